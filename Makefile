@@ -1,0 +1,85 @@
+# The front door. A target is a script of ci/ or a Gradle task; each can be run by itself.
+GRADLE ?= gradle
+export GRADLE
+scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
+spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
+python := PYTHONPATH=build/python python3
+
+.PHONY: help setup build lint test test-services demo faults crashes bench-cache bench-metrics verify matrix miri asan interleavings fuzz dist clean
+
+help:
+	@echo "make setup          check the tools, fetch what the others need"
+	@echo "make build          jar, command, demo, benchmark and a Spark home, in build/"
+	@echo "make lint           formatting, lints, rules of the tree"
+	@echo "make test           every test, on Spark 3.5 and 4"
+	@echo "make test-services  against a real HDFS and an S3 server, on loopback (fetches 330 MB; 3 minutes)"
+	@echo "make demo           the main job on real flights, by every approach and with a gate"
+	@echo "make faults         faults injected into running applications (15 minutes)"
+	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"
+	@echo "make bench-cache    the cache's benchmark (40 minutes)"
+	@echo "make bench-metrics  the metrics' benchmark (12 minutes); make verify recomputes the ratios of both"
+	@echo "make matrix         the suites on Spark 3.5, 4.0, 4.1 and 4.2, Scala 2.12 and 2.13"
+	@echo "make interleavings  schedules of the core's threads (shuttle)"
+	@echo "make fuzz           new inputs for every decoder and the cache's model, MODEL_TIMES as many as make test (20)"
+	@echo "make miri, asan     the core under Miri and AddressSanitizer (Rust nightly)"
+	@echo "make dist           jars, sources and POMs as a Maven repository in build/repo"
+	@echo "make clean          remove build/ and target/"
+
+setup:
+	@ci/setup.sh
+
+build: setup
+	$(GRADLE) --no-daemon assemble demoJar benchJar faultsJar sparkHome
+
+lint: setup
+	ci/lint.sh
+
+test: setup
+	ci/test.py
+
+test-services: setup
+	ci/services/run.py
+
+demo: build
+	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) ci/demo/run.py
+
+faults: build
+	ci/faults/run.py
+
+crashes: setup
+	$(GRADLE) --no-daemon -q crashes
+
+bench-cache: build
+	$(python) ci/bench/cache.py
+
+# Scala 2.12: the version of sparkMeasure that it is compared with exists for no other.
+bench-metrics: setup
+	$(GRADLE) --no-daemon -PscalaVersion=2.12 assemble benchJar sparkHome
+	$(python) ci/bench/metrics.py
+
+verify: setup
+	$(python) ci/bench/verify.py
+
+matrix: setup
+	ci/matrix.sh
+
+miri: setup
+	ci/miri.sh
+
+asan: setup
+	ci/asan.sh
+
+interleavings: setup
+	ci/interleavings.sh
+
+fuzz: MODEL_SEED ?= $(shell date +%s%N)
+fuzz: MODEL_TIMES ?= 20
+fuzz: setup
+	@echo "MODEL_SEED=$(MODEL_SEED) MODEL_TIMES=$(MODEL_TIMES)"
+	MODEL_SEED=$(MODEL_SEED) MODEL_TIMES=$(MODEL_TIMES) cargo test --locked -p andiron-model
+
+dist: setup
+	ci/dist.sh
+
+clean:
+	rm -rf build target

@@ -1,0 +1,1 @@
+"""The cache benchmark; cache.py and verify.py are its entries."""

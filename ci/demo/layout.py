@@ -1,0 +1,121 @@
+"""The file of one version: integers in fixed places, little-endian, to be read where it is mapped.
+
+    0   8 bytes   "ANDMETA1"
+    8   i32       month
+    12  3 x i32   records of weather, planes, airports
+    24  3 x i64   where each of the three tables starts
+    48  i64       where the pages start, a multiple of 4096
+    56  i64       number of pages
+
+A table is sorted by key: key i64, then four i32. Weather: temp, wind, visib, precip by `weather_key`. Planes: year,
+seats, engines, flights so far by `text_key` of the tail number. Airports: altitude, zone, flights so far, 0 by
+`text_key` of the code. A page is 4096 bytes: its first i64 is (month << 32 | page number), the rest is a filler that
+does not compress. Pages make a version as large as it is asked to be; features read them but do not depend on them.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from demo.versions import Version
+
+MAGIC = b"ANDMETA1"
+HEADER = struct.Struct("<8s4i5q")
+RECORD = struct.Struct("<q4i")
+PAGE = 4096
+SEED = 2013
+BLOCK_PAGES = 256
+
+Record = tuple[int, int, int, int, int]
+
+
+class LayoutError(Exception):
+    """The file is not a version's file."""
+
+
+def text_key(text: str) -> int:
+    """Up to seven ASCII characters as a positive number that sorts as the text does among texts of one length."""
+    raw = text.encode("ascii")
+    if len(raw) > 7:
+        raise LayoutError(f"{text!r} is longer than 7 characters")
+    return int.from_bytes(raw, "big")
+
+
+def weather_key(origin: str, hour: int) -> int:
+    return text_key(origin) << 16 | hour
+
+
+def tables(version: Version) -> tuple[list[Record], list[Record], list[Record]]:
+    weather = [(weather_key(w.origin, w.hour), w.temp, w.wind, w.visib, w.precip) for w in version.weather]
+    planes = [(text_key(p.tailnum), p.year, p.seats, p.engines, flights) for p, flights in version.planes]
+    airports = [(text_key(a.faa), a.altitude, a.zone, flights, 0) for a, flights in version.airports]
+    return sorted(weather), sorted(planes), sorted(airports)
+
+
+def write(version: Version, path: Path, megabytes: int = 0) -> int:
+    """Writes the file and returns its length: `megabytes` MiB exactly, or what the tables need when that is 0."""
+    parts = tables(version)
+    for part in parts:
+        if len({record[0] for record in part}) != len(part):
+            raise LayoutError(f"version {version.name} has two records of one key")
+    starts = [HEADER.size]
+    for part in parts:
+        starts.append(starts[-1] + len(part) * RECORD.size)
+    pages_at = -(-starts[-1] // PAGE) * PAGE
+    pages = (megabytes * 2**20 - pages_at) // PAGE if megabytes else 0
+    if pages < 0:
+        raise LayoutError(f"version {version.name} needs {pages_at} bytes, more than {megabytes} MB")
+    with path.open("wb") as file:
+        file.write(HEADER.pack(MAGIC, version.month, *map(len, parts), *starts[:3], pages_at, pages))
+        for part in parts:
+            file.write(b"".join(RECORD.pack(*record) for record in part))
+        file.write(bytes(pages_at - starts[-1]))
+        for block in blocks(version.month, pages):
+            file.write(block)
+        return file.tell()
+
+
+def blocks(month: int, pages: int) -> Iterable[memoryview]:
+    """The pages, some at a time."""
+    words = PAGE // 8
+    block = array("Q", random.Random(SEED + month).randbytes(BLOCK_PAGES * PAGE))
+    for first in range(0, pages, BLOCK_PAGES):
+        block[::words] = array("Q", range(month << 32 | first, (month << 32 | first) + BLOCK_PAGES))
+        yield memoryview(block)[: min(BLOCK_PAGES, pages - first) * words].cast("B")
+
+
+@dataclass(frozen=True)
+class VersionFile:
+    """A reader of the whole file, for tests."""
+
+    data: bytes
+
+    @property
+    def header(self) -> tuple[int, ...]:
+        magic, *rest = HEADER.unpack_from(self.data)
+        if magic != MAGIC:
+            raise LayoutError(f"starts with {magic!r}, not {MAGIC!r}")
+        return tuple(rest)
+
+    def find(self, table: int, key: int) -> Record | None:
+        """The record of `key` in table 0 (weather), 1 (planes) or 2 (airports), by binary search."""
+        header = self.header
+        low, high, start = 0, header[1 + table], header[4 + table]
+        while low < high:
+            middle = (low + high) // 2
+            record: Record = RECORD.unpack_from(self.data, start + middle * RECORD.size)
+            if record[0] == key:
+                return record
+            low, high = (middle + 1, high) if record[0] < key else (low, middle)
+        return None
+
+    def page_word(self, page: int) -> int:
+        at, pages = self.header[7:9]
+        if not 0 <= page < pages:
+            raise LayoutError(f"page {page} of {pages}")
+        return int.from_bytes(self.data[at + page * PAGE : at + page * PAGE + 8], "little")

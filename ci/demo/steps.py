@@ -1,0 +1,198 @@
+"""The main job as three steps with a gate on the second, twice: with few flights lost, and with many.
+
+The first run writes a table. The second writes over it and fails at its gate: its process ends with 1, and the table stays
+what the first has written. What the reports of both say is compared with what is counted here without Spark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from demo import application, digest, reading
+from demo.application import ApplicationError, Setup
+from demo.features import Lookup, lines
+from demo.sources import NONE, Flight
+
+MILLION = 1_000_000
+NAME = "steps"
+GATED = "history"
+MOST_SAMPLES = 500
+BUDGET = 256 * 2**20
+PLANE_YEAR = 4
+"""Its place in Facts."""
+
+
+@dataclass(frozen=True)
+class Run:
+    name: str
+    lost_in_million: int
+    exit_code: int
+    outcome: str
+
+    @property
+    def title(self) -> str:
+        return f"labels, history, features: {self.lost_in_million / 10_000:g} % lost"
+
+
+RUNS = (Run("steps-passing", 1_000, 0, "PASSED"), Run("steps-failing", 200_000, 1, "FAILED AT THE GATE"))
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a run must count: by step rows in, out and dropped, and counters of the user's own."""
+
+    steps: dict[str, tuple[int, int, int, dict[str, int]]]
+    published: digest.Digest
+    lost: int
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run as it ended and as its report tells it. `breaches` has a sentence for whatever is not as it must be."""
+
+    run: Run
+    exit_code: int
+    application: str
+    whole_s: float
+    text: str
+    page: Path
+    told: reading.Report
+    breaches: list[str] = field(default_factory=list)
+
+
+def is_lost(id: int, in_million: int) -> bool:
+    return zlib.crc32(b"lost:%d" % id) % MILLION < in_million
+
+
+def truth(flights: list[Flight], lookups: dict[int, Lookup], run: Run) -> Truth:
+    kept = [flight for flight in flights if not is_lost(flight.id, run.lost_in_million)]
+    all_, left = len(flights), len(kept)
+    cancelled = sum(flight.dep_delay == NONE for flight in flights)
+    unknown = sum(lookups[flight.month].facts(flight)[PLANE_YEAR] == NONE for flight in kept)
+    return Truth(
+        {
+            "labels": (all_, all_, 0, {"cancelled": cancelled}),
+            GATED: (all_, left, all_ - left, {"cache-misses": all_ - left}),
+            "features": (left, left, 0, {"unknown-plane": unknown}),
+        },
+        digest.of_lines(lines(kept, lookups)),
+        all_ - left,
+    )
+
+
+def runs(setup: Setup, flights: list[Flight], lookups: dict[int, Lookup], versions: Path) -> list[Ran]:
+    """Both runs, one after the other on one table."""
+    table = setup.work / "features"
+    known = [truth(flights, lookups, run) for run in RUNS]
+    passing = one(setup, RUNS[0], versions, table)
+    passing.breaches.extend(told_wrong(passing, known[0]))
+    if not (table / "_SUCCESS").exists():
+        passing.breaches.append(f"{RUNS[0].name}: no _SUCCESS in {table}")
+    # Whoever waits for the table takes the mark away: the next one must be the next run's.
+    (table / "_SUCCESS").unlink(missing_ok=True)
+    before = contents(table)
+    failing = one(setup, RUNS[1], versions, table)
+    failing.breaches.extend(told_wrong(failing, known[1]))
+    failing.breaches.extend(f"{RUNS[1].name}: the table's {change}" for change in changes(before, contents(table)))
+    failing.breaches.extend(f"{RUNS[1].name}: {wrong}" for wrong in published(setup, table, known[0].published))
+    return [passing, failing]
+
+
+def one(setup: Setup, run: Run, versions: Path, table: Path) -> Ran:
+    """One run and its report."""
+    folder, log = setup.work / run.name, setup.work / f"{run.name}.log"
+    conf = application.settings(folder) | application.with_andiron(setup, folder, BUDGET) | {"spark.andiron.run.id": run.name}
+    options = {"data": setup.data, "versions": versions, "table": table, "lost": run.lost_in_million}
+    words = application.command(setup, "andiron.demo.Pipeline", conf, options)
+    ended = application.submit(setup, run.title, words, folder, log)
+    if not ended.name:
+        raise application.failure(run.title, ended.exit_code, log)
+    page = setup.work / f"report-{run.name}.html"
+    asked = [str(setup.command), "report", ended.name, "--log-dir", str(setup.log_dir), "--html", str(page)]
+    reported = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if reported.returncode != 0:
+        raise ApplicationError(f"{' '.join(asked)} ended with {reported.returncode}: {reported.stderr}")
+    try:
+        told = reading.report(reported.stdout)
+    except (reading.ReportError, IndexError, KeyError, StopIteration, ValueError) as error:
+        raise ApplicationError(f"the report of {run.title} cannot be read: {error!r}\n{reported.stdout}") from error
+    ran = Ran(run, ended.exit_code, ended.name, ended.whole_s, reported.stdout, page, told)
+    if ended.exit_code != run.exit_code:
+        ran.breaches.append(f"{run.name} ended with {ended.exit_code}, not with {run.exit_code}; its log is {log}")
+    print(f"  {run.title}: exit code {ended.exit_code} after {ended.whole_s:.1f} s", flush=True)
+    return ran
+
+
+def told_wrong(ran: Ran, known: Truth) -> Iterator[str]:
+    """Where the report differs from the truth."""
+    told, name = ran.told, ran.run.name
+    if told.outcome != ran.run.outcome:
+        yield f"{name}: the report says {told.outcome}, not {ran.run.outcome}"
+    if sorted(told.steps) != sorted(known.steps):
+        yield f"{name}: the report has the steps {sorted(told.steps)}, not {sorted(known.steps)}"
+        return
+    for step, (rows_in, rows_out, dropped, own) in known.steps.items():
+        row = told.steps[step]
+        if (row.rows_in, row.rows_out, row.dropped) != (rows_in, rows_out, dropped):
+            yield f"{name}: {step} has {row.rows_in} in, {row.rows_out} out, {row.dropped} dropped, not {rows_in}, {rows_out}, {dropped}"
+        if row.own != own:
+            yield f"{name}: {step} has {row.own}, not {own}"
+        if not row.exact:
+            yield f"{name}: {step} is not exact"
+    sampled = {GATED: (min(known.lost, MOST_SAMPLES), known.lost)}
+    if told.sampled != sampled:
+        yield f"{name}: samples (kept, failed) are {told.sampled}, not {sampled}"
+    html = ran.page.read_text(encoding="utf-8")
+    listed = html.count("<details class=sample")
+    if listed != sampled[GATED][0]:
+        yield f"{name}: {ran.page} lists {listed} samples, not {sampled[GATED][0]}"
+
+
+def contents(table: Path) -> dict[str, str]:
+    """Every file beneath the table, hidden ones too, by path: a digest of its bytes, and when it was written."""
+    return {
+        str(path.relative_to(table)): f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
+        for path in sorted(table.rglob("*")) if path.is_file()
+    }
+
+
+def changes(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
+    if not before:
+        yield "first run has left no file"
+    for path in sorted(before.keys() | after.keys()):
+        if before.get(path) != after.get(path):
+            yield f"{path} was " + ("added" if path not in before else "removed" if path not in after else "changed")
+
+
+def published(setup: Setup, table: Path, wanted: digest.Digest) -> Iterator[str]:
+    """Reads the table with Spark alone."""
+    folder, log = setup.work / "published", setup.work / "published.log"
+    out = folder / "lines"
+    words = application.command(setup, "andiron.demo.Published", application.settings(folder), {"table": table, "out": out}, "local[2]")
+    ended = application.submit(setup, "reading the table", words, folder, log)
+    if ended.exit_code != 0:
+        raise application.failure("reading the table", ended.exit_code, log)
+    found = digest.of_output(out)
+    if found != wanted:
+        yield f"the table has {found.rows} rows with digest {found.sha256}, not the first run's {wanted.rows} with {wanted.sha256}"
+
+
+def as_json(ran: Ran, root: Path) -> dict[str, object]:
+    """The object of build/demo.json. in, out, dropped, ratio and exact are those of the step with the gate."""
+    row = ran.told.steps[GATED]
+    kept, failed = ran.told.sampled.get(GATED, (0, 0))
+    return {
+        "approach": ran.run.name, "lost_in_million": ran.run.lost_in_million, "application": ran.application,
+        "exit_code": ran.exit_code, "outcome": ran.told.outcome, "gates": [gate.strip() for gate in ran.told.gates],
+        "in": row.rows_in, "out": row.rows_out, "dropped": row.dropped, "ratio": row.dropped / max(row.rows_in, 1), "exact": row.exact,
+        "samples_listed": kept, "rows_failed": failed, "whole_s": ran.whole_s, "page": str(ran.page.relative_to(root)),
+        "steps": {
+            name: {"in": step.rows_in, "out": step.rows_out, "dropped": step.dropped, "exact": step.exact, "counters": step.own}
+            for name, step in ran.told.steps.items()
+        },
+    }

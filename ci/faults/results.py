@@ -1,0 +1,53 @@
+"""What faults came to: one entry for each fault of an application, and whether it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+LEFT = ("leases_left", "waiting_left", "attempts_left")
+MOST = ("max_over_budget", "over_budget_admissions")
+
+Row = dict[str, object]
+
+
+@dataclass
+class Ran:
+    """What one application has reported, and what was found after it."""
+
+    results: list[Row] = field(default_factory=list)
+    crashes: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+
+def entries(ran: Ran) -> list[Row]:
+    """The results of each fault put together: what was left is summed up, of maxima the greatest counts."""
+    found: dict[str, Row] = {}
+    for result in ran.results:
+        if result["fault"] == "end":
+            continue
+        entry = found.setdefault(str(result["fault"]), {
+            "fault": result["fault"], "seed": result["seed"], "master": result["master"], "runs": 0, "digests_equal": True,
+            **dict.fromkeys((*LEFT, *MOST), 0), "crashes": ran.crashes, "error": None, "observed": {},
+        })
+        entry["runs"] += 1
+        if "error" in result:
+            entry |= {"digests_equal": False, "error": result["error"]}
+            continue
+        entry["digests_equal"] &= result["digests_equal"]
+        entry |= {name: entry[name] + result[name] for name in LEFT}
+        entry |= {name: max(entry[name], result[name]) for name in MOST}
+        entry["observed"] = {key: value for key, value in result.items() if key not in entry and key != "spark"}
+    return list(found.values())
+
+
+def holds(entry: Row) -> bool:
+    """Right results, nothing left, no crash, and nothing over the budget that was not counted."""
+    counted = entry["max_over_budget"] == 0 or entry["over_budget_admissions"] > 0
+    return bool(entry["digests_equal"]) and counted and all(entry[name] == 0 for name in (*LEFT, "crashes"))
+
+
+def complaints(ran: Ran) -> list[str]:
+    """What the application's own results say is wrong."""
+    wrong = [f"{result['fault']}: {result['error']}" for result in ran.results if "error" in result]
+    ends = [result for result in ran.results if result["fault"] == "end"]
+    return wrong + [f"after the catalogs were closed: {end}" for end in ends if end["resident_after_close"] or end["reserved_after_close"]]

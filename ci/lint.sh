@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Formatting, lints and the tree's own rules. scalac and javac treat warnings as errors.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+gradle=${GRADLE:-gradle}
+
+cargo fmt --all --check
+for features in "" "test-hooks" "shuttle"; do
+  cargo clippy --locked --quiet -p andiron --all-targets --features "$features" -- -D warnings
+done
+# One by one: built together, the features that the models ask of the core would be everybody's.
+cargo clippy --locked --quiet -p andiron-interleavings --all-targets -- -D warnings
+cargo clippy --locked --quiet -p andiron-model --all-targets -- -D warnings
+cargo clippy --locked --quiet -p andiron-tests --all-targets -- -D warnings
+cargo test --locked --quiet -p andiron-tests --test tidy
+"$gradle" --no-daemon --quiet classes testClasses demoClasses benchClasses faultsClasses servicesClasses
+python3 -m compileall -q ci
+for script in ci/*.sh ci/spark-home/bin/* .ci/run; do
+  bash -n "$script"
+done

@@ -1,0 +1,1 @@
+"""The report's pages: made, opened in a browser, and looked at."""

@@ -1,0 +1,1 @@
+"""Andiron against real services on the loopback interface."""

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Andiron against real services: what holds with HDFS and S3 on the loopback interface.
+
+    ci/services/run.py [SERVICE ...]
+
+Runs the named services, or all; each is one application of jvm/src/services, started by spark-submit under -Xcheck:jni. Builds what it
+needs, writes build/services.json, prints a line for each check and, last, `N passed, N failed`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from faults.application import kill, processes
+from faults.leftovers import jni_warnings
+from services import s3
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
+SPARK, SCALA, VERSION = FACTS["sparkVersion"], FACTS["scalaVersion"], FACTS["version"]
+TIMEOUT_S = 1200
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Service:
+    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report."""
+
+    name: str
+    checks: int
+    prepare: Callable[[Path], tuple[list[str], dict[str, str]]] = lambda build: ([], {})
+
+
+SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments))
+
+
+def command(service: Service, folder: Path, more: list[str]) -> list[str]:
+    out = BUILD / f"scala-{SCALA}"
+    jars = (out / f"services/{service.name}.classpath").read_text().split("\n")
+    settings = {
+        "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.local.dir": folder / "local",
+        "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.sql.warehouse.dir": folder / "warehouse",
+        "spark.driver.extraJavaOptions": f"-Xcheck:jni -XX:ErrorFile={folder}/hs_err_%p.log -Djava.io.tmpdir={folder}/tmp",
+    }
+    return [
+        str(BUILD / f"spark-{SPARK}_{SCALA}/bin/spark-submit"), "--master", "local[2]", "--driver-memory", "1g",
+        "--class", "andiron.services.Services", "--driver-class-path", ":".join(filter(None, jars)),
+        "--jars", str(out / f"libs/andiron_{SCALA}-{VERSION}.jar"),
+        *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
+        str(out / f"libs/andiron-services_{SCALA}-{VERSION}.jar"), f"service={service.name}", f"folder={folder}", *more,
+    ]
+
+
+def run(service: Service) -> tuple[list[Row], list[str]]:
+    """The rows of one service, and what is wrong beside them."""
+    folder = BUILD / "services" / service.name
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "tmp").mkdir(parents=True)
+    more, variables = service.prepare(BUILD)
+    environment = os.environ | {"SPARK_HOME": str(BUILD / f"spark-{SPARK}_{SCALA}"), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
+    wrong: list[str] = []
+    with (folder / "out.log").open("wb") as out, (folder / "err.log").open("wb") as err:
+        process = subprocess.Popen(command(service, folder, more), stdout=out, stderr=err, env=environment, cwd=folder, start_new_session=True)
+        try:
+            process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            wrong.append(f"not done after {TIMEOUT_S} s")
+        left = processes(process.pid)
+        kill(left)
+        process.wait()
+    if left:
+        wrong.append(f"processes that had not ended: {left}")
+    results = folder / "results.jsonl"
+    rows = [{"service": service.name} | json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    output = (folder / "out.log").read_text(errors="replace")
+    log = (folder / "err.log").read_text(errors="replace")
+    if process.returncode != 0 or len(rows) != service.checks:
+        tail = "\n".join(log.splitlines()[-20:])
+        wrong.append(f"exit status {process.returncode}, {len(rows)} of {service.checks} checks reported; the end of its log:\n{tail}")
+    wrong += jni_warnings(output + log)
+    wrong += [f"left behind: {path.relative_to(folder)}" for path in (folder / "cache").rglob("*") if path.name != ".andiron.lock"]
+    return rows, [f"{service.name}: {text}" for text in wrong]
+
+
+def main() -> int:
+    names = sys.argv[1:] or [service.name for service in SERVICES]
+    unknown = set(names) - {service.name for service in SERVICES}
+    if unknown:
+        print(f"ci/services/run.py: no service {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SERVICES)}", file=sys.stderr)
+        return 2
+    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", *(f"{name}Classpath" for name in names)], cwd=ROOT, check=True)
+    started = time.monotonic()
+    rows: list[Row] = []
+    wrong: list[str] = []
+    for service in (service for service in SERVICES if service.name in names):
+        begun = time.monotonic()
+        found, complaints = run(service)
+        for row in found:
+            print(f"  {service.name:6}{row['check']:34}{row['ms']:>7} ms  {row.get('error', 'ok')}")
+        print(f"{service.name}: {len(found)} checks in {time.monotonic() - begun:.0f} s, {len(complaints)} complaints", flush=True)
+        rows += found
+        wrong += complaints
+    for text in wrong:
+        print(f"services: {text}", file=sys.stderr)
+    failed = sum("error" in row for row in rows) + len(wrong)
+    passed = sum("error" not in row for row in rows)
+    facts = {"spark": SPARK, "seconds": round(time.monotonic() - started, 1), "passed": passed, "failed": failed, "complaints": wrong, "checks": rows}
+    (BUILD / "services.json").write_text(json.dumps(facts, indent=2) + "\n")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Every test: the core's, the suites on Spark 3.5, the packaged jar and a JVM driven from Rust, faults, the suites on a Spark 4.
+
+    ci/test.py [STEP ...]
+
+Runs the named steps, or all, and goes on after a failure. Prints each runner's closing line and, last,
+`N passed, N failed`, counted from what the runners report; writes build/test-summary.json. A skipped or ignored test
+counts as failed, and so does a step that fails without naming a test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+GRADLE = [os.environ.get("GRADLE", "gradle"), "--no-daemon"]
+FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
+SPARK, SCALA = FACTS["sparkVersion"], FACTS["scalaVersion"]
+SPARK_4 = "4.1.3"
+CARGO_RESULT = re.compile(r"^test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored;.*$", re.MULTILINE)
+FAULTS_RESULT = re.compile(r"^(\d+ faults in .*: (\d+) passed, (\d+) failed, .*)$", re.MULTILINE)
+CARGO_FAILURE = re.compile(r"^test (\S+)(?: - should panic)? \.\.\. (?:FAILED|ignored)", re.MULTILINE)
+CARGO_MESSAGE = re.compile(r"^---- (\S+) stdout ----\n(.*?)\n(?=\n|----)", re.MULTILINE | re.DOTALL)
+FAULTS_COMPLAINT = re.compile(r"^faults: (.*)$", re.MULTILINE)
+UNITTEST_FAILURE = re.compile(r"^(?:FAIL|ERROR): (.+)$", re.MULTILINE)
+UNITTEST_RESULT = re.compile(r"^Ran (\d+) tests? in .*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One step: how many tests, what its runner said at the end, and how long it took."""
+
+    step: str
+    passed: int
+    failed: int
+    closing: str
+    seconds: float
+    failures: tuple[str, ...] = ()
+
+
+def cargo(output: str) -> tuple[int, int, str]:
+    found = CARGO_RESULT.findall(output)
+    passed, failed, ignored = (sum(int(result[i]) for result in found) for i in range(3))
+    return passed, failed + ignored, f"test result: {passed} passed; {failed} failed; {ignored} ignored, in {len(found)} runs"
+
+
+def shortened(message: str, most: int = 800) -> str:
+    """The message in one line; of a long one the start and the end."""
+    line = " | ".join(part.strip() for part in message.splitlines() if part.strip())
+    return line if len(line) <= most else f"{line[: most // 2]} […] {line[-most // 2 :]}"
+
+
+def cargo_failures(output: str) -> list[str]:
+    """Each failed or ignored test with what it printed."""
+    printed = dict(CARGO_MESSAGE.findall(output))
+    return [f"{name}: {shortened(printed[name])}" if name in printed else name for name in CARGO_FAILURE.findall(output)]
+
+
+def reports_since(folder: Path, started: float) -> list[ElementTree.Element]:
+    return [ElementTree.parse(file).getroot() for file in sorted(folder.glob("*.xml")) if file.stat().st_mtime >= started]
+
+
+def junit(reports: list[ElementTree.Element]) -> tuple[int, int, str]:
+    total = failed = skipped = suites = 0
+    for suite in reports:
+        suites += 1
+        total += int(suite.get("tests", 0))
+        failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        skipped += int(suite.get("skipped", 0))
+    return total - failed - skipped, failed + skipped, f"{total} tests in {suites} suites, {failed} failed, {skipped} skipped"
+
+
+def junit_failures(reports: list[ElementTree.Element]) -> list[str]:
+    """Each failed or skipped test with its message."""
+    found = []
+    for case in (case for suite in reports for case in suite.iter("testcase")):
+        for kind in ("failure", "error", "skipped"):
+            for problem in case.findall(kind):
+                found.append(f"{case.get('classname')} > {case.get('name')}: {shortened(problem.get('message') or kind)}")
+    return found
+
+
+def unittest(output: str) -> tuple[int, int, str]:
+    total = sum(int(count) for count in UNITTEST_RESULT.findall(output))
+    bad = sum(int(count) for count in re.findall(r"(?:failures|errors|skipped)=(\d+)", output))
+    return total - bad, bad, f"{total} tests, {bad} failed or skipped"
+
+
+def faults(output: str) -> tuple[int, int, str]:
+    found = FAULTS_RESULT.search(output)
+    return (int(found[2]), int(found[3]), found[1]) if found else (0, 0, "the campaign did not end")
+
+
+def suites(spark: str) -> tuple[list[str], Path]:
+    # A report that is up to date says nothing about this run: rerun the suites, whatever Gradle remembers.
+    return GRADLE + ["cleanTest", "test", f"-PtestSpark={spark}"], ROOT / f"build/scala-{SCALA}/test-results/spark-{spark}"
+
+
+STEPS = {
+    "core": (["cargo", "test", "--locked", "-p", "andiron"], None),
+    "interleavings": (["ci/interleavings.sh", "1"], None),
+    "model": (["cargo", "test", "--locked", "-p", "andiron-model"], None),
+    "scripts": ([sys.executable, "-m", "unittest", "discover", "-s", "ci", "-p", "test_*.py"], None),
+    f"spark-{SPARK}": suites(SPARK),
+    "jar": (GRADLE + ["cargoTest"], None),
+    "faults": (["sh", "-c", '"$@" && ci/faults/run.py --short', "sh", *GRADLE, "jar", "faultsJar", "sparkHome"], None),
+    f"spark-{SPARK_4}": suites(SPARK_4),
+}
+
+
+def run(name: str) -> Outcome:
+    command, reports = STEPS[name]
+    print(f"\n==== {name}: {' '.join(command)}", flush=True)
+    started = time.time()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    lines = []
+    for line in process.stdout:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        lines.append(line)
+    status = process.wait()
+    output = "".join(lines)
+    if reports:
+        written = reports_since(reports, started)
+        passed, failed, closing = junit(written)
+        failures = junit_failures(written)
+    elif name == "scripts":
+        passed, failed, closing = unittest(output)
+        failures = UNITTEST_FAILURE.findall(output)
+    elif name == "faults":
+        passed, failed, closing = faults(output)
+        failures = [shortened(complaint) for complaint in FAULTS_COMPLAINT.findall(output)]
+    else:
+        passed, failed, closing = cargo(output)
+        failures = cargo_failures(output)
+    if status != 0 and failed == 0:
+        failed, closing = 1, f"{closing}; exit status {status}"
+    if passed + failed == 0:
+        failed, closing = 1, f"{closing}; no test ran"
+    return Outcome(name, passed, failed, closing, round(time.time() - started, 1), tuple(failures))
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(STEPS)
+    unknown = [name for name in names if name not in STEPS]
+    if unknown:
+        print(f"ci/test.py: no step {', '.join(unknown)}; there are {', '.join(STEPS)}", file=sys.stderr)
+        return 2
+    outcomes = [run(name) for name in names]
+    passed, failed = sum(o.passed for o in outcomes), sum(o.failed for o in outcomes)
+    (ROOT / "build").mkdir(exist_ok=True)
+    summary = {"passed": passed, "failed": failed, "steps": [asdict(o) for o in outcomes]}
+    (ROOT / "build/test-summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    print()
+    for o in outcomes:
+        print(f"{o.step}: {o.closing} ({o.seconds:.0f} s)")
+        for failure in o.failures:
+            print(f"    failed: {failure}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

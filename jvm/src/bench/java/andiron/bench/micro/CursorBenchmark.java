@@ -1,0 +1,96 @@
+package andiron.bench.micro;
+
+import andiron.Bytes;
+import andiron.Cursor;
+import java.util.concurrent.TimeUnit;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OperationsPerInvocation;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Threads;
+import org.openjdk.jmh.infra.Blackhole;
+
+/** What a row costs that asks for its version: the same one as the row before, or another one that is resident. */
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+public class CursorBenchmark {
+    private static final int ROWS = 1024;
+
+    /** A thread's own cursor. */
+    @State(Scope.Thread)
+    public static class Place {
+        Cursor<Bytes> cursor;
+        final String[] oneText = new String[ROWS];
+        final String[] equalTexts = new String[ROWS];
+
+        @Setup
+        public void open(Resident resident) {
+            cursor = resident.catalog.cursor();
+            for (int i = 0; i < ROWS; i++) {
+                oneText[i] = "2020-06-01";
+                equalTexts[i] = new String("2020-06-01");
+            }
+        }
+
+        @TearDown
+        public void close() {
+            cursor.close();
+        }
+    }
+
+    /** Rows that share the text of their version, as dictionary-encoded columns give it. */
+    @Benchmark
+    @OperationsPerInvocation(ROWS)
+    public void sameVersionSameText(Place place, Blackhole hole) {
+        for (String version : place.oneText) {
+            hole.consume(place.cursor.advance(version));
+        }
+    }
+
+    /** Rows that each bring a text of their own. */
+    @Benchmark
+    @OperationsPerInvocation(ROWS)
+    public void sameVersionOwnText(Place place, Blackhole hole) {
+        for (String version : place.equalTexts) {
+            hole.consume(place.cursor.advance(version));
+        }
+    }
+
+    /** Without a cursor: what the VM takes to compare such texts. */
+    @Benchmark
+    @OperationsPerInvocation(ROWS)
+    public void equalsAlone(Place place, Blackhole hole) {
+        for (String version : place.equalTexts) {
+            hole.consume(version.equals(place.oneText[0]));
+        }
+    }
+
+    /** The same loop without a cursor. */
+    @Benchmark
+    @OperationsPerInvocation(ROWS)
+    public void loopAlone(Place place, Blackhole hole) {
+        for (String version : place.equalTexts) {
+            hole.consume(version);
+        }
+    }
+
+    @Benchmark
+    @OperationsPerInvocation(2)
+    public void advanceToResident(Place place, Blackhole hole) {
+        hole.consume(place.cursor.advance("2020-06-01"));
+        hole.consume(place.cursor.advance("2020-06-02"));
+    }
+
+    @Benchmark
+    @Threads(2)
+    @OperationsPerInvocation(2)
+    public void advanceToResidentTwoThreads(Place place, Blackhole hole) {
+        hole.consume(place.cursor.advance("2020-06-01"));
+        hole.consume(place.cursor.advance("2020-06-02"));
+    }
+}

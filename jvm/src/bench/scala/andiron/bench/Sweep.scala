@@ -1,0 +1,56 @@
+package andiron.bench
+
+import java.nio.file.{Files, Path, Paths}
+
+import org.apache.spark.sql.SparkSession
+
+/**
+ * Slots x versions in one local process with `slots` task slots: loads and work are sleeps, so that slots are not held up by the
+ * number of cores. Each cell has a catalog, or holders, of its own. `versions_list` must ascend: Andiron's maxima are of the process.
+ */
+object Sweep {
+
+  def run(spark: SparkSession, options: Options): Seq[Map[String, Any]] = {
+    val base = options.job(spark)
+    base.warmUp()
+    val sums = new TaskSums(spark.sparkContext)
+    val cells = for {
+      versions <- options.ints("versions_list")
+      turn <- 0 until options.int("turns")
+      name <- options("approaches").split(',').toSeq
+    } yield (versions, turn, name)
+    val short = base.copy(shape = base.shape.copy(pauseMicros = 1), source = base.source.copy(sleepMillis = 1))
+    cells.map(_._3).distinct.foreach(name => cell(inFolder(short, s"$name-warm-up", 1), name, sums))
+    cells.map { case (versions, turn, name) => cell(inFolder(base, s"$name-$versions-$turn", versions), name, sums) + ("turn" -> turn) }
+  }
+
+  /** The job with so many versions, under names that nobody has loaded from. */
+  private def inFolder(base: Job, name: String, versions: Int): Job = {
+    val folder = Files.createDirectories(Paths.get(base.scratch, name))
+    base.copy(shape = base.shape.copy(versions = versions), source = copied(base.source, folder), scratch = s"$folder/rows")
+  }
+
+  private def copied(source: Source, folder: Path): Source = {
+    Paths.get(source.folder).toFile.listFiles.foreach(file => Files.copy(file.toPath, folder.resolve(file.getName)))
+    source.copy(folder = folder.toString)
+  }
+
+  private def cell(job: Job, name: String, sums: TaskSums): Map[String, Any] = {
+    val approach = OneApproach.of(name, job)
+    Copies.reset()
+    val before = approach.figures
+    sums.start()
+    val started = System.nanoTime()
+    val tally = approach.run()
+    val wall = (System.nanoTime() - started) / 1e9
+    val tasks = sums.figures
+    val own = approach.figures
+    approach.close()
+    val loads = own.get("loads").map(_ - before.getOrElse("loads", 0L)).getOrElse(Copies.loads.get)
+    Map[String, Any]("approach" -> name, "versions" -> job.shape.versions, "wall_s" -> wall, "rows" -> tally.rows,
+      "digest" -> f"${tally.digest}%016x", "loads" -> loads,
+      "most_versions" -> own.getOrElse("maxResidentVersions", Copies.figures("most_versions")),
+      "most_in_use" -> Copies.figures("most_in_use"),
+      "leases_left" -> approach.figures.getOrElse("leases", 0L)) ++ tasks ++ approach.parts
+  }
+}

@@ -1,0 +1,52 @@
+package andiron.bench.metrics
+
+import java.lang.management.ManagementFactory
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Path, Paths}
+
+/** Processor time of this process's threads, in nanoseconds. */
+object ThreadCpu {
+  private val threads = ManagementFactory.getThreadMXBean
+
+  /** What the thread of a listener queue has taken; the queue must have one. */
+  def ofQueue(queue: String): Long = {
+    val name = s"spark-listener-group-$queue"
+    val found = threads.getAllThreadIds.filter { id =>
+      val info = threads.getThreadInfo(id)
+      info != null && info.getThreadName == name
+    }
+    if (found.length != 1) throw new IllegalStateException(s"${found.length} threads are called $name")
+    threads.getThreadCpuTime(found.head)
+  }
+
+  /** What each thread has taken, by number, with its name as the kernel has it (15 characters at most); Rust's threads too. */
+  def all(): Map[Int, (String, Long)] = {
+    val tasks = Files.newDirectoryStream(Paths.get("/proc/self/task"))
+    var found = Map.empty[Int, (String, Long)]
+    try tasks.forEach(task => read(task).foreach(entry => found += entry))
+    finally tasks.close()
+    found
+  }
+
+  // A thread may end while it is looked at.
+  private def read(task: Path): Option[(Int, (String, Long))] =
+    try Some(task.getFileName.toString.toInt -> ((text(task.resolve("comm")), text(task.resolve("schedstat")).takeWhile(_ != ' ').toLong)))
+    catch { case _: java.io.IOException => None }
+
+  private def text(file: Path): String = new String(Files.readAllBytes(file), UTF_8).trim
+
+  /** What the groups of threads have taken since `before`: `tasks`, `scheduler`, `listeners`, `andiron` (Rust's too) and the `rest`. */
+  def since(before: Map[Int, (String, Long)]): Map[String, Long] = {
+    val taken = all().toSeq.map { case (id, (name, nanos)) => group(name) -> (nanos - before.get(id).fold(0L)(_._2)) }
+    Groups.map(name => name -> taken.collect { case (`name`, nanos) => nanos }.sum).toMap
+  }
+
+  private val Groups = Seq("tasks", "scheduler", "listeners", "andiron", "rest")
+
+  private def group(name: String): String =
+    if (name.startsWith("Executor task")) "tasks"
+    else if (Seq("dag-scheduler", "task-result-get", "dispatcher-even").exists(name.startsWith)) "scheduler"
+    else if (name.startsWith("spark-listener")) "listeners"
+    else if (name.startsWith("andiron")) "andiron"
+    else "rest"
+}

@@ -1,0 +1,95 @@
+package org.apache.spark.andiron
+
+import java.util.concurrent.CountDownLatch
+
+import scala.collection.mutable
+
+import org.apache.spark.{SparkContext, TaskState}
+import org.apache.spark.scheduler._
+import org.apache.spark.storage.{RDDInfo, StorageLevel}
+
+/** What the benchmark of listeners needs of Spark's private API. */
+object BenchListeners {
+
+  /** A no-op. */
+  final class Nothing extends SparkListener
+
+  def add(context: SparkContext, listener: SparkListenerInterface, queue: String): Unit = context.listenerBus.addToQueue(listener, queue)
+
+  def remove(context: SparkContext, listener: SparkListenerInterface): Unit = context.listenerBus.removeListener(listener)
+
+  /** Waits until every queue of the application is empty. */
+  def drain(context: SparkContext): Unit = context.listenerBus.waitUntilEmpty()
+
+  /** How many events a queue of the application has dropped. */
+  def dropped(context: SparkContext, queue: String): Long = dropped(context.listenerBus, queue)
+
+  private[andiron] def dropped(bus: LiveListenerBus, queue: String): Long =
+    bus.metrics.metricRegistry.getCounters.get(s"queue.$queue.numDroppedEvents").getCount
+
+  /** Runs `job` and gives the ends of its tasks. */
+  def ends(context: SparkContext)(job: => Unit): Seq[SparkListenerTaskEnd] = {
+    val all = mutable.ArrayBuffer.empty[SparkListenerTaskEnd]
+    val listener = new SparkListener {
+      override def onTaskEnd(end: SparkListenerTaskEnd): Unit = all += end
+    }
+    context.addSparkListener(listener)
+    job
+    drain(context)
+    context.removeSparkListener(listener)
+    all.toSeq
+  }
+
+  /** The successful ends of `count` tasks of a stage, each with objects of its own, in the likeness of `models`. */
+  def stream(models: Seq[SparkListenerTaskEnd], count: Int): Array[TaskInfo] = Array.tabulate(count) { partition =>
+    val model = models(partition % models.size).taskInfo
+    val info = new TaskInfo(partition.toLong, partition, 0, partition, model.launchTime, model.executorId, model.host, TaskLocality.PROCESS_LOCAL, false)
+    info.markFinished(TaskState.FINISHED, model.finishTime)
+    info.setAccumulables(model.accumulables.map(_.copy()))
+    info
+  }
+
+  def end(stage: Int, info: TaskInfo, model: SparkListenerTaskEnd): SparkListenerTaskEnd =
+    SparkListenerTaskEnd(stage, 0, model.taskType, model.reason, info, model.taskExecutorMetrics, model.taskMetrics)
+
+  /** A stage begins whose terminal RDD is new. */
+  def stage(context: SparkContext, stage: Int, tasks: Int, model: SparkListenerTaskEnd): SparkListenerStageSubmitted = {
+    val rdd = new RDDInfo(context.emptyRDD[Int].id, "bench", tasks, StorageLevel.NONE, false, Nil)
+    SparkListenerStageSubmitted(new StageInfo(stage, 0, "bench", tasks, Seq(rdd), Nil, "", model.taskMetrics, resourceProfileId = 0))
+  }
+}
+
+/** A bus beside the application's, with one queue, whose first listener holds it up while it is told to. */
+final class BenchBus(context: SparkContext, listener: SparkListenerInterface, capacity: Int) {
+  @volatile private var gate = new CountDownLatch(0)
+  private val bus = new LiveListenerBus(context.getConf.set(s"spark.scheduler.listenerbus.eventqueue.${BenchBus.Queue}.capacity", capacity.toString))
+  bus.addToQueue(listener, BenchBus.Queue)
+  bus.addToQueue(new SparkListener {
+    override def onOtherEvent(event: SparkListenerEvent): Unit = gate.await()
+  }, BenchBus.Queue)
+  bus.start(context, context.env.metricsSystem)
+
+  /** Events wait from now on. */
+  def hold(): Unit = {
+    gate = new CountDownLatch(1)
+    bus.post(BenchBus.Held)
+  }
+
+  def release(): Unit = gate.countDown()
+
+  def post(event: SparkListenerEvent): Unit = bus.post(event)
+
+  def drain(): Unit = bus.waitUntilEmpty()
+
+  def dropped: Long = BenchListeners.dropped(bus, BenchBus.Queue)
+
+  def stop(): Unit = bus.stop()
+}
+
+object BenchBus {
+  val Queue = "bench"
+
+  private case object Held extends SparkListenerEvent {
+    override protected[spark] def logEvent: Boolean = false
+  }
+}

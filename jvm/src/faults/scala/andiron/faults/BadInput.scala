@@ -1,0 +1,212 @@
+package andiron.faults
+
+import java.nio.file.attribute.FileTime
+import java.nio.file.{Files, Path, Paths}
+import java.util.concurrent.{CountDownLatch, TimeUnit}
+import java.util.concurrent.atomic.AtomicInteger
+
+import org.apache.spark.SparkException
+
+import andiron._
+
+/** What loaders of this process share with the faults; in local mode tasks do too. */
+object BadLoaders {
+  val calls = new AtomicInteger
+  @volatile var gate = new CountDownLatch(0)
+
+  final class Thrown(message: String) extends java.io.IOException(message)
+
+  def throwing(times: Int): String = if (calls.incrementAndGet() <= times) throw new Thrown("injected by a loader") else "loaded"
+
+  /** Ignores interrupts, as some clients do. */
+  def hanging(): String = {
+    if (calls.incrementAndGet() == 1) while (gate.getCount > 0)
+      try gate.await(20, TimeUnit.SECONDS): Unit
+      catch { case _: InterruptedException => }
+    "loaded"
+  }
+}
+
+/**
+ * Input that is wrong, in local mode. Four tasks that wait for one load get a typed error that names dataset, version, source and cause;
+ * afterwards the job is right and nothing of the bad dataset is reserved.
+ */
+object BadInput {
+  private val Dataset = "bad-input"
+
+  /** The error that ended the tasks of a job; it must have that code, and name all of `parts`. */
+  private def refused(code: Int, parts: String*)(action: => Any): AndironException = {
+    val answer =
+      try Left(action)
+      catch { case e @ (_: SparkException | _: AndironException) => Right(e) }
+    val error = answer.toOption.toSeq.flatMap(e => Iterator.iterate[Throwable](e)(_.getCause).takeWhile(_ != null)).collectFirst {
+      case e: AndironException => e
+    }
+    Fault.require(error.exists(_.code == code), s"code $code was expected, not: ${answer.fold(value => s"the value $value", e => e.toString)}")
+    val missing = parts.filterNot(error.get.getMessage.contains)
+    Fault.require(missing.isEmpty, s"${missing.mkString(", ")} should be named: ${error.get.getMessage}")
+    error.get
+  }
+
+  /** Four tasks that want the version at once; how many got it. */
+  private def wanted(bench: Bench, catalog: Catalog[_], version: String): Long =
+    bench.spark.sparkContext.parallelize(0 until 4, 4).map(_ => catalog.cursor().advance(version)).count()
+
+  private def withCatalog[V, A](bench: Bench, loader: Loader[V], versions: Version*)(body: Catalog[V] => A): A = {
+    val catalog = VersionedData.catalog(bench.spark, Dataset, versions, loader)
+    try body(catalog)
+    finally catalog.close()
+  }
+
+  /** The job by bytes and by objects, once nothing but what is resident is reserved. */
+  private def intact(bench: Bench, message: String): Seen = {
+    Waiting.until("end of every reservation", 20) {
+      val figures = OneProcess.nativeFigures()
+      figures("reservedBytes") == figures("residentBytes") && figures("leases") == 0 && figures("waiting") == 0
+    }
+    Seen(Seq(bench.digest(), bench.objectDigest()), Seq("message" -> message))
+  }
+
+  private def file(bench: Bench, name: String): Path = {
+    val path = Paths.get(bench.folder, "versions", s"$Dataset-$name")
+    Cells.write(path, name, Bench.SmallLongs)
+    path
+  }
+
+  private def later(path: Path): Unit =
+    Files.setLastModifiedTime(path, FileTime.fromMillis(System.currentTimeMillis() + 5000)): Unit
+
+  private def named(path: Path): Seq[String] = Seq(Dataset, "'v'", path.toString)
+
+  private val unknown = Fault("unknown-version") { (bench, _) =>
+    val errors = Seq[(String, Int)](("v9", 100), ("", 100), (null, 101)).map { case (version, code) =>
+      refused(code, "'small'", if (version == null) "null" else s"'$version'")(wanted(bench, bench.small, version))
+    }
+    intact(bench, errors.head.getMessage)
+  }
+
+  private val missing = Fault("missing-source") { (bench, _) =>
+    val path = file(bench, "missing")
+    val error = withCatalog(bench, Loader.bytes, Version("v", s"file:$path")) { catalog =>
+      Files.delete(path)
+      refused(103, named(path): _*)(wanted(bench, catalog, "v"))
+    }
+    intact(bench, error.getMessage)
+  }
+
+  private val truncated = Fault("truncated-source") { (bench, _) =>
+    val path = file(bench, "truncated")
+    val error = withCatalog(bench, Loader.bytes, Version("v", s"file:$path")) { catalog =>
+      Files.write(path, Files.readAllBytes(path).take(1000))
+      refused(104, named(path) :+ "1000": _*)(wanted(bench, catalog, "v"))
+    }
+    intact(bench, error.getMessage)
+  }
+
+  /** The stream stops in the middle, where the file is written anew. */
+  private val rewritten = Fault("rewritten-source") { (bench, _) =>
+    val path = file(bench, "rewritten")
+    bench.signals.clear()
+    val error = withCatalog(bench, Loader.bytes, Version("v", s"slow:$path")) { catalog =>
+      val writer = new Thread(() => {
+        bench.signals.await("half-")
+        later(path)
+        bench.signals.mark("go"): Unit
+      })
+      writer.start()
+      val error = refused(105, named(path): _*)(wanted(bench, catalog, "v"))
+      writer.join()
+      error
+    }
+    intact(bench, error.getMessage)
+  }
+
+  private val wrongChecksum = Fault("wrong-checksum") { (bench, _) =>
+    val path = file(bench, "checksum")
+    val error = withCatalog(bench, Loader.bytes, Version("v", s"file:$path", checksum = Some("xxh3:0123456789abcdef"))) { catalog =>
+      refused(106, Dataset, "v", path.toString, "0123456789abcdef")(wanted(bench, catalog, "v"))
+    }
+    intact(bench, error.getMessage)
+  }
+
+  private def custom(load: => String, size: Long): Loader[String] = Loader.custom[String]((_: Version) => load)((_: String) => size)
+
+  /** A loader that throws at its first call, and one that always does. */
+  private val throwing = Fault("loader-throws") { (bench, _) =>
+    val errors = Seq(1, Int.MaxValue).map { times =>
+      BadLoaders.calls.set(0)
+      withCatalog(bench, custom(BadLoaders.throwing(times), 1), Version("v", "some:where")) { catalog =>
+        val error = refused(107, Dataset, "'v'", "some:where", "injected by a loader")(wanted(bench, catalog, "v"))
+        Fault.require(error.getCause.isInstanceOf[BadLoaders.Thrown], s"its cause is ${error.getCause}")
+        Thread.sleep(2 * Bench.FailureMemoryMillis)
+        if (times == 1) Fault.require(wanted(bench, catalog, "v") == 4, "the second load should have done")
+        else refused(107, "injected by a loader")(wanted(bench, catalog, "v")): Unit
+        error
+      }
+    }
+    intact(bench, errors.head.getMessage)
+  }
+
+  /** A loader that does not return in time, in an application that waits 1 s for it. */
+  private val hanging = Fault("loader-hangs") { (bench, _) =>
+    bench.spark.stop()
+    val impatient = bench.following("spark.andiron.cache.loadTimeout" -> "1s")
+    BadLoaders.calls.set(0)
+    BadLoaders.gate = new CountDownLatch(1)
+    val error = withCatalog(impatient, custom(BadLoaders.hanging(), 1), Version("v", "some:where", bytes = Some(7))) { catalog =>
+      val error = refused(108, Dataset, "v", "some:where", "spark.andiron.cache.loadTimeout")(wanted(impatient, catalog, "v"))
+      Fault.require(OneProcess.nativeFigures()("reservedBytes") >= 7, "a load that has not returned keeps its reservation")
+      BadLoaders.gate.countDown()
+      Thread.sleep(2 * Bench.FailureMemoryMillis)
+      Fault.require(wanted(impatient, catalog, "v") == 4, "the next load should have done")
+      error
+    }
+    val seen = intact(impatient, error.getMessage)
+    Fault.require(OneProcess.nativeFigures()("abandonedLoads") == 1, "the late result was not counted")
+    impatient.close()
+    impatient.spark.stop()
+    seen
+  }
+
+  /** Loaders whose objects are larger than the budget, or nothing, or of less than no size. */
+  private val lying = Fault("loader-lies") { (bench, _) =>
+    val source = Version("v", "some:where", bytes = Some(1))
+    val errors = Seq(
+      (custom("x", Bench.BudgetBytes + 1), 102, "spark.andiron.cache.budgetBytes"),
+      (custom(null, 1), 107, "null"),
+      (custom("x", -1), 403, "-1")).map { case (loader, code, cause) =>
+      withCatalog(bench, loader, source)(catalog => refused(code, Dataset, "v", "some:where", cause)(wanted(bench, catalog, "v")))
+    }
+    intact(bench, errors.head.getMessage)
+  }
+
+  private val tooLarge = Fault("version-too-large") { (bench, _) =>
+    val path = file(bench, "large")
+    Cells.write(path, "large", Bench.BudgetLongs + 1)
+    val error = withCatalog(bench, Loader.bytes, Version("v", s"file:$path")) { catalog =>
+      refused(102, Dataset, "v", path.toString, "spark.andiron.cache.budgetBytes")(wanted(bench, catalog, "v"))
+    }
+    intact(bench, error.getMessage)
+  }
+
+  /** An application without a budget can make no catalog; the one after it has one again. */
+  private val noBudget = Fault("budget-of-zero") { (bench, _) =>
+    bench.spark.stop()
+    val error =
+      try {
+        val poor = bench.following("spark.andiron.cache.budgetBytes" -> "0")
+        try Left(poor.small.versions)
+        finally poor.spark.stop()
+      } catch { case e: Exception => Right(e) }
+    val found = error.toOption.toSeq.flatMap(e => Iterator.iterate[Throwable](e)(_.getCause).takeWhile(_ != null))
+    val refusal = found.collectFirst { case e: SettingException => e.getMessage }
+    Fault.require(refusal.exists(_.contains("spark.andiron.cache.budgetBytes")), s"a budget of zero: $error")
+    val next = bench.following()
+    val seen = intact(next, refusal.get)
+    next.close()
+    next.spark.stop()
+    seen
+  }
+
+  val all: Seq[Fault] = Seq(unknown, missing, truncated, rewritten, wrongChecksum, throwing, hanging, lying, tooLarge, noBudget)
+}

@@ -1,0 +1,139 @@
+package andiron.faults
+
+import java.nio.file.{Files, Paths}
+
+import org.apache.spark.SparkEnv
+import org.apache.spark.sql.{Encoder, Encoders, SparkSession}
+import org.apache.spark.sql.functions.col
+
+import andiron._
+import andiron.internal.CacheStats
+
+/** What one executor's cache says, asked by a task in it. */
+final case class Probe(executor: String, pid: Long, figures: Map[String, Long]) {
+  def apply(name: String): Long = figures.getOrElse(name, 0L)
+
+  /** Nothing is leased, waited for or open. */
+  def isQuiet: Boolean = Seq("leases", "waiting", "attempts", "cursors").forall(apply(_) == 0)
+}
+
+object Probe {
+  def here(): Probe = Probe(SparkEnv.get.executorId, ProcessHandle.current().pid(), CacheStats.snapshot())
+}
+
+/**
+ * One application under test: datasets of known content, a job over them, and a look into every executor's cache.
+ *
+ * `small` has six versions of 1/2 budget each, as bytes and as objects; `large` four that fill the budget each; `slow` four that fill
+ * it too and stop in the middle of loading (SlowFileSystem). Every row's feature depends on its version's content.
+ */
+final class Bench(val spark: SparkSession, val folder: String, seed: Long) {
+  val signals = new Signals(s"$folder/signals")
+  private val random = new scala.util.Random(seed)
+  private val versionOf = Array.fill(Bench.Rows)(s"v${random.nextInt(Bench.Versions)}")
+
+  /** The digest of a right result, computed without Spark. */
+  val truth: String = Cells.digest(versionOf.indices.map(id => (id.toLong, Cells.truth(id.toLong, versionOf(id), Bench.SmallLongs.toLong))))
+
+  private def versions(dataset: String, count: Int, longs: Int, scheme: String): Seq[Version] = (0 until count).map { n =>
+    val file = Paths.get(folder, "versions", s"$dataset-v$n")
+    if (!Files.exists(file)) Cells.write(file, s"v$n", longs)
+    Version(s"v$n", s"$scheme:$file")
+  }
+
+  def smallVersions: Seq[Version] = versions("small", Bench.Versions, Bench.SmallLongs, "file")
+
+  lazy val small: Catalog[Bytes] = VersionedData.catalog(spark, "small", smallVersions, Loader.bytes)
+  lazy val objects: Catalog[Array[Long]] = VersionedData.catalog(spark, "objects", smallVersions, Cells.objects)
+  lazy val large: Catalog[Bytes] = VersionedData.catalog(spark, "large", versions("large", 4, Bench.BudgetLongs, "file"), Loader.bytes)
+  lazy val slow: Catalog[Bytes] = VersionedData.catalog(spark, "slow", versions("slow", 4, Bench.BudgetLongs, "slow"), Loader.bytes)
+
+  private implicit val pair: Encoder[(Long, Long)] = Encoders.tuple(Encoders.scalaLong, Encoders.scalaLong)
+
+  private def rows = {
+    val names = versionOf
+    spark.range(0, Bench.Rows.toLong, 1, Bench.Partitions)
+      .map((id: java.lang.Long) => (id.longValue, names(id.intValue)))(Encoders.tuple(Encoders.scalaLong, Encoders.STRING))
+  }
+
+  /** Features of all rows from bytes; `hook` runs at every row, while its version is leased. */
+  def features(hook: Hook = NoHook): org.apache.spark.sql.Dataset[(Long, Long)] =
+    rows.mapWithVersion(small, col("_2")) { (row, bytes) =>
+      hook.row(row._1)
+      (row._1, Cells.feature(row._1, bytes))
+    }
+
+  /** The same from objects. */
+  def objectFeatures(hook: Hook = NoHook): org.apache.spark.sql.Dataset[(Long, Long)] =
+    rows.mapWithVersion(objects, col("_2")) { (row, cells) =>
+      hook.row(row._1)
+      (row._1, Cells.feature(row._1, cells))
+    }
+
+  /** The digest of the job, run from beginning to end. */
+  def digest(hook: Hook = NoHook): String = Cells.digest(features(hook).collect().toSeq)
+
+  def objectDigest(hook: Hook = NoHook): String = Cells.digest(objectFeatures(hook).collect().toSeq)
+
+  /** How many executors there are; 1 in local mode. */
+  def executors: Int = math.max(1, spark.sparkContext.statusTracker.getExecutorInfos.length - 1)
+
+  /** Every executor's figures, by a job that reaches them all. */
+  def probe(): Seq[Probe] = {
+    var found = Seq.empty[Probe]
+    Waiting.until(s"answer from each of $executors executors", 60) {
+      val tasks = 4 * spark.sparkContext.defaultParallelism
+      found = spark.sparkContext.parallelize(0 until tasks, tasks).mapPartitions { _ =>
+        Thread.sleep(30)
+        Iterator(Probe.here())
+      }.collect().toSeq
+      found.map(_.executor).distinct.size >= executors
+    }
+    found.groupBy(_.executor).toSeq.sortBy(_._1).map(_._2.last)
+  }
+
+  /** The figures once nothing runs any more; after 10 s as they are. */
+  def settled(): Seq[Probe] = {
+    val end = System.nanoTime() + 10000000000L
+    var found = probe()
+    while (!found.forall(_.isQuiet) && System.nanoTime() < end) found = probe()
+    found
+  }
+
+  /** Waits until `count` executors take tasks. */
+  def awaitExecutors(count: Int): Unit = Waiting.until(s"$count executors", 90)(executors >= count && probe().size >= count)
+
+  /** The sum over the executors' last reports, which are at most 200 ms old. */
+  def reported(name: String): Long = Andiron.cacheStats(spark).filterNot(_.isFinal).map(_.apply(name)).sum
+
+  /** The same in the next application of this process, with other settings; this one's must have been stopped. */
+  def following(settings: (String, String)*): Bench = new Bench(Bench.session(folder, settings: _*), folder, seed)
+
+  def close(): Unit = Seq(small, objects, large, slow).foreach(_.close())
+}
+
+object Bench {
+  val Rows = 2400
+  val Partitions = 8
+  val Versions = 6
+  val SmallLongs: Int = 1 << 18
+  val BudgetLongs: Int = 1 << 19
+  val BudgetBytes: Long = BudgetLongs * 8L
+  val FailureMemoryMillis = 500L
+
+  /** A session whose executors have room for two small versions or one large. */
+  def session(folder: String, settings: (String, String)*): SparkSession = {
+    Seq("signals", "versions").foreach(name => Files.createDirectories(Paths.get(folder, name)))
+    val builder = SparkSession.builder().appName("andiron-faults")
+      .config("spark.andiron.cache.budgetBytes", BudgetBytes)
+      .config("spark.andiron.cache.reportInterval", "200ms")
+      .config("spark.andiron.cache.failureMemory", s"${FailureMemoryMillis}ms")
+      .config("spark.shuffle.io.retryWait", "200ms")
+      .config("spark.hadoop.fs.slow.impl", classOf[SlowFileSystem].getName)
+      .config("spark.hadoop.fs.slow.signals", s"$folder/signals")
+    settings.foreach { case (key, value) => builder.config(key, value) }
+    val spark = builder.getOrCreate()
+    println(s"application: ${spark.sparkContext.applicationId}")
+    spark
+  }
+}

@@ -1,0 +1,47 @@
+package andiron.faults
+
+import org.apache.spark.{TaskContext, TaskKilledException}
+
+/** What happens at every row of the job, in its task. */
+abstract class Hook extends Serializable {
+  def row(id: Long): Unit
+}
+
+object NoHook extends Hook {
+  override def row(id: Long): Unit = ()
+}
+
+object Hooks {
+
+  /** The first attempt of every other partition fails at one of its rows. */
+  def failing(seed: Long): Hook = new Hook {
+    override def row(id: Long): Unit = {
+      val task = TaskContext.get()
+      val isChosen = task.attemptNumber() == 0 && (task.partitionId() + seed) % 2 == 0
+      if (isChosen && Cells.mix(id) % 16 == 0) throw new IllegalStateException(s"injected at row $id")
+    }
+  }
+
+  /** Leaves the mark `holding-<pid>-<partition>`, then waits, with a version leased, for the mark `go`. */
+  def holding(signals: Signals): Hook = new Hook {
+    override def row(id: Long): Unit = if (!signals.has("go")) {
+      signals.mark(s"holding-${ProcessHandle.current().pid()}-${TaskContext.getPartitionId()}")
+      hold(signals)
+    }
+  }
+
+  /** Waits for the mark `go`, at most 30 s, unless the task is killed. */
+  def hold(signals: Signals): Unit = {
+    val task = TaskContext.get()
+    Waiting.until("mark 'go'", 30) {
+      if (task.isInterrupted()) throw new TaskKilledException("killed while it held a version")
+      signals.has("go")
+    }
+  }
+
+  /** One task of the job ends its JVM with that status at its first row, the first time only. */
+  def exiting(signals: Signals, partition: Int, status: Int): Hook = new Hook {
+    override def row(id: Long): Unit =
+      if (TaskContext.getPartitionId() == partition && signals.mark("exiting")) System.exit(status)
+  }
+}

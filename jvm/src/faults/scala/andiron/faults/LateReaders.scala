@@ -1,0 +1,125 @@
+package andiron.faults
+
+import java.util.concurrent.atomic.LongAdder
+
+import org.apache.spark.TaskContext
+
+import andiron.{Bytes, Catalog, Cursor, ReleasedException}
+
+/** What the threads that outlive their tasks have come across in one JVM. */
+object Late {
+  val readers, right, released, refused, wrong = new LongAdder
+
+  /** The last thing that should not have been, as text. */
+  @volatile var surprise: String = ""
+
+  def reset(): Unit = {
+    Seq(readers, right, released, refused, wrong).foreach(_.reset())
+    surprise = ""
+  }
+}
+
+final case class LateCounts(executor: String, readers: Long, right: Long, released: Long, refused: Long, wrong: Long, surprise: String)
+
+/**
+ * Tasks with a thread that goes on reading after their completion listeners: rdd.pipe's writer, whose process ends early. Meanwhile
+ * other tasks need the memory of what those threads read. Every read gives the right value or a ReleasedException.
+ */
+object LateReaders extends Fault {
+  override def name: String = "late-readers"
+
+  /** Each reader goes on until it has been refused so often, at most that long. */
+  private val Refusals = 300000
+  private val MostSeconds = 40
+
+  /** Bytes that the process takes before it ends: a few thousand reads are within the task. */
+  private val Taken = 20000
+
+  override def run(bench: Bench, seed: Long): Seen = {
+    val spark = bench.spark.sparkContext
+    val catalog = bench.small
+    val versions = catalog.versions.toIndexedSeq
+    everywhere(bench)(Late.reset())
+    val lines = spark.parallelize(0 until 4, 4).mapPartitionsWithIndex { (partition, _) =>
+      new LateReader(catalog, versions((partition + seed.toInt) % versions.size), Refusals, MostSeconds)
+    }.pipe(Seq("sh", "-c", s"head -c $Taken > /dev/null")).collect()
+    val digests = Seq(bench.digest(), bench.objectDigest())
+    Waiting.until("end of the late readers", 2 * MostSeconds)(counts(bench).map(_.readers).sum == 0)
+    val all = counts(bench)
+    val (right, released, refused, wrong) = (all.map(_.right).sum, all.map(_.released).sum, all.map(_.refused).sum, all.map(_.wrong).sum)
+    val surprises = all.map(_.surprise).filter(_.nonEmpty)
+    Fault.require(lines.isEmpty && wrong == 0 && surprises.isEmpty, s"$wrong wrong values; ${surprises.mkString("; ")}")
+    Fault.require(released > 1000000 && refused > 0, s"only $released reads and $refused advances after the release")
+    Seen(digests, Seq("right_values" -> right, "released_exceptions" -> released, "refused_advances" -> refused))
+  }
+
+  private def everywhere(bench: Bench)(action: => Unit): Unit = {
+    val tasks = 4 * bench.spark.sparkContext.defaultParallelism
+    bench.spark.sparkContext.parallelize(0 until tasks, tasks).foreach { _ =>
+      Thread.sleep(30)
+      action
+    }
+  }
+
+  private def counts(bench: Bench): Seq[LateCounts] = {
+    val tasks = 4 * bench.spark.sparkContext.defaultParallelism
+    val found = bench.spark.sparkContext.parallelize(0 until tasks, tasks).map { _ =>
+      Thread.sleep(30)
+      LateCounts(org.apache.spark.SparkEnv.get.executorId, Late.readers.sum, Late.right.sum, Late.released.sum, Late.refused.sum, Late.wrong.sum, Late.surprise)
+    }.collect()
+    found.groupBy(_.executor).values.map(_.last).toSeq
+  }
+}
+
+/** Reads cells of one version at every `next`, whatever happens, until it was refused so often; runs on the thread that pulls it. */
+private final class LateReader(catalog: Catalog[Bytes], version: String, refusals: Int, seconds: Int) extends Iterator[Long] {
+  @volatile private var isReleased = false
+  // Listeners run in reverse: this one, which is there before Andiron's, after it. TaskContext.isCompleted is true before all.
+  TaskContext.get().addTaskCompletionListener[Unit](_ => isReleased = true)
+  private val cursor: Cursor[Bytes] = catalog.cursor()
+  private val bytes = cursor.advance(version)
+  private val buffer = bytes.buffer(0, 1 << 16)
+  private val end = System.nanoTime() + seconds * 1000000000L
+  private val cells = bytes.size / 8
+  private var count = 0L
+  private var refused = 0
+  Late.readers.increment()
+
+  override def hasNext: Boolean = {
+    val more = refused < refusals && System.nanoTime() < end
+    if (!more) Late.readers.decrement()
+    more
+  }
+
+  override def next(): Long = {
+    count += 1
+    val index = Math.floorMod(Cells.mix(count), cells)
+    expect(index, bytes.getLong(index * 8))
+    if (count % 1024 == 0) {
+      val early = index % (1 << 13)
+      expect(early, java.lang.Long.reverseBytes(buffer.getLong((early * 8).toInt)))
+      if (isReleased) askForMore()
+    }
+    count
+  }
+
+  private def expect(index: Long, read: => Long): Unit =
+    try if (read == Cells.cell(version, index)) Late.right.increment() else Late.wrong.increment()
+    catch {
+      case _: ReleasedException =>
+        refused += 1
+        Late.released.increment()
+      case t: Throwable => Late.surprise = t.toString
+    }
+
+  private def askForMore(): Unit =
+    for (ask <- Seq(() => cursor.advance("v0"), () => catalog.cursor().advance("v1"), () => catalog.lease("v2").value))
+      try {
+        ask()
+        Late.surprise = "a lease after the task's end"
+      } catch {
+        case _: ReleasedException    => Late.refused.increment()
+        case _: InterruptedException => () // Spark interrupts a pipe's writer whose task ends.
+        case t: Throwable            => Late.surprise = t.toString
+      }
+}

@@ -1,0 +1,46 @@
+package andiron.faults
+
+import java.nio.file.{FileAlreadyExistsException, Files, Path, Paths}
+
+/** Marks that driver and executors of one machine leave for each other: files in a folder, whose content is one line. */
+final class Signals(folder: String) extends Serializable {
+  private def path(name: String): Path = Paths.get(folder, name)
+
+  /** Whether this call is the one that leaves the mark. */
+  def mark(name: String, text: String = ""): Boolean =
+    try {
+      val unfinished = Files.createTempFile(Paths.get(folder), ".", "")
+      Files.write(unfinished, text.getBytes("UTF-8"))
+      try Files.createLink(path(name), unfinished)
+      finally Files.delete(unfinished)
+      true
+    } catch { case _: FileAlreadyExistsException => false }
+
+  def has(name: String): Boolean = Files.exists(path(name))
+
+  /** The marks whose names begin so, with their texts, by name. */
+  def all(prefix: String): Seq[(String, String)] = {
+    val names = Paths.get(folder).toFile.list().toSeq.filter(_.startsWith(prefix)).sorted
+    names.map(name => name -> new String(Files.readAllBytes(path(name)), "UTF-8"))
+  }
+
+  def clear(): Unit = Paths.get(folder).toFile.listFiles().foreach(file => Files.deleteIfExists(file.toPath))
+
+  /** Waits until there are `count` marks with that prefix; an exception after `seconds`. */
+  def await(prefix: String, count: Int = 1, seconds: Int = 60): Seq[(String, String)] = {
+    Waiting.until(s"$count marks '$prefix'", seconds)(all(prefix).size >= count)
+    all(prefix)
+  }
+}
+
+object Waiting {
+
+  /** Asks every 20 ms until `condition` holds; an exception after `seconds`. */
+  def until(what: String, seconds: Int)(condition: => Boolean): Unit = {
+    val end = System.nanoTime() + seconds * 1000000000L
+    while (!condition) {
+      if (System.nanoTime() > end) throw new IllegalStateException(s"no $what within $seconds s")
+      Thread.sleep(20)
+    }
+  }
+}

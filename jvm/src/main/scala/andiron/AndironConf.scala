@@ -1,0 +1,225 @@
+package andiron
+
+import java.net.URI
+
+import org.apache.spark.SparkConf
+
+import andiron.internal.MetricsFacts
+
+/**
+ * Every `spark.andiron.*` setting: its key, type, unit, default and meaning. They are read from the SparkConf, once per
+ * application and process; docs/settings.md is generated from here.
+ */
+object AndironConf {
+
+  /** One setting. `default` is a text for people where it depends on other settings. */
+  final class Setting[T] private[AndironConf] (
+      val key: String,
+      val kind: String,
+      val default: String,
+      val doc: String,
+      parse: SparkConf => T,
+      check: T => Option[String]) {
+
+    /** The value in `conf`; a SettingException that names the key if it cannot be read. */
+    def in(conf: SparkConf): T = {
+      val value =
+        try parse(conf)
+        catch {
+          case e @ (_: IllegalArgumentException | _: java.net.URISyntaxException) => // SparkConf wraps NumberFormatException into it
+            throw new SettingException(ErrorCode.BadSetting, s"$key is '${conf.get(key, default)}', which is not a $kind: ${e.getMessage}", e)
+        }
+      check(value).foreach { problem =>
+        throw new SettingException(ErrorCode.BadSetting, s"$key is '${conf.get(key, default)}', $problem", null)
+      }
+      value
+    }
+  }
+
+  private val GiB = 1L << 30
+  private val MiB = 1L << 20
+  private var registered = Vector.empty[Setting[_]]
+
+  private def setting[T](key: String, kind: String, default: String, doc: String)(parse: SparkConf => T)(
+      check: T => Option[String] = (_: T) => None): Setting[T] = {
+    val made = new Setting[T](key, kind, default, doc.stripMargin.replace('\n', ' '), parse, check)
+    registered :+= made
+    made
+  }
+
+  private def flag(key: String, default: Boolean, doc: String): Setting[Boolean] =
+    setting(key, "boolean", default.toString, doc)(_.getBoolean(key, default))()
+
+  private def bytes(key: String, default: String, doc: String, least: Long = 0)(missing: SparkConf => Long): Setting[Long] =
+    setting(key, "size", default, doc)(c => if (c.contains(key)) c.getSizeAsBytes(key) else missing(c))(atLeast(least))
+
+  private def millis(key: String, default: String, doc: String, least: Long = 1): Setting[Long] =
+    setting(key, "duration", default, doc)(_.getTimeAsMs(key, default))(atLeast(least))
+
+  private def count(key: String, default: Int, least: Int, doc: String): Setting[Int] =
+    setting(key, "number", default.toString, doc)(_.getInt(key, default))(n => atLeast(least)(n.toLong))
+
+  private def atLeast(least: Long)(value: Long): Option[String] =
+    if (value < least) Some(s"which is less than the least value, $least") else None
+
+  val Enabled: Setting[Boolean] = flag("spark.andiron.enabled", default = true,
+    """false turns all of Andiron off: the plugin does nothing, and making or using a catalog throws a SettingException.""")
+
+  val BudgetBytes: Setting[Long] = bytes("spark.andiron.cache.budgetBytes",
+    "`spark.memory.offHeap.size` if `spark.memory.offHeap.enabled`, else the executor's memory overhead; in local mode at least 1g",
+    """How many bytes of versions an executor admits at once. A version larger than this is refused; tasks wait while the
+      |versions in use fill it.""", least = 1)(BudgetDefault.bytes)
+
+  val BudgetVersions: Setting[Int] = count("spark.andiron.cache.budgetVersions", 0, 0,
+    """How many versions an executor admits at once; 0 means any number that fits `spark.andiron.cache.budgetBytes`.""")
+
+  val HardLimitBytes: Setting[Long] = bytes("spark.andiron.cache.hardLimitBytes", "2 x `spark.andiron.cache.budgetBytes`",
+    """What is never exceeded, not even by tasks that hold one version while they wait for another. At
+      |this limit the first three attempts of such a task are killed, which does not count as a failure; a later one fails.""")(conf => 2 * BudgetBytes.in(conf))
+
+  val KeepWarm: Setting[Boolean] = flag("spark.andiron.cache.keepWarm", default = true,
+    """Whether a version that no task uses stays until its bytes are needed. false frees it with its last lease.""")
+
+  val Directory: Setting[Option[String]] = setting("spark.andiron.cache.dir", "path", "Spark's own local directory of the executor",
+    """Local directory for the bytes of versions. It must belong to the executor's user, with mode 0700, or be absent.
+      |Executors of one host that name the same directory share the files and their pages.""")(
+    _.getOption("spark.andiron.cache.dir"))(
+    dir => if (dir.exists(_.trim.isEmpty)) Some("which is empty: name a directory or leave the setting out") else None)
+
+  val DiskBytes: Setting[Long] = bytes("spark.andiron.cache.diskBytes", "unlimited",
+    """The most that the files of versions may take on this process's disk, those being written included. A file takes its disk as long as
+      |its bytes can be reached: before a load is refused for this limit, the process runs one full garbage collection (`System.gc()`)
+      |and waits at most half a second for what that frees.""")(_ => Long.MaxValue)
+
+  val LoaderThreads: Setting[Int] = count("spark.andiron.cache.loaderThreads", 4, 1,
+    """Loads that run side by side in an executor. A thread that is busy for 10 s is replaced, up to 64 threads in all, so that
+      |a source that hangs does not hold up the others.""")
+
+  val LoadTimeout: Setting[Long] = millis("spark.andiron.cache.loadTimeout", "15min",
+    """How long a load may take, from when a loader thread begins it. After it the waiting tasks get a LoadException; the bytes stay
+      |reserved until the loader returns, and what it returns then is dropped.""")
+
+  val WaitTimeout: Setting[Long] = millis("spark.andiron.cache.waitTimeout", "30min",
+    """How long a task may wait for a version, for it to fit the budget and for its load to begin and to end, before it gets a
+      |BudgetException.""")
+
+  val OverdraftAfter: Setting[Long] = millis("spark.andiron.cache.overdraftAfter", "1s",
+    """How long a task that holds one version waits for another before it is admitted over the budget, by one version per task.""")
+
+  val DeadlockAfter: Setting[Long] = millis("spark.andiron.cache.deadlockAfter", "10s",
+    """How long a task that holds one version waits for another at the hard limit before it is killed, to be tried again.""")
+
+  val FailureMemory: Setting[Long] = millis("spark.andiron.cache.failureMemory", "5s",
+    """How long a failed load answers further requests for the version with the same error; after it the next request loads again.""", 0)
+
+  val QueueAge: Setting[Long] = millis("spark.andiron.cache.queueAge", "1s",
+    """How long tasks that want a smaller version may overtake those that wait for a larger one.""", 0)
+
+  val Accounting: Setting[String] = setting("spark.andiron.cache.accounting", "word", "auto",
+    """`auto` charges resident bytes to Spark's off-heap storage memory if `spark.memory.offHeap.enabled`, and objects to its
+      |storage memory on the heap; a refusal is counted and changes nothing else. `off` charges nothing.""")(
+    _.get("spark.andiron.cache.accounting", "auto"))(
+    word => if (Set("auto", "off")(word)) None else Some("which is neither auto nor off"))
+
+  val ReportInterval: Setting[Long] = millis("spark.andiron.cache.reportInterval", "1s",
+    """How often executors report their statistics to the driver and learn which catalogs were closed (needs the plugin), and
+      |how often the charge to Spark's memory is brought up to date.""", 100)
+
+  val MetricsEnabled: Setting[Boolean] = flag("spark.andiron.metrics.enabled", default = true,
+    """false turns the metrics off: steps compute the same rows, and nothing is counted, judged or logged.""")
+
+  val LogDirectory: Setting[String] = setting("spark.andiron.log.dir", "path", "`andiron-log-<user>` in the JVM's temporary directory",
+    """Local directory of the driver for the log of metrics, which `andiron report` reads. It is made with mode 0700 if it is absent.""")(
+    _.get("spark.andiron.log.dir", MetricsFacts.defaultLogDirectory))(
+    dir => if (dir.trim.isEmpty) Some("which is empty: name a directory or leave the setting out") else None)
+
+  val LogArchive: Setting[Option[URI]] = setting("spark.andiron.log.archive", "URI", "none",
+    """Hadoop directory to which the log is copied every 10 s, for drivers whose disk goes with them: what is lost then is what the log has
+      |said in the last 10 s and while it was copied. `andiron.Report` reads it with `--log-dir <URI>`.""")(
+    _.getOption("spark.andiron.log.archive").map(new URI(_)))(
+    uri => if (uri.exists(_.getScheme == null)) Some("which has no scheme: name it like hdfs://host/path") else None)
+
+  val LogSegmentBytes: Setting[Long] = bytes("spark.andiron.log.segmentBytes", "16m",
+    """How long a file of the log grows before the next one is begun.""", 64 << 10)(_ => 16 * MiB)
+
+  val LogRetentionDays: Setting[Int] = count("spark.andiron.log.retentionDays", 30, 1,
+    """How many days the logs of ended applications stay in `spark.andiron.log.dir`.""")
+
+  val LogMaxBytes: Setting[Long] = bytes("spark.andiron.log.maxBytes", "4g",
+    """The most that `spark.andiron.log.dir` may take; beyond it the logs of ended applications go, the oldest first.""", 1 << 20)(_ => 4 * GiB)
+
+  val RunId: Setting[Option[String]] = setting("spark.andiron.run.id", "word", "none",
+    """Names what an application is a run of. An application that starts with the run id of one that never ended is shown as its successor.""")(
+    _.getOption("spark.andiron.run.id"))()
+
+  val MetricsSamples: Setting[Int] = count("spark.andiron.metrics.samples", 500, 0,
+    """How many failed rows of a step are kept: all if there are no more, else those that a hash of their keys chooses.""")
+
+  val MetricsRecordBytes: Setting[Long] = bytes("spark.andiron.metrics.recordBytes", "2k",
+    """How many characters of a failed row are kept.""", 16)(_ => 2048)
+
+  val MetricsQueueCapacity: Setting[Int] = count("spark.andiron.metrics.queueCapacity", 100000, 1,
+    """How many events Spark keeps for Andiron's listener before it drops further ones. Dropped events make the figures of named
+      |accumulators inexact, never those of steps.""")
+
+  val MetricsStopTimeout: Setting[Long] = millis("spark.andiron.metrics.stopTimeout", "10s",
+    """How long the end of an application waits for its metrics to become durable. What is left is lost or shipped later, and the log says so.""")
+
+  /** All of them, in the order of the document. */
+  val all: Seq[Setting[_]] = registered
+
+  /** The text of docs/settings.md. */
+  def markdown: String = {
+    val rows = all.map(s => s"| `${s.key}` | ${s.kind} | ${s.default} | ${s.doc} |")
+    s"""# Settings
+       |
+       |Generated from `AndironConf`; do not edit by hand (CONTRIBUTING.md says how to generate it).
+       |
+       |Set them as any Spark setting before the application starts (`spark-submit --conf`, spark-defaults.conf); they are read once.
+       |A value that cannot be read stops the application with a SettingException that names the key. A size is a number of bytes, or
+       |has a unit as in `512m` or `10g`; a duration is a number of milliseconds, or has a unit as in `500ms`, `30s` or `15min`.
+       |
+       || key | kind | default | meaning |
+       ||---|---|---|---|
+       |""".stripMargin + rows.mkString("", "\n", "\n")
+  }
+
+  /** Reads every setting, so that a bad one is found at start-up. */
+  private[andiron] def validate(conf: SparkConf): Unit = {
+    all.foreach(_.in(conf))
+    if (HardLimitBytes.in(conf) < BudgetBytes.in(conf))
+      throw new SettingException(ErrorCode.BadSetting,
+        s"${HardLimitBytes.key} is ${HardLimitBytes.in(conf)}, less than ${BudgetBytes.key}, ${BudgetBytes.in(conf)}: raise it or leave it out", null)
+  }
+
+  /** Throws if `spark.andiron.enabled` is false. */
+  private[andiron] def requireEnabled(conf: SparkConf): Unit =
+    if (!Enabled.in(conf))
+      throw new SettingException(ErrorCode.BadSetting, s"${Enabled.key} is false: catalogs cannot be made or used. Set it to true.", null)
+
+  /** Whether all of the application runs in this process. */
+  private[andiron] def isLocal(conf: SparkConf): Boolean = {
+    val master = conf.get("spark.master", "")
+    master == "local" || master.startsWith("local[")
+  }
+
+  /** What an executor has beside its heap, as Spark computes it. */
+  private[andiron] object BudgetDefault {
+
+    def offHeap(conf: SparkConf): Long =
+      if (conf.getBoolean("spark.memory.offHeap.enabled", false)) conf.getSizeAsBytes("spark.memory.offHeap.size", 0L) else 0L
+
+    def overhead(conf: SparkConf): Long = {
+      val heap = conf.getSizeAsMb("spark.executor.memory", "1g") * MiB
+      val least = conf.getSizeAsMb("spark.executor.minMemoryOverhead", "384m") * MiB
+      val share = (heap * conf.getDouble("spark.executor.memoryOverheadFactor", 0.1)).toLong
+      if (conf.contains("spark.executor.memoryOverhead")) conf.getSizeAsMb("spark.executor.memoryOverhead") * MiB
+      else math.max(share, least)
+    }
+
+    def bytes(conf: SparkConf): Long = {
+      val room = if (offHeap(conf) > 0) offHeap(conf) else overhead(conf)
+      if (isLocal(conf)) math.max(room, GiB) else room
+    }
+  }
+}

@@ -1,0 +1,120 @@
+package andiron
+
+import com.fasterxml.jackson.databind.JsonNode
+
+/**
+ * Any failure of Andiron. `code` is stable across releases and says what went wrong; the message names dataset, version,
+ * source and cause where there are any, and what to do.
+ */
+class AndironException(val code: Int, message: String, cause: Throwable) extends RuntimeException(message, cause)
+
+/** A row names no version, or one that the catalog does not have. */
+class UnknownVersionException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
+/** The budget cannot hold what is asked for, or did not become free in time. */
+class BudgetException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
+/** A version's source is missing, was changed while it was read, or is not what the catalog declares. */
+class SourceException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
+/** A loader threw or took too long. */
+class LoadException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
+/** The local directory or disk under `spark.andiron.cache.dir` refused. */
+class StoreException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
+/** A lease, cursor, value or catalog was used after it was released or closed. */
+class ReleasedException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
+/** A setting or argument cannot be read, contradicts another, or is missing. */
+class SettingException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
+/** The metrics' log or reports cannot be used. */
+class MetricsException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
+/** A step drops more rows than its gate lets pass, or cannot be judged. The message has counts, ratio, limit and the most frequent causes. */
+class GateException(code: Int, message: String, val step: String, cause: Throwable) extends AndironException(code, message, cause)
+
+private[andiron] object GateException {
+
+  /** The exception for a step whose figures cannot be had. */
+  def unknown(step: Step, reason: String, cause: Throwable = null): GateException =
+    new GateException(ErrorCode.GateUnknown, s"$step cannot be judged, and fails its gate for that: $reason", step.name, cause)
+
+  /** The exception for a verdict that does not pass. */
+  def of(step: String, verdict: JsonNode): Option[GateException] =
+    if (verdict.path("passed").asBoolean(false)) None
+    else {
+      var causes = Vector.empty[String]
+      verdict.path("top_causes").forEach { cause =>
+        causes :+= s"${cause.path("count").asLong()} x ${cause.path("error_class").asText()}: ${cause.path("message").asText()}"
+      }
+      val counts = s"step '$step' has dropped ${verdict.path("dropped").asLong()} of ${verdict.path("in").asLong()} rows"
+      val ratio = if (verdict.has("ratio")) s" (${100 * verdict.path("ratio").asDouble()} %)" else ""
+      val text = s"$counts$ratio: ${verdict.path("reason").asText()}" + (if (causes.isEmpty) "" else causes.mkString("; causes: ", ", ", ""))
+      Some(new GateException(ErrorCode.GateFailed, text, step, null))
+    }
+}
+
+/** Native code panicked; the process goes on. */
+class NativePanicException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
+/** The native library cannot be found, verified or loaded, or is not the one that these classes were built with. */
+class NativeLibraryException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
+/** Error codes that Scala raises itself. They have the same numbers and meanings as `Code` in native/src/error.rs. */
+private[andiron] object ErrorCode {
+  val UnknownVersion = 100
+  val NullVersion = 101
+  val SourceMissing = 103
+  val SourceSizeMismatch = 104
+  val SourceChanged = 105
+  val ChecksumMismatch = 106
+  val LoadFailed = 107
+  val BudgetDeadlock = 110
+  val DiskLimit = 112
+  val CatalogClosed = 113
+  val Released = 114
+  val NotConfigured = 115
+  val BadSetting = 116
+  val EncryptionRefused = 117
+  val Io = 119
+  val GateFailed = 200
+  val GateUnknown = 201
+  val DirectCommitter = 202
+  val BadHandle = 400
+  val Panic = 401
+  val AbiMismatch = 402
+  val BadArgument = 403
+}
+
+object AndironException {
+
+  /** The exception whose class belongs to `code`; a code that this jar does not know keeps its number and has the base class. */
+  private[andiron] def of(code: Int, message: String, cause: Throwable): AndironException = make(code, readable(message), cause)
+
+  /** Messages quote names and messages of the user's, which may be of any length. */
+  private val MostCharacters = 4000
+
+  private def readable(message: String): String =
+    if (message.length <= MostCharacters) message
+    else {
+      val half = MostCharacters / 2 - 50
+      s"${message.take(half)} ... (${message.length - 2 * half} characters left out) ... ${message.takeRight(half)}"
+    }
+
+  private def make(code: Int, message: String, cause: Throwable): AndironException = code match {
+    case 100 | 101                               => new UnknownVersionException(code, message, cause)
+    case 102 | 109 | 110                         => new BudgetException(code, message, cause)
+    case 103 | 104 | 105 | 106                   => new SourceException(code, message, cause)
+    case 107 | 108                               => new LoadException(code, message, cause)
+    case 111 | 112 | 117 | 118 | 119             => new StoreException(code, message, cause)
+    case 113 | 114 | ErrorCode.BadHandle         => new ReleasedException(code, message, cause)
+    case 200 | 201 | 202                         => new GateException(code, message, "", cause)
+    case 300 | 301 | 302 | 303 | 304             => new MetricsException(code, message, cause)
+    case 115 | 116 | ErrorCode.BadArgument       => new SettingException(code, message, cause)
+    case ErrorCode.Panic                         => new NativePanicException(code, message, cause)
+    case ErrorCode.AbiMismatch                   => new NativeLibraryException(code, message, cause)
+    case _                                       => new AndironException(code, message, cause)
+  }
+}

@@ -1,0 +1,146 @@
+package andiron
+
+import java.lang.ref.WeakReference
+import java.util.Collections
+
+import com.codahale.metrics.{Gauge, MetricRegistry}
+
+import org.apache.spark.{SparkConf, SparkContext, SparkEnv, TaskContext, TaskFailedReason}
+import org.apache.spark.api.plugin.{DriverPlugin, ExecutorPlugin, PluginContext, SparkPlugin}
+import org.apache.spark.scheduler.{SparkListener, SparkListenerExecutorRemoved}
+import org.slf4j.LoggerFactory
+
+import andiron.internal._
+
+/**
+ * `spark.plugins=andiron.AndironPlugin`: checks settings and library when the application starts, shows the cache's figures in Spark's
+ * metrics system, releases what a task's own listener has missed, and carries figures and closed catalogs between executors and driver.
+ */
+final class AndironPlugin extends SparkPlugin {
+  override def driverPlugin(): DriverPlugin = new AndironDriver
+  override def executorPlugin(): ExecutorPlugin = new AndironExecutor
+}
+
+/** A setting that is wrong stops the application here; nothing else that goes wrong reaches Spark. */
+private[andiron] final class AndironDriver extends DriverPlugin {
+  private val guard = new CallbackGuard
+  @volatile private var reports: DriverReports = _
+  private var context: SparkContext = _
+
+  override def init(context: SparkContext, plugin: PluginContext): java.util.Map[String, String] = {
+    val conf = plugin.conf()
+    DriverReports.latest = None
+    MetricsApplication.leave()
+    if (AndironConf.Enabled.in(conf)) {
+      NativeLibrary.requireJava(System.getProperty("java.specification.version"), System.getProperty("java.home"))
+      AndironConf.validate(conf)
+      this.context = context
+      AndironPlugin.warnIfTooLarge(conf)
+      reports = new DriverReports(DriverReports.patienceNanos(AndironConf.ReportInterval.in(conf)))
+      DriverReports.latest = Some(reports)
+      guard("prepare the metrics")(MetricsApplication.prepare(context))
+      guard("watch the application") {
+        ExecutorCache.stopWith(context)
+        context.addSparkListener(new SparkListener {
+          override def onExecutorRemoved(event: SparkListenerExecutorRemoved): Unit =
+            guard("note the end of an executor")(reports.end(event.executorId))
+        })
+      }
+    }
+    Collections.emptyMap()
+  }
+
+  /** The application has its id, and no event of it has been delivered yet. */
+  override def registerMetrics(application: String, plugin: PluginContext): Unit =
+    if (context != null) guard("start the metrics")(MetricsApplication.start(context))
+
+  /** null for anything that is not an executor's report. */
+  override def receive(message: Any): AnyRef = message match {
+    case Array(LogWatch.Tag, lines @ _*) =>
+      MetricsApplication.running.foreach(metrics => lines.foreach(line => metrics.logLine(line.toString)))
+      null
+    case _ =>
+      ExecutorReport.of(message) match {
+        case Some(report) if reports != null => guard.value[AnyRef]("receive a report", null)(reports.receive(report).message)
+        case _                               => null
+      }
+  }
+}
+
+/** Every callback but `init` logs its first error and counts the others. */
+private[andiron] final class AndironExecutor extends ExecutorPlugin {
+  private val guard = new CallbackGuard
+  private val task = new ThreadLocal[java.lang.Long]
+  private var env: SparkEnv = _
+  private var reporter: Reporter = _
+  private var lines: Option[LogWatch] = None
+
+  override def init(plugin: PluginContext, extra: java.util.Map[String, String]): Unit = {
+    val conf = plugin.conf()
+    if (AndironConf.Enabled.in(conf)) {
+      NativeLibrary.requireJava(System.getProperty("java.specification.version"), System.getProperty("java.home"))
+      AndironConf.validate(conf)
+      env = SparkEnv.get
+      guard("load the native library and register metrics")(register(plugin.metricRegistry()))
+      reporter = new Reporter(plugin, AndironConf.ReportInterval.in(conf))
+      reporter.start()
+      // In local mode the driver watches the log of the one process.
+      if (AndironConf.MetricsEnabled.in(conf) && !AndironConf.isLocal(conf))
+        guard("watch the log") {
+          lines = LogWatch.open(plugin.executorID(), texts => plugin.send(LogWatch.Tag +: texts))
+        }
+    }
+  }
+
+  override def onTaskStart(): Unit = if (reporter != null) guard("note the start of a task") {
+    val context = TaskContext.get()
+    if (context != null) task.set(context.taskAttemptId())
+  }
+
+  override def onTaskSucceeded(): Unit = endTask()
+
+  override def onTaskFailed(reason: TaskFailedReason): Unit = endTask()
+
+  override def shutdown(): Unit = if (reporter != null) {
+    guard("send the last lines of the log")(lines.foreach(_.close()))
+    guard("send the last report")(reporter.close())
+    guard("end the cache")(ExecutorCache.stop(env))
+  }
+
+  private def endTask(): Unit = if (reporter != null) guard("release what a task holds") {
+    val id = task.get()
+    if (id != null) {
+      task.remove()
+      ExecutorCache.currentIfAny.foreach(_.endTask(id))
+    }
+  }
+
+  private def register(registry: MetricRegistry): Unit = CacheStats.names.foreach { name =>
+    registry.register(MetricRegistry.name("cache", name), new Gauge[Long] {
+      override def getValue: Long = guard.value("read a metric", 0L)(CacheStats.recent(name))
+    })
+  }
+}
+
+private[andiron] object AndironPlugin {
+  private val log = LoggerFactory.getLogger(classOf[AndironPlugin])
+  private var warned = new WeakReference[SparkEnv](null)
+
+  /** Why the budget does not fit what an executor's container has beside its heap; None if it does, or there is no container. */
+  def tooLarge(conf: SparkConf): Option[String] = {
+    val budget = AndironConf.BudgetBytes.in(conf)
+    val room = math.max(AndironConf.BudgetDefault.offHeap(conf), AndironConf.BudgetDefault.overhead(conf))
+    if (AndironConf.isLocal(conf) || budget <= room) None
+    else
+      Some(s"${AndironConf.BudgetBytes.key} is $budget bytes, but an executor has only $room beside its heap: " +
+        "raise spark.memory.offHeap.size (with spark.memory.offHeap.enabled) or spark.executor.memoryOverhead, or lower the budget")
+  }
+
+  /** Logs what `tooLarge` says, once for the application that runs in this process. */
+  def warnIfTooLarge(conf: SparkConf): Unit = synchronized {
+    if (warned.get() ne SparkEnv.get) {
+      warned = new WeakReference(SparkEnv.get)
+      tooLarge(conf).foreach(text => log.warn(text))
+    }
+  }
+}

@@ -1,0 +1,79 @@
+package andiron
+
+import java.io.InputStream
+import java.util.Collections
+
+import org.apache.spark.api.java.function.{Function => JavaFunction, Function2 => JavaFunction2}
+import org.apache.spark.sql.{Column, Dataset, Encoder, SparkSession}
+
+/**
+ * For Java, what Scala does with function literals and implicits, or says in Scala's collections. Everything else is called alike from both
+ * languages: `VersionedData.catalog`, `Version.of`, `Loader.bytes()`, `catalog.cursor()`, `catalog.lease(name)`, `catalog.acquireAll(names)`.
+ */
+object JavaApi {
+
+  /** [[Loader.objects]] with Spark's estimate of the object's size. */
+  def objects[V](load: JavaFunction2[Version, InputStream, V]): Loader[V] =
+    Loader.objects[V]((version: Version, in: InputStream) => load.call(version, in))
+
+  /** [[Loader.objects]] with the size that `size` says. */
+  def objects[V](load: JavaFunction2[Version, InputStream, V], size: JavaFunction[V, java.lang.Long]): Loader[V] =
+    Loader.objects[V]((version: Version, in: InputStream) => load.call(version, in), (value: V) => size.call(value).longValue)
+
+  /** [[Loader.custom]]. */
+  def custom[V](load: JavaFunction[Version, V], size: JavaFunction[V, java.lang.Long]): Loader[V] =
+    Loader.custom[V]((version: Version) => load.call(version))((value: V) => size.call(value).longValue)
+
+  /** `rows.mapWithVersion(catalog, version)(f)`, see [[VersionedDataset.mapWithVersion]]. */
+  def mapWithVersion[T, V, U](
+      rows: Dataset[T], catalog: Catalog[V], version: Column, f: JavaFunction2[T, V, U], result: Encoder[U]): Dataset[U] =
+    VersionedRows.map[T, V, U](rows, catalog, version, (row: T, value: V) => f.call(row, value), result)
+
+  /** `rows.mapPartitionsWithCursor(catalog)(f)`, see [[VersionedDataset.mapPartitionsWithCursor]]. */
+  def mapPartitionsWithCursor[T, V, U](
+      rows: Dataset[T],
+      catalog: Catalog[V],
+      f: JavaFunction2[java.util.Iterator[T], Cursor[V], java.util.Iterator[U]],
+      result: Encoder[U]): Dataset[U] =
+    VersionedRows.mapPartitions[T, V, U](rows, catalog, (partition: Iterator[T], cursor: Cursor[V]) => {
+      val out = f.call(new JavaIterator(partition), cursor)
+      new Iterator[U] {
+        override def hasNext: Boolean = out.hasNext
+        override def next(): U = out.next()
+      }
+    }, result)
+
+  /** [[Catalog.demand]]. */
+  def demand(catalog: Catalog[_], tasks: java.util.Map[String, java.lang.Long]): Unit = {
+    var all = Map.empty[String, Long]
+    tasks.forEach((version, count) => all += version -> count.longValue)
+    catalog.demand(all)
+  }
+
+  /** [[Catalog.versions]], unmodifiable. */
+  def versions(catalog: Catalog[_]): java.util.List[String] = list(catalog.versions)
+
+  /** [[LeaseSet.versions]], unmodifiable. */
+  def versions(set: LeaseSet[_]): java.util.List[String] = list(set.versions)
+
+  /** [[Andiron.cacheStats]], unmodifiable. */
+  def cacheStats(spark: SparkSession): java.util.List[ExecutorCacheStats] = list(Andiron.cacheStats(spark))
+
+  /** An executor's figures by name, unmodifiable. */
+  def figures(stats: ExecutorCacheStats): java.util.Map[String, java.lang.Long] = {
+    val all = new java.util.TreeMap[String, java.lang.Long]
+    stats.figures.foreach { case (name, value) => all.put(name, value) }
+    Collections.unmodifiableMap(all)
+  }
+
+  private def list[A](values: Seq[A]): java.util.List[A] = {
+    val all = new java.util.ArrayList[A](values.size)
+    values.foreach(value => all.add(value))
+    Collections.unmodifiableList(all)
+  }
+
+  private final class JavaIterator[T](rows: Iterator[T]) extends java.util.Iterator[T] {
+    override def hasNext: Boolean = rows.hasNext
+    override def next(): T = rows.next()
+  }
+}

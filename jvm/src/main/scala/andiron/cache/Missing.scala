@@ -1,0 +1,19 @@
+package andiron
+
+/** What `mapWithVersion` does with a row whose version is null or not in the catalog. */
+sealed trait Missing extends Serializable
+
+object Missing {
+
+  /** The task fails with an UnknownVersionException. The default. */
+  case object Fail extends Missing
+
+  /** The row is dropped and counted in `catalog.skippedRows`. */
+  case object Skip extends Missing
+
+  /** For Java. */
+  def fail: Missing = Fail
+
+  /** For Java. */
+  def skip: Missing = Skip
+}

@@ -1,0 +1,38 @@
+package andiron
+
+import java.util.UUID
+
+import org.apache.spark.sql.SparkSession
+
+import andiron.internal.{CatalogId, CatalogSpec, CatalogState, ExecutorCache, HadoopSettings, NativeLibrary, SourceSurvey}
+
+/** Makes catalogs. */
+object VersionedData {
+
+  /**
+   * The catalog of a dataset's versions, to be used in the tasks of `spark`. Only the list is sent to the executors, not the data.
+   *
+   * Looks up size and modification time of every source that does not declare both bytes and checksum. Throws an AndironException
+   * if a name is null, empty or there twice, if there is no version, if a source is missing, or if Andiron is turned off.
+   * To be called on the driver.
+   */
+  def catalog[V](spark: SparkSession, dataset: String, versions: Seq[Version], loader: Loader[V]): Catalog[V] = {
+    NativeLibrary.requireJava(System.getProperty("java.specification.version"), System.getProperty("java.home"))
+    val context = spark.sparkContext
+    val conf = context.getConf
+    AndironConf.requireEnabled(conf)
+    AndironConf.validate(conf)
+    AndironPlugin.warnIfTooLarge(conf)
+    val id = CatalogId(context.applicationId, UUID.randomUUID().toString, dataset)
+    val hadoop = new HadoopSettings(context.hadoopConfiguration)
+    val encrypted = conf.getBoolean("spark.io.encryption.enabled", defaultValue = false)
+    val specs = new SourceSurvey(id, loader, hadoop, encrypted).survey(versions)
+    ExecutorCache.stopWith(context)
+    val spec = context.broadcast(new CatalogSpec[V](id, specs, loader, hadoop))
+    new Catalog[V](id, spec, new CatalogState, Missing.Fail, context.longAccumulator)
+  }
+
+  /** For Java. */
+  def catalog[V](spark: SparkSession, dataset: String, versions: java.util.List[Version], loader: Loader[V]): Catalog[V] =
+    catalog(spark, dataset, versions.toArray(Array.empty[Version]).toSeq, loader)
+}

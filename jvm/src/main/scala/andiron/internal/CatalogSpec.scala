@@ -1,0 +1,65 @@
+package andiron.internal
+
+import java.io.{ObjectInputStream, ObjectOutputStream}
+
+import org.apache.hadoop.conf.Configuration
+
+import andiron.{Loader, Version}
+
+/** A catalog's identity. `uuid` is unique everywhere; `application` is Spark's id. */
+private[andiron] final case class CatalogId(application: String, uuid: String, dataset: String)
+
+/**
+ * A version as the executors need it.
+ *
+ * @param digest names its content: equal digests have equal bytes, so that files can be shared
+ * @param bytes its size; -1 if unknown
+ * @param modified the source's modification time when the catalog was made, in ms since 1970; -1 if it was not looked up
+ * @param label names version, dataset and source in messages
+ */
+private[andiron] final case class VersionSpec(version: Version, digest: String, bytes: Long, modified: Long, label: String)
+
+/** What the broadcast of a catalog carries. `versions` are in the order of their names' UTF-8 bytes, which is Spark's sort order. */
+private[andiron] final class CatalogSpec[V](
+    val id: CatalogId,
+    val versions: Array[VersionSpec],
+    val loader: Loader[V],
+    val hadoop: HadoopSettings)
+    extends Serializable
+
+/** A Hadoop configuration that can be serialised. */
+private[andiron] final class HadoopSettings(@transient private var settings: Configuration) extends Serializable {
+
+  def configuration: Configuration = settings
+
+  private def writeObject(out: ObjectOutputStream): Unit = settings.write(out)
+
+  private def readObject(in: ObjectInputStream): Unit = {
+    settings = new Configuration(false)
+    settings.readFields(in)
+  }
+}
+
+/** What may change in a catalog after it was made. On an executor this is a copy, as it was when the task was submitted. */
+private[andiron] final class CatalogState extends Serializable {
+  @volatile private var isClosedFlag = false
+  @volatile private var hint = DemandHint(0, Map.empty)
+
+  def isClosed: Boolean = isClosedFlag
+
+  def demand: DemandHint = hint
+
+  /** Whether this call is the one that closes it. */
+  def close(): Boolean = synchronized {
+    val first = !isClosedFlag
+    isClosedFlag = true
+    first
+  }
+
+  def hintDemand(tasks: Map[String, Long]): Unit = synchronized {
+    hint = DemandHint(hint.epoch + 1, tasks)
+  }
+}
+
+/** How many tasks are expected to want each version; of two hints the one with the greater epoch holds. */
+private[andiron] final case class DemandHint(epoch: Long, tasks: Map[String, Long])

@@ -1,0 +1,99 @@
+package andiron.internal
+
+import org.apache.hadoop.fs.{FileSystem, Path}
+import org.apache.hadoop.mapreduce.{JobContext, OutputCommitter, TaskAttemptContext}
+import org.apache.hadoop.mapreduce.lib.output.FileOutputCommitter
+import org.apache.spark.andiron.GatedWrites
+import org.apache.spark.internal.io.{FileCommitProtocol, FileNameSpec}
+import org.apache.spark.internal.io.FileCommitProtocol.TaskCommitMessage
+
+import andiron.{ErrorCode, Gate, GateException}
+
+/**
+ * The commit protocol that the user has configured, with the gates of the write's steps before its commit: what an overwrite deletes is
+ * deleted when they have passed. Writes without a gated step go to the user's protocol as they are.
+ */
+private[andiron] final class GateCommitProtocol(jobId: String, path: String, dynamicPartitionOverwrite: Boolean)
+    extends FileCommitProtocol with Serializable {
+  private val delegate = FileCommitProtocol.instantiate(GatedWrites.delegateClass, jobId, path, dynamicPartitionOverwrite)
+  @transient private lazy val application = MetricsApplication.running
+  @transient private lazy val gates: Seq[(Gate, Option[Set[Long]])] = application.toSeq.flatMap(a => if (a.gates.isEmpty) Nil else a.gates.on(GatedWrites.steps(a.context)))
+  @transient private var deferred: Vector[Deletion] = Vector.empty
+
+  override def setupJob(job: JobContext): Unit = {
+    delegate.setupJob(job)
+    if (gates.nonEmpty) GateCommitProtocol.whyDirect(delegate, job).filterNot(_ => dynamicPartitionOverwrite).foreach { why =>
+      delegate.abortJob(job)
+      throw new GateException(ErrorCode.DirectCommitter, s"the write to $path has ${gates.map(_._1).mkString(" and ")}, but $why, so that no gate could " +
+        "keep back what it should: use a committer that publishes at the commit of the job, or Andiron.guard instead of the gate",
+        gates.head._1.step.name, null)
+    }
+  }
+
+  override def commitJob(job: JobContext, messages: Seq[TaskCommitMessage]): Unit = {
+    application.foreach(_.gates.require(gates, path))
+    deferred.foreach(_.run())
+    delegate.commitJob(job, messages)
+  }
+
+  override def deleteWithJob(fs: FileSystem, path: Path, recursive: Boolean): Boolean =
+    if (gates.isEmpty) delegate.deleteWithJob(fs, path, recursive)
+    else {
+      deferred :+= Deletion.of(fs, path, recursive, delegate)
+      true
+    }
+
+  override def abortJob(job: JobContext): Unit = delegate.abortJob(job)
+  override def setupTask(task: TaskAttemptContext): Unit = delegate.setupTask(task)
+  override def newTaskTempFile(task: TaskAttemptContext, dir: Option[String], ext: String): String = {
+    val spec = FileNameSpec("", ext)
+    delegate.newTaskTempFile(task, dir, spec)
+  }
+  override def newTaskTempFile(task: TaskAttemptContext, dir: Option[String], spec: FileNameSpec): String = delegate.newTaskTempFile(task, dir, spec)
+  override def newTaskTempFileAbsPath(task: TaskAttemptContext, dir: String, ext: String): String = {
+    val spec = FileNameSpec("", ext)
+    delegate.newTaskTempFileAbsPath(task, dir, spec)
+  }
+  override def newTaskTempFileAbsPath(task: TaskAttemptContext, dir: String, spec: FileNameSpec): String =
+    delegate.newTaskTempFileAbsPath(task, dir, spec)
+  override def commitTask(task: TaskAttemptContext): TaskCommitMessage = delegate.commitTask(task)
+  override def abortTask(task: TaskAttemptContext): Unit = delegate.abortTask(task)
+  override def onTaskCommit(message: TaskCommitMessage): Unit = delegate.onTaskCommit(message)
+}
+
+private object GateCommitProtocol {
+
+  /** Why what a task commits is public before the job's commit; None if it is not, as far as can be seen. */
+  def whyDirect(delegate: FileCommitProtocol, job: JobContext): Option[String] = committer(delegate).flatMap {
+    case c: FileOutputCommitter if c.isCommitJobRepeatable(job) =>
+      Some(s"${c.getClass.getName} with mapreduce.fileoutputcommitter.algorithm.version=2 publishes at the commit of a task")
+    case c if c.getClass.getSimpleName.contains("Direct") => Some(s"${c.getClass.getName} publishes as it writes")
+    case _                                                => None
+  }
+
+  private def committer(delegate: FileCommitProtocol): Option[OutputCommitter] =
+    Iterator.iterate[Class[_]](delegate.getClass)(_.getSuperclass).takeWhile(_ != null)
+      .flatMap(_.getDeclaredFields.find(field => classOf[OutputCommitter].isAssignableFrom(field.getType))).buffered.headOption.map { field =>
+        field.setAccessible(true)
+        field.get(delegate).asInstanceOf[OutputCommitter]
+      }.filter(_ != null)
+}
+
+/** What an overwrite replaces: the files and directories that were there when the write began. */
+private final class Deletion(fs: FileSystem, paths: Seq[Path], recursive: Boolean, by: FileCommitProtocol) {
+
+  def run(): Unit = paths.foreach { path =>
+    if (!by.deleteWithJob(fs, path, recursive) && fs.exists(path))
+      throw new java.io.IOException(s"$path is to be overwritten and cannot be deleted")
+  }
+}
+
+private object Deletion {
+  private val OfCommitters = Seq("_temporary", "__magic", ".spark-staging")
+
+  /** Of the directory `path`, all but what belongs to the writes in progress; of a file, the file. */
+  def of(fs: FileSystem, path: Path, recursive: Boolean, by: FileCommitProtocol): Deletion = {
+    val inside = if (recursive && fs.getFileStatus(path).isDirectory) fs.listStatus(path).toSeq.map(_.getPath) else Seq(path)
+    new Deletion(fs, inside.filterNot(child => OfCommitters.exists(child.getName.startsWith)), recursive, by)
+  }
+}

@@ -1,0 +1,96 @@
+package andiron.internal
+
+import java.io.{File, FileNotFoundException, IOException}
+
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.fs.{FSDataInputStream, FileStatus, FileSystem, LocalFileSystem, Path, RawLocalFileSystem}
+
+import andiron.{AndironException, ErrorCode}
+
+/** A file that Hadoop can read. `label` names it in messages. Errors of the file system come out typed, with their cause. */
+private[andiron] final class HadoopSource(source: String, label: String, settings: Configuration) {
+
+  private val (fileSystem: FileSystem, path: Path) = attempt {
+    val named = new Path(source)
+    val system = named.getFileSystem(settings)
+    (system, system.makeQualified(named))
+  }
+
+  /** Absolute, with its scheme. */
+  def uri: String = path.toString
+
+  /** Length and modification time now. A directory is an error. */
+  def status(): FileStatus = {
+    val status = attempt(fileSystem.getFileStatus(path))
+    if (status.isDirectory) throw AndironException.of(ErrorCode.SourceMissing, s"$label is a directory: name a file", null)
+    status
+  }
+
+  def open(): FSDataInputStream = attempt(fileSystem.open(path))
+
+  /** The source's path on this machine, if it has one and Hadoop would add nothing (a checksum file beside it) by reading it. */
+  def localPath: Option[String] = localFile.collect {
+    case (file, checksums) if !checksums.exists(local => local.exists(local.getChecksumFile(path))) => file.getPath
+  }
+
+  /** The path for mapping the source in place; an error unless it is a local file. */
+  def requireLocalPath(): String = localFile match {
+    case Some((file, _)) if file.isFile => file.getPath
+    case Some((file, _))                => throw missing(new FileNotFoundException(file.getPath))
+    case None =>
+      throw AndironException.of(ErrorCode.BadArgument,
+        s"$label is declared immutable, which needs a local file, but it is read through ${fileSystem.getClass.getName}: " +
+          "use a file: URI that exists on every executor, or leave immutable out", null)
+  }
+
+  /** The file that `path` is in Hadoop's own local file system, and the part of it that keeps checksum files. */
+  private def localFile: Option[(File, Option[LocalFileSystem])] = fileSystem match {
+    case local: LocalFileSystem if local.getRawFileSystem.getClass == classOf[RawLocalFileSystem] => Some((local.pathToFile(path), Some(local)))
+    case raw: RawLocalFileSystem if raw.getClass == classOf[RawLocalFileSystem]                   => Some((raw.pathToFile(path), None))
+    case _                                                                                        => None
+  }
+
+  def requireLength(status: FileStatus, declared: Long): Unit =
+    if (status.getLen != declared)
+      throw AndironException.of(ErrorCode.SourceSizeMismatch,
+        s"$label has ${status.getLen} bytes, but the catalog declares $declared: it was truncated or rewritten, or the declaration is wrong", null)
+
+  /** Fails if the source is not what it was at `before`. */
+  def requireUnchanged(before: FileStatus): Unit = {
+    val now = status()
+    if (now.getLen != before.getLen || now.getModificationTime != before.getModificationTime)
+      throw changed(s"was rewritten while it was loaded (${describe(before)}, then ${describe(now)})")
+  }
+
+  /** The error that the source is not what it was at `before`; None if it is, or cannot be looked at now. */
+  def changeSince(before: FileStatus): Option[AndironException] =
+    try {
+      requireUnchanged(before)
+      None
+    } catch {
+      case e: AndironException => Some(e).filter(e => e.code == ErrorCode.SourceChanged || e.getCause.isInstanceOf[FileNotFoundException])
+    }
+
+  /** Fails if the source was modified after the catalog was made; `modified` is -1 if that is not known. */
+  def requireModified(status: FileStatus, modified: Long): Unit =
+    if (modified >= 0 && status.getModificationTime != modified)
+      throw changed(s"was rewritten after the catalog was made (then modified at $modified, now ${describe(status)})")
+
+  private def changed(what: String): AndironException =
+    AndironException.of(ErrorCode.SourceChanged, s"$label $what: a version must not change; write a new one under a new name", null)
+
+  private def describe(status: FileStatus): String = s"${status.getLen} bytes modified at ${status.getModificationTime}"
+
+  private def missing(cause: Throwable): AndironException =
+    AndironException.of(ErrorCode.SourceMissing, s"$label does not exist or cannot be opened on this machine: ${cause.getMessage}", cause)
+
+  private def attempt[T](action: => T): T =
+    try action
+    catch {
+      case e: FileNotFoundException => throw missing(e)
+      case e: IllegalArgumentException =>
+        throw AndironException.of(ErrorCode.BadArgument, s"$label is not a Hadoop path: ${e.getMessage}", e)
+      case e: IOException =>
+        throw AndironException.of(ErrorCode.SourceMissing, s"$label cannot be read: $e", e)
+    }
+}

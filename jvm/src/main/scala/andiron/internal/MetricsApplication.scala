@@ -1,0 +1,232 @@
+package andiron.internal
+
+import java.nio.ByteBuffer
+import java.util.concurrent.atomic.{AtomicBoolean, AtomicLong}
+
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.spark.SparkContext
+import org.apache.spark.andiron.{Gathering, MetricsEvents, MetricsInternals, MetricsListener, MetricsSentinel, StepPlanning}
+import org.apache.spark.scheduler._
+import org.apache.spark.sql.execution.ui.{SparkListenerSQLAdaptiveExecutionUpdate, SparkListenerSQLExecutionEnd, SparkListenerSQLExecutionStart}
+import org.slf4j.LoggerFactory
+
+import andiron.{AndironConf, Step, StepFigures}
+
+/**
+ * The metrics of one application, on its driver: hands events and cells to Rust, which owns all figures. Nothing that is called from Spark's
+ * threads throws.
+ */
+private[andiron] final class MetricsApplication private (val context: SparkContext, handle: Long) extends MetricsEvents {
+  private val guard = new CallbackGuard
+  private val open = java.util.concurrent.ConcurrentHashMap.newKeySet[Step]()
+  private val sentinels = new AtomicLong
+  private val hasEnded = new AtomicBoolean
+  private var dropped = 0L
+  private val sites = new CallSites
+  @volatile private var forget: () => Unit = () => ()
+  private val lines = LogWatch.open("driver", texts => texts.foreach(logLine))
+
+  private val archive = AndironConf.LogArchive.in(context.getConf).flatMap(to => guard.value[Option[LogArchive]]("open the archive of the log", None) {
+    Some(new LogArchive(MetricsFacts.logFolder(context), to, context.hadoopConfiguration))
+  })
+
+  /** The gates of this application's steps. */
+  val gates = new GateKeeper(this)
+
+  /** Takes one cell of a step; the scheduler's thread calls it. */
+  def receive(cell: Array[Byte]): Unit = guard("count what a task has told") {
+    NativeMetrics.stepCell(handle, cell)
+    gates.changed()
+  }
+
+  /** Keeps the step's accumulator reachable. */
+  def add(step: Step): Unit = open.add(step): Unit
+
+  def remove(step: Step): Unit = {
+    open.remove(step)
+    gates.remove(step)
+    guard("close a step")(send(EventKind.StepDeclared, Json.node().put("id", step.handle.id).put("closed", true)))
+  }
+
+  def declare(id: Long, name: String, site: Option[StepSite], counters: Seq[String]): Unit = guard("declare a step") {
+    val node = Json.node().put("step", name).put("id", id)
+    site.foreach(s => node.put("site", s.label).put("site_id", s.id))
+    node.set[ObjectNode]("counters", Json.array(counters))
+    send(EventKind.StepDeclared, node)
+  }
+
+  /** None if they cannot be told. */
+  def stepFigures(step: String): Option[StepFigures] =
+    guard.value[Option[StepFigures]]("tell the figures of a step", None)(Some(StepFigures.of(step, Json.parse(NativeMetrics.stepFigures(handle, step)))))
+
+  /** Rust's verdict on a step. */
+  def judge(step: String, limits: String): String = NativeMetrics.judge(handle, step, limits)
+
+  /** The report so far, as text or as an HTML page. */
+  def report(html: Boolean): String = {
+    val conf = context.getConf
+    barrier(AndironConf.MetricsStopTimeout.in(conf))
+    flush(AndironConf.MetricsStopTimeout.in(conf))
+    NativeMetrics.report(AndironConf.LogDirectory.in(conf), context.applicationId, html)
+  }
+
+  def figures(): String = NativeMetrics.figures(handle)
+
+  /** Waits until every event posted so far has arrived, at most `millis`. False if that cannot be said. */
+  def barrier(millis: Long): Boolean = guard.value("wait for events", false) {
+    val end = System.nanoTime() + millis * 1000000
+    var arrived = false
+    while (!arrived && System.nanoTime() < end) {
+      // One after the other: a full queue drops sentinels too.
+      val number = sentinels.incrementAndGet()
+      MetricsInternals.post(context, MetricsSentinel(number))
+      val patience = System.nanoTime() + MetricsApplication.SentinelNanos
+      while (!arrived && System.nanoTime() < math.min(end, patience)) arrived = NativeMetrics.awaitSentinel(handle, number, 100)
+    }
+    arrived
+  }
+
+  /** Waits until what has changed is durable, at most `millis`. */
+  def flush(millis: Long): Boolean = guard.value("flush the metrics", false)(NativeMetrics.flush(handle, millis))
+
+  override def accumulator(id: Long, name: String, kind: Int): Unit = NativeMetrics.accumulator(handle, id, name, kind)
+
+  override def taskEnd(buffer: ByteBuffer, length: Int): Unit = NativeMetrics.taskEnd(handle, buffer, length)
+
+  override def stageSubmitted(stage: StageInfo, executionId: Option[Long]): Unit = {
+    val node = EventJson.stage(stage, sites.submitted(stage, executionId)).put("status", "running")
+    executionId.foreach(id => node.put("execution_id", id))
+    node.set[ObjectNode]("rdds", EventJson.rdds(stage))
+    send(EventKind.StageSubmitted, node)
+  }
+
+  override def stageCompleted(stage: StageInfo): Unit = {
+    tellDropped()
+    val node = EventJson.stage(stage, sites.completed(stage)).put("status", if (stage.failureReason.isEmpty) "succeeded" else "failed")
+    node.set[ObjectNode]("accumulables", Json.numbers(MetricsInternals.sqlMetrics(stage)))
+    send(EventKind.StageCompleted, node)
+  }
+
+  override def jobStart(event: SparkListenerJobStart, executionId: Option[Long]): Unit = {
+    val node = EventJson.jobStart(event, sites.of(_, executionId))
+    executionId.foreach(id => node.put("execution_id", id))
+    send(EventKind.JobStart, node)
+  }
+
+  override def jobEnd(event: SparkListenerJobEnd): Unit = send(EventKind.JobEnd, EventJson.jobEnd(event))
+
+  override def executionStart(event: SparkListenerSQLExecutionStart): Unit = {
+    val description = EventJson.cut(event.description, 1024)
+    sites.began(event.executionId, description)
+    send(EventKind.Execution, EventJson.plan(event.executionId, event.physicalPlanDescription, event.sparkPlanInfo)
+      .put("description", description).put("started_ms", event.time))
+  }
+
+  override def executionUpdate(event: SparkListenerSQLAdaptiveExecutionUpdate): Unit =
+    send(EventKind.Execution, EventJson.plan(event.executionId, event.physicalPlanDescription, event.sparkPlanInfo))
+
+  override def executionEnd(event: SparkListenerSQLExecutionEnd): Unit = {
+    sites.ended(event.executionId)
+    val node = Json.node().put("execution", event.executionId).put("ended_ms", event.time)
+    event.errorMessage.filter(_.nonEmpty).foreach(message => node.put("failure", EventJson.cut(message, 4096)))
+    send(EventKind.Execution, node)
+  }
+
+  override def sentinel(number: Long): Unit = {
+    tellDropped()
+    NativeMetrics.sentinel(handle, number)
+  }
+
+  override def applicationEnd(event: SparkListenerApplicationEnd): Unit = {
+    tellDropped()
+    end(Json.node().put("ended_ms", event.time), event)
+  }
+
+  override def failed(what: String, error: Throwable): Unit = {
+    guard(what)(throw error)
+    NativeMetrics.event(handle, EventKind.CallbackFailed, s"could not $what: $error")
+  }
+
+  /** A line of a log, as JSON. */
+  def logLine(json: String): Unit = guard("note a log line")(NativeMetrics.event(handle, EventKind.LogLine, json))
+
+  /** Ends what the application's own end has not ended. */
+  def exit(): Unit = guard("end the metrics")(end(Json.node().put("ended_ms", System.currentTimeMillis()), null))
+
+  private def end(node: ObjectNode, event: SparkListenerApplicationEnd): Unit = if (hasEnded.compareAndSet(false, true)) {
+    if (event != null) MetricsApplication.exitCode(event).foreach(code => node.put("exit_code", code))
+    gates.close()
+    guard("end the log lines")(lines.foreach(_.close()))
+    val millis = AndironConf.MetricsStopTimeout.in(context.getConf)
+    NativeMetrics.end(handle, Json.text(node), millis)
+    archive.foreach(_.close(millis))
+    // Not from within the hook itself: the JVM goes.
+    try forget()
+    catch { case _: IllegalStateException => () }
+  }
+
+  private def tellDropped(): Unit = {
+    val now = MetricsInternals.droppedEvents()
+    if (now > dropped) {
+      dropped = now
+      NativeMetrics.droppedEvents(handle, now)
+    }
+  }
+
+  private def send(kind: Int, node: ObjectNode): Unit = NativeMetrics.event(handle, kind, Json.text(node))
+}
+
+private[andiron] object MetricsApplication {
+  private val log = LoggerFactory.getLogger(classOf[MetricsApplication])
+  private val SentinelNanos = 1000000000L
+  @volatile private var current: Option[MetricsApplication] = None
+  @volatile private var reason = "spark.plugins does not name andiron.AndironPlugin"
+
+  /** The metrics of `context`'s application, if they are on. */
+  def of(context: SparkContext): Option[MetricsApplication] = current.filter(_.context eq context)
+
+  /** Those of the application that runs in this process, if they are on. */
+  def running: Option[MetricsApplication] = current
+
+  /** Why there are none. */
+  def whyOff: String = reason
+
+  /** Another application begins in this process. */
+  def leave(): Unit = {
+    current = None
+    reason = s"${AndironConf.Enabled.key} is false"
+  }
+
+  /** Before the application has an id. */
+  def prepare(context: SparkContext): Unit = {
+    if (AndironConf.MetricsEnabled.in(context.getConf)) {
+      reason = "the application has not started yet"
+      MetricsInternals.setQueueCapacity(context, AndironConf.MetricsQueueCapacity.in(context.getConf))
+      StepPlanning.prepare(context)
+    } else reason = s"${AndironConf.MetricsEnabled.key} is false"
+  }
+
+  /** Opens the metrics, before the first event of the application is delivered. */
+  def start(context: SparkContext): Unit = if (AndironConf.MetricsEnabled.in(context.getConf))
+    try {
+      NativeLibrary.load()
+      val handle = NativeMetrics.open(MetricsFacts.settings(context), Json.text(MetricsFacts.facts(context)))
+      val application = new MetricsApplication(context, handle)
+      current = Some(application)
+      val gathering = new Gathering(context, AndironConf.MetricsQueueCapacity.in(context.getConf))
+      MetricsInternals.addListener(context, new MetricsListener(application, Some(gathering)))
+      application.forget = MetricsInternals.onExit(() => application.exit())
+    } catch {
+      case t: Throwable =>
+        current = None
+        reason = s"the native library or the log cannot be used: $t"
+        log.error("metrics are off: steps compute the same rows, and nothing is counted", t)
+    }
+
+  /** Spark 4 has it. */
+  private def exitCode(event: SparkListenerApplicationEnd): Option[Int] =
+    try event.getClass.getMethod("exitCode").invoke(event) match {
+      case Some(code: Int) => Some(code)
+      case _               => None
+    } catch { case _: ReflectiveOperationException => None }
+}

@@ -1,0 +1,49 @@
+package andiron.internal
+
+import java.io.File
+import java.nio.file.Paths
+
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.spark.SparkContext
+
+import andiron.AndironConf
+
+/** What Rust learns of an application when its metrics are opened. */
+private[andiron] object MetricsFacts {
+
+  /** `key=value` lines. */
+  def settings(context: SparkContext): String = {
+    val conf = context.getConf
+    val all = Seq(
+      "application" -> context.applicationId,
+      "attempt" -> context.applicationAttemptId.getOrElse(""),
+      "runId" -> AndironConf.RunId.in(conf).getOrElse(""),
+      "logDir" -> AndironConf.LogDirectory.in(conf),
+      "segmentBytes" -> AndironConf.LogSegmentBytes.in(conf),
+      "retentionDays" -> AndironConf.LogRetentionDays.in(conf),
+      "maxBytes" -> AndironConf.LogMaxBytes.in(conf),
+      "samples" -> AndironConf.MetricsSamples.in(conf),
+      "recordBytes" -> AndironConf.MetricsRecordBytes.in(conf))
+    all.map { case (key, value) => s"$key=$value" }.mkString("\n")
+  }
+
+  /** The body of the Application event. */
+  def facts(context: SparkContext): ObjectNode = {
+    val conf = context.getConf
+    val node = Json.node().put("app_id", context.applicationId).put("app_attempt", context.applicationAttemptId.getOrElse(""))
+    node.put("app_name", context.appName).put("run_id", AndironConf.RunId.in(conf).getOrElse(""))
+    node.put("user", context.sparkUser).put("spark", context.version).put("scala", scala.util.Properties.versionNumberString)
+    node.put("master", context.master).put("started_ms", context.startTime)
+    val settings = Json.node()
+    conf.getAll.filter(_._1.startsWith("spark.andiron.")).sortBy(_._1).foreach { case (key, value) => settings.put(key, value) }
+    node.set[ObjectNode]("settings", settings)
+    node
+  }
+
+  /** Where the log of this application is. */
+  def logFolder(context: SparkContext): File =
+    new File(AndironConf.LogDirectory.in(context.getConf), context.applicationId + context.applicationAttemptId.fold("")("." + _))
+
+  /** Where ship logs are if the user says nothing. */
+  def defaultLogDirectory: String = Paths.get(System.getProperty("java.io.tmpdir"), s"andiron-log-${System.getProperty("user.name")}").toString
+}

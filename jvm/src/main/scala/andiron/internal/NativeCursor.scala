@@ -1,0 +1,117 @@
+package andiron.internal
+
+import org.apache.spark.TaskKilledException
+import org.apache.spark.andiron.SparkInternals
+import org.slf4j.LoggerFactory
+
+import andiron.{BudgetException, Bytes, ErrorCode, LoadException, ReleasedException}
+
+/**
+ * What cursors, leases and lease sets have in common: a native cursor, waiting for what it asked for, and the values that it holds.
+ * Used by one thread at a time; `expire` may come from any.
+ *
+ * @param wanted the versions that it is opened for, by their handles; none if that is not known yet
+ */
+private[andiron] final class NativeCursor[V](catalog: OpenCatalog[V], leases: TaskLeases, ordered: Boolean, wanted: Array[Long]) {
+  private val handle =
+    try Native.openCursor(leases.attempt, ordered)
+    catch { case e: ReleasedException => throw AndironErrors.about(catalog.describe(wanted), e) }
+  @volatile private var hold: Hold = Hold.none
+  leases.add(this)
+
+  /** What was acquired last may be used as long as this says so. */
+  def held: Hold = hold
+
+  /** Whether what was acquired last is released, or nothing was. */
+  def isReleased: Boolean = hold.isReleased
+
+  /** Releases what is held, then leases the version, waiting for load and budget. `owner` is kept reachable by the value. */
+  def acquire(version: Long, owner: AnyRef): V = {
+    hold.release()
+    val what = () => catalog.describe(Array(version))
+    val residency = wait(what, () => Native.advance(handle, version))
+    begin(owner, what)
+    value(0, residency)
+  }
+
+  /** The same for several, all or none. */
+  def acquireAll(versions: Array[Long], owner: AnyRef): IndexedSeq[V] = {
+    hold.release()
+    val what = () => catalog.describe(versions)
+    wait(what, () => Native.advanceAll(handle, versions)): Unit
+    begin(owner, what)
+    versions.indices.map(index => value(index, 0))
+  }
+
+  /** Releases what is held. */
+  def release(): Unit = {
+    hold.release()
+    Native.release(handle)
+  }
+
+  def close(): Unit = {
+    hold.release()
+    leases.remove(this)
+    Native.closeCursor(handle)
+  }
+
+  /** Marks what is held as released; the library releases it with the attempt. */
+  def expire(): Unit = hold.release()
+
+  private def begin(owner: AnyRef, what: () => String): Unit = {
+    val fresh = new Hold(owner, what)
+    hold = fresh
+    // The attempt may have ended between the acquisition and the line above, with nobody to tell the new hold.
+    if (!leases.isOpen) fresh.release()
+  }
+
+  private def value(index: Int, residency: Long): V = {
+    val value: Any =
+      if (catalog.isBytes) {
+        val view = Views.of(handle, index, residency)
+        new Bytes(view, hold, 0, view.length)
+      } else Native.leasedObject(handle, index)
+    value.asInstanceOf[V]
+  }
+
+  /** Asks, then waits in slices that look at task kill and interruption. Either withdraws the wait. */
+  private def wait(what: () => String, ask: () => Long): Long =
+    try {
+      var residency = ask()
+      while (residency == 0) {
+        stopIfKilled(what)
+        residency = Native.await(handle, NativeCursor.SliceMillis)
+      }
+      residency
+    } catch {
+      case e: BudgetException if e.code == ErrorCode.BudgetDeadlock && mayTryAgain =>
+        NativeCursor.log.warn("{}; the task is killed and will be tried again", e.getMessage)
+        throw new TaskKilledException(s"Andiron: ${e.getMessage}")
+      case e: LoadException if leases.context != null => throw UserError.forTask(e)
+      case e: ReleasedException                       => throw AndironErrors.about(what(), e)
+    }
+
+  /** Whether the task is one of its first attempts, whatever ended those before. */
+  private def mayTryAgain: Boolean = leases.context != null && leases.context.attemptNumber() < NativeCursor.DeadlockAttempts
+
+  private def stopIfKilled(what: () => String): Unit = {
+    if (leases.context != null && leases.context.isInterrupted()) {
+      Native.release(handle)
+      throw new TaskKilledException(SparkInternals.killReason(leases.context))
+    }
+    if (Thread.interrupted()) {
+      Native.release(handle)
+      throw new InterruptedException(s"interrupted while waiting for ${what()}")
+    }
+  }
+}
+
+private[andiron] object NativeCursor {
+  private val log = LoggerFactory.getLogger(classOf[NativeCursor[_]])
+
+  /** How long a call into the library waits at most, so that a killed task stops within 200 ms. */
+  private val SliceMillis = 50L
+
+  /** So many first attempts of a task that is in the way of others are killed, which Spark does not count as failures; a later one fails. */
+  private val DeadlockAttempts = 3
+}

@@ -1,0 +1,74 @@
+package andiron.internal
+
+import java.nio.ByteBuffer
+
+import andiron.AndironException
+
+/**
+ * The entries of the native library for metrics, on the driver; the rules are those of [[Native]]. `metrics` is the handle of an
+ * application. docs/wire-format.md defines the JSON and the bytes.
+ */
+private[andiron] object NativeMetrics {
+
+  /** The metrics of an application: `settings` are `key=value` lines, `facts` the body of its Application event. */
+  @native def open(settings: String, facts: String): Long
+
+  /** Names an accumulator before its first update. `kind`: 0 long, 1 double, 2 other. */
+  @native def accumulator(metrics: Long, id: Long, name: String, kind: Int): Unit
+
+  /** The end of a task, packed into the first `length` bytes of a direct buffer. */
+  @native def taskEnd(metrics: Long, buffer: ByteBuffer, length: Int): Unit
+
+  /** Any other event; `kind` is one of [[EventKind]]. */
+  @native def event(metrics: Long, kind: Int, json: String): Unit
+
+  /** One cell of a step, of one task. */
+  @native def stepCell(metrics: Long, cell: Array[Byte]): Unit
+
+  /** The verdict on a step, as JSON, by the limits in `limits`. */
+  @native def judge(metrics: Long, step: String, limits: String): String
+
+  /** What a step has counted, as JSON. */
+  @native def stepFigures(metrics: Long, step: String): String
+
+  /** Notes that the event number `number` has arrived. */
+  @native def sentinel(metrics: Long, number: Long): Unit
+
+  /** Waits at most `millis` (<= 100) for that. */
+  @native def awaitSentinel(metrics: Long, number: Long, millis: Long): Boolean
+
+  /** How many events Spark has dropped before they came here, in all. */
+  @native def droppedEvents(metrics: Long, count: Long): Unit
+
+  /** Ships what has changed and waits until it is durable, at most `millis`. */
+  @native def flush(metrics: Long, millis: Long): Boolean
+
+  /** The application has ended; `json` adds to its Application event. Waits at most `millis`. What comes later is still counted. */
+  @native def end(metrics: Long, json: String, millis: Long): Unit
+
+  /** All figures, as JSON. */
+  @native def figures(metrics: Long): String
+
+  /** The report on an application in a log directory, as text or as an HTML page. */
+  @native def report(logDirectory: String, application: String, html: Boolean): String
+
+  /** The command `andiron` with a JSON list of arguments: its exit status, and what it prints, as JSON (`status`, `out`, `err`). */
+  @native def command(arguments: String): String
+
+  /** Builds the exception for an error of the library, which calls it. */
+  private[internal] def failure(code: Int, message: String, cause: Throwable): Throwable = AndironException.of(code, message, cause)
+}
+
+/** What an event of [[NativeMetrics.event]] is. */
+private[andiron] object EventKind {
+  val StageSubmitted = 1
+  val StageCompleted = 2
+  val JobStart = 3
+  val JobEnd = 4
+  val Execution = 5
+  val LogLine = 6
+  val StepDeclared = 7
+
+  /** A text instead of JSON: what went wrong in a callback of Spark's. */
+  val CallbackFailed = 8
+}

@@ -1,0 +1,48 @@
+package andiron.internal
+
+import scala.util.control.NonFatal
+
+import org.apache.spark.SparkEnv
+import org.apache.spark.api.plugin.PluginContext
+
+/** A daemon thread of an executor that tells the driver the cache's figures every `interval` ms, and closes what the driver has closed. */
+private[andiron] final class Reporter(plugin: PluginContext, interval: Long) extends Runnable {
+  private val thread = DaemonThread("andiron-reporter", this)
+  thread.setContextClassLoader(getClass.getClassLoader) // Spark's RPC asks for it
+
+  private val guard = new CallbackGuard
+  private val env = SparkEnv.get
+  @volatile private var known = 0
+  @volatile private var isClosed = false
+
+  def start(): Unit = thread.start()
+
+  override def run(): Unit = while (!isClosed) {
+    try {
+      Thread.sleep(interval)
+      // A catalog that the driver has just closed is confirmed at once, since the driver waits for it.
+      while (!isClosed && guard.value("report to the driver", false)(report())) {}
+    } catch {
+      case _: InterruptedException => // closed
+    }
+  }
+
+  /** Sends one report; whether it brought news. */
+  private def report(): Boolean =
+    try ReportAnswer.of(plugin.ask(message(isLast = false))) match {
+      case Some(ReportAnswer(from, closed)) if from == known && closed.nonEmpty =>
+        known += closed.size
+        closed.foreach(ExecutorCache.closeCatalog)
+        true
+      case _ => false
+    } catch { case NonFatal(_) | _: InterruptedException if isClosed => false }
+
+  private def message(isLast: Boolean) = ExecutorReport(plugin.executorID(), CacheStats.snapshot().toSeq, known, isLast).message
+
+  /** Sends the last report and ends the thread. */
+  def close(): Unit = {
+    isClosed = true
+    thread.interrupt()
+    if (SparkEnv.get eq env) plugin.send(message(isLast = true))
+  }
+}

@@ -1,0 +1,189 @@
+package andiron.internal
+
+import java.util.concurrent.ConcurrentHashMap
+
+import org.apache.spark.sql.Row
+
+/**
+ * What a task knows of a step. Its counters and operators refer to one handle, and Spark serialises them together, so that in a task
+ * they share one copy of it.
+ *
+ * @param id the step's number in this driver
+ * @param limits of the samples of failed rows
+ */
+private[andiron] final class StepHandle(val id: Long, val name: String, val accumulator: StepAccumulator, val limits: SampleLimits)
+    extends Serializable {
+  // One thread evaluates the operators of nearly every task, and has these fields; where Spark uses more (a pipe's writer), they have the map.
+  @transient private var owner: Thread = _
+  @transient private var current: StepCell = _
+  @transient @volatile private var others: ConcurrentHashMap[Thread, StepCell] = _
+
+  /** Before a function of the user's is called for a row of `cell`, by the thread that calls it. */
+  private[internal] def enter(cell: StepCell): Unit = if (owner eq Thread.currentThread) current = cell else enterElsewhere(cell)
+
+  /** After it has returned or thrown. */
+  private[internal] def leave(): Unit =
+    if (owner eq Thread.currentThread) current = null else others.remove(Thread.currentThread): Unit
+
+  /**
+   * Adds to counter number `index` of the row that this task is computing; false outside the step's functions. A thread that such a
+   * function has started counts for the row that the task computes meanwhile.
+   */
+  def add(index: Int, n: Long): Boolean = {
+    val me = Thread.currentThread
+    val cell = if (owner eq me) current else if (others == null) null else others.get(me)
+    if (cell != null) {
+      cell.add(index, n)
+      true
+    } else (owner ne me) && addElsewhere(index, n)
+  }
+
+  private def addElsewhere(index: Int, n: Long): Boolean = {
+    val cell = current
+    if (cell != null) cell.addElsewhere(index, n)
+    cell != null
+  }
+
+  private def enterElsewhere(cell: StepCell): Unit = synchronized {
+    if (owner == null) {
+      owner = Thread.currentThread
+      current = cell
+    } else {
+      if (others == null) others = new ConcurrentHashMap
+      others.put(Thread.currentThread, cell): Unit
+    }
+  }
+}
+
+/** What is kept of failed rows. Sizes in bytes. */
+private[andiron] final case class SampleLimits(samples: Int, recordBytes: Int, jobBytes: Long)
+
+/** One operator of a step, as tasks know it. `label` is its kind and the place in the user's program. */
+private[andiron] final case class StepSite(id: Long, label: String)
+
+/** The counts of one evaluation of one partition of an operator. Written by the thread that evaluates it. */
+private[andiron] final class StepCell(
+    val handle: StepHandle, val site: StepSite, val instance: Long, val partition: Int, val partitions: Int, owner: TaskCells) {
+  var in = 0L
+  var out = 0L
+  var dropped = 0L
+  private var own = StepCell.NoCounters
+  private var elsewhere = StepCell.NoCounters
+  private var samples: FailureSamples = _
+  @volatile private var exhausted = false
+
+  /** The input has been read to its end. */
+  def isComplete: Boolean = exhausted
+
+  /** Before a function of the user's is called for a row. */
+  def enter(): Unit = handle.enter(this)
+
+  /** After it has returned or thrown. */
+  def leave(): Unit = handle.leave()
+
+  /** By the thread that evaluates it. */
+  def add(index: Int, n: Long): Unit = {
+    own = StepCell.withRoom(own, index)
+    own(index - StepCell.OwnFrom) += n
+  }
+
+  /** By any other thread. */
+  def addElsewhere(index: Int, n: Long): Unit = synchronized {
+    elsewhere = StepCell.withRoom(elsewhere, index)
+    elsewhere(index - StepCell.OwnFrom) += n
+  }
+
+  /** Counts a row whose function has thrown `error`, and samples it. */
+  def drop[T](row: T, error: Throwable, view: RowView[T]): Unit = {
+    dropped += 1
+    if (samples == null) samples = new FailureSamples(this)
+    samples.add(row, error, view)
+  }
+
+  /** Notes that the input is exhausted. Idempotent. */
+  def complete(): Unit = if (!exhausted) {
+    exhausted = true
+    owner.completed(this)
+  }
+
+  /** Every counter with its index. */
+  def counters: Seq[(Int, Long)] = synchronized {
+    val all = own.zipAll(elsewhere, 0L, 0L).map { case (a, b) => a + b }
+    Seq(0 -> in, 1 -> out, 2 -> dropped) ++ all.indices.collect { case i if all(i) != 0 => (i + StepCell.OwnFrom) -> all(i) }
+  }
+
+  def failures: Option[FailureSamples] = Option(samples)
+}
+
+private[andiron] object StepCell {
+
+  /** The index of the first counter of the user's own. */
+  val OwnFrom = 3
+
+  /** The most counters of the user's own that a step can have. */
+  val MostOwn = 253
+
+  private val NoCounters = new Array[Long](0)
+
+  private def withRoom(counts: Array[Long], index: Int): Array[Long] =
+    if (index - OwnFrom < counts.length) counts else java.util.Arrays.copyOf(counts, index - OwnFrom + 1)
+}
+
+/** How failed rows are shown. Functions of the user's: whatever they throw is replaced by a text that says so. */
+private[andiron] final case class RowView[T](key: Option[T => Any], describe: Option[T => String], version: Option[T => String], redact: Option[String => String]) {
+
+  /** The row's key, if the user has said what it is. */
+  def keyOf(row: T): Option[String] = key.map(f => shown(String.valueOf(f(row))))
+
+  /** The row itself as a text. */
+  def recordOf(row: T): String = shown(describe.fold(RowView.text(row))(_(row)))
+
+  def versionOf(row: T): Option[String] = version.map(f => shown(f(row)))
+
+  /** A text with what must not be shown left out. */
+  def redacted(text: String): String = redact.fold(text)(f => shown(f(text)))
+
+  private def shown(text: => String): String =
+    try String.valueOf(text)
+    catch { case t: Throwable if GuardedRows.isRowFailure(t) => s"(not shown: ${t.getClass.getName})" }
+}
+
+private[andiron] object RowView {
+  def plain[T]: RowView[T] = RowView[T](None, None, None, None)
+
+  /**
+   * Arrays are shown by what is in them, wherever they are in the row, and bytes as hexadecimal digits: what Java says of an array is another
+   * text in every attempt.
+   */
+  private def text(row: Any): String = row match {
+    case bytes: Array[Byte]               => bytes.iterator.take(MostElements).map(b => f"${b & 0xff}%02x").mkString("0x", "", "")
+    case array: Array[_]                  => joined(array.iterator, "[", ", ", "]")
+    case row: Row if hasArray(row)        => joined(row.toSeq.iterator, "[", ",", "]")
+    case Elements(all) if hasArray(row)   => joined(all.iterator, "[", ", ", "]")
+    case some: Product if hasArray(row)   => joined(some.productIterator, (if (some.productPrefix.startsWith("Tuple")) "" else some.productPrefix) + "(", ",", ")")
+    case other                            => String.valueOf(other)
+  }
+
+  private def joined(values: Iterator[Any], from: String, between: String, to: String): String =
+    values.take(MostElements).map(text).mkString(from, between, to)
+
+  private def hasArray(value: Any, depth: Int = 0): Boolean = depth < MostDepth && (value match {
+    case _: Array[_]   => true
+    case row: Row      => row.toSeq.exists(hasArray(_, depth + 1))
+    case Elements(all) => all.iterator.take(MostElements).exists(hasArray(_, depth + 1))
+    case some: Product => some.productIterator.exists(hasArray(_, depth + 1))
+    case _             => false
+  })
+
+  /** Sequences that are there, and not computed as they are read. */
+  private object Elements {
+    def unapply(value: Any): Option[scala.collection.Seq[Any]] = value match {
+      case all: scala.collection.IndexedSeq[_] => Some(all)
+      case all: List[_]                        => Some(all)
+      case _                                   => None
+    }
+  }
+
+  private val MostElements = 4096
+  private val MostDepth = 8
+}

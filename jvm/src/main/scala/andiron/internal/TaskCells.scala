@@ -1,0 +1,93 @@
+package andiron.internal
+
+import java.util.concurrent.ConcurrentHashMap
+
+import org.apache.spark.TaskContext
+import org.apache.spark.util.{TaskCompletionListener, TaskFailureListener}
+import org.slf4j.LoggerFactory
+
+/**
+ * The cells of one task attempt. They reach the accumulators when the task completes and not before: Spark's heartbeat serialises
+ * accumulators in the middle of a task.
+ *
+ * An evaluation that has read its input to the end replaces one that has not, and a later one an earlier: a partition that is evaluated
+ * several times in a task counts once.
+ */
+private[andiron] final class TaskCells private (private val context: TaskContext) extends TaskCompletionListener with TaskFailureListener {
+  private val slots = new java.util.LinkedHashMap[TaskCells.Key, TaskCells.Slot]
+  private var hasFailed = false
+  private var isFiled = false
+
+  /** A new cell for an evaluation that begins. */
+  def begin(handle: StepHandle, site: StepSite, instance: Long, partition: Int, partitions: Int): StepCell = synchronized {
+    val cell = new StepCell(handle, site, instance, partition, partitions, this)
+    slots.computeIfAbsent(TaskCells.key(cell), _ => new TaskCells.Slot).newest = cell
+    cell
+  }
+
+  def completed(cell: StepCell): Unit = synchronized {
+    val slot = slots.get(TaskCells.key(cell))
+    if (slot != null) slot.complete = cell
+  }
+
+  override def onTaskFailure(context: TaskContext, error: Throwable): Unit = quietly {
+    synchronized {
+      hasFailed = true
+      if (isFiled) file()
+    }
+  }
+
+  override def onTaskCompletion(completed: TaskContext): Unit = quietly {
+    TaskCells.running.remove(context.taskAttemptId(), this)
+    synchronized {
+      isFiled = true
+      file()
+    }
+  }
+
+  private def file(): Unit = {
+    val all = new java.util.LinkedHashMap[StepAccumulator, Vector[StepCell]]
+    slots.values.forEach { slot =>
+      val cell = if (slot.complete != null) slot.complete else slot.newest
+      all.merge(cell.handle.accumulator, Vector(cell), (a, b) => a ++ b)
+    }
+    all.forEach((accumulator, cells) => accumulator.replace(new CellEncoder(context, hasFailed).encode(cells)))
+  }
+
+  /** A task must not fail because its counts cannot be told. */
+  private def quietly(action: => Unit): Unit =
+    try action
+    catch { case t: Throwable => TaskCells.log.error("the counts of a task are lost", t) }
+}
+
+private[andiron] object TaskCells {
+  private final case class Key(step: Long, site: Long, instance: Long, partition: Int)
+
+  private final class Slot {
+    var newest: StepCell = _
+    var complete: StepCell = _
+  }
+
+  private val log = LoggerFactory.getLogger(classOf[TaskCells])
+  private val running = new ConcurrentHashMap[Long, TaskCells]
+
+  private def key(cell: StepCell): Key = Key(cell.handle.id, cell.site.id, cell.instance, cell.partition)
+
+  /** The cells of `context`'s task; its listeners are registered before it is returned for the first time. */
+  def of(context: TaskContext): TaskCells = {
+    val known = running.get(context.taskAttemptId())
+    if (known != null && (known.context eq context)) known else begin(context)
+  }
+
+  private def begin(context: TaskContext): TaskCells = synchronized {
+    val known = running.get(context.taskAttemptId())
+    if (known != null && (known.context eq context)) known
+    else {
+      val made = new TaskCells(context)
+      running.put(context.taskAttemptId(), made)
+      context.addTaskFailureListener(made)
+      context.addTaskCompletionListener(made)
+      made
+    }
+  }
+}

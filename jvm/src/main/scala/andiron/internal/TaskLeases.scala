@@ -1,0 +1,110 @@
+package andiron.internal
+
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.atomic.AtomicBoolean
+
+import org.apache.spark.TaskContext
+import org.apache.spark.util.TaskCompletionListener
+
+/**
+ * Everything that one task attempt holds: the native attempt, and the cursors that were opened on it.
+ *
+ * `end` releases it all, from any thread, any number of times. Whoever ends first wins: the task's completion listener, the plugin's
+ * task callbacks, the reaper, or the end of the application. After it every cursor of the attempt throws a ReleasedException.
+ *
+ * @param context the task's, or null outside any task
+ */
+private[andiron] final class TaskLeases(val context: TaskContext, name: String) {
+  private val ended = new AtomicBoolean
+  private val cursors = ConcurrentHashMap.newKeySet[NativeCursor[_]]()
+  @volatile private var open = true
+
+  /** The native attempt. */
+  val attempt: Long = Native.beginAttempt(name)
+
+  /** False once the attempt has ended. */
+  def isOpen: Boolean = open
+
+  def add(cursor: NativeCursor[_]): Unit = {
+    cursors.add(cursor)
+    if (!open) cursor.expire()
+  }
+
+  def remove(cursor: NativeCursor[_]): Unit = cursors.remove(cursor): Unit
+
+  /** Returns how many leases were still held; 0 from the second call on. */
+  def end(): Int =
+    if (ended.compareAndSet(false, true)) {
+      open = false
+      cursors.forEach(cursor => cursor.expire())
+      cursors.clear()
+      Native.endAttempt(attempt)
+    } else 0
+}
+
+/** The attempts of this process's tasks. */
+private[andiron] final class TaskAttempts {
+  private val running = new ConcurrentHashMap[java.lang.Long, TaskLeases]
+  private var suspects = Set.empty[Long]
+
+  /**
+   * The leases of `context`'s task. Before it is returned for the first time a completion listener is registered that ends it;
+   * for a task that has completed already they are ended at once.
+   */
+  def of(context: TaskContext): TaskLeases = {
+    val known = running.get(context.taskAttemptId())
+    if (known != null) known else begin(context)
+  }
+
+  private def begin(context: TaskContext): TaskLeases = synchronized {
+    val id = context.taskAttemptId()
+    val known = running.get(id)
+    if (known != null) known
+    else {
+      val leases = new TaskLeases(context, TaskAttempts.name(context))
+      // Within the listener no lock is taken: a completed task calls it here, on this thread.
+      context.addTaskCompletionListener(new TaskCompletionListener {
+        override def onTaskCompletion(completed: TaskContext): Unit = {
+          running.remove(id)
+          leases.end(): Unit
+        }
+      })
+      if (leases.isOpen) running.put(id, leases)
+      if (!leases.isOpen) running.remove(id)
+      leases
+    }
+  }
+
+  /** Ends the attempt of a task by its id, if it is still there. Returns the number of leases that it still held. */
+  def end(taskAttemptId: Long): Int = {
+    val leases = running.remove(taskAttemptId)
+    if (leases == null) 0 else leases.end()
+  }
+
+  def endAll(): Unit = running.keySet.forEach(id => end(id): Unit)
+
+  /**
+   * Ends the attempts whose task was complete at the previous call already, so that neither its listener nor the plugin has done it.
+   * Returns the number of leases that they still held.
+   */
+  def reap(): Int = synchronized {
+    var now = Set.empty[Long]
+    var held = 0
+    running.forEach { (id, leases) =>
+      if (leases.context.isCompleted())
+        if (suspects(id)) held += end(id) else now += id
+    }
+    suspects = now
+    held
+  }
+
+  def size: Int = running.size
+}
+
+private[andiron] object TaskAttempts {
+
+  /** How messages call a task. */
+  def name(context: TaskContext): String =
+    s"task ${context.taskAttemptId()} (stage ${context.stageId()}.${context.stageAttemptNumber()}, " +
+      s"partition ${context.partitionId()}, attempt ${context.attemptNumber()})"
+}

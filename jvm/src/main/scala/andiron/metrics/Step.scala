@@ -1,0 +1,131 @@
+package andiron
+
+import java.nio.{ByteBuffer, ByteOrder}
+
+import scala.reflect.ClassTag
+
+import org.apache.spark.andiron.MetricsInternals
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.{Dataset, Encoder, SparkSession}
+import org.slf4j.LoggerFactory
+
+import andiron.internal._
+
+/**
+ * A named part of a pipeline, whose operators and counters belong together. Made on the driver; `close()` it when no job of it will run any
+ * more. Thread-safe.
+ *
+ * {{{
+ * val step = Step(spark, "historical-data")
+ * val misses = step.counter("cache-misses")
+ * val rows = step.map(members) { member => if (...) misses.increment(); historyOf(member) }
+ * }}}
+ *
+ * Counts are exact though Spark computes rows again for retries, lost shuffles, lost cached blocks, sampling and further actions; where they
+ * cannot be, the figures say so. Without the plugin or the native library the same rows come out and nothing is counted.
+ */
+final class Step private (val name: String, private[andiron] val application: Option[MetricsApplication], limits: SampleLimits)
+    extends AutoCloseable {
+  private val id = Step.ids.incrementAndGet()
+  private val receiver = new StepReceiver {
+    override def receive(cell: Array[Byte]): Unit = application.foreach { to =>
+      stage = ByteBuffer.wrap(cell).order(ByteOrder.LITTLE_ENDIAN).getInt(CellEncoder.StageAt)
+      to.receive(cell)
+    }
+  }
+  private val accumulator = new StepAccumulator(receiver)
+  @volatile private var stage = -1
+  private var counters = Vector.empty[String]
+  @volatile private var isOpen = true
+
+  private[andiron] val handle = new StepHandle(id, name, accumulator, limits)
+  private val plain = new StepRows[Any](this, RowView.plain)
+
+  private def open(spark: SparkSession): Unit = {
+    MetricsInternals.register(spark.sparkContext, accumulator)
+    application.foreach(_.add(this))
+    declare()
+  }
+
+  /** The counter of this name; the same one for the same name. */
+  def counter(name: String): StepCounter = synchronized {
+    requireOpen()
+    if (Step.Own(name) || name.isEmpty)
+      throw new SettingException(ErrorCode.BadArgument, s"a counter of step '${this.name}' cannot be called '$name': choose another name", null)
+    if (!counters.contains(name)) {
+      if (counters.size >= StepCell.MostOwn)
+        throw new SettingException(ErrorCode.BadArgument, s"step '${this.name}' has ${StepCell.MostOwn} counters, the most that a step can have", null)
+      counters :+= name
+      declare()
+    }
+    new StepCounter(name, handle, StepCell.OwnFrom + counters.indexOf(name))
+  }
+
+  /** Operators for rows that have a key. */
+  def keyed[T](key: T => Any): StepRows[T] = rows[T].keyed(key)
+
+  /** Operators for rows that are shown so when they fail. */
+  def describe[T](text: T => String): StepRows[T] = rows[T].describe(text)
+
+  /** Operators for rows that name a version of side data. */
+  def version[T](name: T => String): StepRows[T] = rows[T].version(name)
+
+  /** Operators whose samples show what `change` leaves of a text. */
+  def redact[T](change: String => String): StepRows[T] = rows[T].redact(change)
+
+  /** See [[StepRows]] for these. */
+  def map[T, U: Encoder](rows: Dataset[T])(f: T => U): Dataset[U] = this.rows[T].map(rows)(f)
+  def flatMap[T, U: Encoder](rows: Dataset[T])(f: T => Iterable[U]): Dataset[U] = this.rows[T].flatMap(rows)(f)
+  def filter[T](rows: Dataset[T])(p: T => Boolean): Dataset[T] = this.rows[T].filter(rows)(p)
+  def count[T](rows: Dataset[T]): Dataset[T] = this.rows[T].count(rows)
+  def map[T, U: ClassTag](rows: RDD[T])(f: T => U): RDD[U] = this.rows[T].map(rows)(f)
+  def flatMap[T, U: ClassTag](rows: RDD[T])(f: T => Iterable[U]): RDD[U] = this.rows[T].flatMap(rows)(f)
+  def filter[T](rows: RDD[T])(p: T => Boolean): RDD[T] = this.rows[T].filter(rows)(p)
+  def count[T](rows: RDD[T]): RDD[T] = this.rows[T].count(rows)
+
+  /** What has been counted so far. */
+  def figures: StepFigures = application.flatMap(_.stepFigures(name)).getOrElse(StepFigures.unknown(name, MetricsApplication.whyOff))
+
+  /** Lets the step go: tasks that still run are no longer counted. Its figures stay in the report. Idempotent. */
+  override def close(): Unit = if (isOpen) {
+    isOpen = false
+    application.foreach(_.remove(this))
+  }
+
+  /** The stage of the task that has told its counts last. */
+  private[andiron] def lastStage: Option[Int] = Some(stage).filter(_ >= 0)
+
+  private[andiron] def requireOpen(): Unit =
+    if (!isOpen) throw new ReleasedException(ErrorCode.Released, s"step '$name' is closed: make a new one", null)
+
+  /** A new operator, at the place in the user's program that calls. */
+  private[andiron] def site(kind: String): StepSite = {
+    requireOpen()
+    val made = StepSite(Step.sites.incrementAndGet(), s"$kind at ${CallSite.here}")
+    application.foreach(_.declare(id, name, Some(made), counters))
+    made
+  }
+
+  private[andiron] def rows[T]: StepRows[T] = plain.asInstanceOf[StepRows[T]]
+
+  private def declare(): Unit = application.foreach(_.declare(id, name, None, counters))
+
+  override def toString: String = s"step '$name'"
+}
+
+object Step {
+  private val log = LoggerFactory.getLogger(classOf[Step])
+  private val ids = new java.util.concurrent.atomic.AtomicLong
+  private val sites = new java.util.concurrent.atomic.AtomicLong
+  private val Own = Set("in", "out", "dropped")
+
+  /** A step of this name in `spark`'s application. Steps of one name are shown together. */
+  def apply(spark: SparkSession, name: String): Step = {
+    if (name == null || name.trim.isEmpty) throw new SettingException(ErrorCode.BadArgument, "a step needs a name", null)
+    val application = MetricsApplication.of(spark.sparkContext)
+    if (application.isEmpty) log.warn(s"step '$name' is off: rows are guarded and computed, but not counted: ${MetricsApplication.whyOff}")
+    val step = new Step(name, application, SampleBounds.of(spark.sparkContext.getConf))
+    step.open(spark)
+    step
+  }
+}

@@ -1,0 +1,21 @@
+package org.apache.spark.andiron
+
+import java.io.File
+
+import scala.util.control.NonFatal
+
+import org.apache.spark.{SparkEnv, TaskContext}
+
+/** What Andiron needs of Spark's private API. Each part is probed where it is used, and degrades to a value that says "unknown". */
+object SparkInternals {
+
+  /** Spark's own directories of this process, which it removes when it ends; none if this Spark does not tell. */
+  def localDirectories(env: SparkEnv): Seq[File] =
+    try env.blockManager.diskBlockManager.localDirs.toSeq
+    catch { case _: LinkageError | NonFatal(_) => Seq.empty }
+
+  /** Why the task was killed. */
+  def killReason(context: TaskContext): String =
+    try context.getKillReason().getOrElse("unknown reason")
+    catch { case _: LinkageError => "killed" }
+}

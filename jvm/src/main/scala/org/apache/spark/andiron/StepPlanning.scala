@@ -1,0 +1,118 @@
+package org.apache.spark.andiron
+
+import scala.util.control.NonFatal
+
+import org.apache.spark.SparkContext
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.{ExperimentalMethods, SparkSession, SparkSessionExtensions}
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.Attribute
+import org.apache.spark.sql.catalyst.plans.logical
+import org.apache.spark.sql.catalyst.plans.physical.Partitioning
+import org.apache.spark.sql.execution.{ObjectConsumerExec, ObjectOperator, ObjectProducerExec, SparkPlan, SparkStrategy}
+import org.apache.spark.sql.internal.StaticSQLConf
+import org.apache.spark.sql.types.DataType
+import org.slf4j.LoggerFactory
+
+/** What belongs to a step: an operator in a plan, or an RDD. */
+trait OfStep {
+  def stepId: Long
+
+  /** Which of the step's operators. */
+  def siteId: Long
+}
+
+/** The function of a step's operator in a plan. */
+trait StepOperator extends OfStep {
+
+  /** How the plan calls it. */
+  def label: String
+
+  /** One execution of it over rows that hold an object each. */
+  def execute(rows: RDD[InternalRow], unwrap: InternalRow => Any, wrap: () => Any => InternalRow): RDD[InternalRow]
+}
+
+/** `spark.sql.extensions`: plans steps in every session, also in those that only read what another has made of a step. */
+final class StepExtensions extends (SparkSessionExtensions => Unit) {
+  override def apply(extensions: SparkSessionExtensions): Unit = extensions.injectPlannerStrategy(_ => StepStrategy)
+}
+
+/** Puts [[StepExec]] into the plans of sessions. */
+object StepPlanning {
+  private val log = LoggerFactory.getLogger("andiron.StepPlanning")
+  @volatile private var problem: Option[String] = None
+
+  /** Why the steps of Datasets are not counted; None: they are. */
+  def offBecause: Option[String] = problem
+
+  /** Makes sessions to come plan steps with [[StepExec]]. Before the first of them. */
+  def prepare(context: SparkContext): Unit =
+    try {
+      val key = StaticSQLConf.SPARK_SESSION_EXTENSIONS.key
+      val all = context.conf.getOption(key).toSeq.flatMap(_.split(',')).map(_.trim).filter(_.nonEmpty)
+      val ours = classOf[StepExtensions].getName
+      if (!all.contains(ours)) context.conf.set(key, (all :+ ours).mkString(",")): Unit
+    } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("sessions plan steps from their first step on only", e) }
+
+  /** Makes the session plan steps with [[StepExec]]. Sessions that are cloned from it do too. Idempotent. */
+  def install(session: SparkSession): Unit =
+    try {
+      val methods = experimental(session)
+      methods.synchronized {
+        if (!methods.extraStrategies.contains(StepStrategy)) methods.extraStrategies = methods.extraStrategies :+ StepStrategy
+      }
+    } catch { case e @ (_: LinkageError | NonFatal(_)) => off(e) }
+
+  /** By its name: Spark 4 has the method in a subclass of SparkSession. */
+  private def experimental(session: SparkSession): ExperimentalMethods =
+    session.getClass.getMethod("experimental").invoke(session).asInstanceOf[ExperimentalMethods]
+
+  private[andiron] def off(error: Throwable): Unit = if (problem.isEmpty) {
+    problem = Some(error.toString)
+    log.warn("steps of Datasets are off: rows are guarded and computed, but not counted, since this Spark plans differently", error)
+  }
+}
+
+/** Plans the `mapPartitions` of a step as [[StepExec]]. Anything that goes wrong leaves it to Spark, which executes it uncounted. */
+private[andiron] object StepStrategy extends SparkStrategy {
+  override def apply(plan: logical.LogicalPlan): Seq[SparkPlan] = {
+    GatedWrites.look()
+    plan match {
+      case logical.MapPartitions(f, output, child) =>
+        (f: Any) match {
+          case step: StepOperator => planned(step, output, child)
+          case _                  => Nil
+        }
+      case _ => Nil
+    }
+  }
+
+  private def planned(step: StepOperator, output: Attribute, child: logical.LogicalPlan): Seq[SparkPlan] =
+    try StepExec(step, output, planLater(child)) :: Nil
+    catch {
+      case e @ (_: LinkageError | NonFatal(_)) =>
+        StepPlanning.off(e)
+        Nil
+    }
+}
+
+/** A step's operator in a physical plan. Each execution is an instance of its own, with the partitions that it has then. */
+case class StepExec(step: StepOperator, outputObjAttr: Attribute, child: SparkPlan) extends ObjectConsumerExec with ObjectProducerExec {
+
+  override def nodeName: String = s"AndironStep ${step.label}"
+
+  override def outputPartitioning: Partitioning = child.outputPartitioning
+
+  override protected def doExecute(): RDD[InternalRow] = {
+    val (in, out) = (child.output.head.dataType, outputObjectType)
+    step.execute(child.execute(), StepExec.unwrap(in), StepExec.wrap(out))
+  }
+
+  override protected def withNewChildInternal(newChild: SparkPlan): StepExec = copy(child = newChild)
+}
+
+object StepExec {
+  private def unwrap(kind: DataType): InternalRow => Any = row => row.get(0, kind)
+
+  private def wrap(kind: DataType): () => Any => InternalRow = () => ObjectOperator.wrapObjectToRow(kind)
+}

@@ -1,0 +1,110 @@
+package andiron.services
+
+import java.nio.file.Path
+import java.security.MessageDigest
+import java.util.zip.CRC32
+
+import scala.reflect.ClassTag
+
+import org.apache.hadoop.fs.{FileSystem, Path => HadoopPath}
+import org.apache.spark.sql.{Encoders, Row, SparkSession}
+import org.apache.spark.sql.functions.col
+
+import andiron._
+
+/** A Spark application in one process whose sources are files under `root`, a URI of a real storage. `hadoop`: how to reach it. */
+final class Bench(folder: Path, root: String, hadoop: Map[String, String]) {
+  val spark: SparkSession = {
+    val builder = SparkSession.builder().master("local[2]").appName("andiron-services")
+      .config("spark.andiron.cache.dir", folder.resolve("cache").toString)
+      .config("spark.andiron.cache.budgetBytes", "256m")
+      .config("spark.andiron.cache.failureMemory", "0")
+      .config("spark.andiron.cache.reportInterval", "200ms")
+    hadoop.foreach { case (key, value) => builder.config(s"spark.hadoop.$key", value) }
+    builder.getOrCreate()
+  }
+
+  lazy val files: FileSystem = new HadoopPath(root).getFileSystem(spark.sparkContext.hadoopConfiguration)
+
+  def uri(name: String): String = s"$root/$name"
+
+  /** Writes the file anew; its modification time is another than before, also where times are whole seconds. */
+  def put(name: String, bytes: Array[Byte]): Unit = {
+    val path = new HadoopPath(uri(name))
+    if (files.exists(path)) Thread.sleep(1100)
+    val out = files.create(path, true)
+    out.write(bytes)
+    out.close()
+  }
+
+  def delete(name: String): Unit = Check.require(files.delete(new HadoopPath(uri(name)), false), s"$name was not there")
+
+  def figure(name: String): Long = Andiron.cacheStats(spark).find(_.executor == "driver").fold(0L)(_.apply(name))
+
+  def withCatalog[V, A](loader: Loader[V], versions: Version*)(body: Catalog[V] => A): A = {
+    val catalog = VersionedData.catalog(spark, Bench.Dataset, versions, loader)
+    try body(catalog)
+    finally catalog.close()
+  }
+
+  /** The version's bytes, as a lease has them. */
+  def read(catalog: Catalog[Bytes], version: String): Array[Byte] = {
+    val lease = catalog.lease(version)
+    try lease.value.toArray(0, lease.value.size.toInt)
+    finally lease.close()
+  }
+
+  /** Loads a version of `content` by way of a catalog of its own, and compares. */
+  def requireLoads(name: String, content: Array[Byte]): Unit =
+    withCatalog(Loader.bytes, Version(name, uri(name), checksum = Some(Bench.sha256(content)))) { catalog =>
+      Check.require(java.util.Arrays.equals(read(catalog, name), content), s"$name has other bytes than were written")
+    }
+
+  /** The sum over rows of a byte of each row's version, by a job. */
+  def job(catalog: Catalog[Bytes], versions: Int, rows: Long): Long =
+    spark.range(0, rows, 1, 4).selectExpr("id", s"concat('v', id % $versions) as version")
+      .mapWithVersion(catalog, col("version")) { (row: Row, value: Bytes) =>
+        row.getLong(0) + value.getByte(row.getLong(0) * 7919 % value.size)
+      }(Encoders.scalaLong).collect().sum
+
+  /** What `body` throws, which must be an `E` whose message names version, dataset and source, with one of `codes`. */
+  def failure[E <: AndironException](name: String, codes: Int*)(body: => Any)(implicit tag: ClassTag[E]): AndironException = {
+    val thrown = try { body; None } catch { case e: Throwable => Some(e) }
+    thrown match {
+      case Some(e: E) =>
+        Check.require(codes.contains(e.code), s"code ${e.code} instead of ${codes.mkString(" or ")}: $e")
+        Seq(name, Bench.Dataset, uri(name)).foreach(part => Check.require(e.getMessage.contains(part), s"$part is not in: ${e.getMessage}"))
+        e
+      case Some(e) => throw new IllegalStateException(s"not a ${tag.runtimeClass.getSimpleName}: $e", e)
+      case None    => throw new IllegalStateException(s"no ${tag.runtimeClass.getSimpleName}: $name could be read")
+    }
+  }
+
+  /** Fails if anything is leased, waited for or resident, 10 s from now at the latest. */
+  def requireQuiet(): Unit = {
+    val names = Seq("leases", "waiting", "cursors", "residentBytes", "reservedBytes")
+    val end = System.nanoTime() + 10000000000L
+    while (names.exists(figure(_) != 0) && System.nanoTime() < end) Thread.sleep(20)
+    names.foreach(name => Check.require(figure(name) == 0, s"$name is ${figure(name)} after the check"))
+  }
+}
+
+object Bench {
+  val Dataset = "metadata"
+  val MiB: Int = 1 << 20
+
+  /** Bytes that no two seeds have in common. */
+  def bytes(seed: Int, length: Int): Array[Byte] = {
+    val bytes = new Array[Byte](length)
+    new scala.util.Random(seed).nextBytes(bytes)
+    bytes
+  }
+
+  def sha256(bytes: Array[Byte]): String = "sha256:" + MessageDigest.getInstance("SHA-256").digest(bytes).map(b => f"$b%02x").mkString
+
+  def crc32(bytes: Array[Byte]): String = {
+    val crc = new CRC32
+    crc.update(bytes)
+    f"crc32:${crc.getValue}%08x"
+  }
+}

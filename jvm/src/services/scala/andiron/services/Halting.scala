@@ -1,0 +1,69 @@
+package andiron.services
+
+import java.io.InputStream
+import java.net.URI
+
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.fs._
+
+/**
+ * The file system whose class `fs.<scheme>.halting` names, with streams that can be made to halt: once armed, the next stream that is
+ * opened runs an action when it has given a number of bytes. Not armed, it opens that file system's own streams.
+ */
+final class Halting extends FilterFileSystem {
+  override def initialize(name: URI, conf: Configuration): Unit = {
+    fs = conf.getClassByName(conf.get(s"fs.${name.getScheme}.halting")).getDeclaredConstructor().newInstance().asInstanceOf[FileSystem]
+    super.initialize(name, conf)
+  }
+
+  override def open(path: Path, bufferSize: Int): FSDataInputStream = {
+    val stream = super.open(path, bufferSize)
+    Halting.take().fold(stream)(halt => new FSDataInputStream(new HaltingStream(stream, halt)))
+  }
+}
+
+object Halting {
+
+  /** `action` runs when `after` bytes have been given. */
+  final case class Halt(after: Long, action: () => Unit)
+
+  private var armed = Option.empty[Halt]
+
+  def arm(after: Long)(action: => Unit): Unit = synchronized { armed = Some(Halt(after, () => action)) }
+
+  def disarm(): Unit = synchronized { armed = None }
+
+  private def take(): Option[Halt] = synchronized {
+    val halt = armed
+    armed = None
+    halt
+  }
+}
+
+private final class HaltingStream(in: FSDataInputStream, halt: Halting.Halt) extends InputStream with Seekable with PositionedReadable {
+  private var passed = 0L
+  private var hasHalted = false
+
+  override def read(): Int = {
+    val one = new Array[Byte](1)
+    if (read(one, 0, 1) < 0) -1 else one(0) & 0xff
+  }
+
+  override def read(target: Array[Byte], start: Int, length: Int): Int = {
+    if (!hasHalted && passed >= halt.after) {
+      hasHalted = true
+      halt.action()
+    }
+    val n = in.read(target, start, length)
+    if (n > 0) passed += n
+    n
+  }
+
+  override def close(): Unit = in.close()
+  override def seek(position: Long): Unit = in.seek(position)
+  override def getPos: Long = in.getPos
+  override def seekToNewSource(position: Long): Boolean = in.seekToNewSource(position)
+  override def read(position: Long, target: Array[Byte], start: Int, length: Int): Int = in.read(position, target, start, length)
+  override def readFully(position: Long, target: Array[Byte], start: Int, length: Int): Unit = in.readFully(position, target, start, length)
+  override def readFully(position: Long, target: Array[Byte]): Unit = in.readFully(position, target)
+}

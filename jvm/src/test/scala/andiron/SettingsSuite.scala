@@ -1,0 +1,112 @@
+package andiron
+
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Path, Paths}
+
+import andiron.testing.SuiteRunner
+
+import org.apache.spark.SparkConf
+import org.junit.runner.RunWith
+import org.scalatest.funsuite.AnyFunSuite
+
+/** Writes docs/settings.md: the first argument is the file. */
+object SettingsDocument {
+  def main(arguments: Array[String]): Unit = {
+    Files.write(Paths.get(arguments(0)), AndironConf.markdown.getBytes(UTF_8))
+    ()
+  }
+}
+
+@RunWith(classOf[SuiteRunner])
+class SettingsSuite extends AnyFunSuite {
+  private def conf(settings: (String, String)*): SparkConf = new SparkConf(false).setAll(settings)
+  private val cluster = "spark.master" -> "yarn"
+  private val MiB = 1L << 20
+
+  private def project: Path =
+    Iterator.iterate(Paths.get("").toAbsolutePath)(_.getParent).takeWhile(_ != null).find(d => Files.exists(d.resolve("settings.gradle"))).getOrElse(
+      fail("tests run in a directory of the project"))
+
+  test("docs/settings.md is what AndironConf generates") {
+    val written = new String(Files.readAllBytes(project.resolve("docs/settings.md")), UTF_8)
+    assert(written == AndironConf.markdown, "generate it again: gradle settingsDocument")
+  }
+
+  test("every key has the prefix, a kind, a default and a meaning, and is there once") {
+    AndironConf.all.foreach { setting =>
+      assert(setting.key.startsWith("spark.andiron.") && setting.kind.nonEmpty && setting.default.nonEmpty && setting.doc.endsWith("."), setting.key)
+    }
+    assert(AndironConf.all.map(_.key).distinct.size == AndironConf.all.size)
+  }
+
+  test("the default budget is the off-heap size, else the memory overhead as Spark computes it") {
+    def budget(settings: (String, String)*): Long = AndironConf.BudgetBytes.in(conf(settings: _*)) / MiB
+    assert(budget(cluster) == 384)
+    assert(budget(cluster, "spark.executor.memory" -> "10g") == 1024)
+    assert(budget(cluster, "spark.executor.memory" -> "10g", "spark.executor.memoryOverheadFactor" -> "0.4") == 4096)
+    assert(budget(cluster, "spark.executor.memoryOverhead" -> "700") == 700)
+    assert(budget(cluster, "spark.executor.memoryOverhead" -> "2g") == 2048)
+    assert(budget(cluster, "spark.executor.minMemoryOverhead" -> "500m") == 500)
+    assert(budget(cluster, "spark.memory.offHeap.enabled" -> "true", "spark.memory.offHeap.size" -> "5g") == 5120)
+    assert(budget(cluster, "spark.memory.offHeap.enabled" -> "false", "spark.memory.offHeap.size" -> "5g") == 384)
+  }
+
+  test("in local mode the default budget is at least 1 GiB, in local-cluster it is not") {
+    assert(AndironConf.BudgetBytes.in(conf("spark.master" -> "local[4]")) == 1024 * MiB)
+    assert(AndironConf.BudgetBytes.in(conf("spark.master" -> "local-cluster[2,2,1024]")) == 384 * MiB)
+    assert(AndironConf.BudgetBytes.in(conf("spark.master" -> "local", AndironConf.BudgetBytes.key -> "7")) == 7)
+  }
+
+  test("the hard limit is twice the budget, and not below it") {
+    assert(AndironConf.HardLimitBytes.in(conf(AndironConf.BudgetBytes.key -> "3m")) == 6 * MiB)
+    val e = intercept[SettingException](AndironConf.validate(conf(AndironConf.BudgetBytes.key -> "3m", AndironConf.HardLimitBytes.key -> "2m")))
+    assert(e.code == 116 && e.getMessage.contains(AndironConf.HardLimitBytes.key) && e.getMessage.contains(AndironConf.BudgetBytes.key))
+  }
+
+  test("a budget that an executor's container has no room for is told, with what to raise") {
+    def told(settings: (String, String)*): Option[String] = AndironPlugin.tooLarge(conf(settings: _*))
+    val offHeap = Seq("spark.memory.offHeap.enabled" -> "true", "spark.memory.offHeap.size" -> "5g")
+    Seq(
+      Seq(cluster),
+      cluster +: offHeap,
+      Seq(cluster, AndironConf.BudgetBytes.key -> "384m"),
+      Seq(cluster, AndironConf.BudgetBytes.key -> "5g") ++ offHeap,
+      Seq(cluster, AndironConf.BudgetBytes.key -> "2g", "spark.executor.memoryOverhead" -> "2g"),
+      Seq("spark.master" -> "local[4]", AndironConf.BudgetBytes.key -> "900g")).foreach(fits => assert(told(fits: _*).isEmpty, fits))
+    Seq(
+      (Seq(cluster, AndironConf.BudgetBytes.key -> "385m"), 385 * MiB, 384 * MiB),
+      (Seq(cluster, AndironConf.BudgetBytes.key -> "6g") ++ offHeap, 6144 * MiB, 5120 * MiB),
+      (Seq(cluster, AndironConf.BudgetBytes.key -> "3g", "spark.executor.memoryOverhead" -> "2g"), 3072 * MiB, 2048 * MiB),
+      (Seq("spark.master" -> "local-cluster[2,2,1024]", AndironConf.BudgetBytes.key -> "1g"), 1024 * MiB, 384 * MiB),
+      (Seq(cluster, AndironConf.BudgetBytes.key -> "1g", "spark.memory.offHeap.size" -> "5g"), 1024 * MiB, 384 * MiB)).foreach { case (settings, budget, room) =>
+      val text = told(settings: _*).getOrElse(fail(s"nothing is told of $settings"))
+      Seq(AndironConf.BudgetBytes.key, s" $budget ", s" $room ", "spark.memory.offHeap.size", "spark.executor.memoryOverhead").foreach(part => assert(text.contains(part), text))
+    }
+  }
+
+  test("sizes and durations take units") {
+    assert(AndironConf.BudgetBytes.in(conf(AndironConf.BudgetBytes.key -> "12g")) == 12L << 30)
+    assert(AndironConf.LoadTimeout.in(conf(AndironConf.LoadTimeout.key -> "2h")) == 7200000)
+    assert(AndironConf.LoadTimeout.in(conf(AndironConf.LoadTimeout.key -> "250")) == 250)
+    assert(AndironConf.LoadTimeout.in(conf()) == 15 * 60 * 1000)
+  }
+
+  test("a value that cannot be read is an error that names key and value") {
+    Seq(
+      AndironConf.Enabled -> "perhaps",
+      AndironConf.BudgetBytes -> "much",
+      AndironConf.BudgetBytes -> "-1",
+      AndironConf.BudgetVersions -> "-2",
+      AndironConf.BudgetVersions -> "1.5",
+      AndironConf.KeepWarm -> "luke",
+      AndironConf.Directory -> " ",
+      AndironConf.LoaderThreads -> "0",
+      AndironConf.LoadTimeout -> "soon",
+      AndironConf.LoadTimeout -> "0",
+      AndironConf.ReportInterval -> "1ms",
+      AndironConf.Accounting -> "maybe").foreach { case (setting, value) =>
+      val e = intercept[SettingException](AndironConf.validate(conf(setting.key -> value)))
+      assert(e.code == 116 && e.getMessage.contains(setting.key) && e.getMessage.contains(s"'$value'"), e.getMessage)
+    }
+  }
+}

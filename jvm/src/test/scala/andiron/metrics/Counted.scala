@@ -1,0 +1,47 @@
+package andiron.metrics
+
+import andiron.{Step, StepCounter}
+import andiron.internal.{Json, MetricsApplication}
+
+import org.apache.spark.andiron.{Faults, Witness}
+import org.apache.spark.sql.SparkSession
+import org.apache.spark.util.LongAccumulator
+
+/** A step, its own counter and a named accumulator that count the same, and a witness of what happens meanwhile. */
+final class Counted(val spark: SparkSession, val scenario: String) {
+  val step: Step = Step(spark, scenario)
+  val own: StepCounter = step.counter("rows")
+  val accumulator: LongAccumulator = spark.sparkContext.longAccumulator(s"rows of $scenario")
+  val witness = new Witness(spark.sparkContext)
+  spark.sparkContext.addSparkListener(witness)
+
+  /** What all ways of counting say now. */
+  def outcome(truth: Long, provoked: String): Outcome = {
+    Faults.drain(spark.sparkContext)
+    val figures = step.figures
+    val (foreign, exact, reason) = Counted.foreign(spark, s"rows of $scenario")
+    val result = Outcome(scenario, provoked, truth, accumulator.value, witness.stageSum(s"rows of $scenario"),
+      figures("rows"), figures.exact, figures.reason, foreign, exact, reason)
+    spark.sparkContext.removeSparkListener(witness)
+    step.close()
+    result
+  }
+}
+
+object Counted {
+
+  /**
+   * Andiron's figure for a named accumulator, at the terminal RDD with the greatest one; exact if it is at all of them, and if they agree.
+   */
+  def foreign(spark: SparkSession, name: String): (Long, Boolean, String) = {
+    val application = MetricsApplication.of(spark.sparkContext).get
+    application.barrier(20000)
+    var figures = Vector.empty[(Long, Boolean, String)]
+    Json.parse(application.figures()).path("accumulators").forEach { figure =>
+      if (figure.path("acc").asText() == name)
+        figures :+= ((figure.path("committed").asLong(), figure.path("exact").asBoolean(), figure.path("reason").asText()))
+    }
+    if (figures.isEmpty) (0L, false, "nothing of it has arrived")
+    else (figures.map(_._1).max, figures.forall(_._2) && figures.map(_._1).distinct.size == 1, figures.map(_._3).filter(_.nonEmpty).distinct.mkString("; "))
+  }
+}

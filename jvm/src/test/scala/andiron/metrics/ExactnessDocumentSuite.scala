@@ -1,0 +1,43 @@
+package andiron.metrics
+
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Path}
+
+import andiron.testing.SuiteRunner
+
+import org.junit.runner.RunWith
+import org.scalatest.funsuite.AnyFunSuite
+
+/** Writes docs/exactness.md from docs/data/exactness.json. */
+object ExactnessDocument {
+  private val file: Path = Outcomes.project.resolve("docs/exactness.md")
+
+  def generated: String = Outcome.markdown(Outcome.parse(new String(Files.readAllBytes(Outcomes.project.resolve("docs/data/exactness.json")), UTF_8)))
+
+  def written: String = new String(Files.readAllBytes(file), UTF_8)
+
+  def main(arguments: Array[String]): Unit = {
+    Files.write(file, generated.getBytes(UTF_8))
+    ()
+  }
+}
+
+@RunWith(classOf[SuiteRunner])
+class ExactnessDocumentSuite extends AnyFunSuite {
+  test("docs/exactness.md is what its data says") {
+    assert(ExactnessDocument.written == ExactnessDocument.generated, "write it again with the main class andiron.metrics.ExactnessDocument")
+  }
+
+  test("in the data no figure is wrong in silence") {
+    var scenarios = 0
+    Outcome.parse(new String(Files.readAllBytes(Outcomes.project.resolve("docs/data/exactness.json")), UTF_8)).path("scenarios").forEach { s =>
+      scenarios += 1
+      val truth = s.path("truth").asLong()
+      val isPartial = Set("take", "limit")(s.path("scenario").asText())
+      assert(s.path("provoked").asText().nonEmpty, s)
+      assert(if (isPartial) !s.path("exact").asBoolean() else s.path("exact").asBoolean() && s.path("step_committed").asLong() == truth, s)
+      assert(!s.path("foreign_exact").asBoolean() || s.path("foreign_committed").asLong() == truth, s)
+    }
+    assert(scenarios >= 23)
+  }
+}

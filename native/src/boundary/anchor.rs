@@ -1,0 +1,182 @@
+//! One set of statics for all copies of the library in a process.
+//!
+//! Each class loader that finds Andiron's jar unpacks and links a copy of its own (the JVM refuses one file for two loaders), and
+//! each copy would have statics of its own: two caches, two budgets. So every copy exports versioned tables of its natives, one for
+//! each class that has any, and a copy that is loaded binds its classes to the tables of the *first* copy in the dynamic linker's
+//! list. The list's order is that of loading, copies are never unmapped (`-z nodelete`), and so all agree.
+
+use std::ffi::{c_char, c_void};
+#[cfg(target_os = "linux")]
+use std::ffi::{CStr, CString};
+
+/// The version of the table's layout, and of the natives' names, signatures and meaning.
+pub(super) const ABI: u32 = 2;
+
+const MAGIC: u64 = 0x4e4f_5249_444e_4131;
+
+/// One native: its name and JNI signature, both NUL-terminated, and its function.
+#[repr(C)]
+pub(super) struct Native {
+    pub(super) name: *const c_char,
+    pub(super) signature: *const c_char,
+    pub(super) function: *const c_void,
+}
+
+// SAFETY: the pointers are to constants and functions of a library that is never unmapped.
+unsafe impl Sync for Native {}
+
+/// What a copy exports.
+#[repr(C)]
+pub(super) struct Table {
+    magic: u64,
+    pub(super) abi: u32,
+    pub(super) count: u32,
+    natives: *const Native,
+}
+
+// SAFETY: as for `Native`; nothing writes to a table.
+unsafe impl Sync for Table {}
+
+impl Table {
+    pub(super) const fn new(natives: &'static [Native]) -> Table {
+        Table { magic: MAGIC, abi: ABI, count: natives.len() as u32, natives: natives.as_ptr() }
+    }
+
+    pub(super) fn natives(&self) -> &'static [Native] {
+        // SAFETY: `new` made both fields from one static slice, and the layout is that of our `ABI` (`first` has checked it).
+        unsafe { std::slice::from_raw_parts(self.natives, self.count as usize) }
+    }
+}
+
+/// This copy's table of the cache's natives, found by name from other copies. The name changes with the layout of [`Table`].
+#[no_mangle]
+#[allow(non_upper_case_globals)]
+pub(super) static andiron_anchor_1: Table = Table::new(super::entries::TABLE);
+
+/// The same for the natives of the metrics.
+#[no_mangle]
+#[allow(non_upper_case_globals)]
+pub(super) static andiron_metrics_anchor_1: Table = Table::new(super::metrics::TABLE);
+
+/// The tables of one copy.
+pub(super) struct Tables {
+    pub(super) cache: &'static Table,
+    /// None: the copy is of a build that has no metrics, and of another ABI.
+    pub(super) metrics: Option<&'static Table>,
+}
+
+const OWN: Tables = Tables { cache: &andiron_anchor_1, metrics: Some(&andiron_metrics_anchor_1) };
+
+/// The tables of the copy that was loaded first, if another was.
+#[cfg(target_os = "linux")]
+pub(super) fn first() -> Tables {
+    let mut copies: Vec<CString> = Vec::new();
+    // SAFETY: the callback matches the signature and gets the pointer to `copies`, which outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(note_copy), std::ptr::from_mut(&mut copies).cast()) };
+    copies.iter().find_map(|copy| tables_of(copy)).unwrap_or(OWN)
+}
+
+/// Elsewhere a second class loader has a cache of its own.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn first() -> Tables {
+    OWN
+}
+
+/// Notes the name of a library that may be a copy. The linker holds its lock on the list meanwhile, and `dlopen` takes that lock
+/// after another: here nothing of the linker's may be called.
+#[cfg(target_os = "linux")]
+extern "C" fn note_copy(info: *mut libc::dl_phdr_info, _size: usize, data: *mut c_void) -> i32 {
+    // SAFETY: the linker passes a valid record, and `data` is the list that `first` passed, used by this thread only.
+    let (name, copies) = unsafe { ((*info).dlpi_name, &mut *data.cast::<Vec<CString>>()) };
+    if name.is_null() {
+        return 0;
+    }
+    // SAFETY: `name` is a NUL-terminated string of the linker's.
+    let name = unsafe { CStr::from_ptr(name) };
+    let path = name.to_bytes();
+    let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    if file.starts_with(b"libandiron") {
+        copies.push(name.to_owned());
+    }
+    0
+}
+
+/// The tables of a loaded library, if it exports any.
+#[cfg(target_os = "linux")]
+fn tables_of(library: &CStr) -> Option<Tables> {
+    // SAFETY: NOLOAD only finds what is loaded already, by the name that the linker itself gave.
+    let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_NOLOAD | libc::RTLD_LAZY) };
+    if handle.is_null() {
+        return None;
+    }
+    // SAFETY: `handle` is from `dlopen`, and is not closed: it pins the copy.
+    let (cache, metrics) =
+        unsafe { (table(handle, c"andiron_anchor_1"), table(handle, c"andiron_metrics_anchor_1")) };
+    cache.map(|cache| Tables { cache, metrics })
+}
+
+/// # Safety
+/// `handle` is from `dlopen` and never closed; a symbol of this name is a [`Table`] in every copy.
+#[cfg(target_os = "linux")]
+unsafe fn table(handle: *mut c_void, name: &'static CStr) -> Option<&'static Table> {
+    // SAFETY: as the caller promises; the name is NUL-terminated.
+    let symbol = unsafe { libc::dlsym(handle, name.as_ptr()) }.cast::<Table>();
+    // SAFETY: as the caller promises; it is null or lives as long as the process.
+    unsafe { symbol.as_ref() }.filter(|table| table.magic == MAGIC)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use std::path::Path;
+    use std::process::Command;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// A shared library without any symbol of ours.
+    fn library(folder: &Path, name: &str) -> CString {
+        let path = folder.join(name);
+        let built = Command::new("cc").args(["-shared", "-x", "c", "/dev/null", "-o"]).arg(&path).status();
+        assert!(built.unwrap().success());
+        CString::new(path.to_str().unwrap()).unwrap()
+    }
+
+    fn open(library: &CStr) -> *mut c_void {
+        // SAFETY: the name is NUL-terminated, and an empty library runs no initialiser.
+        unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_NOW) }
+    }
+
+    #[test]
+    fn the_search_goes_on_while_other_threads_load_libraries() {
+        let folder = tempfile::tempdir().unwrap();
+        let (named, other) =
+            (library(folder.path(), "libandiron-none.so"), library(folder.path(), "libother.so"));
+        assert!(!open(&named).is_null());
+        let done = AtomicBool::new(false);
+        let (tell, told) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    let handle = open(&other);
+                    assert!(!handle.is_null());
+                    // SAFETY: the handle is from `dlopen`, and nothing of the library is used.
+                    unsafe { libc::dlclose(handle) };
+                }
+            });
+            scope.spawn(|| {
+                let own = |_| std::ptr::eq(first().cache, &andiron_anchor_1);
+                tell.send((0..5_000).all(own)).unwrap();
+                done.store(true, Ordering::SeqCst);
+            });
+            match told.recv_timeout(Duration::from_secs(60)) {
+                Ok(own) => assert!(own, "a library without a table is no copy"),
+                Err(_) => {
+                    eprintln!("the search and the loading of a library wait for each other");
+                    std::process::abort();
+                }
+            }
+        });
+    }
+}

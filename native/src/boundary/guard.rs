@@ -1,0 +1,173 @@
+//! The one door of every native call.
+//!
+//! An error of the core or a panic becomes the exception that `Native.failure(code, message, cause)` builds: it is called on the
+//! very object whose native was called, so that the exception's class comes from the caller's class loader. An exception that a
+//! Java call has raised already stays as it is.
+
+use super::object::JvmThrowable;
+use crate::error::{Code, Error};
+use jni::objects::{JObject, JThrowable, JValue};
+use jni::{jni_sig, jni_str, Env, EnvUnowned};
+use std::any::Any;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+/// Why a native fails.
+pub(super) enum Fault {
+    /// The core says so.
+    Core(Error),
+    /// A call into the JVM failed; if an exception is pending, it is the better account.
+    Jvm(jni::errors::Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        Fault::Core(error)
+    }
+}
+
+impl From<jni::errors::Error> for Fault {
+    fn from(error: jni::errors::Error) -> Fault {
+        Fault::Jvm(error)
+    }
+}
+
+/// Runs a native that needs the JVM.
+pub(super) fn entry<'local, T: Default>(
+    env: EnvUnowned<'local>,
+    this: &JObject<'local>,
+    index: usize,
+    body: impl FnOnce(&mut Env<'local>) -> Result<T, Fault>,
+) -> T {
+    guarded(env, this, |env| {
+        hooks::before(index);
+        body(env)
+    })
+}
+
+/// Runs something that needs the JVM; its fault or panic becomes the pending exception.
+fn guarded<'local, T: Default>(
+    mut env: EnvUnowned<'local>,
+    this: &JObject<'local>,
+    body: impl FnOnce(&mut Env<'local>) -> Result<T, Fault>,
+) -> T {
+    let outcome = env.with_env(|env| -> Result<T, jni::errors::Error> {
+        let result = catch_unwind(AssertUnwindSafe(|| body(env)));
+        Ok(match result {
+            Ok(Ok(value)) => value,
+            Ok(Err(fault)) => raise(env, this, fault),
+            Err(panic) => raise(env, this, Fault::Core(panicked(panic))),
+        })
+    });
+    match outcome.into_outcome() {
+        jni::Outcome::Ok(value) => value,
+        jni::Outcome::Err(_) => T::default(),
+        jni::Outcome::Panic(payload) => {
+            // Dropping a payload may panic itself.
+            std::mem::forget(payload);
+            T::default()
+        }
+    }
+}
+
+/// Runs a native that takes and gives primitives only: the JVM is looked at when it fails, and not before.
+pub(super) fn hot<'local, T: Default>(
+    env: EnvUnowned<'local>,
+    this: &JObject<'local>,
+    index: usize,
+    body: impl FnOnce() -> Result<T, Error>,
+) -> T {
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        hooks::before(index);
+        body()
+    }));
+    let error = match result {
+        Ok(Ok(value)) => return value,
+        Ok(Err(error)) => error,
+        Err(panic) => panicked(panic),
+    };
+    guarded(env, this, |_| Err(Fault::Core(error)))
+}
+
+fn panicked(payload: Box<dyn Any + Send>) -> Error {
+    let text = payload
+        .downcast_ref::<&'static str>()
+        .map(|text| (*text).to_string())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "its payload is not a string".to_string());
+    // Dropping a payload may panic itself.
+    std::mem::forget(payload);
+    Error::new(Code::Panic, format!("native code panicked: {text}; the process goes on, please report this"))
+}
+
+/// Leaves an exception pending, in any case.
+fn raise<T: Default>(env: &mut Env<'_>, this: &JObject<'_>, fault: Fault) -> T {
+    let error = match fault {
+        Fault::Core(error) => error,
+        Fault::Jvm(error) => Error::new(Code::Panic, format!("a call into the JVM failed: {error}")),
+    };
+    if env.exception_check() {
+        return T::default();
+    }
+    if throw(env, this, &error).is_err() && !env.exception_check() {
+        let text = jni::strings::JNIString::from(error.to_string());
+        // When not even this works, the JVM has left an OutOfMemoryError pending.
+        drop(env.throw_new(jni_str!("java/lang/IllegalStateException"), text));
+    }
+    T::default()
+}
+
+fn throw(env: &mut Env<'_>, this: &JObject<'_>, error: &Error) -> jni::errors::Result<()> {
+    let message = env.new_string(error.message())?;
+    let null = JObject::null();
+    let cause = error.cause().and_then(|cause| cause.downcast_ref::<JvmThrowable>());
+    let cause: &JObject<'_> = cause.map_or(&null, |cause| cause.0.as_ref());
+    let throwable = env
+        .call_method(
+            this,
+            jni_str!("failure"),
+            jni_sig!("(ILjava/lang/String;Ljava/lang/Throwable;)Ljava/lang/Throwable;"),
+            &[JValue::Int(error.code() as i32), JValue::Object(&message), JValue::Object(cause)],
+        )?
+        .l()?;
+    let throwable = env.cast_local::<JThrowable>(throwable)?;
+    env.throw(throwable)
+}
+
+#[cfg(feature = "test-hooks")]
+pub(super) mod hooks {
+    //! Panics on demand, in the library built for tests: the host calls for them, or a file that `ANDIRON_TEST_PANICS` names has
+    //! the places of natives in it.
+
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::sync::OnceLock;
+
+    static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    static PANIC_AT: AtomicI64 = AtomicI64::new(-1);
+
+    /// Makes the native at this place of the table panic from now on; any negative number: none.
+    #[no_mangle]
+    pub(super) extern "C" fn andiron_test_panic_at(index: i64) {
+        PANIC_AT.store(index, Ordering::SeqCst);
+    }
+
+    pub(in super::super) fn before(index: usize) {
+        let named = || {
+            let file =
+                FILE.get_or_init(|| std::env::var_os("ANDIRON_TEST_PANICS").map(PathBuf::from)).as_ref()?;
+            let places = std::fs::read_to_string(file).ok()?;
+            places.split_whitespace().find(|place| place.parse() == Ok(index)).map(drop)
+        };
+        if usize::try_from(PANIC_AT.load(Ordering::SeqCst)) == Ok(index) || named().is_some() {
+            panic!("injected behind native {index}");
+        }
+    }
+}
+
+#[cfg(not(feature = "test-hooks"))]
+pub(super) mod hooks {
+    //! No hooks in the library that ships.
+
+    #[inline(always)]
+    pub(in super::super) fn before(_index: usize) {}
+}

@@ -1,0 +1,95 @@
+//! The `log` crate to Spark's own log: every record goes to the slf4j logger `andiron`.
+//!
+//! A record never fails its caller: an exception of the logger is cleared, and the record is counted as lost.
+
+use jni::objects::{JObject, JValue};
+use jni::refs::Global;
+use jni::{jni_sig, jni_str, Env, JavaVM};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use once_cell::sync::OnceCell;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static LOGGER: OnceCell<Slf4j> = OnceCell::new();
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// Set while this thread logs, so that a logger that calls us back does not recurse.
+    static LOGGING: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Slf4j {
+    vm: JavaVM,
+    logger: Global<JObject<'static>>,
+}
+
+/// Sends records to slf4j from now on, if the class path has it. Later calls change nothing.
+pub(super) fn install(env: &mut Env<'_>) -> jni::errors::Result<()> {
+    if LOGGER.get().is_some() {
+        return Ok(());
+    }
+    let name = env.new_string("andiron")?;
+    let logger = env
+        .call_static_method(
+            jni_str!("org/slf4j/LoggerFactory"),
+            jni_str!("getLogger"),
+            jni_sig!("(Ljava/lang/String;)Lorg/slf4j/Logger;"),
+            &[JValue::Object(&name)],
+        )?
+        .l()?;
+    let slf4j = Slf4j { vm: env.get_java_vm()?, logger: env.new_global_ref(logger)? };
+    let slf4j = LOGGER.get_or_init(|| slf4j);
+    if log::set_logger(slf4j).is_ok() {
+        log::set_max_level(LevelFilter::Info);
+    }
+    Ok(())
+}
+
+impl Slf4j {
+    fn write(&self, record: &Record<'_>) -> jni::errors::Result<()> {
+        let text = record.args().to_string();
+        self.vm.attach_current_thread(|env| -> jni::errors::Result<()> {
+            // A pending exception belongs to the caller, and no call into the JVM is allowed under it.
+            if env.exception_check() {
+                LOST.fetch_add(1, Ordering::Relaxed);
+                return Ok(());
+            }
+            let text = env.new_string(text)?;
+            let method = match record.level() {
+                Level::Error => jni_str!("error"),
+                Level::Warn => jni_str!("warn"),
+                Level::Info => jni_str!("info"),
+                Level::Debug | Level::Trace => jni_str!("debug"),
+            };
+            let written = env.call_method(
+                &self.logger,
+                method,
+                jni_sig!("(Ljava/lang/String;)V"),
+                &[JValue::Object(&text)],
+            );
+            if written.is_err() && env.exception_check() {
+                env.exception_clear();
+            }
+            env.delete_local_ref(text);
+            written.map(|_| ())
+        })
+    }
+}
+
+impl Log for Slf4j {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if LOGGING.with(|logging| logging.replace(true)) {
+            return;
+        }
+        if self.write(record).is_err() {
+            LOST.fetch_add(1, Ordering::Relaxed);
+        }
+        LOGGING.with(|logging| logging.set(false));
+    }
+
+    fn flush(&self) {}
+}

@@ -1,0 +1,75 @@
+//! What happens when a class loader loads the library, and when it goes.
+
+use super::anchor;
+use super::logging;
+use jni::strings::JNIStr;
+use jni::sys::{jint, JNI_ERR, JNI_VERSION_1_8};
+use jni::{jni_str, Env, EnvUnowned, NativeMethod};
+use std::ffi::{c_void, CStr};
+
+/// Binds the natives of the loading class loader's `andiron.internal.Native` and `NativeMetrics` to the first copy's entries.
+#[no_mangle]
+pub(super) extern "system" fn JNI_OnLoad(vm: *mut jni::sys::JavaVM, _reserved: *mut c_void) -> jint {
+    let mut raw: *mut c_void = std::ptr::null_mut();
+    // SAFETY: the JVM passes a valid pointer, and calls on a thread that is attached.
+    let status = unsafe { ((**vm).v1_2.GetEnv)(vm, &mut raw, JNI_VERSION_1_8) };
+    if status != jni::sys::JNI_OK || raw.is_null() {
+        return JNI_ERR;
+    }
+    // SAFETY: `GetEnv` gave the environment of this thread, which outlives this call.
+    let mut env = unsafe { EnvUnowned::from_raw(raw.cast()) };
+    match env.with_env(bind).into_outcome() {
+        jni::Outcome::Ok(version) => version,
+        // `System.load` rethrows what is pending.
+        jni::Outcome::Err(_) | jni::Outcome::Panic(_) => JNI_ERR,
+    }
+}
+
+/// Frees nothing: the code stays mapped (`-z nodelete`), and other class loaders may be bound to it.
+#[no_mangle]
+pub(super) extern "system" fn JNI_OnUnload(_vm: *mut jni::sys::JavaVM, _reserved: *mut c_void) {}
+
+fn bind(env: &mut Env<'_>) -> jni::errors::Result<jint> {
+    let tables = anchor::first();
+    if tables.cache.abi != anchor::ABI {
+        env.throw_new(
+            jni_str!("java/lang/UnsatisfiedLinkError"),
+            jni::strings::JNIString::from(format!(
+                "another build of Andiron, with native table {}, is loaded in this process already; this one has {}: use one \
+                 version of the jar for the whole application",
+                tables.cache.abi,
+                anchor::ABI
+            )),
+        )?;
+        return Ok(JNI_ERR);
+    }
+    register(env, jni_str!("andiron/internal/Native$"), tables.cache)?;
+    if let Some(metrics) = tables.metrics {
+        register(env, jni_str!("andiron/internal/NativeMetrics$"), metrics)?;
+    }
+    if logging::install(env).is_err() {
+        // No slf4j on this class path: Andiron works, silently.
+        env.exception_clear();
+    }
+    Ok(JNI_VERSION_1_8)
+}
+
+fn register(env: &mut Env<'_>, class: &JNIStr, table: &anchor::Table) -> jni::errors::Result<()> {
+    let mut methods = Vec::with_capacity(table.natives().len());
+    for native in table.natives() {
+        // SAFETY: names and signatures of a table are NUL-terminated ASCII constants, which is valid modified UTF-8.
+        let (name, signature) = unsafe { (text(native.name), text(native.signature)) };
+        // SAFETY: the table pairs every function with the signature that it was written for.
+        methods.push(unsafe { NativeMethod::from_raw_parts(name, signature, native.function.cast_mut()) });
+    }
+    let class = env.find_class(class)?;
+    // SAFETY: all natives are instance methods, and their functions take the receiver second.
+    unsafe { env.register_native_methods(class, &methods) }
+}
+
+/// # Safety
+/// `pointer` is to a NUL-terminated string in modified UTF-8 that lives as long as the process.
+unsafe fn text(pointer: *const std::ffi::c_char) -> &'static JNIStr {
+    // SAFETY: as the caller promises.
+    unsafe { JNIStr::from_cstr_unchecked(CStr::from_ptr(pointer)) }
+}

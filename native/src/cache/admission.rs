@@ -1,0 +1,398 @@
+//! The budget: who is admitted, in which order, and who makes room.
+//!
+//! A group is everyone who waits for one absent version, or one cursor that waits for a set. Groups are served in order;
+//! one that does not fit may be passed until it is `queue_age` old, and by nobody after that. A resident version is granted
+//! without a group. Room is made by evicting versions without a lease: first the one with the least outstanding demand, then
+//! the least recently used; and only if that makes enough room.
+//!
+//! A waiter holds nothing, so there is no hold-and-wait and no cycle; except a task with several cursors. Such a waiter is
+//! admitted over the budget after `overdraft_after`, by one version for each task and up to the hard limit. If that does not
+//! help it either, it fails with [`Code::BudgetDeadlock`] after `deadlock_after`, and its task gives way.
+
+use super::cursor::{AttemptId, Cursor, CursorId, Phase};
+use super::slot::{Slot, SlotId, SlotState};
+use super::state::{Effects, State};
+use crate::clock::Moment;
+use crate::error::{Code, Error, Result};
+
+/// Waiters that are admitted together.
+pub(super) struct Group {
+    /// What they want; one slot, or the set of `cursor`.
+    pub slots: Vec<SlotId>,
+    /// The cursor that wants the set; `None` for everyone who waits for the one slot.
+    pub cursor: Option<CursorId>,
+    /// When the first of them began to wait.
+    pub since: Moment,
+}
+
+impl State {
+    /// Refuses what cannot fit even if nothing else is admitted.
+    pub(super) fn refuse_too_large(&self, slots: &[SlotId]) -> Result<()> {
+        let distinct = distinct(slots);
+        let bytes =
+            distinct.iter().filter_map(|slot| self.slots.get(*slot)?.bytes).fold(0, u64::saturating_add);
+        let too_many = self.settings.budget_versions.is_some_and(|most| distinct.len() as u64 > most);
+        if bytes <= self.settings.budget_bytes && !too_many {
+            return Ok(());
+        }
+        let names: Vec<String> =
+            distinct.iter().filter_map(|slot| self.slots.get(*slot)).map(Slot::name).collect();
+        let what = if distinct.len() == 1 { "it has" } else { "wanted at once, they have" };
+        Err(Error::new(
+            Code::VersionLargerThanBudget,
+            format!(
+                "{}: {what} {bytes} bytes in {} versions, the whole budget is {} bytes and {} versions; raise \
+                 spark.andiron.cache.{}",
+                names.join(", "),
+                distinct.len(),
+                self.settings.budget_bytes,
+                self.settings.budget_versions.map_or("unlimited".to_string(), |most| most.to_string()),
+                if too_many { "budgetVersions" } else { "budgetBytes" },
+            ),
+        ))
+    }
+
+    /// Refuses who waits for the budget and, now that a size is known, cannot be admitted at all.
+    pub(super) fn refuse_groups_too_large(&mut self, now: Moment, fx: &mut Effects) {
+        let groups: Vec<_> = self.queue.iter().map(|group| (group.cursor, group.slots.clone())).collect();
+        for (cursor, slots) in groups {
+            let Err(error) = self.refuse_too_large(&slots) else { continue };
+            if !self.queue.iter().any(|group| group.cursor == cursor && group.slots == slots) {
+                continue;
+            }
+            match cursor {
+                Some(cursor) => self.fail_cursor(cursor, error, now, fx),
+                None => self.fail_waiters(slots[0], &error, now, fx),
+            }
+        }
+    }
+
+    /// The failure that still answers for this slot.
+    pub(super) fn remembered_failure(&self, slot: SlotId, now: Moment) -> Option<Error> {
+        match &self.slots.get(slot)?.state {
+            SlotState::Failed { error, until } if now < *until => Some(error.clone()),
+            _ => None,
+        }
+    }
+
+    /// Takes a waiter out of the queue; a group without waiters goes.
+    pub(super) fn withdraw(&mut self, cursor_id: CursorId, slots: &[(SlotId, bool)]) {
+        if let [(slot, _)] = slots {
+            if !self.cursors.iter().any(|(_, cursor)| cursor.slots.len() == 1 && cursor.awaits(*slot)) {
+                self.queue.retain(|group| group.cursor.is_some() || group.slots != [*slot]);
+            }
+        } else {
+            self.queue.retain(|group| group.cursor != Some(cursor_id));
+        }
+    }
+
+    /// Admits whoever can be admitted now. What is over the budget goes first, unless it is leased.
+    pub(super) fn pump(&mut self, now: Moment, fx: &mut Effects) {
+        self.make_room(&[], &[], fx);
+        let mut place = 0;
+        while let Some(group) = self.queue.get(place) {
+            let age = now.saturating_sub(group.since);
+            if self.admit(place, now, fx) {
+                self.queue.remove(place);
+                // What it loads may be what a group before it was missing.
+                place = 0;
+            } else if age >= self.settings.queue_age {
+                break;
+            } else {
+                place += 1;
+            }
+        }
+    }
+
+    /// What time alone changes: loads that take too long, waits that end, admissions over the budget.
+    pub(super) fn pass_time(&mut self, now: Moment, fx: &mut Effects) {
+        self.expire_loads(now, fx);
+        self.overdraw(now, fx);
+        self.expire_waits(now, fx);
+        self.pump(now, fx);
+    }
+
+    /// Admits one group if it fits, perhaps after evictions. True when it need not queue any more.
+    fn admit(&mut self, place: usize, now: Moment, fx: &mut Effects) -> bool {
+        let (slots, cursor) = (self.queue[place].slots.clone(), self.queue[place].cursor);
+        if !self.admissible(&slots, now) {
+            return false;
+        }
+        let missing = self.missing(&slots);
+        self.make_room(&missing, &slots, fx);
+        for (slot, reserved) in missing {
+            self.start_load(slot, reserved, None, fx);
+        }
+        self.admitted(cursor, now, fx);
+        true
+    }
+
+    /// Whether a group could be admitted now, perhaps after evictions.
+    pub(super) fn admissible(&self, slots: &[SlotId], now: Moment) -> bool {
+        let missing = self.missing(slots);
+        slots
+            .iter()
+            .all(|slot| self.open_slot(*slot).is_ok() && self.remembered_failure(*slot, now).is_none())
+            && !missing.iter().any(|(slot, _)| self.unknown_load_runs(*slot))
+            && (missing.is_empty() || self.fits(&missing, self.admitted_after_evictions(slots)))
+    }
+
+    /// The slots of a group that nobody loads yet, with what their loads would reserve. Estimates of unknown sizes take no more
+    /// than the rest of the group leaves of the whole budget, so that no estimate keeps anybody waiting for ever.
+    fn missing(&self, group: &[SlotId]) -> Vec<(SlotId, u64)> {
+        let (mut missing, mut taken, mut unknown) = (Vec::new(), 0u64, 0);
+        for (id, slot) in distinct(group).into_iter().filter_map(|id| Some((id, self.slots.get(id)?))) {
+            match &slot.state {
+                SlotState::Resident { bytes, .. } => taken = taken.saturating_add(*bytes),
+                SlotState::Loading(load) => {
+                    taken = taken.saturating_add(self.loads.get(load).map_or(0, |load| load.reserved));
+                }
+                SlotState::Absent | SlotState::Failed { .. } => {
+                    taken = taken.saturating_add(slot.bytes.unwrap_or(0));
+                    unknown += u64::from(slot.bytes.is_none());
+                    missing.push((id, slot.bytes));
+                }
+            }
+        }
+        let rest = self.settings.budget_bytes.saturating_sub(taken) / unknown.max(1);
+        missing
+            .into_iter()
+            .map(|(id, bytes)| (id, bytes.unwrap_or_else(|| self.estimate(id).min(rest))))
+            .collect()
+    }
+
+    /// What a version of unknown size may have: as much as the largest of its dataset that is known.
+    fn estimate(&self, slot_id: SlotId) -> u64 {
+        let Some(slot) = self.slots.get(slot_id) else { return 0 };
+        let of_dataset = self.slots.iter().filter(|(_, other)| other.key.same_dataset(&slot.key));
+        of_dataset.filter_map(|(_, other)| other.bytes).max().unwrap_or(0)
+    }
+
+    /// Whether the slot's size is unknown and another load of its dataset is about to tell: such loads go one by one.
+    fn unknown_load_runs(&self, slot_id: SlotId) -> bool {
+        let Some(slot) = self.slots.get(slot_id) else { return false };
+        slot.bytes.is_none()
+            && self.estimate(slot_id) == 0
+            && self
+                .loads
+                .values()
+                .filter_map(|load| self.slots.get(load.slot?))
+                .any(|other| other.bytes.is_none() && other.key.same_dataset(&slot.key))
+    }
+
+    /// Marks a set as admitted and leases what is resident of it already.
+    fn admitted(&mut self, cursor_id: Option<CursorId>, now: Moment, fx: &mut Effects) {
+        let Some(cursor_id) = cursor_id else { return };
+        let Some(cursor) = self.cursors.get_mut(cursor_id) else { return };
+        let Phase::Waiting { since, admitted } = &mut cursor.phase else { return };
+        let since = *since;
+        *admitted = true;
+        for place in 0..cursor.slots.len() {
+            self.grant(cursor_id, place);
+        }
+        self.note_granted(cursor_id, since, now);
+        fx.wake = true;
+    }
+
+    /// Bytes and versions that are admitted.
+    fn admitted_now(&self) -> (u64, u64) {
+        (self.stats.reserved_bytes, self.admitted_versions)
+    }
+
+    /// What would be admitted if every idle version but `spare` went.
+    pub(super) fn admitted_after_evictions(&self, spare: &[SlotId]) -> (u64, u64) {
+        let idle = self.slots.iter().filter(|(id, slot)| slot.idle() && !spare.contains(id));
+        idle.fold(self.admitted_now(), |(bytes, versions), (_, slot)| match slot.state {
+            SlotState::Resident { bytes: freed, .. } => (bytes - freed, versions - 1),
+            _ => (bytes, versions),
+        })
+    }
+
+    /// Whether these loads fit into the budget beside what is admitted.
+    fn fits(&self, loads: &[(SlotId, u64)], (bytes, versions): (u64, u64)) -> bool {
+        let bytes = loads.iter().fold(bytes, |sum, (_, reserved)| sum.saturating_add(*reserved));
+        let most = self.settings.budget_versions.unwrap_or(u64::MAX);
+        bytes <= self.settings.budget_bytes && versions.saturating_add(loads.len() as u64) <= most
+    }
+
+    /// Evicts idle versions but `spare` until these loads fit, or none is left.
+    pub(super) fn make_room(&mut self, loads: &[(SlotId, u64)], spare: &[SlotId], fx: &mut Effects) {
+        while !self.fits(loads, self.admitted_now()) && self.evict_one(spare, fx) {}
+    }
+
+    fn evict_one(&mut self, spare: &[SlotId], fx: &mut Effects) -> bool {
+        let victim = self
+            .slots
+            .iter()
+            .filter(|(id, slot)| slot.idle() && !spare.contains(id))
+            .min_by_key(|(_, slot)| (self.demand(slot), slot.last_used))
+            .map(|(id, slot)| (id, slot.last_used));
+        let Some((victim, last_used)) = victim else { return false };
+        self.evict(victim, fx);
+        if let Some(slot) = self.slots.get_mut(victim) {
+            slot.evicted_at = Some(last_used);
+        }
+        true
+    }
+
+    /// Outstanding demand: cursors that wait for the version, live ordered cursors that have it before them, and the hint.
+    pub(super) fn demand(&self, slot: &Slot) -> u64 {
+        let before = |position: Option<SlotId>| match position.and_then(|id| self.slots.get(id)) {
+            None => false,
+            Some(at) => at.key.same_dataset(&slot.key) && at.key.version < slot.key.version,
+        };
+        let cursors = self.cursors.iter().filter(|(_, cursor)| {
+            (cursor.ordered && before(cursor.position))
+                || (matches!(cursor.phase, Phase::Waiting { .. })
+                    && cursor
+                        .slots
+                        .iter()
+                        .any(|(id, _)| self.slots.get(*id).is_some_and(|s| s.key == slot.key)))
+        });
+        cursors.count() as u64 + slot.demand_hint
+    }
+
+    /// Ends waits that are longer than allowed.
+    fn expire_waits(&mut self, now: Moment, fx: &mut Effects) {
+        let late: Vec<(CursorId, Error)> = self
+            .cursors
+            .iter()
+            .filter_map(|(id, cursor)| {
+                let Phase::Waiting { since, admitted } = cursor.phase else { return None };
+                let waited = now.saturating_sub(since);
+                if waited >= self.settings.wait_timeout {
+                    return Some((id, self.wait_error(Code::WaitTimedOut, id, since, now)));
+                }
+                let holds = self.holds_elsewhere(cursor.attempt);
+                let queued = !admitted && self.queue_place(id).is_some();
+                (holds && queued && waited >= self.settings.deadlock_after)
+                    .then(|| (id, self.wait_error(Code::BudgetDeadlock, id, since, now)))
+            })
+            .collect();
+        for (id, error) in late {
+            self.stats.deadlock_kills += u64::from(error.code() == Code::BudgetDeadlock);
+            fx.warnings.push(error.to_string());
+            self.fail_cursor(id, error, now, fx);
+        }
+    }
+
+    fn wait_error(&self, code: Code, id: CursorId, since: Moment, now: Moment) -> Error {
+        let wanted: Vec<String> = self
+            .cursors
+            .get(id)
+            .map(|cursor| {
+                cursor.slots.iter().filter_map(|(s, _)| self.slots.get(*s)).map(Slot::name).collect()
+            })
+            .unwrap_or_default();
+        let task = self.cursors.get(id).and_then(|cursor| self.attempts.get(cursor.attempt));
+        let leased: Vec<String> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.leases > 0)
+            .map(|(_, slot)| format!("{} ({} leases)", slot.key, slot.leases))
+            .collect();
+        Error::new(
+            code,
+            format!(
+                "{} waited {:.1} s for {}; {} of {} bytes are admitted (hard limit {}), leased: [{}]; {}",
+                task.map_or("a task", |attempt| attempt.name.as_str()),
+                now.saturating_sub(since).as_secs_f64(),
+                wanted.join(", "),
+                self.stats.reserved_bytes,
+                self.settings.budget_bytes,
+                self.settings.hard_limit_bytes,
+                leased.join(", "),
+                if code == Code::BudgetDeadlock {
+                    "it holds versions itself: take them together with acquireAll, or raise spark.andiron.cache.budgetBytes \
+                     or spark.andiron.cache.hardLimitBytes"
+                } else if self.cursors.get(id).is_some_and(|cursor| self.waits_for_a_thread(cursor)) {
+                    "no loader thread was free for its load: raise spark.andiron.cache.loaderThreads or \
+                     spark.andiron.cache.waitTimeout"
+                } else {
+                    "raise spark.andiron.cache.budgetBytes or spark.andiron.cache.waitTimeout"
+                }
+            ),
+        )
+    }
+
+    /// Whether a load that the cursor waits for is admitted but not taken by a loader thread.
+    fn waits_for_a_thread(&self, cursor: &Cursor) -> bool {
+        cursor.slots.iter().filter_map(|(slot, _)| self.slots.get(*slot)).any(|slot| match slot.state {
+            SlotState::Loading(load) => self.loads.get(&load).is_some_and(|load| load.taken.is_none()),
+            _ => false,
+        })
+    }
+
+    fn holds_elsewhere(&self, attempt: AttemptId) -> bool {
+        self.attempts.get(attempt).is_some_and(|attempt| attempt.leases > 0)
+    }
+
+    /// The place in the queue of the group that this waiting cursor belongs to.
+    fn queue_place(&self, id: CursorId) -> Option<usize> {
+        let cursor = self.cursors.get(id)?;
+        self.queue.iter().position(|group| match group.cursor {
+            Some(of) => of == id,
+            None => cursor.slots.len() == 1 && cursor.slots[0].0 == group.slots[0],
+        })
+    }
+
+    /// Admits waiters whose task holds versions over the budget, one version for each task and up to the hard limit.
+    fn overdraw(&mut self, now: Moment, fx: &mut Effects) {
+        let after = self.settings.overdraft_after;
+        let candidates: Vec<CursorId> = self
+            .cursors
+            .iter()
+            .filter(|(_, cursor)| match cursor.phase {
+                Phase::Waiting { since, admitted } => {
+                    !admitted
+                        && cursor.slots.len() == 1
+                        && now.saturating_sub(since) >= after
+                        && now.saturating_sub(since) < self.settings.wait_timeout
+                        && self.holds_elsewhere(cursor.attempt)
+                }
+                _ => false,
+            })
+            .map(|(id, _)| id)
+            .collect();
+        for id in candidates {
+            let Some(place) = self.queue_place(id) else { continue };
+            let Some(cursor) = self.cursors.get(id) else { continue };
+            let (attempt_id, slot) = (cursor.attempt, cursor.slots[0].0);
+            if self.admit(place, now, fx) {
+                self.queue.remove(place);
+                continue;
+            }
+            if self.attempts.get(attempt_id).is_none_or(|attempt| attempt.overdraft.is_some()) {
+                continue;
+            }
+            let load = self.missing(&[slot]);
+            let bytes: u64 = load.iter().map(|(_, reserved)| reserved).sum();
+            let (least, _) = self.admitted_after_evictions(&[slot]);
+            if least.saturating_add(bytes) > self.settings.hard_limit_bytes {
+                continue;
+            }
+            self.make_room(&load, &[slot], fx);
+            self.queue.remove(place);
+            self.stats.over_budget_admissions += 1;
+            self.start_load(slot, bytes, Some(attempt_id), fx);
+            if let Some(attempt) = self.attempts.get_mut(attempt_id) {
+                attempt.overdraft = Some(slot);
+                fx.warnings.push(format!(
+                    "{} holds versions and waits for another: admitted over the budget, {} of {} bytes; take them together with \
+                     acquireAll, or raise spark.andiron.cache.budgetBytes",
+                    attempt.name, self.stats.reserved_bytes, self.settings.budget_bytes
+                ));
+            }
+        }
+    }
+}
+
+fn distinct(slots: &[SlotId]) -> Vec<SlotId> {
+    let mut distinct: Vec<SlotId> = Vec::with_capacity(slots.len());
+    for slot in slots {
+        if !distinct.contains(slot) {
+            distinct.push(*slot);
+        }
+    }
+    distinct
+}

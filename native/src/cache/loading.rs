@@ -1,0 +1,306 @@
+//! Loads: one at a time for each slot, on threads that belong to nobody's task.
+//!
+//! A load holds a reservation of the budget from its start until its thread returns, whatever happens to its waiters.
+//! Its time-out counts from when a loader thread takes it: until then its waiters are bounded by their own.
+//! A load that timed out, or whose catalog closed, is *abandoned*: its slot forgets it, what it has in hand is taken away, its
+//! late result is dropped.
+//! A load that brought more than it reserved, so much that the hard limit would be exceeded, gives way: its size is remembered,
+//! and the next one reserves it.
+
+use super::cursor::{AttemptId, Cursor, CursorId, Phase};
+use super::slot::{Payload, SlotId, SlotState};
+use super::state::{Effects, State};
+use crate::clock::Moment;
+use crate::error::{Code, Error, Result};
+use std::sync::Arc;
+
+/// Names one load attempt; never used again.
+pub type LoadId = u64;
+
+/// A load whose thread has not returned.
+pub(super) struct Load {
+    /// What it loads; `None` once it is abandoned.
+    pub slot: Option<SlotId>,
+    /// What messages call it.
+    pub name: String,
+    /// What it charges the budget with.
+    pub reserved: u64,
+    /// When a loader thread took it; `None` while it waits for one, which no time-out of loads counts.
+    pub taken: Option<Moment>,
+    /// Whose admission over the budget it is.
+    pub overdraft_of: Option<AttemptId>,
+}
+
+impl State {
+    /// Starts the load of an absent slot with what it reserves.
+    pub(super) fn start_load(
+        &mut self,
+        slot_id: SlotId,
+        reserved: u64,
+        overdraft_of: Option<AttemptId>,
+        fx: &mut Effects,
+    ) {
+        let Some(slot) = self.slots.get_mut(slot_id) else { return };
+        let id = self.next_load;
+        self.next_load += 1;
+        if let SlotState::Failed { error, .. } = std::mem::replace(&mut slot.state, SlotState::Loading(id)) {
+            fx.errors.push(error);
+        }
+        if let Some(evicted_at) = slot.evicted_at.take() {
+            self.stats.reloads += 1;
+            self.note_reload(slot_id, evicted_at, fx);
+        }
+        let name = self.slots.get(slot_id).map(|slot| slot.name()).unwrap_or_default();
+        self.stats.charge(reserved);
+        self.admitted_versions += 1;
+        self.loads.insert(id, Load { slot: Some(slot_id), name, reserved, taken: None, overdraft_of });
+        fx.started.push(id);
+    }
+
+    /// Makes the loaded version resident and leases it to everyone who waits for it.
+    pub(super) fn finish_load(
+        &mut self,
+        id: LoadId,
+        payload: Arc<dyn Payload>,
+        bytes: u64,
+        now: Moment,
+        fx: &mut Effects,
+    ) -> Result<()> {
+        let load = match self.take_load(id, now) {
+            Ok(load) => load,
+            Err(error) => {
+                fx.retired.push(payload);
+                return Err(error);
+            }
+        };
+        let Some(slot_id) = load.slot else {
+            self.stats.abandoned_loads += 1;
+            fx.retired.push(payload);
+            fx.warnings
+                .push(format!("{}: the result of an abandoned load came late and was dropped", load.name));
+            self.pump(now, fx);
+            return Ok(());
+        };
+        let budget = self.settings.budget_bytes;
+        if bytes > budget {
+            let error = Error::new(
+                Code::VersionLargerThanBudget,
+                format!(
+                    "{}: it turned out to have {bytes} bytes, more than the whole budget of {budget}; raise \
+                     spark.andiron.cache.budgetBytes, and declare the size in the catalog",
+                    load.name
+                ),
+            );
+            fx.retired.push(payload);
+            if let Some(slot) = self.slots.get_mut(slot_id) {
+                slot.bytes = Some(bytes);
+            }
+            self.settle_failure(slot_id, error, now, fx);
+            return Ok(());
+        }
+        let (least, _) = self.admitted_after_evictions(&[slot_id]);
+        if bytes > load.reserved && least.saturating_add(bytes) > self.settings.hard_limit_bytes {
+            fx.retired.push(payload);
+            self.give_way(slot_id, &load, bytes, now, fx);
+            return Ok(());
+        }
+        self.stats.loads += 1;
+        self.make_room(&[(slot_id, bytes)], &[slot_id], fx);
+        self.stats.charge(bytes);
+        self.admitted_versions += 1;
+        let over = self.stats.reserved_bytes > budget;
+        if over && (bytes > load.reserved || load.overdraft_of.is_some()) {
+            self.stats.over_budget_admissions += u64::from(load.overdraft_of.is_none());
+            if bytes > load.reserved {
+                fx.warnings.push(format!(
+                    "{}: {bytes} bytes were loaded but {} reserved; {} of {budget} bytes of the budget are admitted; declare \
+                     the size in the catalog",
+                    load.name, load.reserved, self.stats.reserved_bytes
+                ));
+            }
+        }
+        let residency = self.next_residency;
+        self.next_residency += 1;
+        self.stats.resident_bytes += bytes;
+        self.stats.resident_versions += 1;
+        self.stats.max_resident_bytes = self.stats.max_resident_bytes.max(self.stats.resident_bytes);
+        self.stats.max_resident_versions = self.stats.max_resident_versions.max(self.stats.resident_versions);
+        if let Some(slot) = self.slots.get_mut(slot_id) {
+            slot.bytes = Some(bytes);
+            self.stats.resident_object_bytes += slot.on_heap(bytes);
+            slot.state = SlotState::Resident { residency, payload, bytes };
+        }
+        self.grant_waiters(slot_id, now);
+        if !self.settings.keep_warm {
+            self.evict(slot_id, fx);
+        }
+        self.refuse_groups_too_large(now, fx);
+        self.pump(now, fx);
+        fx.wake = true;
+        Ok(())
+    }
+
+    /// Ends a load with an error that every waiter gets, and callers for a short time after.
+    pub(super) fn fail_load(
+        &mut self,
+        id: LoadId,
+        error: Error,
+        now: Moment,
+        fx: &mut Effects,
+    ) -> Result<()> {
+        let load = match self.take_load(id, now) {
+            Ok(load) => load,
+            Err(ended) => {
+                fx.errors.push(error);
+                return Err(ended);
+            }
+        };
+        match load.slot {
+            Some(slot_id) => self.settle_failure(slot_id, error, now, fx),
+            None => {
+                self.stats.abandoned_loads += 1;
+                fx.warnings.push(format!("{}: an abandoned load ended late: {error}", load.name));
+                self.pump(now, fx);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a load that fits the budget, but not what the hard limit leaves now. Nobody remembers the failure: who asks again
+    /// waits for the true size.
+    fn give_way(&mut self, slot_id: SlotId, load: &Load, bytes: u64, now: Moment, fx: &mut Effects) {
+        let error = Error::new(
+            Code::BudgetDeadlock,
+            format!(
+                "{}: {bytes} bytes were loaded but {} reserved, and with {} bytes admitted they would exceed the hard limit of {}; it                  is tried again with its true size; declare the size in the catalog, or raise spark.andiron.cache.hardLimitBytes",
+                load.name, load.reserved, self.stats.reserved_bytes, self.settings.hard_limit_bytes
+            ),
+        );
+        fx.warnings.push(error.to_string());
+        if let Some(slot) = self.slots.get_mut(slot_id) {
+            slot.bytes = Some(bytes);
+        }
+        let wants = |cursor: &Cursor| {
+            matches!(cursor.phase, Phase::Waiting { .. }) && cursor.slots.iter().any(|(id, _)| *id == slot_id)
+        };
+        self.stats.deadlock_kills += self.cursors.iter().filter(|(_, cursor)| wants(cursor)).count() as u64;
+        self.settle_failure_until(slot_id, error, now, now, fx);
+    }
+
+    fn settle_failure(&mut self, slot_id: SlotId, error: Error, now: Moment, fx: &mut Effects) {
+        self.settle_failure_until(slot_id, error, now + self.settings.failure_memory, now, fx);
+    }
+
+    fn settle_failure_until(
+        &mut self,
+        slot_id: SlotId,
+        error: Error,
+        until: Moment,
+        now: Moment,
+        fx: &mut Effects,
+    ) {
+        self.stats.load_failures += 1;
+        if let Some(slot) = self.slots.get_mut(slot_id) {
+            slot.state = SlotState::Failed { error: error.clone(), until };
+        }
+        self.fail_waiters(slot_id, &error, now, fx);
+        self.pump(now, fx);
+        fx.wake = true;
+    }
+
+    /// Removes the record of a load whose thread has returned, and its charge.
+    fn take_load(&mut self, id: LoadId, now: Moment) -> Result<Load> {
+        let load = self.loads.remove(&id).ok_or_else(|| {
+            Error::new(Code::BadHandle, format!("load {id} has ended already, or never began"))
+        })?;
+        self.stats.discharge(load.reserved);
+        self.admitted_versions -= 1;
+        self.stats.load_millis += load.taken.map_or(0, |taken| now.saturating_sub(taken).as_millis() as u64);
+        Ok(load)
+    }
+
+    /// Makes the slot forget its load, which keeps its reservation until its thread returns.
+    pub(super) fn abandon(&mut self, slot_id: SlotId, fx: &mut Effects) {
+        let Some(slot) = self.slots.get_mut(slot_id) else { return };
+        if let SlotState::Loading(id) = slot.state {
+            slot.state = SlotState::Absent;
+            if let Some(load) = self.loads.get_mut(&id) {
+                load.slot = None;
+                fx.abandoned.push(id);
+            }
+        }
+    }
+
+    /// Abandons loads that take too long; their waiters get a typed error.
+    pub(super) fn expire_loads(&mut self, now: Moment, fx: &mut Effects) {
+        let limit = self.settings.load_timeout;
+        let late: Vec<(SlotId, String)> = self
+            .loads
+            .values()
+            .filter(|load| load.taken.is_some_and(|taken| now.saturating_sub(taken) >= limit))
+            .filter_map(|load| load.slot.map(|slot| (slot, load.name.clone())))
+            .collect();
+        for (slot_id, name) in late {
+            self.abandon(slot_id, fx);
+            let error = Error::new(
+                Code::LoadTimedOut,
+                format!(
+                    "{name}: the load took longer than {} s; its reservation stays until its thread returns; see \
+                     spark.andiron.cache.loadTimeout",
+                    limit.as_secs_f64()
+                ),
+            );
+            fx.warnings.push(error.to_string());
+            self.settle_failure(slot_id, error, now, fx);
+        }
+    }
+
+    /// Leases the slot to every cursor that waits for it, except to sets whose reservation is not made yet.
+    fn grant_waiters(&mut self, slot_id: SlotId, now: Moment) {
+        let waiters: Vec<CursorId> =
+            self.cursors.iter().filter(|(_, cursor)| cursor.awaits(slot_id)).map(|(id, _)| id).collect();
+        for id in waiters {
+            let Some(cursor) = self.cursors.get(id) else { continue };
+            let Phase::Waiting { since, admitted } = cursor.phase else { continue };
+            if !admitted && cursor.slots.len() > 1 {
+                continue;
+            }
+            let places: Vec<usize> =
+                (0..cursor.slots.len()).filter(|place| cursor.slots[*place] == (slot_id, false)).collect();
+            for place in places {
+                self.grant(id, place);
+            }
+            self.note_granted(id, since, now);
+        }
+        self.queue.retain(|group| group.cursor.is_some() || group.slots != [slot_id]);
+    }
+
+    /// Counts the end of a wait, if it has ended.
+    pub(super) fn note_granted(&mut self, id: CursorId, since: Moment, now: Moment) {
+        if self.cursors.get(id).is_some_and(|cursor| matches!(cursor.phase, Phase::Holding)) {
+            self.stats.waiting -= 1;
+            self.stats.wait_millis += now.saturating_sub(since).as_millis() as u64;
+        }
+    }
+
+    /// Learns from the reload of an evicted version which budget would have kept it, and raises the thrash alarm.
+    fn note_reload(&mut self, slot_id: SlotId, evicted_at: u64, fx: &mut Effects) {
+        let used_since: u64 = self
+            .slots
+            .iter()
+            .filter(|(id, other)| *id == slot_id || other.last_used > evicted_at)
+            .filter_map(|(_, other)| other.bytes)
+            .sum();
+        self.stats.sufficient_bytes = self.stats.sufficient_bytes.max(used_since);
+        let versions = self.slots.len() as u64;
+        if self.stats.reloads - self.reloads_at_alarm > versions.max(4) {
+            self.reloads_at_alarm = self.stats.reloads;
+            self.stats.thrash_alarms += 1;
+            fx.warnings.push(format!(
+                "versions are evicted and loaded again ({} reloads so far): the budget of {} bytes is too small for the order in \
+                 which tasks need them; {} bytes would have sufficed; raise spark.andiron.cache.budgetBytes or sort by version",
+                self.stats.reloads, self.settings.budget_bytes, self.stats.sufficient_bytes
+            ));
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! Shared versioned data: each version that is in use is in the process once, leased by tasks, never over the budget.
+//!
+//! # States
+//!
+//! A [`slot`] moves `Absent -> Loading -> Resident -> Absent`, or `Loading -> Failed -> Absent`. A payload that has left its
+//! slot while a reader may still look at it is *retired*: its pages are gone, its addresses stay until the last reference goes.
+//! A [`cursor`] moves `Idle -> Waiting -> Holding -> Idle`, or `Waiting -> Failed -> Idle`.
+//!
+//! # Invariants
+//!
+//! 1. One load at most runs for a slot. It runs on a loader thread, never on a task's.
+//! 2. A cursor that waits for the budget holds nothing; a set is leased from the moment at which all of it is reserved.
+//! 3. Admitted bytes are those of resident versions, of loads, and of abandoned loads whose threads have not returned. They
+//!    exceed the budget only by admissions that are counted.
+//! 4. A version with a lease is never evicted.
+//! 5. Whatever ends an attempt releases what it holds; ending it twice is harmless.
+//!
+//! # Locks
+//!
+//! One mutex guards [`state::State`]; one condition variable tells waiters that something changed. Nothing else is locked,
+//! called, dropped or logged under it: what must follow a transition is collected as effects and done after the lock is free.
+//! `docs/concurrency.md` argues why that is enough.
+
+mod admission;
+#[cfg(any(test, feature = "audit"))]
+mod audit;
+mod bytes;
+mod catalog;
+mod cursor;
+mod loading;
+mod moves;
+mod probe;
+pub mod process;
+mod slab;
+mod slot;
+mod state;
+mod stats;
+pub mod store;
+mod underway;
+
+pub use bytes::Bytes;
+pub use catalog::{Catalog, CatalogId, Listing};
+pub use cursor::{Attempt, AttemptId, Cursor, CursorId};
+pub use loading::LoadId;
+pub use slab::{Handle, Kind};
+pub use slot::{Payload, PayloadKind, Residency, Slot, SlotId, SlotState, VersionKey};
+pub use stats::Stats;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::error::{Code, Error, Result};
+use crate::sync::{lock, wait, Condvar, Mutex};
+use cursor::Phase;
+use state::{released, Effects, State};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Hands an admitted load to a loader thread. Called without any lock held; must not block.
+pub type Launcher = Box<dyn Fn(LoadId) + Send + Sync>;
+
+/// The shared versioned data of one process. All methods may be called from any thread; only [`Cache::wait`] blocks.
+pub struct Cache {
+    state: Mutex<State>,
+    changed: Condvar,
+    clock: Clock,
+    launch: Launcher,
+    abandoned: Launcher,
+}
+
+impl Cache {
+    /// An empty cache that is not configured yet.
+    pub fn new(clock: Clock, launch: Launcher) -> Cache {
+        let abandoned = Box::new(|_| {});
+        Cache { state: Mutex::new(State::new()), changed: Condvar::new(), clock, launch, abandoned }
+    }
+
+    /// The same, and tells once of each load that is abandoned while its thread has not returned: what it has in hand is to be
+    /// taken away, before another load of its version starts. Called without any lock held; must not block.
+    pub fn telling_abandoned(self, abandoned: Launcher) -> Cache {
+        Cache { abandoned, ..self }
+    }
+
+    /// Sets the limits. The same settings again change nothing; others replace them while no catalog is open. Leases that have
+    /// outlived their catalogs do not stand in the way: they stay charged, to the new budget, until their attempts end.
+    ///
+    /// # Errors
+    /// [`Code::BadSetting`] while catalogs of an earlier configuration are open.
+    pub fn configure(&self, settings: Settings) -> Result<()> {
+        let mut state = lock(&self.state);
+        if state.configured && state.settings == settings {
+            return Ok(());
+        }
+        if !state.catalogs.is_empty() {
+            return Err(Error::new(
+                Code::BadSetting,
+                format!(
+                    "this process already serves application {:?} with other settings; close its catalogs (or stop its \
+                     SparkContext) first",
+                    state.settings.application
+                ),
+            ));
+        }
+        state.stats = state.stats.anew(settings.budget_bytes);
+        state.reloads_at_alarm = 0;
+        state.settings = settings;
+        state.configured = true;
+        Ok(())
+    }
+
+    /// The settings in force; `None` before the first [`Cache::configure`].
+    pub fn settings(&self) -> Option<Settings> {
+        let state = lock(&self.state);
+        state.configured.then(|| state.settings.clone())
+    }
+
+    /// Opens a catalog without versions.
+    ///
+    /// # Errors
+    /// [`Code::NotConfigured`] before [`Cache::configure`].
+    pub fn open_catalog(
+        &self,
+        application: &str,
+        dataset: &str,
+        kind: PayloadKind,
+        loader_scope: u64,
+    ) -> Result<CatalogId> {
+        let mut state = lock(&self.state);
+        if !state.configured {
+            return Err(Error::new(
+                Code::NotConfigured,
+                format!(
+                    "dataset {dataset:?}: no SparkContext with Andiron enabled has configured this process"
+                ),
+            ));
+        }
+        Ok(state.catalogs.insert(Catalog {
+            application: application.to_string(),
+            dataset: dataset.to_string(),
+            kind,
+            loader_scope,
+            slots: Vec::new(),
+        }))
+    }
+
+    /// Lists a version in a catalog. Listing the same key twice gives the same slot, which takes the size from whichever listing
+    /// declares it. The size is part of what a digest stands for, so two sizes for one key are a contradiction, not two slots.
+    ///
+    /// # Errors
+    /// [`Code::SourceSizeMismatch`] when the listing declares another size than the one known: for bytes their length, for
+    /// objects what a listing declared (what their load measured is no contradiction, and is what the budget is charged with).
+    /// [`Code::BadArgument`] for an empty name, [`Code::CatalogClosed`].
+    pub fn add_version(&self, catalog: CatalogId, listing: &Listing<'_>) -> Result<SlotId> {
+        self.act(|state, now, fx| state.add_version(catalog, listing, now, fx))
+    }
+
+    /// Says how many tasks are going to need a version, beside what live cursors tell.
+    pub fn set_demand(&self, slot: SlotId, tasks: u64) -> Result<()> {
+        let mut state = lock(&self.state);
+        state.open_slot(slot)?;
+        if let Some(slot) = state.slots.get_mut(slot) {
+            slot.demand_hint = tasks;
+        }
+        Ok(())
+    }
+
+    /// Closes a catalog: waits end with [`Code::CatalogClosed`], versions go when their last lease goes. Idempotent.
+    pub fn close_catalog(&self, catalog: CatalogId) {
+        self.act(|state, now, fx| state.close_catalog(catalog, now, fx));
+    }
+
+    /// Closes every catalog of an application. Its attempts are not told apart from others': who began them ends them, and what
+    /// they lease goes with its last lease.
+    pub fn close_application(&self, application: &str) {
+        self.act(|state, now, fx| {
+            let of_it: Vec<CatalogId> = state
+                .catalogs
+                .iter()
+                .filter(|(_, catalog)| catalog.application == application)
+                .map(|(id, _)| id)
+                .collect();
+            for catalog in of_it {
+                state.close_catalog(catalog, now, fx);
+            }
+        });
+    }
+
+    /// Begins an attempt: a task attempt, or the driver outside any task. `name` is for messages.
+    pub fn begin_attempt(&self, name: &str) -> AttemptId {
+        lock(&self.state).attempts.insert(Attempt {
+            name: name.to_string(),
+            cursors: Vec::new(),
+            leases: 0,
+            overdraft: None,
+            kept: Vec::new(),
+        })
+    }
+
+    /// Ends an attempt and releases what it held; returns how many leases that was. Idempotent.
+    pub fn end_attempt(&self, attempt: AttemptId) -> usize {
+        self.act(|state, now, fx| {
+            let Some(entry) = state.attempts.get_mut(attempt) else { return 0 };
+            let held = entry.leases;
+            for cursor in std::mem::take(&mut entry.cursors) {
+                state.release(cursor, now, fx);
+                state.cursors.remove(cursor);
+            }
+            if let Some(entry) = state.attempts.remove(attempt) {
+                fx.dropped.extend(entry.kept);
+            }
+            fx.wake = true;
+            held
+        })
+    }
+
+    /// Opens a cursor. `ordered` promises that it visits versions in the order of their names.
+    ///
+    /// # Errors
+    /// [`Code::Released`] when the attempt has ended.
+    pub fn open_cursor(&self, attempt: AttemptId, ordered: bool) -> Result<CursorId> {
+        let mut state = lock(&self.state);
+        state.attempts.get(attempt).ok_or_else(|| released("task attempt"))?;
+        let id = state.cursors.insert(Cursor {
+            attempt,
+            ordered,
+            position: None,
+            phase: Phase::Idle,
+            slots: Vec::new(),
+        });
+        if let Some(attempt) = state.attempts.get_mut(attempt) {
+            attempt.cursors.push(id);
+        }
+        Ok(id)
+    }
+
+    /// Releases what the cursor holds and moves it to another version. `None`: it waits; go on with [`Cache::wait`].
+    ///
+    /// # Errors
+    /// [`Code::VersionLargerThanBudget`], a remembered failure of the load, [`Code::CatalogClosed`], [`Code::Released`].
+    pub fn advance(&self, cursor: CursorId, slot: SlotId) -> Result<Option<Residency>> {
+        self.act(|state, now, fx| state.move_to(cursor, &[slot], now, fx))
+    }
+
+    /// The same for several versions, which are admitted at once or not at all. What the cursor holds and wants again is not
+    /// loaded again, unless it has to wait and whoever is served before it needs the bytes.
+    pub fn advance_all(&self, cursor: CursorId, slots: &[SlotId]) -> Result<Option<Residency>> {
+        self.act(|state, now, fx| {
+            state.cursor(cursor)?;
+            if slots.is_empty() {
+                return Err(Error::new(Code::BadArgument, "acquireAll needs at least one version"));
+            }
+            state.move_to(cursor, slots, now, fx)
+        })
+    }
+
+    /// Waits at most `slice` for what the cursor wants. `None`: it still waits.
+    ///
+    /// # Errors
+    /// Why the wait ended: the load's failure or time-out, [`Code::WaitTimedOut`], [`Code::BudgetDeadlock`],
+    /// [`Code::CatalogClosed`]; [`Code::Released`] when the cursor was released or waits for nothing.
+    pub fn wait(&self, cursor: CursorId, slice: Duration) -> Result<Option<Residency>> {
+        self.act(|state, now, fx| state.pass_time(now, fx));
+        let mut state = lock(&self.state);
+        for waited in [false, true] {
+            if let Some(outcome) = outcome(&mut state, cursor) {
+                return outcome.map(Some);
+            }
+            if !waited {
+                state = wait(&self.changed, state, slice);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Releases what the cursor holds, or withdraws its wait. Harmless when it does neither, or is closed.
+    pub fn release(&self, cursor: CursorId) {
+        self.act(|state, now, fx| {
+            state.release(cursor, now, fx);
+            if let Some(cursor) = state.cursors.get_mut(cursor) {
+                cursor.phase = Phase::Idle;
+            }
+            fx.wake = true;
+        });
+    }
+
+    /// Releases and closes a cursor. Idempotent.
+    pub fn close_cursor(&self, cursor: CursorId) {
+        self.act(|state, now, fx| {
+            state.release(cursor, now, fx);
+            let Some(closed) = state.cursors.remove(cursor) else { return };
+            if let Some(attempt) = state.attempts.get_mut(closed.attempt) {
+                attempt.cursors.retain(|other| *other != cursor);
+            }
+            fx.wake = true;
+        });
+    }
+
+    /// What the cursor leases at place `index` of its set.
+    pub fn leased(&self, cursor: CursorId, index: usize) -> Result<(Residency, Arc<dyn Payload>)> {
+        lock(&self.state).leased(cursor, index)
+    }
+
+    /// The slot that a load is for; an error once it was abandoned.
+    pub fn load_slot(&self, load: LoadId) -> Result<(SlotId, LoadOrder)> {
+        let state = lock(&self.state);
+        let abandoned = || {
+            let why = "it took too long, or its catalog was closed";
+            Error::new(Code::CatalogClosed, format!("load {load} was abandoned ({why}); drop its result"))
+        };
+        let slot_id = state.loads.get(&load).and_then(|load| load.slot).ok_or_else(abandoned)?;
+        let slot = state.slots.get(slot_id).ok_or_else(abandoned)?;
+        let order = LoadOrder {
+            digest: slot.key.digest.clone(),
+            name: slot.name(),
+            bytes: slot.bytes,
+            timeout: state.settings.load_timeout,
+        };
+        Ok((slot_id, order))
+    }
+
+    /// Says that a loader thread has taken the load: its time-out counts from now. Harmless when it has ended.
+    pub fn load_taken(&self, load: LoadId) {
+        self.act(|state, now, _| {
+            if let Some(load) = state.loads.get_mut(&load) {
+                load.taken = Some(now);
+            }
+        });
+    }
+
+    /// Says that the taker cannot run the load: it waits for another thread, as if nobody had taken it.
+    ///
+    /// # Errors
+    /// [`Code::CatalogClosed`] once it was abandoned: end it instead.
+    pub fn load_given_back(&self, load: LoadId) -> Result<()> {
+        self.load_slot(load)?;
+        if let Some(load) = lock(&self.state).loads.get_mut(&load) {
+            load.taken = None;
+        }
+        Ok(())
+    }
+
+    /// Ends a load with its result. A late result of an abandoned load is dropped and counted.
+    ///
+    /// # Errors
+    /// [`Code::BadHandle`] when the load has ended already.
+    pub fn finish_load(&self, load: LoadId, payload: Arc<dyn Payload>, bytes: u64) -> Result<()> {
+        self.act(|state, now, fx| state.finish_load(load, payload, bytes, now, fx))
+    }
+
+    /// Ends a load with an error, which all of its waiters share.
+    pub fn fail_load(&self, load: LoadId, error: Error) -> Result<()> {
+        self.act(|state, now, fx| state.fail_load(load, error, now, fx))
+    }
+
+    /// Lets time have its effect though nobody waits: time-outs, and admissions over the budget.
+    pub fn pass_time(&self) {
+        self.act(|state, now, fx| state.pass_time(now, fx));
+    }
+
+    /// The counters and gauges now.
+    pub fn stats(&self) -> Stats {
+        lock(&self.state).snapshot()
+    }
+
+    /// Runs a transition under the lock and its effects after it.
+    fn act<R>(&self, transition: impl FnOnce(&mut State, Duration, &mut Effects) -> R) -> R {
+        let mut fx = Effects::default();
+        let result = {
+            let mut state = lock(&self.state);
+            // Read under the lock, so that no transition sees an earlier time than the one before it.
+            let now = self.clock.now();
+            let result = transition(&mut state, now, &mut fx);
+            #[cfg(any(test, feature = "audit"))]
+            state.audit(now);
+            result
+        };
+        if fx.wake {
+            self.changed.notify_all();
+        }
+        // Memory is given back before a load is started that counts on it.
+        for payload in fx.retired {
+            payload.evict();
+        }
+        drop(fx.dropped);
+        drop(fx.errors);
+        for load in fx.abandoned {
+            (self.abandoned)(load);
+        }
+        for load in fx.started {
+            (self.launch)(load);
+        }
+        for warning in fx.warnings {
+            log::warn!("{warning}");
+        }
+        result
+    }
+}
+
+/// What a loader thread is told of the load that it took.
+pub struct LoadOrder {
+    /// See [`VersionKey::digest`].
+    pub digest: String,
+    /// Dataset, version and source, for messages.
+    pub name: String,
+    /// The declared size.
+    pub bytes: Option<u64>,
+    /// How long the load may take in all, from when it was taken.
+    pub timeout: Duration,
+}
+
+/// What a cursor's wait has come to; `None` while it waits.
+fn outcome(state: &mut State, id: CursorId) -> Option<Result<Residency>> {
+    let cursor = match state.cursor(id) {
+        Ok(cursor) => cursor,
+        Err(error) => return Some(Err(error)),
+    };
+    match &cursor.phase {
+        Phase::Waiting { .. } => None,
+        Phase::Holding => Some(Ok(state.residency(cursor))),
+        Phase::Idle => Some(Err(released("cursor's wait"))),
+        Phase::Failed(error) => {
+            let error = error.clone();
+            if let Some(cursor) = state.cursors.get_mut(id) {
+                cursor.phase = Phase::Idle;
+            }
+            Some(Err(error))
+        }
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests;

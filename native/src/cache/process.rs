@@ -1,0 +1,302 @@
+//! The one cache of this process, with what its loads need around it: the queue to the loader threads, the store on the local
+//! disk, and the files that are being written.
+
+use super::bytes::Bytes;
+use super::probe::Probe;
+use super::slab::{Handle, Kind, Slab};
+use super::store::{Checksum, Store, Writer};
+use super::underway::Underway;
+use super::{Cache, CursorId, LoadId, LoadOrder, Payload, Residency, SlotId, Stats};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::error::{Code, Error, Result};
+use crossbeam::channel::{unbounded, Receiver, Sender};
+use once_cell::sync::Lazy;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+static PROCESS: Lazy<Process> = Lazy::new(Process::new);
+
+/// The process's one instance, made at its first use and never dropped.
+pub fn process() -> &'static Process {
+    &PROCESS
+}
+
+/// A look at leased bytes that outlives the lease: while it is open, their addresses stay mapped.
+pub struct View {
+    payload: Arc<dyn Payload>,
+}
+
+impl Kind for View {
+    const TAG: u64 = 5;
+}
+
+/// A handle of a view.
+pub type ViewId = Handle<View>;
+
+/// Where a view's bytes are.
+pub struct Region {
+    /// The handle that keeps them mapped.
+    pub view: ViewId,
+    /// The first byte's address; 0 when there is none.
+    pub address: u64,
+    /// How many bytes there are.
+    pub length: u64,
+    /// The stay that they belong to.
+    pub residency: Residency,
+}
+
+/// The cache and what its loads need.
+///
+/// Locks. `configuring` is held while the process is configured or an application closed, over the cache's mutex and over I/O;
+/// nobody else takes it. All others are leaves: nothing is locked, waited for, read, written or dropped under them.
+pub struct Process {
+    /// The cache itself.
+    pub cache: Cache,
+    clock: Clock,
+    order: Sender<LoadId>,
+    orders: Receiver<LoadId>,
+    configuring: Mutex<()>,
+    store: Mutex<Option<Arc<Store>>>,
+    underway: Arc<Underway>,
+    views: Mutex<Slab<View>>,
+    /// Mappings by digest. One that outlived its eviction serves the next load of its version, so that a task that thrashes
+    /// holds as many mappings as there are versions, not as there were loads.
+    mapped: Mutex<HashMap<String, Weak<Bytes>>>,
+    mapped_resident: Probe,
+}
+
+impl Process {
+    fn new() -> Process {
+        Process::with_clock(Clock::system())
+    }
+
+    fn with_clock(clock: Clock) -> Process {
+        let (sender, orders): (Sender<LoadId>, Receiver<LoadId>) = unbounded();
+        let order = sender.clone();
+        let launch = Box::new(move |load| {
+            if sender.send(load).is_err() {
+                log::error!("load {load} cannot be handed out: the process is ending");
+            }
+        });
+        let underway: Arc<Underway> = Arc::default();
+        let abandoned = Arc::clone(&underway);
+        Process {
+            cache: Cache::new(clock.clone(), launch)
+                .telling_abandoned(Box::new(move |load| abandoned.end(load))),
+            clock,
+            order,
+            orders,
+            configuring: Mutex::new(()),
+            store: Mutex::new(None),
+            underway,
+            views: Mutex::new(Slab::new()),
+            mapped: Mutex::new(HashMap::new()),
+            mapped_resident: Probe::default(),
+        }
+    }
+
+    /// Sets the limits and opens the application's folder in the cache directory. Waits for a disk, and at most 60 s for another
+    /// process that opens or sweeps the same directory.
+    pub fn configure(&self, settings: Settings) -> Result<()> {
+        let _one = leaf(&self.configuring);
+        if self.store().is_ok() && self.cache.settings().as_ref() == Some(&settings) {
+            return Ok(());
+        }
+        self.cache.configure(settings.clone())?;
+        self.close_store();
+        let store = Store::open(&settings.cache_dir, &settings.application, settings.disk_bytes)?;
+        *leaf(&self.store) = Some(Arc::new(store));
+        Ok(())
+    }
+
+    /// Closes an application's catalogs, and its folder when it is the one that configured the process. Waits as `configure`.
+    pub fn close_application(&self, application: &str) {
+        self.cache.close_application(application);
+        let _one = leaf(&self.configuring);
+        if self.cache.settings().is_some_and(|settings| settings.application == application) {
+            self.close_store();
+        }
+    }
+
+    fn close_store(&self) {
+        let old = leaf(&self.store).take();
+        if let Some(old) = old {
+            old.close();
+        }
+    }
+
+    /// The next admitted load, for the loader thread that asks; its time-out counts from now. Blocks at most `wait`.
+    pub fn next_load(&self, wait: Duration) -> Option<LoadId> {
+        let load = self.orders.recv_timeout(wait).ok()?;
+        self.cache.load_taken(load);
+        Some(load)
+    }
+
+    /// Hands a load out again, which its taker cannot run: loader threads of all class loaders share one queue.
+    pub fn give_back_load(&self, load: LoadId) -> Result<()> {
+        self.cache.load_given_back(load)?;
+        self.order.send(load).map_err(|_| Error::new(Code::CatalogClosed, "the process is ending"))
+    }
+
+    /// Begins to write a load's bytes. False: they are published already, and kept for
+    /// [`Process::publish_bytes`] to adopt. Waits for another process that writes them, as long as the load is wanted and at most
+    /// its time-out.
+    pub fn begin_bytes(&self, load: LoadId, checksum: Option<Checksum>) -> Result<bool> {
+        let (_, order) = self.cache.load_slot(load)?;
+        let wanted = || self.cache.load_slot(load).map(drop);
+        let writes = match self.still_mapped(&order.digest) {
+            Some(bytes) => {
+                self.underway.keep_found(load, bytes);
+                false
+            }
+            None => {
+                let LoadOrder { digest, name, bytes, timeout } = &order;
+                let writer = self.store()?.begin_while(digest, name, *bytes, checksum, *timeout, &wanted)?;
+                writer.map(|writer| self.underway.keep_writer(load, writer)).is_some()
+            }
+        };
+        // Who abandons a load takes away what it has in hand then; this came into its hand after.
+        wanted().inspect_err(|_| self.underway.end(load))?;
+        Ok(writes)
+    }
+
+    /// Lets the load's writer do something. After an error, and once the load is abandoned, it has no writer any more.
+    pub fn write(&self, load: LoadId, step: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
+        let mut writer = self.writer(load)?;
+        if let Err(error) = step(&mut writer) {
+            self.underway.end(load);
+            return Err(error);
+        }
+        self.underway.put_back(load, writer);
+        self.cache.load_slot(load).map(drop)
+    }
+
+    fn writer(&self, load: LoadId) -> Result<Writer> {
+        if let Some(writer) = self.underway.take_writer(load) {
+            return Ok(writer);
+        }
+        self.cache.load_slot(load)?;
+        let message = format!("load {load} is not being written: it was not begun, or has failed");
+        Err(Error::new(Code::BadHandle, message))
+    }
+
+    /// Publishes what was written, or adopts what another process published, and ends the load with it.
+    pub fn publish_bytes(&self, load: LoadId) -> Result<()> {
+        let (_, order) = self.cache.load_slot(load)?;
+        let found = self.underway.take_found(load).or_else(|| self.still_mapped(&order.digest));
+        // The load has its hold in hand meanwhile: abandoned now, it publishes nothing.
+        let bytes = match (self.underway.take_writer(load), found) {
+            (Some(writer), _) => writer.publish().map(Bytes::new),
+            (None, Some(bytes)) => repopulated(bytes, &order),
+            (None, None) => self
+                .store()
+                .and_then(|store| store.adopt(&order.digest, &order.name, order.bytes))
+                .map(Bytes::new),
+        };
+        self.underway.end(load);
+        self.finish_bytes(load, &order, bytes?)
+    }
+
+    /// Maps a local file where it is and ends the load with it.
+    pub fn map_in_place(&self, load: LoadId, path: &Path, checksum: Option<Checksum>) -> Result<()> {
+        let (_, order) = self.cache.load_slot(load)?;
+        let bytes = match self.still_mapped(&order.digest) {
+            Some(bytes) => repopulated(bytes, &order)?,
+            None => Bytes::new(self.store()?.map_in_place(path, &order.name, order.bytes, checksum)?),
+        };
+        self.finish_bytes(load, &order, bytes)
+    }
+
+    fn finish_bytes(&self, load: LoadId, order: &LoadOrder, bytes: Arc<Bytes>) -> Result<()> {
+        let mut mapped = leaf(&self.mapped);
+        mapped.retain(|_, bytes| bytes.strong_count() > 0);
+        mapped.insert(order.digest.clone(), Arc::downgrade(&bytes));
+        drop(mapped);
+        let length = bytes.mapping().len();
+        self.cache.finish_load(load, bytes, length)
+    }
+
+    fn still_mapped(&self, digest: &str) -> Option<Arc<Bytes>> {
+        leaf(&self.mapped).get(digest).and_then(Weak::upgrade)
+    }
+
+    /// Ends a load with an error; what it has written so far is removed.
+    pub fn fail_load(&self, load: LoadId, error: Error) -> Result<()> {
+        self.underway.end(load);
+        self.cache.fail_load(load, error)
+    }
+
+    /// The slot of a load.
+    pub fn load_slot(&self, load: LoadId) -> Result<SlotId> {
+        Ok(self.cache.load_slot(load)?.0)
+    }
+
+    /// Opens a view of the bytes that the cursor leases at place `index`.
+    pub fn open_view(&self, cursor: CursorId, index: usize) -> Result<Region> {
+        let (residency, payload) = self.cache.leased(cursor, index)?;
+        let bytes = payload.as_any().downcast_ref::<Bytes>().ok_or_else(|| {
+            Error::new(Code::BadArgument, "this version is an object, not bytes; read it with leasedObject")
+        })?;
+        let (address, length) = (bytes.mapping().address(), bytes.mapping().len());
+        let view = leaf(&self.views).insert(View { payload });
+        Ok(Region { view, address, length, residency })
+    }
+
+    /// Closes a view. Idempotent.
+    pub fn close_view(&self, view: ViewId) {
+        let closed = leaf(&self.views).remove(view);
+        drop(closed);
+    }
+
+    /// The address of `length` bytes at `offset` of a view.
+    pub fn region(&self, view: ViewId, offset: u64, length: u64) -> Result<u64> {
+        let payload = leaf(&self.views).get(view).map(|view| Arc::clone(&view.payload));
+        let payload =
+            payload.ok_or_else(|| Error::new(Code::Released, "this view of a version's bytes is closed"))?;
+        let mapping = payload.as_any().downcast_ref::<Bytes>().map(Bytes::mapping);
+        mapping
+            .filter(|mapping| offset.checked_add(length).is_some_and(|end| end <= mapping.len()))
+            .map(|mapping| mapping.address() + offset)
+            .ok_or_else(|| {
+                Error::new(
+                    Code::BadArgument,
+                    format!("{length} bytes at offset {offset} are outside the version"),
+                )
+            })
+    }
+
+    /// The cache's counters, with those of the store and of the page cache. Waits for nobody; once a second at most it asks the
+    /// kernel which pages are in memory.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.cache.stats();
+        stats.disk_bytes = leaf(&self.store).as_ref().map_or(0, |store| store.disk_used());
+        stats.mapped_resident_bytes = self.mapped_resident.read(&self.clock, || self.measure_resident());
+        stats
+    }
+
+    fn measure_resident(&self) -> u64 {
+        let mapped: Vec<Arc<Bytes>> = leaf(&self.mapped).values().filter_map(Weak::upgrade).collect();
+        mapped.iter().map(|bytes| bytes.mapping().resident_bytes()).sum()
+    }
+
+    fn store(&self) -> Result<Arc<Store>> {
+        leaf(&self.store).clone().ok_or_else(|| {
+            Error::new(Code::NotConfigured, "the application that this load belongs to has closed its store")
+        })
+    }
+}
+
+fn repopulated(bytes: Arc<Bytes>, order: &LoadOrder) -> Result<Arc<Bytes>> {
+    bytes.stay_again(&order.name)?;
+    Ok(bytes)
+}
+
+fn leaf<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests;

@@ -1,0 +1,357 @@
+//! The cache directory: who may use it and which processes live in it.
+//!
+//! ```text
+//! <root>/                            0700, ours
+//!   .andiron.lock                    held while an application directory appears, is swept or disappears
+//!   .andiron-removed-<nonce>/        an application directory that is being deleted
+//!   <application>/                   0700, ours
+//!     process-<pid>-<nonce>.lock     held as long as a process uses the application
+//!     disk.lock                      held while room is made and reserved
+//!     <digest>.tmp                   held by the process that writes it; its length is what it has reserved
+//!     <digest>.bytes                 complete, never written again; 0400, but for the moment after it got its name
+//! ```
+//!
+//! Invariants. An application directory with a held process lock is never removed. Under the root's lock every
+//! application directory of a live process has its held lock, so that a sweep may judge by the locks alone.
+//! Everything goes through descriptors of the two directories, proven once to be ours, so that a directory that is
+//! exchanged afterwards is not followed. Nothing is synced to disk: files outlive neither their processes nor,
+//! therefore, a crash of the machine.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{lock, names, sweep};
+use crate::error::{Code, Error, Result};
+
+/// How long an opening waits for another process that opens or sweeps the same root.
+const ROOT_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+const ROOT_LOCK_SLICE: Duration = Duration::from_millis(5);
+const PRIVATE_DIRECTORY: Mode = Mode::RWXU;
+const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// The directory of one application, and this process's claim on it.
+pub(super) struct Directory {
+    path: PathBuf,
+    name: String,
+    root: OwnedFd,
+    fd: OwnedFd,
+    process: Mutex<Option<ProcessLock>>,
+}
+
+/// The held lock that says that this process uses the application. The sweep removes its file once it is free.
+struct ProcessLock {
+    _held: OwnedFd,
+}
+
+impl Directory {
+    /// Creates what is missing, proves that both directories are ours alone, claims the application for this process
+    /// and sweeps what dead processes left in the root.
+    pub(super) fn open(root: &Path, application: &str) -> Result<Directory> {
+        let name = names::application(application)?;
+        let root_path: PathBuf = std::path::absolute(root)
+            .map_err(|error| Error::io(&format!("the cache directory {}", root.display()), &error))?
+            .components()
+            .collect();
+        let root = open_root(&root_path)?;
+        let held = lock_root(root.as_fd(), &root_path)?;
+        let removed = sweep::sweep(root.as_fd(), &root_path);
+        let path = root_path.join(&name);
+        let opened = open_application(root.as_fd(), &name, &path);
+        drop(held);
+        sweep::delete(root.as_fd(), &removed);
+        let (fd, process) = opened?;
+        Ok(Directory { path, name, root, fd, process: Mutex::new(Some(process)) })
+    }
+
+    /// For messages only.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The descriptor that all file operations go through.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// [`Code::CatalogClosed`] once this process has given up its claim.
+    pub(super) fn require_open(&self) -> Result<()> {
+        if self.claim().is_some() {
+            return Ok(());
+        }
+        let message = format!("the cache of application {} is closed: the application has ended", self.name);
+        Err(Error::new(Code::CatalogClosed, message))
+    }
+
+    /// Opens or creates a file that is written, private to us.
+    pub(super) fn create(&self, name: &str) -> std::result::Result<OwnedFd, Errno> {
+        create(self.fd(), name, OFlags::empty())
+    }
+
+    /// Opens an existing file for reading.
+    pub(super) fn open_existing(&self, name: &str) -> std::result::Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(self.fd(), name, flags, Mode::empty())
+    }
+
+    /// Gives up this process's claim and removes the directory if nobody else has one. A second call does nothing.
+    pub(super) fn close(&self) {
+        let Some(process) = self.claim().take() else {
+            return;
+        };
+        let root_path = self.path.parent().unwrap_or(&self.path);
+        let held = match lock_root(self.root.as_fd(), root_path) {
+            Ok(held) => held,
+            Err(error) => {
+                log::warn!("{}: left for the next start to sweep: {error}", self.path.display());
+                return;
+            }
+        };
+        drop(process);
+        let removed = sweep::retire_if_unused(self.root.as_fd(), &self.name, self.fd());
+        drop(held);
+        sweep::delete(self.root.as_fd(), removed.as_slice());
+    }
+
+    fn claim(&self) -> std::sync::MutexGuard<'_, Option<ProcessLock>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Numbers that no other process or call uses, for names.
+pub(super) fn nonce() -> u64 {
+    RandomState::new().hash_one(std::time::SystemTime::now())
+}
+
+/// A directory that is proven to be ours alone, never reached through a symbolic link.
+pub(super) fn open_private(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<OwnedFd> {
+    let unsafe_because = |why: &str| {
+        let message = format!(
+            "the cache directory {} is not safe to use: {why}; remove it, or set spark.andiron.cache.dir to a \
+             directory that only this user can enter (mode 0700)",
+            shown.display()
+        );
+        Error::new(Code::DirectoryUnsafe, message)
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(Errno::NOTDIR | Errno::LOOP) => {
+            return Err(unsafe_because("it is a symbolic link or not a directory"));
+        }
+        Err(Errno::ACCESS) => return Err(unsafe_because("this user cannot read it")),
+        Err(errno) => return Err(refused("open", shown, errno)),
+    };
+    let stat = rustix::fs::fstat(&fd).map_err(|errno| refused("stat", shown, errno))?;
+    let us = rustix::process::geteuid().as_raw();
+    if stat.st_uid != us {
+        return Err(unsafe_because(&format!("it belongs to user {}, we are user {us}", stat.st_uid)));
+    }
+    if stat.st_mode & 0o077 != 0 {
+        let mode = stat.st_mode & 0o7777;
+        return Err(unsafe_because(&format!(
+            "its mode is {mode:04o}, others can enter it (chmod 0700 helps)"
+        )));
+    }
+    Ok(fd)
+}
+
+/// Opens or creates a regular file for writing, mode 0600.
+fn create(dir: BorrowedFd<'_>, name: &str, more: OFlags) -> std::result::Result<OwnedFd, Errno> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
+    rustix::fs::openat(dir, name, flags, PRIVATE_FILE)
+}
+
+fn open_root(path: &Path) -> Result<OwnedFd> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)
+            .map_err(|error| Error::io(&format!("create the directory {}", parent.display()), &error))?;
+    }
+    make(rustix::fs::CWD, path, path)?;
+    open_private(rustix::fs::CWD, path, path)
+}
+
+fn make(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<()> {
+    match rustix::fs::mkdirat(parent, name, PRIVATE_DIRECTORY) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(refused("create the directory", shown, errno)),
+    }
+}
+
+/// Locks the root against other processes that open, sweep or close. Released when dropped.
+fn lock_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    let shown = path.join(names::ROOT_LOCK);
+    let file =
+        create(root, names::ROOT_LOCK, OFlags::empty()).map_err(|errno| refused("open", &shown, errno))?;
+    match lock::exclusive_within(&file, ROOT_LOCK_TIMEOUT, ROOT_LOCK_SLICE) {
+        Ok(true) => Ok(file),
+        Ok(false) => {
+            let seconds = ROOT_LOCK_TIMEOUT.as_secs();
+            let why = "another process has held its lock for";
+            let message = format!("the cache directory {}: {why} {seconds} s", path.display());
+            Err(Error::new(Code::Io, format!("{message}; end that process or choose another directory")))
+        }
+        Err(errno) => Err(refused("lock (a local file system is needed)", &shown, errno)),
+    }
+}
+
+/// Creates and claims the application's directory. The caller holds the root's lock.
+fn open_application(root: BorrowedFd<'_>, name: &str, shown: &Path) -> Result<(OwnedFd, ProcessLock)> {
+    make(root, Path::new(name), shown)?;
+    let fd = open_private(root, Path::new(name), shown)?;
+    let name = format!("process-{}-{:016x}.lock", std::process::id(), nonce());
+    let file =
+        create(fd.as_fd(), &name, OFlags::EXCL).map_err(|errno| refused("create a file in", shown, errno))?;
+    match lock::try_exclusive(&file) {
+        Ok(true) => Ok((fd, ProcessLock { _held: file })),
+        Ok(false) => Err(refused("lock the own process file in", shown, Errno::WOULDBLOCK)),
+        Err(errno) => Err(refused("lock a file (a local file system is needed) in", shown, errno)),
+    }
+}
+
+/// What the operating system refused, on a path of the store.
+pub(super) fn refused(action: &str, path: &Path, errno: Errno) -> Error {
+    Error::io(&format!("{action} {}", path.display()), &errno.into())
+}
+
+/// What the operating system refused while bytes of `label` were written; a full disk or quota is
+/// [`Code::DiskFull`].
+pub(super) fn write_failed(label: &str, action: &str, path: &Path, error: &io::Error) -> Error {
+    let what = format!("{label}: cannot {action} {}", path.display());
+    if matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT)) {
+        let help =
+            "free space on that disk, lower spark.andiron.cache.diskBytes so that old versions go earlier, \
+                    or set spark.andiron.cache.dir to a larger disk";
+        return Error::new(Code::DiskFull, format!("{what}: {error}; {help}"));
+    }
+    Error::io(&what, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{begin, files, publish, root};
+    use super::super::Store;
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    fn refusal(root: &Path, application: &str) -> Error {
+        let error = Store::open(root, application, u64::MAX).err().unwrap();
+        assert_eq!(error.code(), Code::DirectoryUnsafe, "{error}");
+        assert!(error.message().contains("spark.andiron.cache.dir"), "{error}");
+        error
+    }
+
+    #[test]
+    fn everything_is_private_to_us() {
+        let dir = root();
+        let root = dir.path().join("a/b/cache");
+        let store = Store::open(&root, "app-1", u64::MAX).unwrap();
+        let writer = begin(&store, "d1", Some(3));
+        let app = root.join("app-1");
+        assert_eq!((mode(&root), mode(&app)), (0o700, 0o700));
+        assert_eq!(mode(&app.join("d1.tmp")), 0o600);
+        drop(writer);
+        let _mapping = publish(&store, "d1", b"abc");
+        assert_eq!(mode(&app.join("d1.bytes")), 0o400);
+    }
+
+    #[test]
+    fn a_directory_that_others_can_enter_is_refused() {
+        for bits in [0o750, 0o705, 0o701, 0o777] {
+            let dir = root();
+            fs::set_permissions(dir.path(), Permissions::from_mode(bits)).unwrap();
+            assert!(refusal(dir.path(), "app-1").message().contains(&format!("{bits:04o}")));
+        }
+        let dir = root();
+        fs::create_dir(dir.path().join("app-1")).unwrap();
+        fs::set_permissions(dir.path().join("app-1"), Permissions::from_mode(0o755)).unwrap();
+        assert!(refusal(dir.path(), "app-1").message().contains("app-1"));
+    }
+
+    #[test]
+    fn links_and_files_are_refused() {
+        let dir = root();
+        let target = dir.path().join("target");
+        fs::create_dir(&target).unwrap();
+        fs::set_permissions(&target, Permissions::from_mode(0o700)).unwrap();
+        let link = dir.path().join("link");
+        symlink(&target, &link).unwrap();
+        refusal(&link, "app-1");
+        refusal(&dir.path().join("link/"), "app-1");
+        fs::create_dir(target.join("elsewhere")).unwrap();
+        symlink("elsewhere", target.join("app-1")).unwrap();
+        refusal(&target, "app-1");
+        fs::write(dir.path().join("file"), "").unwrap();
+        refusal(&dir.path().join("file"), "app-1");
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_refused() {
+        let dir = root();
+        let root = match std::os::unix::fs::chown(dir.path(), Some(54_321), None) {
+            Ok(()) => dir.path(),
+            Err(_) => Path::new("/usr"),
+        };
+        assert!(refusal(root, "app-1").message().contains("belongs to user"));
+    }
+
+    #[test]
+    fn a_bad_application_id_touches_nothing() {
+        let dir = root();
+        let root = dir.path().join("cache");
+        let error = Store::open(&root, "../escaped", u64::MAX).err().unwrap();
+        assert_eq!(error.code(), Code::BadSetting);
+        assert!(!root.exists());
+    }
+
+    #[test]
+    fn the_last_store_of_an_application_removes_it() {
+        let dir = root();
+        let app = dir.path().join("app-1");
+        let first = Store::open(dir.path(), "app-1", u64::MAX).unwrap();
+        let second = Store::open(dir.path(), "app-1", u64::MAX).unwrap();
+        let other = Store::open(dir.path(), "app-2", u64::MAX).unwrap();
+        let _mapping = publish(&first, "d1", b"abc");
+        first.close();
+        first.close();
+        assert_eq!(files(&second), ["d1.bytes"]);
+        assert_eq!(
+            first.begin("d1", "x", None, None, Duration::ZERO).err().unwrap().code(),
+            Code::CatalogClosed
+        );
+        drop(second);
+        assert!(!app.exists());
+        assert_eq!(files(&other), [""; 0]);
+        let again = Store::open(dir.path(), "app-1", u64::MAX).unwrap();
+        assert_eq!(files(&again), [""; 0]);
+    }
+
+    #[test]
+    fn a_directory_that_vanished_is_no_accident() {
+        let dir = root();
+        let root = dir.path().join("cache");
+        let store = Store::open(&root, "app-1", u64::MAX).unwrap();
+        let mut writer = begin(&store, "d1", Some(3));
+        fs::remove_dir_all(&root).unwrap();
+        writer.write(b"abc").unwrap();
+        let error = writer.publish().unwrap_err();
+        assert_eq!(error.code(), Code::Io);
+        assert!(error.message().contains("removed while it was being written"), "{error}");
+        assert_eq!(store.begin("d2", "x", None, None, Duration::ZERO).err().unwrap().code(), Code::Io);
+        // Another process starts afresh: its directory is not this store's to remove.
+        let other = Store::open(&root, "app-1", u64::MAX).unwrap();
+        store.close();
+        let _mapping = publish(&other, "d1", b"abc");
+    }
+}

@@ -1,0 +1,359 @@
+//! Room on disk: what the application may use, and who goes when it is not enough.
+//!
+//! Used bytes are the lengths of the published files and of those being written; a file that is being written has,
+//! from the start, the length that it reserves. Reservations and evictions happen under `disk.lock`, so the limit
+//! holds across the processes of the application. Evicted is the published file that was adopted least recently
+//! (by its access time, set at publication and at each adoption) and is not pinned. A pin is a mapping, a writer or
+//! an offer of *this* process. A file that another process maps may go: that mapping stays good, and its bytes are
+//! then on disk but uncounted until it ends.
+//!
+//! What is used is told from the [`Tally`] without looking at the disk: this process's last listing, with what it has
+//! done to the files since. What other processes did is seen at the next reservation.
+//!
+//! Lock order: a digest's temporary file, then `disk.lock`, then the tally; under `disk.lock` other files' locks are only
+//! tried.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::io::Errno;
+
+use super::directory::{refused, write_failed, Directory};
+use super::hold::Hold;
+use super::names::{self, Kind};
+use super::{lock, sweep, Shared};
+use crate::error::{Code, Error, Result};
+
+const DISK_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+const DISK_LOCK_SLICE: Duration = Duration::from_millis(2);
+
+/// The digests that this process uses, by how many users each has.
+#[derive(Default)]
+pub(super) struct Pins {
+    users: Mutex<HashMap<String, usize>>,
+}
+
+/// Keeps a digest from being evicted by this process.
+pub(super) struct Pin {
+    pins: Arc<Pins>,
+    digest: String,
+}
+
+impl Pins {
+    pub(super) fn pin(self: &Arc<Pins>, digest: &str) -> Pin {
+        *self.lock().entry(digest.to_string()).or_insert(0) += 1;
+        Pin { pins: self.clone(), digest: digest.to_string() }
+    }
+
+    fn has(&self, digest: &str) -> bool {
+        self.lock().contains_key(digest)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut users = self.pins.lock();
+        if let Some(count) = users.get_mut(&self.digest) {
+            *count -= 1;
+            if *count == 0 {
+                users.remove(&self.digest);
+            }
+        }
+    }
+}
+
+/// Used bytes as this process knows them.
+#[derive(Default)]
+pub(super) struct Tally {
+    bytes: AtomicU64,
+    changing: Mutex<()>,
+}
+
+/// Held while this process lists, names, resizes or removes files that count, so that no change is counted twice.
+pub(super) struct Change<'a> {
+    tally: &'a Tally,
+    _alone: MutexGuard<'a, ()>,
+}
+
+impl Tally {
+    /// Never waits.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn change(&self) -> Change<'_> {
+        Change { tally: self, _alone: self.changing.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+}
+
+impl Change<'_> {
+    pub(super) fn set(&self, bytes: u64) {
+        self.tally.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn more(&self, bytes: u64) {
+        self.set(self.tally.bytes().saturating_add(bytes));
+    }
+
+    pub(super) fn less(&self, bytes: u64) {
+        self.set(self.tally.bytes().saturating_sub(bytes));
+    }
+}
+
+/// A file that counts.
+struct Used {
+    name: String,
+    bytes: u64,
+    adopted: (i64, i64),
+    /// Held while an abandoned temporary file is removed, so that no writer takes it over meanwhile.
+    lock: Option<OwnedFd>,
+}
+
+/// Bytes published and reserved by all processes of the application.
+pub(super) fn used(directory: &Directory) -> u64 {
+    scan(directory).iter().map(|file| file.bytes).sum()
+}
+
+/// Makes `file`, the temporary file of `hold`, `bytes` long, evicting what it must, or fails with
+/// [`Code::DiskLimit`] and evicts nothing. Bytes before the old end stay.
+pub(super) fn reserve(
+    shared: &Shared,
+    hold: &Hold,
+    file: BorrowedFd<'_>,
+    bytes: u64,
+    label: &str,
+) -> Result<()> {
+    let Shared { directory, pins, disk_bytes: limit, tally, .. } = shared;
+    let path = directory.path().join(names::DISK_LOCK);
+    let disk = directory.create(names::DISK_LOCK).map_err(|errno| refused("open", &path, errno))?;
+    let locked = lock::exclusive_within(&disk, DISK_LOCK_TIMEOUT, DISK_LOCK_SLICE);
+    if !locked.map_err(|errno| refused("lock", &path, errno))? {
+        let message = format!("{label}: another process has held {} for too long; end it", path.display());
+        return Err(Error::new(Code::Io, message));
+    }
+    let change = tally.change();
+    hold.require()?;
+    let stat = rustix::fs::fstat(file).map_err(|errno| refused("stat a file in", directory.path(), errno))?;
+    let own = stat.st_size as u64;
+    let mut files = scan(directory);
+    let all: u64 = files.iter().map(|file| file.bytes).sum();
+    change.set(all);
+    let others = all.saturating_sub(own);
+    let mut excess = others.saturating_add(bytes).saturating_sub(*limit);
+    if excess > 0 {
+        files.retain_mut(|file| may_go(directory, pins, file));
+        files.sort_by_key(|file| file.adopted);
+        let most: u64 = files.iter().map(|file| file.bytes).sum();
+        if most < excess {
+            return Err(Error::new(
+                Code::DiskLimit,
+                format!(
+                    "{label}: {bytes} bytes are needed, but spark.andiron.cache.diskBytes is {limit} and {} of them \
+                     are in use; raise it, or use fewer versions at once",
+                    others - most
+                ),
+            ));
+        }
+        for file in files {
+            if excess == 0 {
+                break;
+            }
+            match rustix::fs::unlinkat(directory.fd(), file.name.as_str(), AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {
+                    excess = excess.saturating_sub(file.bytes);
+                    change.less(file.bytes);
+                }
+                Err(errno) => return Err(refused("evict", &directory.path().join(&file.name), errno)),
+            }
+            log::info!("evicted {} ({} bytes) from disk to make room for {label}", file.name, file.bytes);
+        }
+    }
+    rustix::fs::ftruncate(file, bytes)
+        .map_err(|errno| write_failed(label, "reserve space in", directory.path(), &errno.into()))?;
+    change.less(own);
+    change.more(bytes);
+    Ok(())
+}
+
+/// Marks a published file as the most recently adopted.
+pub(super) fn touch(file: impl AsFd) -> std::result::Result<(), Errno> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let keep = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    rustix::fs::futimens(file, &Timestamps { last_access: now, last_modification: keep })
+}
+
+fn scan(directory: &Directory) -> Vec<Used> {
+    let mut files = Vec::new();
+    for name in sweep::entries(directory.fd(), directory.path()) {
+        if !matches!(names::kind(&name), Kind::Published(_) | Kind::Temporary) {
+            continue;
+        }
+        // One that has gone since the listing uses nothing.
+        if let Ok(stat) = rustix::fs::statat(directory.fd(), name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+            let adopted = (stat.st_atime, stat.st_atime_nsec as i64);
+            files.push(Used { name, bytes: stat.st_size as u64, adopted, lock: None });
+        }
+    }
+    files
+}
+
+/// Whether a file may be evicted: published and not pinned, or left by a writer that died.
+fn may_go(directory: &Directory, pins: &Pins, file: &mut Used) -> bool {
+    match names::kind(&file.name) {
+        Kind::Published(digest) => !pins.has(digest),
+        Kind::Temporary => {
+            file.lock = sweep::abandoned(directory.fd(), &file.name).ok().flatten();
+            file.lock.is_some()
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{begin, files, noise, publish, read, store, PATIENCE};
+    use super::super::Store;
+    use super::*;
+    use std::fs;
+
+    const MB: u64 = 1 << 20;
+
+    #[test]
+    fn the_least_recently_adopted_goes_first() {
+        let (_dir, store) = store(3 * MB);
+        for digest in ["a", "b", "c"] {
+            drop(publish(&store, digest, &noise(1, MB as usize)));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(store.begin("a", "x", Some(MB), None, PATIENCE).unwrap().is_none());
+        drop(store.adopt("a", "x", Some(MB)).unwrap());
+        drop(publish(&store, "d", &noise(2, MB as usize)));
+        assert_eq!(files(&store), ["a.bytes", "c.bytes", "d.bytes"]);
+        assert_eq!(store.disk_used(), 3 * MB);
+    }
+
+    #[test]
+    fn what_is_mapped_or_offered_stays() {
+        let (_dir, store) = store(3 * MB);
+        let bytes = noise(1, MB as usize);
+        let mapped = publish(&store, "mapped", &bytes);
+        drop(publish(&store, "offered", &bytes));
+        assert!(store.begin("offered", "x", None, None, PATIENCE).unwrap().is_none());
+        drop(publish(&store, "free", &bytes));
+        let error = store.begin("e", "videos/v9", Some(2 * MB), None, PATIENCE).err().unwrap();
+        assert_eq!(error.code(), Code::DiskLimit);
+        for part in ["videos/v9", "spark.andiron.cache.diskBytes", "3145728", "2097152"] {
+            assert!(error.message().contains(part), "{error}");
+        }
+        assert_eq!(files(&store), ["free.bytes", "mapped.bytes", "offered.bytes"]);
+        drop(begin(&store, "e", Some(MB)));
+        assert_eq!(files(&store), ["mapped.bytes", "offered.bytes"]);
+        assert_eq!(read(&store.adopt("offered", "x", None).unwrap()), bytes);
+        drop(mapped);
+        drop(begin(&store, "e", Some(3 * MB)));
+        assert_eq!(files(&store), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_being_written_counts_from_its_beginning() {
+        let (_dir, store) = store(3 * MB);
+        let writer = begin(&store, "a", Some(2 * MB));
+        assert_eq!(store.disk_used(), 2 * MB);
+        assert_eq!(
+            store.begin("b", "x", Some(2 * MB), None, PATIENCE).err().unwrap().code(),
+            Code::DiskLimit
+        );
+        assert_eq!(files(&store), ["a.tmp"]);
+        drop(writer);
+        assert_eq!(store.disk_used(), 0);
+        drop(begin(&store, "b", Some(2 * MB)));
+    }
+
+    #[test]
+    fn an_unknown_length_is_checked_as_it_grows() {
+        let (_dir, store) = store(3 * MB);
+        let mut writer = begin(&store, "a", None);
+        let chunk = noise(1, 64 << 10);
+        let mut written = 0;
+        let error = loop {
+            match writer.write(&chunk) {
+                Ok(()) => written += chunk.len() as u64,
+                Err(error) => break error,
+            }
+            assert!(store.disk_used() >= written && store.disk_used() <= 3 * MB);
+        };
+        assert_eq!((error.code(), written), (Code::DiskLimit, 3 * MB));
+        assert_eq!(writer.publish().unwrap_err().code(), Code::DiskLimit);
+        assert_eq!(store.disk_used(), 0);
+        let mut writer = begin(&store, "a", None);
+        writer.write(&chunk).unwrap();
+        let mapping = writer.publish().unwrap();
+        assert_eq!((mapping.len(), store.disk_used()), (64 << 10, 64 << 10));
+    }
+
+    #[test]
+    fn more_than_the_limit_evicts_nothing() {
+        let (_dir, store) = store(MB);
+        drop(publish(&store, "a", b"abc"));
+        assert_eq!(
+            store.begin("b", "x", Some(2 * MB), None, PATIENCE).err().unwrap().code(),
+            Code::DiskLimit
+        );
+        assert_eq!(
+            store.begin("b", "x", Some(u64::MAX), None, PATIENCE).err().unwrap().code(),
+            Code::DiskLimit
+        );
+        assert_eq!(files(&store), ["a.bytes"]);
+    }
+
+    #[test]
+    fn what_a_dead_writer_left_makes_room() {
+        let (dir, store) = store(MB);
+        let left = fs::File::create(dir.path().join("cache/app-1/left.tmp")).unwrap();
+        left.set_len(MB).unwrap();
+        drop(left);
+        drop(publish(&store, "a", &noise(1, MB as usize)));
+        assert_eq!((files(&store), store.disk_used()), (vec!["a.bytes".to_string()], MB));
+    }
+
+    #[test]
+    fn what_is_used_is_told_without_a_look_at_the_disk() {
+        let (dir, store) = store(4 * MB);
+        let kept = publish(&store, "a", &noise(1, MB as usize));
+        let mut growing = begin(&store, "b", None);
+        growing.write(&noise(2, MB as usize)).unwrap();
+        let listed = |store: &Store| used(&store.shared.directory);
+        assert_eq!(store.disk_used(), listed(&store));
+        drop(growing.publish().unwrap());
+        assert_eq!((store.disk_used(), listed(&store)), (2 * MB, 2 * MB));
+        let foreign = dir.path().join("cache/app-1/foreign.bytes");
+        fs::write(foreign, noise(3, MB as usize)).unwrap();
+        assert_eq!(store.disk_used(), 2 * MB, "what another process did is seen at the next reservation");
+        drop(begin(&store, "c", Some(MB)));
+        assert_eq!((store.disk_used(), listed(&store)), (3 * MB, 3 * MB));
+        drop(begin(&store, "d", Some(3 * MB)));
+        assert_eq!((store.disk_used(), listed(&store)), (MB, MB));
+        let second = Store::open(&dir.path().join("cache"), "app-1", MB).unwrap();
+        assert_eq!(second.disk_used(), MB);
+        drop(kept);
+    }
+
+    #[test]
+    fn pins_count() {
+        let pins: Arc<Pins> = Arc::default();
+        let (first, second) = (pins.pin("a"), pins.pin("a"));
+        drop(first);
+        assert!(pins.has("a"));
+        drop(second);
+        assert!(!pins.has("a"));
+        assert!(pins.lock().is_empty());
+    }
+}

@@ -1,0 +1,230 @@
+//! A file's bytes at an address: mapped read-only, brought into memory, given back when dropped.
+//!
+//! A mapping covers its file from the first byte to the last, for as long as it lives, also after the file's name
+//! has gone. Rust never reads through the address: the kernel brings the pages in and reports a page that cannot be
+//! read as an error, where a load from the address would be a signal. This is the only Rust file that maps memory.
+
+use std::ffi::c_void;
+use std::os::fd::OwnedFd;
+use std::ptr;
+
+use rustix::io::Errno;
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+
+use super::checksum::Checksum;
+use super::disk::Pin;
+use super::residency;
+use crate::error::{Code, Error, Result};
+
+/// A populate call of the kernel covers at most this much, so that an error tells where.
+const POPULATE_STEP: usize = 1 << 30;
+
+/// A file mapped read-only at [`address`](Mapping::address) for [`len`](Mapping::len) bytes.
+///
+/// The bytes do not change while it lives: published files are never rewritten or truncated. (That is the user's
+/// promise for a file mapped in place.) Dropping it unmaps the address; whoever was handed the address must be gone.
+pub struct Mapping {
+    /// Start of the region that this value alone unmaps; 0 if `length` is 0.
+    address: usize,
+    length: usize,
+    file: OwnedFd,
+    checksum: Option<Checksum>,
+    _pin: Option<Pin>,
+}
+
+impl Mapping {
+    /// Maps the whole of a regular file of `length` bytes, without bringing anything in.
+    pub(super) fn of(file: OwnedFd, length: u64, pin: Option<Pin>, label: &str) -> Result<Mapping> {
+        let failed = |errno: Errno| Error::io(&format!("{label}: map {length} bytes"), &errno.into());
+        let length = usize::try_from(length).map_err(|_| failed(Errno::OVERFLOW))?;
+        let address = match length {
+            0 => 0,
+            // SAFETY: the kernel chooses an unused range, so no memory that Rust knows is replaced; the result is
+            // kept as a number and never dereferenced.
+            _ => unsafe {
+                rustix::mm::mmap(ptr::null_mut(), length, ProtFlags::READ, MapFlags::SHARED, &file, 0)
+            }
+            .map_err(failed)?
+            .expose_provenance(),
+        };
+        Ok(Mapping { address, length, file, checksum: None, _pin: pin })
+    }
+
+    /// Brings every page in and maps it. A page that cannot be read, or that the file no longer has, is an error.
+    ///
+    /// Linux before 5.14 cannot do so; there the pages are only asked to be read ahead.
+    pub fn populate(&self, label: &str) -> Result<()> {
+        for offset in (0..self.length).step_by(POPULATE_STEP) {
+            let length = POPULATE_STEP.min(self.length - offset);
+            let done = match self.advise(offset, length, Advice::LinuxPopulateRead) {
+                Err(Errno::INVAL) => self.advise(offset, length, Advice::WillNeed),
+                done => done,
+            };
+            done.map_err(|errno| {
+                let what =
+                    format!("{label}: bytes {offset} to {} cannot be brought into memory", offset + length);
+                match errno {
+                    Errno::FAULT => Error::new(
+                        Code::Io,
+                        format!(
+                            "{what}: the file was truncated under the mapping, or its disk cannot be read"
+                        ),
+                    ),
+                    errno => Error::io(&what, &errno.into()),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The same with the checksum that the publishing of the bytes has computed.
+    pub(super) fn with_checksum(mut self, checksum: Checksum) -> Mapping {
+        self.checksum = Some(checksum);
+        self
+    }
+
+    /// Where the first byte is, on a page boundary; 0 for an empty file.
+    pub fn address(&self) -> u64 {
+        self.address as u64
+    }
+
+    /// Bytes of the file.
+    pub fn len(&self) -> u64 {
+        self.length as u64
+    }
+
+    /// Whether the file has no bytes; then there is no address either.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The checksum of the bytes, if this process has seen all of them (it has not when it adopted the file).
+    pub fn checksum(&self) -> Option<&Checksum> {
+        self.checksum.as_ref()
+    }
+
+    /// Bytes in the page cache, whoever brought them in. For a file that this user neither owns nor may write, all.
+    pub fn resident_bytes(&self) -> u64 {
+        residency::resident_bytes(self.address(), self.len()).unwrap_or_else(|error| {
+            log::warn!("the residency of a mapping of {} bytes is unknown: {error}", self.length);
+            0
+        })
+    }
+
+    /// Gives the memory back while the address stays valid: a late read brings the page in again.
+    ///
+    /// The pages leave this process at once. They leave the page cache unless another process maps them or they are
+    /// not yet on disk: then their writing starts, nobody waits for it, and the kernel reclaims them when it needs to.
+    pub fn drop_pages(&self) {
+        if self.length == 0 {
+            return;
+        }
+        let unmapped = self.advise(0, self.length, Advice::LinuxDontNeed);
+        let dropped =
+            unmapped.and_then(|()| rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed));
+        if let Err(errno) = dropped {
+            log::warn!("the pages of a mapping of {} bytes cannot be dropped: {errno}", self.length);
+        }
+    }
+
+    fn advise(&self, offset: usize, length: usize, advice: Advice) -> std::result::Result<(), Errno> {
+        let start: *mut c_void = ptr::with_exposed_provenance_mut(self.address + offset);
+        loop {
+            // SAFETY: callers keep `offset + length` within this mapping, which is live. The advice given is one of
+            // populate, will-need and don't-need, and none of them changes what the shared file mapping reads as.
+            match unsafe { rustix::mm::madvise(start, length, advice) } {
+                Err(Errno::INTR) => {}
+                done => return done,
+            }
+        }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        if self.length == 0 {
+            return;
+        }
+        // SAFETY: the range was mapped by `of` and is unmapped only here; Rust holds no reference into it, and the
+        // cache drops a mapping only when no view of it is left.
+        let unmapped =
+            unsafe { rustix::mm::munmap(ptr::with_exposed_provenance_mut(self.address), self.length) };
+        if let Err(errno) = unmapped {
+            log::error!("a mapping of {} bytes cannot be unmapped: {errno}", self.length);
+        }
+    }
+}
+
+impl std::fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Mapping({:#x}, {} bytes)", self.address, self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{noise, read};
+    use super::*;
+    use std::fs::File;
+    use std::io::Write;
+
+    /// Not in the directory for temporary files, which may be memory and then has no pages to drop.
+    fn mapped(bytes: &[u8]) -> (File, Mapping) {
+        let mut file = tempfile::tempfile_in(".").unwrap();
+        file.write_all(bytes).unwrap();
+        let mapping =
+            Mapping::of(file.try_clone().unwrap().into(), bytes.len() as u64, None, "test").unwrap();
+        (file, mapping)
+    }
+
+    #[test]
+    fn shows_the_file_s_bytes() {
+        let bytes = noise(1, 3 * 4096 + 17);
+        let (_file, mapping) = mapped(&bytes);
+        mapping.populate("test").unwrap();
+        assert_eq!(mapping.address() % 4096, 0);
+        assert_eq!(mapping.len(), bytes.len() as u64);
+        assert_eq!(read(&mapping), bytes);
+        assert_eq!(mapping.resident_bytes(), bytes.len() as u64);
+    }
+
+    #[test]
+    fn an_empty_file_has_no_address() {
+        let (_file, mapping) = mapped(&[]);
+        mapping.populate("test").unwrap();
+        mapping.drop_pages();
+        assert_eq!((mapping.address(), mapping.len(), mapping.resident_bytes()), (0, 0, 0));
+        assert!(mapping.is_empty());
+    }
+
+    #[test]
+    fn dropped_pages_leave_memory_and_come_back() {
+        let bytes = noise(2, 8 << 20);
+        let (file, mapping) = mapped(&bytes);
+        mapping.populate("test").unwrap();
+        file.sync_all().unwrap();
+        mapping.drop_pages();
+        assert_eq!(mapping.resident_bytes(), 0);
+        assert_eq!(read(&mapping), bytes);
+        mapping.populate("test").unwrap();
+        assert_eq!(mapping.resident_bytes(), bytes.len() as u64);
+    }
+
+    #[test]
+    fn a_page_that_the_file_lost_is_an_error() {
+        let (file, mapping) = mapped(&noise(3, 1 << 20));
+        file.set_len(4096).unwrap();
+        let error = mapping.populate("videos/v1").unwrap_err();
+        assert_eq!(error.code(), Code::Io);
+        assert!(error.message().contains("videos/v1"), "{error}");
+        assert!(error.message().contains("truncated"), "{error}");
+    }
+
+    #[test]
+    fn dropping_unmaps() {
+        let (_file, mapping) = mapped(&noise(4, 1 << 20));
+        let (address, length) = (mapping.address(), mapping.len());
+        drop(mapping);
+        assert!(residency::resident_bytes(address, length).is_err());
+    }
+}

@@ -1,0 +1,236 @@
+//! Removes what dead processes left behind.
+//!
+//! A directory below the root is an application directory if it is ours alone and holds a process lock file. It is
+//! dead if none of its process locks is held. A dead one is renamed under the root's lock, which takes no time, and
+//! deleted after it; a deletion that was interrupted goes on at the next sweep. Only files with names that the store
+//! gives are removed, process locks last, so that a directory of the user's keeps its content.
+//! Failures are logged: a sweep never keeps a process from starting.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::directory::{nonce, open_private};
+use super::lock;
+use super::names::{self, Kind};
+
+/// Moves dead application directories aside and tidies live ones. The caller holds the root's lock and gives what
+/// comes back to [`delete`] when it no longer does.
+pub(super) fn sweep(root: BorrowedFd<'_>, path: &Path) -> Vec<String> {
+    let mut removed = Vec::new();
+    for name in entries(root, path) {
+        if name.starts_with(names::REMOVED) {
+            removed.push(name);
+        } else if !name.starts_with('.') {
+            // Somebody else's files and directories are not ours to judge, let alone to log about.
+            if let Ok(dir) = open_private(root, Path::new(&name), &path.join(&name)) {
+                removed.extend(retire_if_unused(root, &name, dir.as_fd()));
+            }
+        }
+    }
+    removed
+}
+
+/// Moves one application directory aside if no process uses it, else removes what its dead processes left. `dir` is
+/// `name` opened; if `name` is another directory by now, nothing happens. The caller holds the root's lock.
+pub(super) fn retire_if_unused(root: BorrowedFd<'_>, name: &str, dir: BorrowedFd<'_>) -> Option<String> {
+    if !is_same(root, name, dir) {
+        return None;
+    }
+    let shown = Path::new(name);
+    let files = entries(dir, shown);
+    let (mut live, mut ours) = (false, false);
+    let mut left = Vec::new();
+    for file in &files {
+        let kind = names::kind(file);
+        ours |= kind == Kind::Process;
+        if matches!(kind, Kind::Process | Kind::Temporary) {
+            match abandoned(dir, file) {
+                Ok(Some(lock)) => left.push((file, lock)),
+                Ok(None) => live |= kind == Kind::Process,
+                Err(errno) => {
+                    log::warn!("sweeping {name}: cannot tell whether {file} is in use: {errno}");
+                    live = true;
+                }
+            }
+        }
+    }
+    if live {
+        for (file, _lock) in &left {
+            remove(dir, shown, file);
+        }
+        return None;
+    }
+    if !ours {
+        return None;
+    }
+    let aside = format!("{}{:016x}", names::REMOVED, nonce());
+    match rustix::fs::renameat(root, name, root, aside.as_str()) {
+        Ok(()) => Some(aside),
+        Err(errno) => {
+            log::warn!("sweeping {name}: cannot move it aside: {errno}");
+            None
+        }
+    }
+}
+
+/// Deletes directories that were moved aside. Needs no lock: whoever comes second finds nothing.
+pub(super) fn delete(root: BorrowedFd<'_>, removed: &[String]) {
+    for name in removed {
+        let shown = Path::new(name);
+        let Ok(dir) = open_private(root, shown, shown) else {
+            continue;
+        };
+        let mut files = entries(dir.as_fd(), shown);
+        files.retain(|file| names::kind(file) != Kind::Foreign);
+        files.sort_by_key(|file| names::kind(file) == Kind::Process);
+        for file in &files {
+            remove(dir.as_fd(), shown, file);
+        }
+        match rustix::fs::unlinkat(root, name.as_str(), AtFlags::REMOVEDIR) {
+            Ok(()) => {
+                log::info!("removed the cache of an application that has ended ({} files)", files.len())
+            }
+            Err(Errno::NOENT) => {}
+            Err(errno) => log::warn!("sweeping {name}: cannot remove it: {errno}"),
+        }
+    }
+}
+
+/// Takes the lock of a file whose process is dead; `None` if it is held, or the file has just gone. Needs no right to write.
+pub(super) fn abandoned(dir: BorrowedFd<'_>, name: &str) -> Result<Option<OwnedFd>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    Ok((lock::try_exclusive(&file)? && is_same(dir, name, file.as_fd())).then_some(file))
+}
+
+/// Whether `name` still leads to the open file.
+pub(super) fn is_same(dir: BorrowedFd<'_>, name: &str, file: BorrowedFd<'_>) -> bool {
+    let named = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
+    match (named, rustix::fs::fstat(file)) {
+        (Ok(named), Ok(open)) => (named.st_dev, named.st_ino) == (open.st_dev, open.st_ino),
+        _ => false,
+    }
+}
+
+/// The names in a directory. Names that are not UTF-8 are not ours and left out.
+pub(super) fn entries(dir: BorrowedFd<'_>, shown: &Path) -> Vec<String> {
+    let read = Dir::read_from(dir).and_then(|entries| {
+        entries
+            .map(|entry| entry.map(|entry| CString::from(entry.file_name())))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    match read {
+        Ok(names) => {
+            let names = names.into_iter().filter_map(|name| name.into_string().ok());
+            names.filter(|name| name != "." && name != "..").collect()
+        }
+        Err(errno) => {
+            log::warn!("cannot list {}: {errno}", shown.display());
+            Vec::new()
+        }
+    }
+}
+
+fn remove(dir: BorrowedFd<'_>, shown: &Path, file: &str) {
+    match rustix::fs::unlinkat(dir, file, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => log::warn!("sweeping {}: cannot remove {file}: {errno}", shown.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{begin, files, publish, root};
+    use super::super::Store;
+    use std::fs::{self, File, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::{Path, PathBuf};
+
+    fn private(path: PathBuf) -> PathBuf {
+        fs::create_dir_all(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+        path
+    }
+
+    fn names(path: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn dead_applications_go_and_live_ones_stay() {
+        let root = root();
+        let live = Store::open(root.path(), "live", u64::MAX).unwrap();
+        let _mapping = publish(&live, "d1", b"abc");
+        let dead = private(root.path().join("dead"));
+        for name in ["process-1-00.lock", "disk.lock", "d1.bytes", "d2.tmp"] {
+            fs::write(dead.join(name), "x").unwrap();
+        }
+        let interrupted = private(root.path().join(".andiron-removed-0"));
+        fs::write(interrupted.join("d1.bytes"), "x").unwrap();
+        let _mine = Store::open(root.path(), "mine", u64::MAX).unwrap();
+        assert_eq!(names(root.path()), [".andiron.lock", "live", "mine"]);
+        assert_eq!(files(&live), ["d1.bytes"]);
+    }
+
+    #[test]
+    fn a_dead_process_s_files_in_a_live_application_go() {
+        let root = root();
+        let live = Store::open(root.path(), "live", u64::MAX).unwrap();
+        let _writing = begin(&live, "writing", None);
+        let _mapping = publish(&live, "d1", b"abc");
+        let app = root.path().join("live");
+        for name in ["process-1-00.lock", "left.tmp"] {
+            File::create(app.join(name)).unwrap();
+        }
+        let _mine = Store::open(root.path(), "mine", u64::MAX).unwrap();
+        assert_eq!(files(&live), ["d1.bytes", "writing.tmp"]);
+        assert!(!app.join("process-1-00.lock").exists());
+    }
+
+    #[test]
+    fn an_application_that_is_dead_begins_afresh() {
+        let root = root();
+        let app = private(root.path().join("app-1"));
+        for name in ["process-1-00.lock", "d1.bytes"] {
+            fs::write(app.join(name), "x").unwrap();
+        }
+        let store = Store::open(root.path(), "app-1", u64::MAX).unwrap();
+        assert_eq!(files(&store), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_ours_stays() {
+        let root = root();
+        let photos = private(root.path().join("photos"));
+        for name in ["a.bytes", "b.tmp", "Cargo.lock", "disk.lock"] {
+            fs::write(photos.join(name), "x").unwrap();
+        }
+        private(root.path().join("empty"));
+        fs::write(root.path().join("notes.txt"), "x").unwrap();
+        let mixed = private(root.path().join("mixed"));
+        for name in ["process-1-00.lock", "d1.bytes", "letter.txt"] {
+            fs::write(mixed.join(name), "x").unwrap();
+        }
+        let _store = Store::open(root.path(), "app-1", u64::MAX).unwrap();
+        assert_eq!(names(&photos), ["Cargo.lock", "a.bytes", "b.tmp", "disk.lock"]);
+        let left = names(root.path());
+        let aside = left.iter().find(|name| name.starts_with(".andiron-removed-")).unwrap();
+        assert_eq!(names(&root.path().join(aside)), ["letter.txt"]);
+        for name in ["empty", "notes.txt"] {
+            assert!(left.iter().any(|left| left == name), "{left:?}");
+        }
+    }
+}

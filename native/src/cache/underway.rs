@@ -1,0 +1,73 @@
+//! What the loads under way have in hand: the files that they write, and the mappings that they were told to adopt.
+
+use super::bytes::Bytes;
+use super::loading::LoadId;
+use super::store::{Hold, Writer};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// A table by load. Its lock is a leaf, and nothing is written, dropped or given up under it.
+#[derive(Default)]
+pub(super) struct Underway(Mutex<HashMap<LoadId, InHand>>);
+
+#[derive(Default)]
+struct InHand {
+    /// Takes the file away from its writer, wherever that is.
+    hold: Option<Arc<Hold>>,
+    /// Out of the table while a step of it runs, so that a slow disk holds no lock.
+    writer: Option<Writer>,
+    /// A mapping to adopt, kept until then: whoever else keeps it may end first.
+    found: Option<Arc<Bytes>>,
+}
+
+impl Underway {
+    /// Keeps a writer for its load's next step.
+    pub(super) fn keep_writer(&self, load: LoadId, writer: Writer) {
+        let hold = Some(writer.hold());
+        let replaced = self.table().insert(load, InHand { hold, writer: Some(writer), found: None });
+        drop(replaced);
+    }
+
+    /// Keeps a mapping for its load to adopt.
+    pub(super) fn keep_found(&self, load: LoadId, found: Arc<Bytes>) {
+        let replaced = self.table().insert(load, InHand { found: Some(found), ..InHand::default() });
+        drop(replaced);
+    }
+
+    /// The load's writer, for a step.
+    pub(super) fn take_writer(&self, load: LoadId) -> Option<Writer> {
+        self.table().get_mut(&load)?.writer.take()
+    }
+
+    /// The mapping that the load was told to adopt.
+    pub(super) fn take_found(&self, load: LoadId) -> Option<Arc<Bytes>> {
+        self.table().get_mut(&load)?.found.take()
+    }
+
+    /// Keeps the writer for the next step. It goes when the load was ended meanwhile.
+    pub(super) fn put_back(&self, load: LoadId, writer: Writer) {
+        let mut unwanted = Some(writer);
+        if let Some(in_hand) = self.table().get_mut(&load) {
+            in_hand.writer = unwanted.take();
+        }
+        drop(unwanted);
+    }
+
+    /// Lets go of everything that the load has in hand, also of a writer in the middle of a step. Idempotent.
+    pub(super) fn end(&self, load: LoadId) {
+        let ended = self.table().remove(&load);
+        if let Some(hold) = ended.as_ref().and_then(|in_hand| in_hand.hold.as_ref()) {
+            hold.give_up();
+        }
+        drop(ended);
+    }
+
+    #[cfg(all(test, not(feature = "shuttle")))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.table().is_empty()
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<LoadId, InHand>> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

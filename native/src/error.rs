@@ -1,0 +1,181 @@
+//! The typed errors of the core, with codes that never change their meaning.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// The result of every fallible operation of the core.
+pub type Result<T> = std::result::Result<T, Error>;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)+) => {
+        /// What went wrong, as a number that is stable across releases and chooses the exception's class.
+        ///
+        /// 1xx belong to the cache, 2xx to the metrics, 3xx to the ship log and its sinks, 4xx to the boundary.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(i32)]
+        pub enum Code {
+            $($(#[$doc])* $name = $number,)+
+        }
+
+        impl Code {
+            /// Every code, in ascending order.
+            pub const ALL: &'static [Code] = &[$(Code::$name),+];
+
+            /// The code with this number.
+            pub fn from_number(number: i32) -> Option<Code> {
+                match number {
+                    $($number => Some(Code::$name),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The catalog has no such version.
+    UnknownVersion = 100,
+    /// A row has no version.
+    NullVersion = 101,
+    /// One version, or a set that is wanted at once, exceeds the whole budget.
+    VersionLargerThanBudget = 102,
+    /// The source does not exist or cannot be opened.
+    SourceMissing = 103,
+    /// The source is shorter or longer than the catalog declares.
+    SourceSizeMismatch = 104,
+    /// The source was rewritten while it was being loaded.
+    SourceChanged = 105,
+    /// The bytes do not have the checksum that the catalog declares.
+    ChecksumMismatch = 106,
+    /// The user's loader failed; the cause is its own exception.
+    LoadFailed = 107,
+    /// A load took longer than `spark.andiron.cache.loadTimeout` from when a loader thread took it.
+    LoadTimedOut = 108,
+    /// A task waited for the budget longer than `spark.andiron.cache.waitTimeout`.
+    WaitTimedOut = 109,
+    /// A task holds versions and waits for one that would break the hard limit.
+    BudgetDeadlock = 110,
+    /// The local disk has no room.
+    DiskFull = 111,
+    /// `spark.andiron.cache.diskBytes` has no room.
+    DiskLimit = 112,
+    /// The catalog was closed, or its application has ended.
+    CatalogClosed = 113,
+    /// The lease, cursor or view was released before the call.
+    Released = 114,
+    /// No application has configured the cache in this process.
+    NotConfigured = 115,
+    /// A setting cannot be read or contradicts another.
+    BadSetting = 116,
+    /// File payloads are refused while `spark.io.encryption.enabled` is set.
+    EncryptionRefused = 117,
+    /// The cache directory could be read or replaced by somebody else.
+    DirectoryUnsafe = 118,
+    /// The operating system refused a file operation.
+    Io = 119,
+    /// A step has dropped more rows than its gate lets pass.
+    GateFailed = 200,
+    /// What a gated step has counted is not known.
+    GateUnknown = 201,
+    /// A gated write's committer publishes before the job's commit.
+    DirectCommitter = 202,
+    /// Another process writes the log.
+    LogInUse = 300,
+    /// The log was written by a later release.
+    LogVersion = 301,
+    /// An event is not durable, or a log not closed, in time.
+    LogTimedOut = 302,
+    /// An event was not taken.
+    LogLost = 303,
+    /// A log cannot be continued, since its end is not where a log can end.
+    LogDamaged = 304,
+    /// A handle that was never given out, or whose object is gone.
+    BadHandle = 400,
+    /// Native code panicked; the process goes on.
+    Panic = 401,
+    /// Two builds of Andiron with different entry tables meet in one process.
+    AbiMismatch = 402,
+    /// An argument is outside what the entry accepts.
+    BadArgument = 403,
+}
+
+/// An error of the core. Cheap to clone, since all waiters of a load share one.
+#[derive(Clone)]
+pub struct Error {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    code: Code,
+    message: String,
+    cause: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Error {
+    /// An error whose message names what failed, why, and what to do.
+    pub fn new(code: Code, message: impl Into<String>) -> Error {
+        Error { inner: Arc::new(Inner { code, message: message.into(), cause: None }) }
+    }
+
+    /// The same with a cause that only the boundary can look into (a Java exception).
+    pub fn with_cause(code: Code, message: impl Into<String>, cause: Box<dyn Any + Send + Sync>) -> Error {
+        Error { inner: Arc::new(Inner { code, message: message.into(), cause: Some(cause) }) }
+    }
+
+    /// What the operating system said, with the operation and path that it refused.
+    pub fn io(action: &str, error: &std::io::Error) -> Error {
+        let code = if error.raw_os_error() == Some(libc::ENOSPC) { Code::DiskFull } else { Code::Io };
+        Error::new(code, format!("{action}: {error}"))
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        self.inner.code
+    }
+
+    /// What failed, why, and what to do.
+    pub fn message(&self) -> &str {
+        &self.inner.message
+    }
+
+    /// The cause given to [`Error::with_cause`].
+    pub fn cause(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.inner.cause.as_deref()
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({}): {}", self.inner.code, self.inner.code as i32, self.inner.message)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_survives_its_number() {
+        for code in Code::ALL {
+            assert_eq!(Code::from_number(*code as i32), Some(*code));
+        }
+        assert_eq!(Code::from_number(0), None);
+    }
+
+    #[test]
+    fn a_full_disk_has_a_code_of_its_own() {
+        let full = std::io::Error::from_raw_os_error(libc::ENOSPC);
+        assert_eq!(Error::io("write", &full).code(), Code::DiskFull);
+        let other = std::io::Error::from_raw_os_error(libc::EACCES);
+        assert_eq!(Error::io("write", &other).code(), Code::Io);
+    }
+}

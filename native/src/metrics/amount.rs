@@ -1,0 +1,66 @@
+//! Numbers as accumulators have them.
+
+use serde_json::{Number, Value};
+
+/// What values an accumulator has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueKind {
+    /// Whole numbers.
+    Long,
+    /// Floating point.
+    Double,
+    /// Anything else: it is not counted.
+    Other,
+}
+
+/// A number of a counter.
+#[derive(Debug, Clone, Copy)]
+pub enum Amount {
+    /// Wider than a counter, so that no sum of values wraps.
+    Long(i128),
+    /// Floating point.
+    Double(f64),
+}
+
+/// The same number: of floating point the same bits, so that what is not a number equals itself.
+impl PartialEq for Amount {
+    fn eq(&self, other: &Amount) -> bool {
+        match (self, other) {
+            (Amount::Long(a), Amount::Long(b)) => a == b,
+            (Amount::Double(a), Amount::Double(b)) => a.to_bits() == b.to_bits(),
+            _ => false,
+        }
+    }
+}
+
+impl Amount {
+    /// Nothing, of the kind.
+    pub fn zero(kind: ValueKind) -> Amount {
+        if kind == ValueKind::Double {
+            Amount::Double(0.0)
+        } else {
+            Amount::Long(0)
+        }
+    }
+
+    /// Adds a value given by its bits.
+    pub(super) fn add_bits(&mut self, bits: u64) {
+        match self {
+            Amount::Long(sum) => *sum += i128::from(bits as i64),
+            Amount::Double(sum) => *sum += f64::from_bits(bits),
+        }
+    }
+
+    /// A JSON number; `None` for what JSON has no number for.
+    pub fn json(self) -> Option<Value> {
+        match self {
+            Amount::Long(n) => Some(long(n)),
+            Amount::Double(x) => Number::from_f64(x).map(Value::Number),
+        }
+    }
+}
+
+/// The nearest number that an i64 can hold.
+pub(super) fn long(n: i128) -> Value {
+    Value::from(n.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
+}

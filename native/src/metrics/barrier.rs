@@ -1,0 +1,37 @@
+//! The barrier: an event with a number is sent after others on their way, and waited for at their end.
+
+use std::time::{Duration, Instant};
+
+use crate::sync::{lock, wait, Condvar, Mutex};
+
+/// The greatest number that has arrived. Numbers ascend.
+#[derive(Debug, Default)]
+pub(super) struct Barrier {
+    reached: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl Barrier {
+    /// A number has arrived, and all that was sent before it.
+    pub(super) fn sentinel(&self, number: u64) {
+        let mut reached = lock(&self.reached);
+        *reached = number.max(*reached);
+        drop(reached);
+        self.changed.notify_all();
+    }
+
+    /// Waits at most `timeout` for a number; whether it has arrived.
+    pub(super) fn reached(&self, number: u64, timeout: Duration) -> bool {
+        let start = Instant::now();
+        let mut reached = lock(&self.reached);
+        loop {
+            if *reached >= number {
+                return true;
+            }
+            let Some(left) = timeout.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
+                return false;
+            };
+            reached = wait(&self.changed, reached, left);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The packed buffers that come from the JVM: the end of a task, and one cell of a step. Little endian; docs/wire-format.md
+//! defines them. Nothing in a buffer is believed before it has been checked, and whatever is in it, decoding cannot panic.
+
+use crate::error::{Code, Error, Result};
+
+/// The version that both layouts have.
+const VERSION: u32 = 1;
+/// More counters than this has no step.
+pub(super) const MOST_COUNTERS: usize = 256;
+/// More partitions than this has no operator.
+pub(super) const MOST_PARTITIONS: u32 = 1 << 24;
+const UPDATE: usize = 16;
+const COUNTER: usize = 10;
+
+/// What kind of task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaskKind {
+    /// A task of a result stage: Spark counts its first success.
+    Result,
+    /// A task of a shuffle map stage: the newest attempt's output is used.
+    ShuffleMap,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "Spark's names say it")]
+pub enum Reason {
+    Success,
+    Failed,
+    Killed,
+    /// The task had succeeded, and its output was lost before the stage had ended.
+    Resubmitted,
+    FetchFailed,
+    Other,
+}
+
+/// The end of one task attempt, as the listener saw it. Borrows the buffer: decoding allocates nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "Spark's names say it")]
+pub struct TaskEnd<'a> {
+    pub stage: u32,
+    pub stage_attempt: u32,
+    pub task_attempt: u64,
+    pub partition: u32,
+    pub kind: TaskKind,
+    pub reason: Reason,
+    pub finished_ms: u64,
+    updates: &'a [u8],
+}
+
+impl<'a> TaskEnd<'a> {
+    /// Reads a buffer.
+    ///
+    /// # Errors
+    /// [`Code::BadArgument`] for anything but one whole task end of this version.
+    pub fn decode(buffer: &'a [u8]) -> Result<TaskEnd<'a>> {
+        let mut from = Reader { what: "task end", left: buffer };
+        from.version()?;
+        let (stage, stage_attempt) = (from.u32()?, from.u32()?);
+        let (task_attempt, partition) = (from.u64()?, from.u32()?);
+        let kind = match from.u8()? {
+            0 => TaskKind::Result,
+            1 => TaskKind::ShuffleMap,
+            other => return Err(from.bad(&format!("task kind {other}"))),
+        };
+        let reason = match from.u8()? {
+            0 => Reason::Success,
+            1 => Reason::Failed,
+            2 => Reason::Killed,
+            3 => Reason::Resubmitted,
+            4 => Reason::FetchFailed,
+            _ => Reason::Other,
+        };
+        from.u16()?;
+        let finished_ms = from.u64()?;
+        let count = from.u32()? as usize;
+        let updates = from.bytes(count.checked_mul(UPDATE).ok_or_else(|| from.bad("too many updates"))?)?;
+        from.end()?;
+        Ok(TaskEnd { stage, stage_attempt, task_attempt, partition, kind, reason, finished_ms, updates })
+    }
+
+    /// Accumulator and value, as the bits of an i64 or an f64, in the order of the buffer.
+    pub fn updates(&self) -> impl Iterator<Item = (u64, u64)> + 'a {
+        self.updates.chunks_exact(UPDATE).map(|pair| (word(&pair[..8]), word(&pair[8..])))
+    }
+}
+
+/// What one task attempt counted in one partition of one instance of a step's operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepCell<'a> {
+    /// The step, as the driver numbered it.
+    pub step: u64,
+    /// The operator, as the driver numbered it.
+    pub site: u64,
+    /// One physical execution of the operator; greater is newer.
+    pub instance: u64,
+    /// Which of the instance's partitions.
+    pub partition: u32,
+    /// How many the instance has; 0 says that there are none, and that the cell stands for no partition.
+    pub partitions: u32,
+    /// Where it ran.
+    pub stage: u32,
+    /// Where it ran.
+    pub stage_attempt: u32,
+    /// Greater is newer, in the whole application.
+    pub task_attempt: u64,
+    /// The input was read to its end.
+    pub complete: bool,
+    /// The attempt failed: it counts as attempted only.
+    pub failed: bool,
+    /// Every row that failed is among the samples, or one that looks the same.
+    pub samples_whole: bool,
+    /// Rows that failed.
+    pub seen: u64,
+    counters: &'a [u8],
+    samples: &'a [u8],
+}
+
+impl<'a> StepCell<'a> {
+    /// Reads a buffer.
+    ///
+    /// # Errors
+    /// [`Code::BadArgument`] for anything but one whole cell of this version.
+    pub fn decode(buffer: &'a [u8]) -> Result<StepCell<'a>> {
+        let mut from = Reader { what: "step cell", left: buffer };
+        from.version()?;
+        let (step, site, instance) = (from.u64()?, from.u64()?, from.u64()?);
+        let (partition, partitions) = (from.u32()?, from.u32()?);
+        if partition >= partitions.max(1) || partitions > MOST_PARTITIONS {
+            return Err(from.bad(&format!("partition {partition} of {partitions}")));
+        }
+        let (stage, stage_attempt, task_attempt) = (from.u32()?, from.u32()?, from.u64()?);
+        let flags = from.u8()?;
+        let count = from.u16()? as usize;
+        let counters = from.bytes(count * COUNTER)?;
+        let indices = || counters.chunks_exact(COUNTER).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+        if let Some(index) = indices().find(|index| usize::from(*index) >= MOST_COUNTERS) {
+            return Err(from.bad(&format!("counter {index}: a step has at most {MOST_COUNTERS}")));
+        }
+        let seen = from.u64()?;
+        let count = from.u32()?;
+        let samples = from.left;
+        for _ in 0..count {
+            let length = from.u32()? as usize;
+            from.bytes(length)?;
+        }
+        from.end()?;
+        Ok(StepCell {
+            step,
+            site,
+            instance,
+            partition,
+            partitions,
+            stage,
+            stage_attempt,
+            task_attempt,
+            complete: flags & 1 != 0,
+            failed: flags & 2 != 0,
+            samples_whole: flags & 4 != 0,
+            seen,
+            counters,
+            samples,
+        })
+    }
+
+    /// Counter and value: 0 is `in`, 1 `out`, 2 `dropped`, then the user's. Each index is below [`MOST_COUNTERS`].
+    pub fn counters(&self) -> impl Iterator<Item = (usize, i64)> + 'a {
+        let pairs = self.counters.chunks_exact(COUNTER);
+        pairs.map(|pair| (usize::from(u16::from_le_bytes([pair[0], pair[1]])), word(&pair[2..]) as i64))
+    }
+
+    /// The samples of failed rows, each a JSON object as text.
+    pub fn samples(&self) -> impl Iterator<Item = &'a [u8]> + 'a {
+        let mut left = Reader { what: "step cell", left: self.samples };
+        std::iter::from_fn(move || {
+            let length = left.u32().ok()? as usize;
+            left.bytes(length).ok()
+        })
+    }
+}
+
+/// Takes numbers from the front of a buffer.
+struct Reader<'a> {
+    what: &'static str,
+    left: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, count: usize) -> Result<&'a [u8]> {
+        let Some((taken, left)) = self.left.split_at_checked(count) else {
+            return Err(self.bad(&format!("{count} bytes are missing at its end")));
+        };
+        self.left = left;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.bytes(N)?);
+        Ok(array)
+    }
+
+    fn u8(&mut self) -> Result<u8> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    fn u16(&mut self) -> Result<u16> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn version(&mut self) -> Result<()> {
+        match self.u32()? {
+            VERSION => Ok(()),
+            other => Err(self.bad(&format!(
+                "version {other}, and this library reads version {VERSION}: the jar and its native library differ"
+            ))),
+        }
+    }
+
+    fn end(&self) -> Result<()> {
+        if self.left.is_empty() {
+            return Ok(());
+        }
+        Err(self.bad(&format!("{} bytes too many", self.left.len())))
+    }
+
+    fn bad(&self, why: &str) -> Error {
+        Error::new(Code::BadArgument, format!("{}: {why}", self.what))
+    }
+}
+
+fn word(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}

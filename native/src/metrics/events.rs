@@ -1,0 +1,159 @@
+//! What Spark's events tell: the entries that the listener calls. None of them throws, does I/O or waits for who ships.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::decode::TaskEnd;
+use super::foreign::{self, Foreign};
+use super::json::{cut, object, Object, Reads};
+use super::stages::Stages;
+use super::{Application, ValueKind};
+use crate::sync::lock;
+
+/// What the listener's events have told.
+pub(super) struct Listener {
+    pub(super) foreign: Foreign,
+    pub(super) stages: Stages,
+    pub(super) events: u64,
+    pub(super) late: u64,
+    pub(super) dropped: u64,
+    pub(super) unreadable: u64,
+    pub(super) callback_errors: u64,
+    pub(super) first_error: Option<String>,
+}
+
+impl Listener {
+    pub(super) fn new() -> Listener {
+        Listener {
+            foreign: Foreign::new(foreign::MOST_BYTES),
+            stages: Stages::default(),
+            events: 0,
+            late: 0,
+            dropped: 0,
+            unreadable: 0,
+            callback_errors: 0,
+            first_error: None,
+        }
+    }
+}
+
+impl Application {
+    /// Names an accumulator, before its first update.
+    pub fn accumulator(&self, id: u64, name: &str, kind: ValueKind) {
+        lock(&self.listener).foreign.name(id, name, kind);
+    }
+
+    /// Counts the end of a task. Allocates nothing for partitions and accumulators that are known.
+    pub fn task_end(&self, event: &TaskEnd<'_>) {
+        let mut guard = lock(&self.listener);
+        let listener = &mut *guard;
+        listener.events += 1;
+        match listener.stages.task_end(event) {
+            Some(facts) => listener.foreign.task_end(event, &facts),
+            None => listener.late += 1,
+        }
+    }
+
+    /// A stage attempt begins: a Stage body with, where known, `partitions` of its terminal RDD, `rdds` (each with `id`,
+    /// `name`, `parents`) and `indeterminate`.
+    pub fn stage_submitted(&self, json: &str) {
+        self.listen(json, |listener, json| listener.stages.submitted(json));
+    }
+
+    /// A stage attempt ends: a Stage body with, where known, `accumulables` (SQL metrics that it changed) and `collected`
+    /// (accumulators that the program let go).
+    pub fn stage_completed(&self, json: &str) {
+        let mut rolled_back = None;
+        self.listen(json, |listener, json| {
+            let Some(ended) = listener.stages.completed(json) else { return };
+            json.numbers("collected").into_iter().for_each(|id| listener.foreign.collected(id));
+            listener.foreign.stage_ended(ended.rdd, ended.stage, ended.missing);
+            rolled_back = ended.rolled_back.then_some(ended.stage);
+        });
+        if let Some(stage) = rolled_back {
+            lock(&self.steps).rolled_back(stage);
+        }
+        self.wake(|wake| wake.now = true);
+    }
+
+    /// A job begins: a Job body.
+    pub fn job_start(&self, json: &str) {
+        self.listen(json, |listener, json| listener.stages.job_started(json));
+    }
+
+    /// A job ends: a Job body with `status`.
+    pub fn job_end(&self, json: &str) {
+        self.listen(json, |listener, json| listener.stages.job_ended(json));
+        self.wake(|wake| wake.now = true);
+    }
+
+    /// An execution begins, has another plan, or ends: what is new of an Execution body.
+    pub fn execution(&self, json: &str) {
+        let mut stages = HashSet::new();
+        self.listen(json, |listener, json| {
+            listener.stages.execution(json);
+            let ended = json.number("execution").filter(|_| json.contains_key("ended_ms"));
+            if let Some(id) = ended {
+                stages = listener.stages.of_execution(id);
+                let scopes = listener.foreign.scopes();
+                scopes
+                    .filter(|(_, scope)| scope.execution == Some(id))
+                    .for_each(|(_, scope)| scope.dirty = true);
+            }
+        });
+        // Its last plan is known: figures may belong to other nodes now.
+        if !stages.is_empty() {
+            let mut steps = lock(&self.steps);
+            let here = steps.sites().filter(|(_, site)| site.ran_in_any(&stages));
+            here.for_each(|(_, site)| site.dirty = true);
+        }
+    }
+
+    /// A line of a log: a LogLine body.
+    pub fn log_line(&self, json: &str) {
+        let Some(line) = object(json) else { return self.unreadable() };
+        if self.log.is_some() {
+            lock(&self.pending).log_line(line);
+        }
+    }
+
+    /// A numbered event has arrived, and all that was posted before it.
+    pub fn sentinel(&self, number: u64) {
+        self.barrier.sentinel(number);
+    }
+
+    /// Waits at most `timeout` until that has happened; whether it has.
+    pub fn reached(&self, number: u64, timeout: Duration) -> bool {
+        self.barrier.reached(number, timeout)
+    }
+
+    /// How many events Spark has dropped, in all.
+    pub fn dropped_events(&self, count: u64) {
+        let mut guard = lock(&self.listener);
+        let listener = &mut *guard;
+        if count > listener.dropped {
+            if listener.dropped == 0 {
+                listener.foreign.scopes().for_each(|(_, scope)| scope.dirty = true);
+            }
+            listener.dropped = count;
+        }
+    }
+
+    /// Something of ours failed in a callback of Spark's.
+    pub fn callback_failed(&self, what: &str) {
+        let mut listener = lock(&self.listener);
+        listener.callback_errors += 1;
+        listener.first_error.get_or_insert_with(|| cut(what, 1024).to_string());
+    }
+
+    fn listen(&self, json: &str, action: impl FnOnce(&mut Listener, &Object)) {
+        let Some(json) = object(json) else { return self.unreadable() };
+        let mut listener = lock(&self.listener);
+        listener.events += 1;
+        action(&mut listener, &json);
+    }
+
+    pub(super) fn unreadable(&self) {
+        lock(&self.listener).unreadable += 1;
+    }
+}

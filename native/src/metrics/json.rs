@@ -1,0 +1,74 @@
+//! JSON that comes from the JVM: nothing in it is believed to be there, to be of a kind, or to be short.
+
+use serde_json::{Map, Value};
+
+/// A JSON object.
+pub(super) type Object = Map<String, Value>;
+
+/// The object that a text is; `None` if it is none.
+pub(super) fn object(text: &str) -> Option<Object> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Some(object),
+        _ => None,
+    }
+}
+
+/// Reads of an object.
+pub(super) trait Reads {
+    /// A whole number.
+    fn number(&self, name: &str) -> Option<u64>;
+    /// A whole number that fits.
+    fn number32(&self, name: &str) -> Option<u32>;
+    /// A text; "" where there is none.
+    fn text(&self, name: &str) -> &str;
+    /// Whether it is there and true.
+    fn is(&self, name: &str) -> bool;
+    /// A list; empty where there is none.
+    fn list(&self, name: &str) -> &[Value];
+    /// A list of whole numbers, others left out.
+    fn numbers(&self, name: &str) -> Vec<u64>;
+}
+
+impl Reads for Object {
+    fn number(&self, name: &str) -> Option<u64> {
+        self.get(name)?.as_u64()
+    }
+
+    fn number32(&self, name: &str) -> Option<u32> {
+        u32::try_from(self.number(name)?).ok()
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    fn list(&self, name: &str) -> &[Value] {
+        self.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn numbers(&self, name: &str) -> Vec<u64> {
+        self.list(name).iter().filter_map(Value::as_u64).collect()
+    }
+}
+
+/// Copies those of `names` that are there; texts are cut to `longest` bytes.
+pub(super) fn copy(from: &Object, to: &mut Object, names: &[&str], longest: usize) {
+    for name in names {
+        let Some(value) = from.get(*name).filter(|value| !value.is_null()) else { continue };
+        let value = match value {
+            Value::String(text) => Value::from(cut(text, longest)),
+            other => other.clone(),
+        };
+        to.insert(name.to_string(), value);
+    }
+}
+
+/// The beginning of a text, between characters.
+pub(super) fn cut(text: &str, longest: usize) -> &str {
+    let end = (0..=longest.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}

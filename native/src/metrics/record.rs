@@ -1,0 +1,129 @@
+//! Where events go: the ship log, or what a test puts in its place.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{json, Map, Value};
+
+use crate::error::Result;
+use crate::shiplog::{Cause, Options, ShipLog};
+pub use crate::shiplog::{Event, Kind, Sequence};
+use crate::sinks::{Shipper, Sink};
+
+/// What closing the log may take though sinks have taken all the time that there was.
+const LEAST_TO_CLOSE: Duration = Duration::from_millis(500);
+
+/// Takes events. Nothing of it blocks but [`Record::sync`] and [`Record::close`].
+pub trait Record: Send + Sync {
+    /// Takes an event; [`Sequence::NONE`] if it is lost, which the record counts.
+    fn append(&self, event: Event) -> Sequence;
+
+    /// Waits until all that was taken survives a crash of the machine.
+    fn sync(&self, timeout: Duration) -> Result<Sequence>;
+
+    /// Takes no more, and says that the application has ended.
+    fn close(&self, timeout: Duration) -> Result<()>;
+
+    /// What it counts of itself, as a Health event has it.
+    fn health(&self) -> Value;
+
+    /// What it counts of where it ships to, by name, as a Health event has it.
+    fn sinks(&self) -> Value {
+        json!({})
+    }
+
+    /// An application of the same run that never ended.
+    fn predecessor(&self) -> Option<String>;
+}
+
+/// The ship log with the threads that ship what is in it.
+pub(super) struct Logged {
+    log: ShipLog,
+    shipper: Option<Shipper>,
+}
+
+impl Logged {
+    /// Opens the log and starts to ship it. Sinks that cannot be started are told in the process's log; what they miss stays in
+    /// the ship log.
+    pub(super) fn open(
+        root: &Path,
+        application: &str,
+        options: Options,
+        sinks: Vec<Box<dyn Sink>>,
+    ) -> Result<Logged> {
+        let log = ShipLog::open(root, application, options)?;
+        let shipper = match Shipper::start(&log, sinks) {
+            Ok(shipper) => Some(shipper),
+            Err(error) => {
+                log::warn!("metrics of {application} are logged and not shipped: {error}");
+                None
+            }
+        };
+        Ok(Logged { log, shipper })
+    }
+}
+
+impl Record for Logged {
+    fn append(&self, event: Event) -> Sequence {
+        self.log.append(event)
+    }
+
+    fn sync(&self, timeout: Duration) -> Result<Sequence> {
+        self.log.sync(timeout)
+    }
+
+    fn close(&self, timeout: Duration) -> Result<()> {
+        let start = Instant::now();
+        let durable = self.log.sync(timeout);
+        if let Some(shipper) = &self.shipper {
+            let late = shipper.stop(timeout.saturating_sub(start.elapsed()));
+            if !late.is_empty() {
+                log::warn!(
+                    "the next start, or `andiron ship`, ships what these have not had: {}",
+                    late.join(", ")
+                );
+            }
+        }
+        self.log.close(timeout.saturating_sub(start.elapsed()).max(LEAST_TO_CLOSE))?;
+        durable.map(drop)
+    }
+
+    fn health(&self) -> Value {
+        let health = self.log.health();
+        let lost = Cause::ALL.iter().map(|cause| (cause.name(), health.lost(*cause))).filter(|(_, n)| *n > 0);
+        let lost: Map<String, Value> = lost.map(|(cause, n)| (cause.to_string(), json!(n))).collect();
+        let mut told = json!({
+            "appended": health.appended,
+            "durable": health.durable,
+            "bytes": health.bytes,
+            "syncs": health.syncs,
+            "failures": health.failures,
+            "lost": lost,
+        });
+        if let Some(failure) = health.last_failure {
+            told["last_failure"] = Value::from(failure);
+        }
+        told
+    }
+
+    fn sinks(&self) -> Value {
+        let sinks = self.shipper.iter().flat_map(Shipper::health);
+        let told = sinks.map(|(name, health)| {
+            let mut told = json!({
+                "sent": health.sent,
+                "retried": health.retried,
+                "behind": health.behind,
+                "dropped": health.dropped,
+            });
+            if let Some(failure) = health.last_failure {
+                told["last_failure"] = Value::from(failure);
+            }
+            (name, told)
+        });
+        Value::Object(told.collect())
+    }
+
+    fn predecessor(&self) -> Option<String> {
+        self.log.predecessor().map(str::to_string)
+    }
+}

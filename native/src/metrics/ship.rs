@@ -1,0 +1,309 @@
+//! What has changed, as events.
+//!
+//! A thing keeps the signature of what was last shipped of it and how often that was: it is shipped again only if its
+//! signature differs. How far a running stage has come is no part of a signature, and neither is a time.
+
+use serde_json::{json, Value};
+use twox_hash::XxHash3_64;
+
+use super::amount::{long, Amount};
+use super::foreign::{Accumulator, Column, Scope, ScopeId};
+use super::json::{Object, Reads};
+use super::record::{Event, Kind};
+use super::stages::Stages;
+use super::steps::{Site, SiteFigure};
+
+/// What was last shipped of a thing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Shipped {
+    revision: u64,
+    signature: u64,
+}
+
+impl Shipped {
+    /// The revision to ship it with, unless it was shipped with this signature.
+    pub(super) fn revise(&mut self, signature: &str) -> Option<u64> {
+        let signature = XxHash3_64::oneshot(signature.as_bytes());
+        if self.revision > 0 && self.signature == signature {
+            return None;
+        }
+        *self = Shipped { revision: self.revision + 1, signature };
+        Some(self.revision)
+    }
+}
+
+/// An event but for what all events of the application have.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) kind: Kind,
+    /// What follows the application in the id.
+    pub(super) id: String,
+    pub(super) revision: u64,
+    pub(super) body: Object,
+}
+
+/// What all events of an application have.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) application: String,
+    pub(super) attempt: String,
+}
+
+impl Identity {
+    /// The event of a draft.
+    pub(super) fn event(&self, draft: Draft, now_ms: u64) -> Event {
+        let Draft { kind, id, revision, mut body } = draft;
+        body.insert("v".to_string(), json!(1));
+        body.insert("app_id".to_string(), json!(self.application));
+        body.insert("app_attempt".to_string(), json!(self.attempt));
+        body.entry("ts_ms").or_insert_with(|| json!(now_ms));
+        let id = if id.is_empty() {
+            self.application.clone()
+        } else {
+            format!("{}|{}|{id}", self.application, self.attempt)
+        };
+        Event { kind, id, revision, body: Value::Object(body).to_string() }
+    }
+}
+
+/// The Metric of one accumulator in one scope, if it differs from what was shipped.
+pub(super) fn column(
+    id: ScopeId,
+    scope: &mut Scope,
+    at: usize,
+    accumulator: &Accumulator,
+    stages: &Stages,
+    events_dropped: u64,
+) -> Option<Draft> {
+    let reason = column_reason(scope, scope.columns.get(at)?, accumulator, events_dropped);
+    let (reported, total, execution) = (scope.reported, scope.total.max(scope.reported), scope.execution);
+    let column = scope.columns.get_mut(at)?;
+    let mut body = Object::new();
+    put(&mut body, "source", Some(json!("accumulator")));
+    put(&mut body, "acc", Some(json!(*accumulator.name)));
+    put(
+        &mut body,
+        "type",
+        Some(json!(if matches!(column.attempted, Amount::Double(_)) { "double" } else { "long" })),
+    );
+    put(&mut body, "scope", Some(json!(id.to_string())));
+    put(&mut body, "attempted", column.attempted.json());
+    put(&mut body, "committed", column.committed().json());
+    put(&mut body, "execution_id", execution.map(|id| json!(id)));
+    exactness(&mut body, &reason);
+    let stage_ids = column.stages.clone();
+    place(&mut body, &stage_ids, stages);
+    let mut nodes: Vec<Value> = Vec::new();
+    for node in stage_ids.iter().flat_map(|id| stages.nodes_of(*id)) {
+        if !nodes.contains(&node) {
+            nodes.push(node);
+        }
+    }
+    put(&mut body, "plan_nodes", Some(Value::from(nodes)));
+    let revision = column.shipped.revise(&signature(&body, reported >= total))?;
+    coverage(&mut body, i64::from(reported), i64::from(total));
+    put(&mut body, "scopes", Some(json!(accumulator.scopes.len())));
+    put(&mut body, "events_dropped", Some(json!(events_dropped)));
+    Some(Draft { kind: Kind::Metric, id: format!("{}|{id}", accumulator.name), revision, body })
+}
+
+/// Why an accumulator's figure is not exact, or nothing.
+pub(super) fn column_reason(
+    scope: &Scope,
+    column: &Column,
+    accumulator: &Accumulator,
+    events_dropped: u64,
+) -> String {
+    let mut reasons: Vec<String> = Vec::new();
+    let mut say = |holds: bool, text: String| {
+        if holds {
+            reasons.push(text);
+        }
+    };
+    say(events_dropped > 0, "Spark dropped events of the listener's queue".to_string());
+    let missing: u64 = scope.missing.values().map(|n| u64::from(*n)).sum();
+    say(missing > 0, format!("{missing} ends of tasks never arrived"));
+    say(
+        accumulator.collected,
+        "the program let go of the accumulator, and Spark drops its updates".to_string(),
+    );
+    say(scope.refused || accumulator.refused, "more partitions than the driver keeps".to_string());
+    say(scope.rolled_back, "a stage whose rows come in another order each time was rolled back".to_string());
+    say(scope.partial > 0, "an action read only a part of its rows (take, limit)".to_string());
+    say(scope.repeats, "a stage computes the same rows for several of its tasks (cartesian)".to_string());
+    say(
+        column.differs,
+        "a later job computed it again with another result (a cache, or other rows)".to_string(),
+    );
+    let several = accumulator.scopes.len() > 1;
+    say(several, "it is counted at several terminal RDDs, whose rows may be the same".to_string());
+    say(scope.reported < scope.total, format!("not all of {} partitions have reported", scope.total));
+    reasons.join("; ")
+}
+
+/// The Metrics of a site that differ from what was shipped. `name` gives the counters' names.
+pub(super) fn site(
+    site: &mut Site,
+    figure: &SiteFigure,
+    stages: &Stages,
+    name: impl Fn(usize) -> String,
+) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    site.shipped.resize(figure.counters(), Shipped::default());
+    for counter in 0..figure.counters() {
+        let acc = name(counter);
+        let mut body = Object::new();
+        put(&mut body, "source", Some(json!("step")));
+        put(&mut body, "step", Some(json!(*site.name)));
+        put(&mut body, "site", Some(json!(site.label)));
+        put(&mut body, "acc", Some(json!(acc)));
+        put(&mut body, "type", Some(json!("long")));
+        put(&mut body, "scope", Some(json!(format!("step:{}", site.label))));
+        put(&mut body, "instance", Some(json!(figure.instance)));
+        put(&mut body, "attempted", Some(long(figure.attempted.of(counter))));
+        put(&mut body, "committed", Some(long(figure.committed.of(counter))));
+        exactness(&mut body, &figure.reason);
+        let changed =
+            |mask: &[u64]| mask.get(counter / 64).is_some_and(|word| word >> (counter % 64) & 1 == 1);
+        let ids: Vec<(u32, u32)> =
+            figure.stages.iter().filter(|(_, mask)| changed(mask)).map(|(id, _)| *id).collect();
+        place(&mut body, &ids, stages);
+        let here: Vec<(u32, u32)> = figure.stages.iter().map(|(id, _)| *id).collect();
+        step_nodes(&mut body, site, &here, stages);
+        let others = figure.others.iter().map(|other| {
+            json!({
+                "instance": other.instance,
+                "value": long(other.committed.of(counter)),
+                "covered": other.committed.covered.max(0),
+                "total": other.total,
+            })
+        });
+        put(&mut body, "other_instances", Some(others.collect()));
+        let Some(shipped) = site.shipped.get_mut(counter) else { continue };
+        let Some(revision) = shipped.revise(&signature(&body, figure.is_whole())) else { continue };
+        coverage(&mut body, figure.committed.covered, i64::from(figure.total));
+        put(&mut body, "events_dropped", Some(json!(0)));
+        let id = format!("{}/{acc}|step:{}", site.name, site.label);
+        drafts.push(Draft { kind: Kind::Metric, id, revision, body });
+    }
+    drafts
+}
+
+/// The execution, and the nodes of its plan that are this operator.
+fn step_nodes(body: &mut Object, site: &Site, ids: &[(u32, u32)], stages: &Stages) {
+    let execution = ids.iter().rev().find_map(|(stage, _)| stages.execution_of(*stage));
+    put(body, "execution_id", execution.map(|id| json!(id)));
+    let name = format!("AndironStep {}: {}", site.name, site.plain());
+    let nodes = execution.and_then(|id| stages.executions.get(&id)).map(|e| e.nodes_named(&name));
+    put(body, "plan_nodes", Some(Value::from(nodes.unwrap_or_default())));
+}
+
+/// The stages that changed it, and the job of the last.
+fn place(body: &mut Object, ids: &[(u32, u32)], stages: &Stages) {
+    let list = ids.iter().map(|(stage, attempt)| json!({"stage": stage, "attempt": attempt}));
+    put(body, "stages", Some(list.collect()));
+    let job = ids.last().and_then(|(stage, _)| stages.jobs_of(*stage).first());
+    put(body, "job_id", job.map(|job| json!(job)));
+}
+
+fn exactness(body: &mut Object, reason: &str) {
+    put(body, "exact", Some(json!(reason.is_empty())));
+    put(body, "reason", Some(json!(reason)).filter(|_| !reason.is_empty()));
+}
+
+fn coverage(body: &mut Object, reported: i64, total: i64) {
+    put(body, "partitions_reported", Some(json!(reported.max(0))));
+    put(body, "partitions_total", Some(json!(total)));
+    put(body, "final", Some(json!(reported >= total)));
+}
+
+/// What makes a revision. How many of its partitions have reported is told by what differs besides, or by all having done so.
+fn signature(body: &Object, whole: bool) -> String {
+    let mut significant = body.clone();
+    if !whole {
+        significant.remove("reason");
+        for other in
+            significant.get_mut("other_instances").and_then(Value::as_array_mut).into_iter().flatten()
+        {
+            if let Some(other) = other.as_object_mut() {
+                other.remove("covered");
+            }
+        }
+    }
+    format!("{whole} {}", Value::Object(significant))
+}
+
+/// The Stage of an attempt, if it differs from what was shipped. `changed`: names of steps, and of counters.
+pub(super) fn stage(
+    id: (u32, u32),
+    stages: &mut Stages,
+    (mut steps, mut changed): (Vec<String>, Vec<String>),
+) -> Option<Draft> {
+    let jobs = stages.jobs_of(id.0).to_vec();
+    let stage = stages.attempts.get_mut(&id)?;
+    let mut body = stage.event();
+    steps.sort_unstable();
+    steps.dedup();
+    changed.sort_unstable();
+    put(&mut body, "job_ids", Some(json!(jobs)));
+    put(&mut body, "steps", Some(json!(steps)));
+    put(&mut body, "changed", Some(json!(changed)));
+    let revision = stage.shipped.revise(&Value::Object(body.clone()).to_string())?;
+    Some(Draft { kind: Kind::Stage, id: format!("stage:{}.{}", id.0, id.1), revision, body })
+}
+
+/// The Jobs and Executions that differ from what was shipped.
+pub(super) fn jobs_and_executions(stages: &mut Stages) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    for (id, job) in stages.jobs.iter_mut().filter(|(_, job)| job.dirty) {
+        job.dirty = false;
+        if let Some(revision) = job.shipped.revise(&Value::Object(job.body.clone()).to_string()) {
+            drafts.push(Draft { kind: Kind::Job, id: format!("job:{id}"), revision, body: job.body.clone() });
+        }
+    }
+    for (id, execution) in stages.executions.iter_mut().filter(|(_, execution)| execution.dirty) {
+        execution.dirty = false;
+        let body = execution.event();
+        if let Some(revision) = execution.shipped.revise(&Value::Object(body.clone()).to_string()) {
+            drafts.push(Draft { kind: Kind::Execution, id: format!("execution:{id}"), revision, body });
+        }
+    }
+    drafts
+}
+
+/// How many failed rows of a step were seen and kept.
+pub(super) fn samples_summary(
+    step: &str,
+    seen: i128,
+    kept: usize,
+    complete: bool,
+    shipped: &mut Shipped,
+) -> Option<Draft> {
+    let mut body = Object::new();
+    put(&mut body, "step", Some(json!(step)));
+    put(&mut body, "seen", Some(long(seen)));
+    put(&mut body, "kept", Some(json!(kept)));
+    put(&mut body, "complete", Some(json!(complete)));
+    let revision = shipped.revise(&Value::Object(body.clone()).to_string())?;
+    Some(Draft { kind: Kind::Failure, id: format!("{step}|samples"), revision, body })
+}
+
+/// A failed row.
+pub(super) fn failure(step: &str, hash: u64, revision: u64, committed: bool, mut body: Object) -> Draft {
+    put(&mut body, "step", Some(json!(step)));
+    put(&mut body, "committed", Some(json!(committed)));
+    Draft { kind: Kind::Failure, id: format!("{step}|{hash}"), revision, body }
+}
+
+/// A line of a log; `number` counts those of its executor.
+pub(super) fn log_line(mut body: Object, number: u64) -> Draft {
+    let executor = body.text("executor").to_string();
+    body.retain(|_, value| !value.is_null());
+    Draft { kind: Kind::LogLine, id: format!("log:{executor}:{number}"), revision: 1, body }
+}
+
+fn put(body: &mut Object, name: &str, value: Option<Value>) {
+    if let Some(value) = value {
+        body.insert(name.to_string(), value);
+    }
+}

@@ -1,0 +1,284 @@
+//! Ships what has changed: one figure at a time under the locks, everything else outside of them.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem::take;
+use std::sync::Arc;
+
+use serde_json::{json, Value};
+
+use super::gate::Verdict;
+use super::json::{Object, Reads};
+use super::record::{Event, Kind, Record, Sequence};
+use super::ship::{self, Draft, Identity, Shipped};
+use super::{now_ms, Application};
+use crate::sync::lock;
+
+/// Lines of logs that are shipped.
+const MOST_LINES: u64 = 20_000;
+/// Lines of one executor's log that are shipped.
+const MOST_LINES_OF_ONE: u64 = 2_000;
+/// Events that the log refused and that are offered again.
+const MOST_REFUSED: usize = 10_000;
+/// How often.
+const MOST_TRIES: u8 = 3;
+/// Samples of a step that are shipped at a time.
+const MOST_SAMPLES: usize = 10_000;
+
+/// Events that are whole as they are, and wait to be shipped.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    drafts: Vec<Draft>,
+    lines: HashMap<String, u64>,
+    all_lines: u64,
+    lines_left_out: u64,
+    verdicts: HashMap<String, u64>,
+}
+
+impl Pending {
+    pub(super) fn log_line(&mut self, line: Object) {
+        let of_executor = self.lines.entry(line.text("executor").to_string()).or_insert(0);
+        if self.all_lines >= MOST_LINES || *of_executor >= MOST_LINES_OF_ONE {
+            self.lines_left_out += 1;
+            return;
+        }
+        self.all_lines += 1;
+        *of_executor += 1;
+        self.drafts.push(ship::log_line(line, *of_executor));
+    }
+
+    pub(super) fn verdict(&mut self, verdict: &Verdict) {
+        let number = self.verdicts.entry(verdict.step.clone()).or_insert(0);
+        *number += 1;
+        let id = format!("gate:{}:{number}", verdict.step);
+        let mut body = verdict.json();
+        body.insert("ts_ms".to_string(), json!(now_ms()));
+        self.drafts.push(Draft { kind: Kind::Verdict, id, revision: 1, body });
+    }
+}
+
+/// What only the one who ships needs.
+#[derive(Debug)]
+pub(super) struct Shipping {
+    facts: Object,
+    application: Shipped,
+    health: Shipped,
+    /// How much was lost when that was last shipped.
+    trouble: u64,
+    summaries: HashMap<Arc<str>, Shipped>,
+    refused: VecDeque<(Event, u8)>,
+}
+
+impl Shipping {
+    pub(super) fn new(facts: Object) -> Shipping {
+        Shipping {
+            facts,
+            application: Shipped::default(),
+            health: Shipped::default(),
+            trouble: 0,
+            summaries: HashMap::new(),
+            refused: VecDeque::new(),
+        }
+    }
+
+    /// The application has ended, which `json` tells more of.
+    pub(super) fn ended(&mut self, json: Object) {
+        self.facts.entry("ended_ms").or_insert_with(|| json!(now_ms()));
+        self.facts.extend(json);
+    }
+}
+
+/// Where drafts go.
+struct Outbox<'a> {
+    log: &'a dyn Record,
+    identity: &'a Identity,
+    now_ms: u64,
+    sent: usize,
+    refused: Vec<(Event, u8)>,
+}
+
+impl Outbox<'_> {
+    fn send(&mut self, draft: Draft) {
+        self.offer(self.identity.event(draft, self.now_ms), 1);
+    }
+
+    fn send_all(&mut self, drafts: impl IntoIterator<Item = Draft>) {
+        drafts.into_iter().for_each(|draft| self.send(draft));
+    }
+
+    fn offer(&mut self, event: Event, tries: u8) {
+        // A log that takes an event needs it whole, and one that does not may have it later.
+        let again = (tries < MOST_TRIES).then(|| event.clone());
+        if self.log.append(event) != Sequence::NONE {
+            self.sent += 1;
+        } else if let Some(event) = again {
+            self.refused.push((event, tries + 1));
+        }
+    }
+}
+
+impl Application {
+    /// Appends an event for everything that differs from what was shipped; gives how many were appended. Called by a thread of
+    /// its own, at stage ends and at least every second; one caller at a time.
+    pub fn ship_changes(&self) -> usize {
+        let Some(log) = self.log.clone() else { return 0 };
+        let mut shipping = lock(&self.shipping);
+        let mut out =
+            Outbox { log: &*log, identity: &self.identity, now_ms: now_ms(), sent: 0, refused: Vec::new() };
+        for (event, tries) in take(&mut shipping.refused) {
+            out.offer(event, tries);
+        }
+        self.ship_application(&mut shipping, &mut out);
+        let pending = take(&mut lock(&self.pending).drafts);
+        out.send_all(pending);
+        let jobs = ship::jobs_and_executions(&mut lock(&self.listener).stages);
+        out.send_all(jobs);
+        self.ship_accumulators(&mut out);
+        self.ship_steps(&mut shipping, &mut out);
+        self.ship_stages(&mut out);
+        let sent = out.sent;
+        shipping.refused.extend(out.refused);
+        shipping.refused.truncate(MOST_REFUSED);
+        sent
+    }
+
+    /// Appends a Health event if more was lost since the last.
+    pub(super) fn ship_trouble(&self) {
+        let cells = lock(&self.steps).refused();
+        let lost = {
+            let listener = lock(&self.listener);
+            listener.dropped + listener.late + listener.unreadable + listener.callback_errors + cells
+        };
+        if std::mem::replace(&mut lock(&self.shipping).trouble, lost) != lost {
+            self.ship_health();
+        }
+    }
+
+    /// Appends a Health event, if anything in it differs from the last.
+    pub(super) fn ship_health(&self) {
+        let Some(log) = self.log.clone() else { return };
+        let mut shipping = lock(&self.shipping);
+        let body = self.health(&*log);
+        let Some(revision) = shipping.health.revise(&Value::Object(body.clone()).to_string()) else { return };
+        let draft = Draft { kind: Kind::Health, id: "health".to_string(), revision, body };
+        log.append(self.identity.event(draft, now_ms()));
+    }
+
+    fn health(&self, log: &dyn Record) -> Object {
+        let lines = lock(&self.pending).lines_left_out;
+        let cells = lock(&self.steps).refused();
+        let listener = lock(&self.listener);
+        let mut callbacks = json!({"errors": listener.callback_errors});
+        if let Some(first) = &listener.first_error {
+            callbacks["first"] = json!(first);
+        }
+        let mut body = Object::new();
+        body.insert("log".to_string(), log.health());
+        body.insert("sinks".to_string(), log.sinks());
+        body.insert("callbacks".to_string(), callbacks);
+        body.insert(
+            "listener".to_string(),
+            json!({
+                "events": listener.events,
+                "dropped": listener.dropped,
+                "late": listener.late,
+                "unnamed": listener.foreign.unnamed(),
+                "unreadable": listener.unreadable,
+                "cells_refused": cells,
+                "log_lines_left_out": lines,
+            }),
+        );
+        body
+    }
+
+    fn ship_application(&self, shipping: &mut Shipping, out: &mut Outbox<'_>) {
+        let body = shipping.facts.clone();
+        let Some(revision) = shipping.application.revise(&Value::Object(body.clone()).to_string()) else {
+            return;
+        };
+        out.send(Draft { kind: Kind::Application, id: String::new(), revision, body });
+    }
+
+    fn ship_accumulators(&self, out: &mut Outbox<'_>) {
+        let dirty: Vec<_> = {
+            let mut listener = lock(&self.listener);
+            let scopes = listener.foreign.scopes();
+            scopes
+                .filter_map(|(id, scope)| take(&mut scope.dirty).then_some((id, scope.columns.len())))
+                .collect()
+        };
+        for (id, columns) in dirty {
+            for at in 0..columns {
+                let draft = {
+                    let mut guard = lock(&self.listener);
+                    let listener = &mut *guard;
+                    let dropped = listener.dropped;
+                    listener.foreign.scope_and_names(id).and_then(|(scope, names)| {
+                        let accumulator = names.get(&scope.columns.get(at)?.acc)?;
+                        ship::column(id, scope, at, accumulator, &listener.stages, dropped)
+                    })
+                };
+                out.send_all(draft);
+            }
+        }
+    }
+
+    fn ship_steps(&self, shipping: &mut Shipping, out: &mut Outbox<'_>) {
+        let dirty: Vec<u64> = {
+            let mut book = lock(&self.steps);
+            book.sites().filter_map(|(id, site)| take(&mut site.dirty).then_some(id)).collect()
+        };
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for id in dirty {
+            let drafts = {
+                let mut book = lock(&self.steps);
+                let listener = lock(&self.listener);
+                let Some(site) = book.site(id) else { continue };
+                if !names.contains(&site.name) {
+                    names.push(Arc::clone(&site.name));
+                }
+                let Some(figure) = site.figure(None) else { continue };
+                let step = site.step;
+                let counters: Vec<String> = (0..figure.counters()).map(|at| book.counter(step, at)).collect();
+                let Some(site) = book.site(id) else { continue };
+                ship::site(site, &figure, &listener.stages, |at| {
+                    counters.get(at).cloned().unwrap_or_default()
+                })
+            };
+            out.send_all(drafts);
+        }
+        for name in names {
+            self.ship_samples(&name, shipping, out);
+        }
+    }
+
+    fn ship_samples(&self, step: &Arc<str>, shipping: &mut Shipping, out: &mut Outbox<'_>) {
+        let revised = lock(&self.steps).revise_samples(step, MOST_SAMPLES);
+        for (hash, revision, counts) in revised {
+            let body = lock(&self.steps).sample(step, hash);
+            out.send_all(body.map(|body| ship::failure(step, hash, revision, counts, body)));
+        }
+        let Some(summary) = lock(&self.steps).summary(step) else { return };
+        let shipped = shipping.summaries.entry(Arc::clone(step)).or_default();
+        out.send_all(ship::samples_summary(step, summary.seen, summary.kept, summary.complete, shipped));
+    }
+
+    fn ship_stages(&self, out: &mut Outbox<'_>) {
+        let dirty: Vec<(u32, u32)> = {
+            let mut listener = lock(&self.listener);
+            let stages = listener.stages.attempts.iter_mut();
+            stages.filter_map(|(id, stage)| take(&mut stage.dirty).then_some(*id)).collect()
+        };
+        for id in dirty {
+            let mut changed = lock(&self.steps).changed_in(id);
+            let draft = {
+                let mut guard = lock(&self.listener);
+                let listener = &mut *guard;
+                if let Some(facts) = listener.stages.facts(id.0) {
+                    changed.1.extend(listener.foreign.changed_in(facts.rdd, id));
+                }
+                ship::stage(id, &mut listener.stages, changed)
+            };
+            out.send_all(draft);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! One execution of a query.
+
+use serde_json::{json, Value};
+
+use super::super::json::{copy, cut, Object, Reads};
+use super::super::ship::Shipped;
+use super::LONGEST;
+
+/// The longest plan.
+const LONGEST_PLAN: usize = 64 << 10;
+/// Nodes of a plan, and SQL metrics of a node, that are kept.
+const MOST_NODES: usize = 1024;
+const MOST_METRICS: usize = 64;
+
+/// A node of a plan.
+#[derive(Debug)]
+struct Node {
+    id: Value,
+    name: String,
+    metrics: Vec<u64>,
+}
+
+/// One execution of a query.
+#[derive(Debug, Default)]
+pub(in crate::metrics) struct Execution {
+    body: Object,
+    nodes: Vec<Node>,
+    limited: bool,
+    pub(in crate::metrics) dirty: bool,
+    pub(in crate::metrics) shipped: Shipped,
+}
+
+impl Execution {
+    pub(super) fn learn(&mut self, json: &Object) {
+        copy(
+            json,
+            &mut self.body,
+            &["execution", "description", "started_ms", "ended_ms", "failure"],
+            4 * LONGEST,
+        );
+        copy(json, &mut self.body, &["plan"], LONGEST_PLAN);
+        if json.contains_key("nodes") {
+            let nodes = json.list("nodes").iter().filter_map(Value::as_object).take(MOST_NODES);
+            self.nodes = nodes.map(node).collect();
+        }
+        self.limited |= self.nodes.iter().any(|node| node.name.contains("Limit"));
+        self.dirty = true;
+    }
+
+    /// Some of its operators stop reading when they have enough rows.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limited
+    }
+
+    /// Nodes that have one of these SQL metrics, which ascend.
+    pub(super) fn nodes_with(&self, metrics: &[u64]) -> Vec<Value> {
+        let has = |node: &&Node| node.metrics.iter().any(|id| metrics.binary_search(id).is_ok());
+        self.nodes.iter().filter(has).map(|node| node.id.clone()).collect()
+    }
+
+    /// Nodes of this name.
+    pub(in crate::metrics) fn nodes_named(&self, name: &str) -> Vec<Value> {
+        self.nodes.iter().filter(|node| node.name == name).map(|node| node.id.clone()).collect()
+    }
+
+    /// The body of its event.
+    pub(in crate::metrics) fn event(&self) -> Object {
+        let mut body = self.body.clone();
+        let nodes = self.nodes.iter();
+        let nodes: Vec<Value> =
+            nodes.map(|node| json!({"id": node.id, "name": node.name, "metrics": node.metrics})).collect();
+        body.insert("nodes".to_string(), Value::from(nodes));
+        body
+    }
+}
+
+fn node(json: &Object) -> Node {
+    let mut metrics = json.numbers("metrics");
+    metrics.truncate(MOST_METRICS);
+    let id = json.get("id").filter(|id| id.is_number() || id.is_string()).cloned();
+    Node {
+        id: id.unwrap_or_else(|| Value::from("")),
+        name: cut(json.text("name"), LONGEST).to_string(),
+        metrics,
+    }
+}

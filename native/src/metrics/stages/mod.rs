@@ -1,0 +1,214 @@
+//! Stages, jobs and executions: what ran, what belongs to what, and which task ends are missing.
+//!
+//! A stage belongs to the execution that its properties name, to the jobs that list it, and to the plan nodes of whose SQL
+//! metrics it changed one. Memory: the newest [`MOST_STAGES`] stage attempts, [`MOST_JOBS`] jobs and [`MOST_EXECUTIONS`]
+//! executions are kept.
+
+mod execution;
+mod stage;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::decode::{Reason, TaskEnd, TaskKind};
+use super::foreign::Facts;
+use super::json::{copy, Object, Reads};
+use super::ship::Shipped;
+pub(super) use execution::Execution;
+pub(super) use stage::Stage;
+
+const MOST_STAGES: usize = 5_000;
+const MOST_JOBS: usize = 20_000;
+const MOST_EXECUTIONS: usize = 200;
+/// The longest of most texts.
+const LONGEST: usize = 1 << 10;
+
+/// A job.
+#[derive(Debug, Default)]
+pub(super) struct Job {
+    pub(super) body: Object,
+    pub(super) stages: Vec<u32>,
+    pub(super) dirty: bool,
+    pub(super) shipped: Shipped,
+}
+
+/// What the stages of one number have in common.
+#[derive(Debug, Default)]
+struct Common {
+    facts: Facts,
+    /// As result stage it reads a part of its partitions.
+    partial: bool,
+    latest: u32,
+    /// Successes since the latest attempt was submitted.
+    successes: i64,
+    jobs: Vec<u64>,
+}
+
+/// What follows from the end of a stage attempt.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) stage: u32,
+    pub(super) rdd: u64,
+    /// Ends of successful tasks that have not arrived.
+    pub(super) missing: u32,
+    /// It ran again though its rows come in another order each time.
+    pub(super) rolled_back: bool,
+}
+
+/// The stages, jobs and executions of an application.
+#[derive(Debug, Default)]
+pub(super) struct Stages {
+    pub(super) attempts: BTreeMap<(u32, u32), Stage>,
+    pub(super) jobs: BTreeMap<u64, Job>,
+    pub(super) executions: BTreeMap<u64, Execution>,
+    common: HashMap<u32, Common>,
+}
+
+impl Stages {
+    /// A stage attempt begins.
+    pub(super) fn submitted(&mut self, json: &Object) {
+        let (Some(id), Some(rdd)) = (json.number32("stage"), json.number("rdd")) else { return };
+        let attempt = json.number32("attempt").unwrap_or(0);
+        let stage = Stage::submitted(json, id);
+        let common = self.common.entry(id).or_default();
+        let partitions = json.number32("partitions").unwrap_or(stage.tasks).max(stage.tasks);
+        let execution = json.number("execution_id").or(common.facts.execution);
+        common.facts = Facts {
+            rdd,
+            partitions: partitions.max(common.facts.partitions),
+            partial: false,
+            repeats: stage::repeats(json.list("rdds")),
+            indeterminate: json.is("indeterminate"),
+            execution,
+        };
+        if attempt == 0 {
+            common.partial = stage.tasks < partitions || stage::reads_a_part(json.text("name"));
+        }
+        (common.latest, common.successes) = (attempt, 0);
+        for job in json.numbers("job_ids") {
+            if !common.jobs.contains(&job) {
+                common.jobs.push(job);
+            }
+        }
+        self.attempts.insert((id, attempt), stage);
+        if self.attempts.len() > MOST_STAGES {
+            self.attempts.pop_first();
+        }
+        let oldest = self.attempts.first_key_value().map_or(0, |((id, _), _)| *id);
+        if self.common.len() > 2 * MOST_STAGES {
+            self.common.retain(|id, _| *id >= oldest);
+        }
+    }
+
+    /// A stage attempt ends.
+    pub(super) fn completed(&mut self, json: &Object) -> Option<Ended> {
+        let id = json.number32("stage")?;
+        let attempt = json.number32("attempt").unwrap_or(0);
+        let stage = self.attempts.get_mut(&(id, attempt))?;
+        stage.completed(json);
+        let common = self.common.get(&id)?;
+        let missing = if stage.failed() || attempt != common.latest {
+            0
+        } else {
+            (i64::from(stage.tasks) - common.successes).clamp(0, i64::from(u32::MAX)) as u32
+        };
+        let rolled_back = common.facts.indeterminate && attempt > 0;
+        Some(Ended { stage: id, rdd: common.facts.rdd, missing, rolled_back })
+    }
+
+    /// Counts a task end. Gives what its scope needs to know; `None` for a stage that nobody has heard of.
+    pub(super) fn task_end(&mut self, event: &TaskEnd<'_>) -> Option<Facts> {
+        let common = self.common.get_mut(&event.stage)?;
+        match event.reason {
+            Reason::Success => common.successes += 1,
+            Reason::Resubmitted => common.successes -= 1,
+            _ => {}
+        }
+        if let Some(stage) = self.attempts.get_mut(&(event.stage, event.stage_attempt)) {
+            stage.task_end(event);
+        }
+        let execution = common.facts.execution.and_then(|id| self.executions.get(&id));
+        let as_result = event.kind == TaskKind::Result && common.partial;
+        let partial = as_result || execution.is_some_and(|execution| execution.is_limited());
+        Some(Facts { partial, ..common.facts })
+    }
+
+    /// A job begins.
+    pub(super) fn job_started(&mut self, json: &Object) {
+        let Some(id) = json.number("job") else { return };
+        let job = self.jobs.entry(id).or_default();
+        copy(json, &mut job.body, &["job", "stages", "execution_id", "submitted_ms", "call_site"], LONGEST);
+        job.body.insert("status".to_string(), Value::from("running"));
+        job.stages = json.numbers("stages").into_iter().filter_map(|id| u32::try_from(id).ok()).collect();
+        job.dirty = true;
+        for stage in job.stages.clone() {
+            let jobs = &mut self.common.entry(stage).or_default().jobs;
+            if !jobs.contains(&id) {
+                jobs.push(id);
+            }
+        }
+        if self.jobs.len() > MOST_JOBS {
+            self.jobs.pop_first();
+        }
+    }
+
+    /// A job ends. Its stages that never began were skipped.
+    pub(super) fn job_ended(&mut self, json: &Object) {
+        let Some(job) = json.number("job").and_then(|id| self.jobs.get_mut(&id)) else { return };
+        copy(json, &mut job.body, &["ended_ms", "status", "failure"], LONGEST);
+        if job.body.text("status") == "running" {
+            let status = if json.contains_key("failure") { "failed" } else { "succeeded" };
+            job.body.insert("status".to_string(), Value::from(status));
+        }
+        job.dirty = true;
+        if job.body.text("status") != "succeeded" {
+            return;
+        }
+        let oldest = self.attempts.first_key_value().map_or(0, |((id, _), _)| *id);
+        let forgotten = |id: u32, len: usize| len >= MOST_STAGES && id < oldest;
+        for id in job.stages.clone() {
+            let ran = self.attempts.range((id, 0)..=(id, u32::MAX)).next().is_some();
+            if !ran && !forgotten(id, self.attempts.len()) {
+                self.attempts.insert((id, 0), Stage::skipped(id));
+            }
+        }
+    }
+
+    /// An execution begins, has another plan, or ends.
+    pub(super) fn execution(&mut self, json: &Object) {
+        let Some(id) = json.number("execution") else { return };
+        self.executions.entry(id).or_default().learn(json);
+        if self.executions.len() > MOST_EXECUTIONS {
+            self.executions.pop_first();
+        }
+    }
+
+    /// What a stage says of its terminal RDD.
+    pub(super) fn facts(&self, stage: u32) -> Option<&Facts> {
+        Some(&self.common.get(&stage)?.facts)
+    }
+
+    /// The jobs of a stage.
+    pub(super) fn jobs_of(&self, stage: u32) -> &[u64] {
+        self.common.get(&stage).map(|common| common.jobs.as_slice()).unwrap_or_default()
+    }
+
+    /// The execution of a stage.
+    pub(super) fn execution_of(&self, stage: u32) -> Option<u64> {
+        self.common.get(&stage)?.facts.execution
+    }
+
+    /// The stages of an execution.
+    pub(super) fn of_execution(&self, execution: u64) -> HashSet<u32> {
+        let common = self.common.iter().filter(|(_, common)| common.facts.execution == Some(execution));
+        common.map(|(id, _)| *id).collect()
+    }
+
+    /// The ids of plan nodes that ran in a stage attempt.
+    pub(super) fn nodes_of(&self, id: (u32, u32)) -> Vec<Value> {
+        let execution = self.execution_of(id.0).and_then(|execution| self.executions.get(&execution));
+        let (Some(stage), Some(execution)) = (self.attempts.get(&id), execution) else { return Vec::new() };
+        execution.nodes_with(&stage.metrics)
+    }
+}

@@ -1,0 +1,126 @@
+//! One stage attempt.
+
+use std::collections::HashSet;
+
+use serde_json::{json, Value};
+
+use super::super::decode::{Reason, TaskEnd};
+use super::super::json::{copy, Object, Reads};
+use super::super::ship::Shipped;
+use super::LONGEST;
+
+/// SQL metrics of a stage that are remembered.
+const MOST_METRICS: usize = 10_000;
+/// The longest stack of a stage's call site.
+const LONGEST_DETAILS: usize = 4 << 10;
+/// Actions that stop reading when they have enough.
+const PARTIAL: [&str; 10] = [
+    "take",
+    "takeAsync",
+    "first",
+    "head",
+    "show",
+    "isEmpty",
+    "tail",
+    "takeAsList",
+    "lookup",
+    "toLocalIterator",
+];
+
+/// One stage attempt.
+#[derive(Debug, Default)]
+pub(in crate::metrics) struct Stage {
+    pub(in crate::metrics) body: Object,
+    pub(in crate::metrics) tasks: u32,
+    pub(in crate::metrics) running: bool,
+    /// SQL metrics that it changed, in ascending order.
+    pub(in crate::metrics) metrics: Vec<u64>,
+    pub(in crate::metrics) dirty: bool,
+    pub(in crate::metrics) shipped: Shipped,
+    succeeded_tasks: u64,
+    failed_tasks: u64,
+}
+
+impl Stage {
+    pub(super) fn submitted(json: &Object, id: u32) -> Stage {
+        let mut stage = Stage {
+            tasks: json.number32("tasks").unwrap_or(0),
+            running: true,
+            dirty: true,
+            ..Stage::default()
+        };
+        stage.body.insert("stage".to_string(), Value::from(id));
+        stage.body.insert("attempt".to_string(), Value::from(json.number32("attempt").unwrap_or(0)));
+        copy(
+            json,
+            &mut stage.body,
+            &["name", "call_site", "execution_id", "rdd", "tasks", "submitted_ms"],
+            LONGEST,
+        );
+        copy(json, &mut stage.body, &["details"], LONGEST_DETAILS);
+        stage.status("running");
+        stage
+    }
+
+    /// A stage that did not run, since what it makes was there.
+    pub(super) fn skipped(id: u32) -> Stage {
+        let mut stage = Stage { dirty: true, ..Stage::default() };
+        stage.body.insert("stage".to_string(), Value::from(id));
+        stage.body.insert("attempt".to_string(), Value::from(0));
+        stage.status("skipped");
+        stage
+    }
+
+    pub(super) fn completed(&mut self, json: &Object) {
+        copy(json, &mut self.body, &["submitted_ms", "completed_ms", "failure"], LONGEST_DETAILS);
+        self.metrics = json.numbers("accumulables");
+        self.metrics.sort_unstable();
+        self.metrics.truncate(MOST_METRICS);
+        self.status(if self.failed() { "failed" } else { "succeeded" });
+        (self.running, self.dirty) = (false, true);
+    }
+
+    pub(super) fn failed(&self) -> bool {
+        !self.body.text("failure").is_empty()
+    }
+
+    pub(super) fn task_end(&mut self, event: &TaskEnd<'_>) {
+        match event.reason {
+            Reason::Success => self.succeeded_tasks += 1,
+            Reason::Resubmitted => {}
+            _ => self.failed_tasks += 1,
+        }
+        // While it runs, the figures of its tasks are no news of their own.
+        self.dirty |= !self.running;
+    }
+
+    fn status(&mut self, status: &str) {
+        self.body.insert("status".to_string(), Value::from(status));
+    }
+
+    /// The body of its event, but for what others know.
+    pub(in crate::metrics) fn event(&self) -> Object {
+        let mut body = self.body.clone();
+        if self.body.text("status") != "skipped" {
+            body.insert("succeeded_tasks".to_string(), json!(self.succeeded_tasks));
+            body.insert("failed_tasks".to_string(), json!(self.failed_tasks));
+        }
+        body
+    }
+}
+
+/// Whether a stage of this name is that of an action that stops reading when it has enough. Spark names stages after actions:
+/// `take at Job.scala:12`.
+pub(super) fn reads_a_part(name: &str) -> bool {
+    name.split_once(" at ").is_some_and(|(action, _)| PARTIAL.contains(&action))
+}
+
+/// Whether some RDD of a stage is computed more than once in it: each of its partitions by several tasks, as below a
+/// cartesian product, or by one task several times, as below a union with itself.
+pub(super) fn repeats(rdds: &[Value]) -> bool {
+    let rdds = || rdds.iter().filter_map(Value::as_object);
+    let here: HashSet<u64> = rdds().filter_map(|rdd| rdd.number("id")).collect();
+    let mut read = HashSet::new();
+    let mut parents = rdds().flat_map(|rdd| rdd.numbers("parents")).filter(|parent| here.contains(parent));
+    rdds().any(|rdd| rdd.text("name").contains("Cartesian")) || parents.any(|parent| !read.insert(parent))
+}

@@ -1,0 +1,82 @@
+//! The step book's samples: which of them count, what is to be shipped of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Part, Site, StepBook};
+use crate::samples::{Cause, Origin};
+
+/// What is shipped of a sample: its hash, its revision, and whether it counts.
+pub(in crate::metrics) type Revised = (u64, u64, bool);
+
+/// How many failed rows of a step were seen, how many samples are kept, and whether these show all.
+pub(in crate::metrics) struct Summary {
+    pub(in crate::metrics) seen: i128,
+    pub(in crate::metrics) kept: usize,
+    pub(in crate::metrics) complete: bool,
+}
+
+impl StepBook {
+    /// The samples of a step that are to be shipped, which they count as from now on. At most `most`.
+    pub(in crate::metrics) fn revise_samples(&mut self, step: &str, most: usize) -> Vec<Revised> {
+        let Some(samples) = self.samples.of(step) else { return Vec::new() };
+        let sites = &self.sites;
+        let revised = samples.iter_mut().filter_map(|(hash, sample)| {
+            let counted = counts(sites, sample.origin());
+            sample.revise(counted).map(|revision| (hash, revision, counted))
+        });
+        revised.take(most).collect()
+    }
+
+    /// The body of a sample, if it is still kept.
+    pub(in crate::metrics) fn sample(&mut self, step: &str, hash: u64) -> Option<Map<String, Value>> {
+        self.samples.body(step, hash)
+    }
+
+    /// `None` for a step of which no row has failed.
+    pub(in crate::metrics) fn summary(&mut self, step: &str) -> Option<Summary> {
+        let folded = self
+            .steps
+            .values()
+            .filter(|other| &*other.name == step)
+            .filter_map(|other| other.folded.as_ref());
+        let sums = || {
+            self.sites
+                .values()
+                .filter(|site| &*site.name == step)
+                .filter_map(Site::committed)
+                .chain(folded.clone())
+        };
+        let seen = sums().map(|sums| sums.seen).sum();
+        let cut = sums().any(|sums| sums.cut > 0);
+        let samples = self.samples.of(step);
+        if samples.is_none() && seen == 0 {
+            return None;
+        }
+        let (kept, lost) = samples.map_or((0, false), |samples| (samples.len(), samples.is_cut()));
+        Some(Summary { seen, kept, complete: !cut && !lost })
+    }
+
+    /// The most frequent causes among the samples that count of a part of a step.
+    pub(in crate::metrics) fn causes(&self, step: &str, part: Part<'_>, most: usize) -> Vec<Cause> {
+        let asked = |origin: Origin| {
+            self.sites.get(&origin.site).is_some_and(|site| part.has(origin.site, site.step))
+        };
+        self.samples.causes(step, most, |origin| asked(origin) && counts(&self.sites, origin))
+    }
+
+    /// A stage was rolled back whose rows come in another order each time: operators that ran there are not exact.
+    pub(in crate::metrics) fn rolled_back(&mut self, stage: u32) {
+        for site in self.sites.values_mut().filter(|site| site.ran_in(stage)) {
+            (site.rolled_back, site.dirty) = (true, true);
+        }
+    }
+}
+
+/// Whether what a sample shows counts: its attempt is the one that its cell keeps. Of an instance whose cells are gone those
+/// count that had not failed.
+fn counts(sites: &BTreeMap<u64, Site>, origin: Origin) -> bool {
+    let kept = sites.get(&origin.site).and_then(|site| site.kept(origin.instance, origin.partition));
+    !origin.failed && kept.is_none_or(|task| task == origin.task)
+}

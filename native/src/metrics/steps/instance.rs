@@ -1,0 +1,136 @@
+//! One physical execution of a step's operator: its partitions, and the sums over them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::super::decode::MOST_COUNTERS;
+use super::cell::{Attempt, Cell, Merged};
+
+/// Stages that are remembered for an instance.
+const MOST_STAGES: usize = 1024;
+
+/// A set of counters.
+pub(in crate::metrics) type Mask = [u64; MOST_COUNTERS / 64];
+
+/// Sums over cells. Kept up to date by adding and taking away, never by counting again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::metrics) struct Sums {
+    /// By counter; a counter that is not there is 0.
+    pub(in crate::metrics) counters: Vec<i128>,
+    /// Rows that failed.
+    pub(in crate::metrics) seen: i128,
+    /// Cells that were read to their end.
+    pub(in crate::metrics) covered: i64,
+    /// Cells whose samples do not show every row that failed.
+    pub(in crate::metrics) cut: i64,
+}
+
+impl Sums {
+    fn change(&mut self, attempt: &Attempt, sign: i64) {
+        if self.counters.len() < attempt.counters.len() {
+            self.counters.resize(attempt.counters.len(), 0);
+        }
+        for (sum, value) in self.counters.iter_mut().zip(&attempt.counters) {
+            *sum += i128::from(*value) * i128::from(sign);
+        }
+        self.seen += i128::from(attempt.seen) * i128::from(sign);
+        self.covered += i64::from(attempt.complete) * sign;
+        self.cut += i64::from(!attempt.samples_whole) * sign;
+    }
+
+    /// The sum of a counter.
+    pub(in crate::metrics) fn of(&self, counter: usize) -> i128 {
+        self.counters.get(counter).copied().unwrap_or(0)
+    }
+
+    pub(super) fn add(&mut self, other: &Sums) {
+        if self.counters.len() < other.counters.len() {
+            self.counters.resize(other.counters.len(), 0);
+        }
+        for (sum, more) in self.counters.iter_mut().zip(&other.counters) {
+            *sum += more;
+        }
+        self.seen += other.seen;
+        self.covered += other.covered;
+        self.cut += other.cut;
+    }
+}
+
+/// One physical execution.
+#[derive(Debug, Default)]
+pub(super) struct Instance {
+    /// Its partitions; known from its first cell.
+    pub(super) total: u32,
+    /// Over the attempts that count.
+    pub(super) committed: Sums,
+    /// Over all attempts.
+    pub(super) attempted: Sums,
+    /// Where it ran, and which counters changed there.
+    pub(super) stages: BTreeMap<(u32, u32), Mask>,
+    cells: HashMap<u32, Cell>,
+    settled: bool,
+}
+
+impl Instance {
+    /// Whether every partition was read to its end.
+    pub(super) fn is_whole(&self) -> bool {
+        self.committed.covered >= i64::from(self.total)
+    }
+
+    /// Lets its cells go; it counts no more. Gives how many there were.
+    pub(super) fn settle(&mut self) -> usize {
+        self.settled = true;
+        std::mem::take(&mut self.cells).len()
+    }
+
+    /// Whether it counts no more.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Its cells.
+    pub(super) fn cells(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Whether a partition has a cell already.
+    pub(super) fn has(&self, partition: u32) -> bool {
+        self.cells.contains_key(&partition)
+    }
+
+    /// The task attempt that counts for a partition.
+    pub(super) fn kept(&self, partition: u32) -> Option<u64> {
+        Some(self.cells.get(&partition)?.kept()?.task)
+    }
+
+    /// Merges an attempt; false: nothing changed.
+    pub(super) fn merge(&mut self, partition: u32, attempt: Attempt) -> bool {
+        self.note_stage(&attempt);
+        let cell = self.cells.entry(partition).or_default();
+        let before = cell.kept().cloned();
+        let (new, stage) = (attempt.clone(), attempt.stage);
+        match cell.merge(attempt) {
+            Merged::Known => return false,
+            Merged::Added => {}
+            Merged::Replaced(old) => self.attempted.change(&old, -1),
+        }
+        self.attempted.change(&new, 1);
+        if let Some(before) = before {
+            self.committed.change(&before, -1);
+        }
+        if let Some(kept) = cell.kept() {
+            self.committed.change(kept, 1);
+        }
+        debug_assert!(self.stages.len() >= MOST_STAGES || self.stages.contains_key(&stage));
+        true
+    }
+
+    fn note_stage(&mut self, attempt: &Attempt) {
+        if self.stages.len() >= MOST_STAGES && !self.stages.contains_key(&attempt.stage) {
+            return;
+        }
+        let mask = self.stages.entry(attempt.stage).or_default();
+        for (index, _) in attempt.counters.iter().enumerate().filter(|(_, value)| **value != 0) {
+            mask[index / 64] |= 1 << (index % 64);
+        }
+    }
+}

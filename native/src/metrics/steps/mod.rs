@@ -1,0 +1,329 @@
+//! The step book: what the steps' own accumulators tell, exact by construction.
+//!
+//! A *site* is one operator of a step, an *instance* one physical execution of it, a *cell* one partition of an instance.
+//! Merging a cell is commutative, associative and idempotent: of the attempts that have filed a cell a complete one
+//! beats a partial one, and then the newest wins. Instances are never merged. A site's figure is that of its newest
+//! instance that is covered whole; without one it is the newest instance's, and not exact.
+//!
+//! A driver may live for months: an instance that is covered whole gives up its cells when its step is closed or room is wanted,
+//! and an operator whose figure is exact ends in the sums of its step when there are very many. Their figures stay.
+
+mod cell;
+mod failed;
+mod instance;
+mod room;
+mod site;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::{json, Map, Value};
+
+use super::amount::long;
+use super::decode::{StepCell, MOST_COUNTERS};
+use super::json::Reads;
+use crate::samples::{Origin, Samples};
+use cell::Attempt;
+use instance::Sums;
+pub(super) use site::{Site, SiteFigure};
+
+/// Cells of all steps; about 150 bytes each.
+pub(super) const MOST_CELLS: usize = 2 << 20;
+/// Sites of all steps.
+pub(super) const MOST_SITES: usize = 20_000;
+/// Counters that every step has.
+pub(super) const OWN: [&str; 3] = ["in", "out", "dropped"];
+
+/// What a step has counted, over its sites.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepFigures {
+    /// The step's name.
+    pub step: String,
+    /// `in`, `out`, `dropped`, then the user's in the order of their declaration.
+    pub counters: Vec<(String, i128)>,
+    /// Each row of the input counts once, and all of them do.
+    pub exact: bool,
+    /// Why it is not exact, or empty.
+    pub reason: String,
+    /// Whether anything was counted at all.
+    pub known: bool,
+}
+
+impl StepFigures {
+    /// A counter's figure; 0 for one that has counted nothing.
+    pub fn of(&self, counter: &str) -> i128 {
+        self.counters.iter().find(|(name, _)| name == counter).map_or(0, |(_, n)| *n)
+    }
+
+    /// As the JVM reads it.
+    pub fn json(&self) -> Value {
+        let counters: Map<String, Value> =
+            self.counters.iter().map(|(name, n)| (name.clone(), long(*n))).collect();
+        json!({"step": self.step, "counters": counters, "exact": self.exact, "reason": self.reason, "known": self.known})
+    }
+}
+
+/// One `Step` object of the user's program. Several may have one name, and are then shown together.
+#[derive(Debug)]
+struct Step {
+    name: Arc<str>,
+    counters: Vec<String>,
+    /// What its operators have counted that are no longer kept by themselves.
+    folded: Option<Sums>,
+    /// An operator of it had no room.
+    refused: bool,
+    /// No job of it will run any more.
+    closed: bool,
+}
+
+/// Which part of a step is asked for; all of it by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Part<'a> {
+    /// Of the steps with the name this one.
+    pub(super) step: Option<u64>,
+    /// These operators.
+    pub(super) sites: Option<&'a [u64]>,
+    /// These physical executions.
+    pub(super) instances: Option<&'a [u64]>,
+}
+
+impl Part<'_> {
+    fn has(&self, site: u64, of: u64) -> bool {
+        self.step.is_none_or(|step| step == of) && self.sites.is_none_or(|sites| sites.contains(&site))
+    }
+}
+
+/// All steps of an application. Memory: [`MOST_CELLS`] cells, and the bound of [`Samples`].
+#[derive(Debug)]
+pub(super) struct StepBook {
+    steps: HashMap<u64, Step>,
+    sites: BTreeMap<u64, Site>,
+    samples: Samples,
+    /// How many operators there have been of each step's name at each place.
+    twins: HashMap<(Arc<str>, String), u32>,
+    most_cells: usize,
+    most_sites: usize,
+    cells: usize,
+    /// Cells that had no room or could not be read.
+    refused: u64,
+    /// Sites up to this one that are not here are in the sums of their steps.
+    folded_to: u64,
+}
+
+impl StepBook {
+    pub(super) fn new(samples: Samples, most_cells: usize, most_sites: usize) -> StepBook {
+        let (steps, sites, twins) = (HashMap::new(), BTreeMap::new(), HashMap::new());
+        StepBook { steps, sites, samples, twins, most_cells, most_sites, cells: 0, refused: 0, folded_to: 0 }
+    }
+
+    /// Names a step, its counters, and one of its sites where the declaration has one; or closes a step.
+    pub(super) fn declare(&mut self, declaration: &Map<String, Value>) {
+        let Some(id) = declaration.get("id").and_then(Value::as_u64) else { return };
+        if declaration.is("closed") {
+            return self.close(id);
+        }
+        let step = self.steps.entry(id).or_insert_with(|| unnamed(id));
+        if let Some(name) = declaration.get("step").and_then(Value::as_str) {
+            step.name = name.into();
+        }
+        if let Some(Value::Array(names)) = declaration.get("counters") {
+            let names = names.iter().map(|name| name.as_str().unwrap_or_default().to_string());
+            step.counters = names.take(MOST_COUNTERS - OWN.len()).collect();
+        }
+        let name = Arc::clone(&step.name);
+        let site = declaration.get("site_id").and_then(Value::as_u64);
+        if let (Some(site), Some(label)) = (site, declaration.get("site").and_then(Value::as_str)) {
+            self.declare_site(id, name, site, label);
+        }
+    }
+
+    /// Operators of one step at one place of the program are told apart by the order of their declaration.
+    fn declare_site(&mut self, step: u64, name: Arc<str>, id: u64, label: &str) {
+        if self.sites.get(&id).is_some_and(|site| site.plain == label && site.name == name) {
+            return;
+        }
+        if self.sites.len() >= self.most_sites && !self.sites.contains_key(&id) && !self.fold() {
+            if let Some(step) = self.steps.get_mut(&step) {
+                step.refused = true;
+            }
+            return;
+        }
+        let twins = self.twins.entry((Arc::clone(&name), label.to_string())).or_insert(0);
+        *twins += 1;
+        let label_here = if *twins == 1 { label.to_string() } else { format!("{label} #{twins}") };
+        let site = self.sites.entry(id).or_insert_with(|| Site::new(step));
+        (site.step, site.name, site.plain, site.label, site.dirty) =
+            (step, name, label.to_string(), label_here, true);
+    }
+
+    /// Merges a cell and its samples.
+    pub(super) fn merge(&mut self, cell: &StepCell<'_>) {
+        let step = self.steps.entry(cell.step).or_insert_with(|| unnamed(cell.step));
+        let name = Arc::clone(&step.name);
+        if !self.sites.contains_key(&cell.site) {
+            if cell.site <= self.folded_to {
+                return;
+            }
+            self.declare_site(cell.step, Arc::clone(&name), cell.site, &format!("operator {}", cell.site));
+        }
+        if self.cells >= self.most_cells {
+            self.want_room(cell);
+        }
+        let Some(site) = self.sites.get_mut(&cell.site) else {
+            self.refused += 1;
+            return;
+        };
+        site.dirty = true;
+        let Some(instance) = site.instance(cell.instance) else { return };
+        instance.total = instance.total.max(cell.partitions);
+        if cell.partitions == 0 {
+            return;
+        }
+        if !instance.has(cell.partition) {
+            if self.cells >= self.most_cells {
+                self.refused += 1;
+                site.refused = true;
+                return;
+            }
+            self.cells += 1;
+        }
+        site.merge(cell.instance, cell.partition, Attempt::of(cell));
+        self.cells -= site.freeze();
+        let origin = Origin {
+            site: cell.site,
+            instance: cell.instance,
+            partition: cell.partition,
+            task: cell.task_attempt,
+            complete: cell.complete,
+            failed: cell.failed,
+        };
+        for text in cell.samples() {
+            self.samples.add(&name, origin, text);
+        }
+    }
+
+    /// A cell that could not be read.
+    pub(super) fn refuse(&mut self) {
+        self.refused += 1;
+    }
+
+    /// Cells that had no room or could not be read.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// The sites, in the order of their declaration.
+    pub(super) fn sites(&mut self) -> impl Iterator<Item = (u64, &mut Site)> {
+        self.sites.iter_mut().map(|(id, site)| (*id, site))
+    }
+
+    pub(super) fn site(&mut self, id: u64) -> Option<&mut Site> {
+        self.sites.get_mut(&id)
+    }
+
+    /// A counter's name at a site.
+    pub(super) fn counter(&self, step: u64, index: usize) -> String {
+        self.steps.get(&step).map_or_else(|| name_of(&unnamed(step), index), |step| name_of(step, index))
+    }
+
+    /// The steps and the counters that a stage attempt changed.
+    pub(super) fn changed_in(&self, stage: (u32, u32)) -> (Vec<String>, Vec<String>) {
+        let (mut steps, mut counters) = (Vec::new(), Vec::new());
+        for site in self.sites.values() {
+            let Some(mask) = site.changed_in(stage) else { continue };
+            let changed = (0..MOST_COUNTERS).filter(|at| mask[at / 64] >> (at % 64) & 1 == 1);
+            steps.push(site.name.to_string());
+            counters.extend(changed.map(|at| format!("{}.{}", site.name, self.counter(site.step, at))));
+        }
+        counters.sort_unstable();
+        counters.dedup();
+        (steps, counters)
+    }
+
+    /// Names of steps that have a site, in the order of their first declaration.
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for site in self.sites.values() {
+            if !names.contains(&site.name) {
+                names.push(Arc::clone(&site.name));
+            }
+        }
+        names
+    }
+
+    /// The figures of each site of a step.
+    pub(super) fn site_figures(&self, step: &str, part: Part<'_>) -> Vec<(String, SiteFigure)> {
+        let sites = self.sites.iter().filter(|(id, site)| &*site.name == step && part.has(**id, site.step));
+        let figures = sites.filter_map(|(_, site)| Some((site.label.clone(), site.figure(part.instances)?)));
+        figures.collect()
+    }
+
+    /// Whether there is a part of a step that had no room.
+    pub(super) fn is_refused(&self, step: &str, part: Part<'_>) -> bool {
+        let asked = |id: u64| part.step.is_none_or(|step| step == id);
+        self.steps.iter().any(|(id, other)| other.refused && &*other.name == step && asked(*id))
+    }
+
+    /// What a step has counted: the sums over its sites.
+    pub(super) fn figures(&self, step: &str) -> StepFigures {
+        let mut counters: Vec<(String, i128)> = OWN.iter().map(|name| (name.to_string(), 0)).collect();
+        for declared in self.steps.values().filter(|other| &*other.name == step) {
+            for name in &declared.counters {
+                if !counters.iter().any(|(known, _)| known == name) {
+                    counters.push((name.clone(), 0));
+                }
+            }
+        }
+        let (mut known, mut reasons) = (false, Vec::new());
+        for site in self.sites.values().filter(|site| &*site.name == step) {
+            let Some(figure) = site.figure(None) else { continue };
+            known = true;
+            for index in 0..figure.committed.counters.len() {
+                let name = self.counter(site.step, index);
+                match counters.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, sum)) => *sum += figure.committed.of(index),
+                    None => counters.push((name, figure.committed.of(index))),
+                }
+            }
+            if !figure.reason.is_empty() {
+                reasons.push(format!("{}: {}", site.label, figure.reason));
+            }
+        }
+        for folded in self.steps.values().filter(|other| &*other.name == step) {
+            known |= folded.folded.is_some();
+            for (index, sum) in folded.folded.iter().flat_map(|sums| sums.counters.iter().enumerate()) {
+                let name = name_of(folded, index);
+                match counters.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, counted)) => *counted += sum,
+                    None => counters.push((name, *sum)),
+                }
+            }
+        }
+        if self.is_refused(step, Part::default()) {
+            reasons
+                .push("it has more operators than the driver keeps; later ones are not counted".to_string());
+        }
+        if !known {
+            reasons.push("no operator of this step has counted anything yet".to_string());
+        }
+        let (exact, reason) = (reasons.is_empty(), reasons.join("; "));
+        StepFigures { step: step.to_string(), counters, exact, reason, known }
+    }
+}
+
+fn unnamed(id: u64) -> Step {
+    Step {
+        name: format!("step {id}").into(),
+        counters: Vec::new(),
+        folded: None,
+        refused: false,
+        closed: false,
+    }
+}
+
+fn name_of(step: &Step, counter: usize) -> String {
+    if let Some(own) = OWN.get(counter) {
+        return (*own).to_string();
+    }
+    step.counters.get(counter - OWN.len()).cloned().unwrap_or_else(|| format!("counter {counter}"))
+}

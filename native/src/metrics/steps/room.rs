@@ -1,0 +1,56 @@
+//! What is let go so that a driver that lives long counts its last step as its first.
+
+use super::super::decode::StepCell;
+use super::StepBook;
+
+/// Cells are refused so often before room is looked for again.
+const PATIENCE: u64 = 1024;
+
+impl StepBook {
+    /// No job of the step will run any more. Its instances that are covered whole give up their cells: what is computed again of
+    /// them changes nothing.
+    pub(super) fn close(&mut self, step: u64) {
+        if let Some(step) = self.steps.get_mut(&step) {
+            step.closed = true;
+        }
+        let sites = self.sites.values_mut().filter(|site| site.step == step);
+        let freed: usize = sites.map(|site| site.settle(false)).sum();
+        self.cells -= freed;
+    }
+
+    /// Makes room for a cell that is new, if that has not been tried in vain just now.
+    pub(super) fn want_room(&mut self, cell: &StepCell<'_>) {
+        let is_new = self.sites.get(&cell.site).is_none_or(|site| !site.has(cell.instance, cell.partition));
+        if !is_new || !self.refused.is_multiple_of(PATIENCE) {
+            return;
+        }
+        let wanted = self.most_cells - (self.most_cells / 8).max(1);
+        for unfinished in [false, true] {
+            for site in self.sites.values_mut() {
+                if self.cells <= wanted {
+                    return;
+                }
+                if !unfinished || self.steps.get(&site.step).is_some_and(|step| step.closed) {
+                    self.cells -= site.settle(unfinished);
+                }
+            }
+        }
+    }
+
+    /// Adds the oldest site whose figure is exact, else the oldest of a closed step, to the sums of its step, and lets it go.
+    /// False: there is none.
+    pub(super) fn fold(&mut self) -> bool {
+        let closed = |step: u64| self.steps.get(&step).is_some_and(|step| step.closed);
+        let exact = self.sites.iter().find(|(_, site)| site.is_exact());
+        let found = exact.or_else(|| self.sites.iter().find(|(_, site)| closed(site.step)));
+        let Some(id) = found.map(|(id, _)| *id) else { return false };
+        let Some(site) = self.sites.remove(&id) else { return false };
+        self.folded_to = self.folded_to.max(id);
+        self.cells -= site.cells();
+        if let (Some(step), Some(sums)) = (self.steps.get_mut(&site.step), site.committed()) {
+            step.refused |= !site.is_exact();
+            step.folded.get_or_insert_default().add(sums);
+        }
+        true
+    }
+}

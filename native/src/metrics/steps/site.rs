@@ -1,0 +1,260 @@
+//! One operator of a step: its instances, and which of them its figure is.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::cell::Attempt;
+use super::instance::{Instance, Mask, Sums};
+use crate::metrics::ship::Shipped;
+
+/// Instances whose cells are kept. Of older ones the sums stay, and what they still get is not counted.
+const LIVE: usize = 16;
+/// Instances that a figure lists beside the one that it is.
+const LISTED: usize = 16;
+/// The counter of dropped rows.
+const DROPPED: usize = 2;
+
+/// One operator of a step.
+#[derive(Debug)]
+pub(in crate::metrics) struct Site {
+    pub(in crate::metrics) step: u64,
+    pub(in crate::metrics) name: Arc<str>,
+    /// Kind and place in the program, as declared.
+    pub(super) plain: String,
+    /// The same, unlike that of any other operator of the step.
+    pub(in crate::metrics) label: String,
+    /// Something has changed since it was last shipped.
+    pub(in crate::metrics) dirty: bool,
+    /// By counter.
+    pub(in crate::metrics) shipped: Vec<Shipped>,
+    /// A cell had no room.
+    pub(super) refused: bool,
+    /// A stage of it was rolled back though Spark could not compute the same rows again.
+    pub(in crate::metrics) rolled_back: bool,
+    instances: BTreeMap<u64, Instance>,
+    frozen: VecDeque<(u64, Frozen)>,
+    /// Instances up to this one are no longer counted unless they are live.
+    frozen_to: u64,
+    /// What frozen instances attempted.
+    attempted: Sums,
+}
+
+/// What remains of an old instance.
+#[derive(Debug)]
+struct Frozen {
+    committed: Sums,
+    total: u32,
+}
+
+/// An instance beside the one whose figure is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::metrics) struct Other {
+    pub(in crate::metrics) instance: u64,
+    pub(in crate::metrics) committed: Sums,
+    pub(in crate::metrics) total: u32,
+}
+
+/// What a site has counted.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::metrics) struct SiteFigure {
+    pub(in crate::metrics) instance: u64,
+    pub(in crate::metrics) committed: Sums,
+    /// Over all instances, whatever became of their tasks.
+    pub(in crate::metrics) attempted: Sums,
+    pub(in crate::metrics) total: u32,
+    /// Nothing of it was refused.
+    pub(in crate::metrics) is_trusted: bool,
+    /// The most rows that an instance has dropped, covered whole or not.
+    pub(in crate::metrics) most_dropped: i128,
+    /// Why it is not exact, or empty.
+    pub(in crate::metrics) reason: String,
+    pub(in crate::metrics) others: Vec<Other>,
+    /// Where its instances ran, and which counters changed there.
+    pub(in crate::metrics) stages: Vec<((u32, u32), Mask)>,
+}
+
+impl SiteFigure {
+    /// Every partition of the instance was read to its end.
+    pub(in crate::metrics) fn is_whole(&self) -> bool {
+        self.committed.covered >= i64::from(self.total)
+    }
+
+    /// The counters that some attempt has reported; the first three always.
+    pub(in crate::metrics) fn counters(&self) -> usize {
+        self.attempted.counters.len().max(super::OWN.len())
+    }
+}
+
+impl Site {
+    pub(super) fn new(step: u64) -> Site {
+        Site {
+            step,
+            name: "".into(),
+            plain: String::new(),
+            label: String::new(),
+            dirty: true,
+            shipped: Vec::new(),
+            refused: false,
+            rolled_back: false,
+            instances: BTreeMap::new(),
+            frozen: VecDeque::new(),
+            frozen_to: 0,
+            attempted: Sums::default(),
+        }
+    }
+
+    /// Kind and place in the program, as declared.
+    pub(in crate::metrics) fn plain(&self) -> &str {
+        &self.plain
+    }
+
+    /// The instance of this number; `None` for one that counts no more.
+    pub(super) fn instance(&mut self, id: u64) -> Option<&mut Instance> {
+        if id <= self.frozen_to && !self.instances.contains_key(&id) {
+            return None;
+        }
+        Some(self.instances.entry(id).or_default()).filter(|instance| !instance.is_settled())
+    }
+
+    /// Lets go the cells of instances that are covered whole, or of all; gives how many those were.
+    pub(super) fn settle(&mut self, unfinished: bool) -> usize {
+        let done = self.instances.values_mut().filter(|instance| unfinished || instance.is_whole());
+        done.map(Instance::settle).sum()
+    }
+
+    /// Whether a partition of an instance has a cell.
+    pub(super) fn has(&self, instance: u64, partition: u32) -> bool {
+        self.instances.get(&instance).is_some_and(|instance| instance.has(partition))
+    }
+
+    /// Its cells.
+    pub(super) fn cells(&self) -> usize {
+        self.instances.values().map(Instance::cells).sum()
+    }
+
+    /// Whether its figure is exact.
+    pub(super) fn is_exact(&self) -> bool {
+        !self.refused && !self.rolled_back && self.newest_whole().is_some()
+    }
+
+    /// The sums that its figure is made of.
+    pub(super) fn committed(&self) -> Option<&Sums> {
+        Some(&self.chosen(None)?.1.committed)
+    }
+
+    pub(super) fn merge(&mut self, instance: u64, partition: u32, attempt: Attempt) {
+        if let Some(instance) = self.instances.get_mut(&instance) {
+            instance.merge(partition, attempt);
+        }
+    }
+
+    /// Lets go the cells of the oldest instance where there are too many; gives how many those were.
+    pub(super) fn freeze(&mut self) -> usize {
+        if self.instances.len() <= LIVE {
+            return 0;
+        }
+        let newest_whole = self.newest_whole();
+        let Some(oldest) = self.instances.keys().copied().find(|id| Some(*id) != newest_whole) else {
+            return 0;
+        };
+        let Some(instance) = self.instances.remove(&oldest) else { return 0 };
+        self.frozen_to = self.frozen_to.max(oldest);
+        self.attempted.add(&instance.attempted);
+        let cells = instance.cells();
+        self.frozen.push_back((oldest, Frozen { committed: instance.committed, total: instance.total }));
+        if self.frozen.len() > LISTED {
+            self.frozen.pop_front();
+        }
+        cells
+    }
+
+    pub(super) fn kept(&self, instance: u64, partition: u32) -> Option<u64> {
+        self.instances.get(&instance)?.kept(partition)
+    }
+
+    fn newest_whole(&self) -> Option<u64> {
+        self.instances.iter().rev().find(|(_, instance)| instance.is_whole()).map(|(id, _)| *id)
+    }
+
+    /// Whether a task of one of these stages has filed a cell.
+    pub(in crate::metrics) fn ran_in_any(&self, stages: &std::collections::HashSet<u32>) -> bool {
+        self.instances
+            .values()
+            .flat_map(|instance| instance.stages.keys())
+            .any(|(stage, _)| stages.contains(stage))
+    }
+
+    /// Whether a task of a stage has filed a cell.
+    pub(super) fn ran_in(&self, stage: u32) -> bool {
+        let ran =
+            |instance: &Instance| instance.stages.range((stage, 0)..=(stage, u32::MAX)).next().is_some();
+        self.instances.values().any(ran)
+    }
+
+    /// Which counters changed in a stage attempt, in any instance.
+    pub(in crate::metrics) fn changed_in(&self, stage: (u32, u32)) -> Option<Mask> {
+        let masks = self.instances.values().filter_map(|instance| instance.stages.get(&stage));
+        masks.fold(None, |all: Option<Mask>, mask| {
+            let mut all = all.unwrap_or_default();
+            all.iter_mut().zip(mask).for_each(|(word, more)| *word |= more);
+            Some(all)
+        })
+    }
+
+    /// What it has counted: the newest of its instances that is covered whole, else the newest; of `among` only, where given.
+    /// `None`: none of them has been executed.
+    pub(in crate::metrics) fn figure(&self, among: Option<&[u64]>) -> Option<SiteFigure> {
+        let (id, instance) = self.chosen(among)?;
+        let mut attempted = self.attempted.clone();
+        self.instances.values().for_each(|instance| attempted.add(&instance.attempted));
+        let mut stages: BTreeMap<(u32, u32), Mask> = BTreeMap::new();
+        for (stage, mask) in self.instances.values().flat_map(|instance| &instance.stages) {
+            let all = stages.entry(*stage).or_default();
+            all.iter_mut().zip(mask).for_each(|(word, more)| *word |= more);
+        }
+        let live = self.instances.iter().map(|(id, i)| (*id, &i.committed, i.total));
+        let frozen = self.frozen.iter().map(|(id, f)| (*id, &f.committed, f.total));
+        let mut others: Vec<Other> = live
+            .chain(frozen)
+            .filter(|(other, ..)| other != id)
+            .map(|(instance, committed, total)| Other { instance, committed: committed.clone(), total })
+            .collect();
+        others.sort_by_key(|other| std::cmp::Reverse(other.instance));
+        others.truncate(LISTED);
+        Some(SiteFigure {
+            instance: *id,
+            committed: instance.committed.clone(),
+            attempted,
+            total: instance.total,
+            is_trusted: !self.refused,
+            most_dropped: self.instances.values().map(|i| i.committed.of(DROPPED)).max().unwrap_or(0),
+            reason: self.reason(instance),
+            others,
+            stages: stages.into_iter().collect(),
+        })
+    }
+
+    fn chosen(&self, among: Option<&[u64]>) -> Option<(&u64, &Instance)> {
+        let asked = |id: &u64| among.is_none_or(|ids| ids.contains(id));
+        let newest = |whole: bool| {
+            self.instances.iter().rev().find(|(id, instance)| asked(id) && (!whole || instance.is_whole()))
+        };
+        newest(true).or_else(|| newest(false))
+    }
+
+    fn reason(&self, instance: &Instance) -> String {
+        if self.refused {
+            return "more partitions than the driver keeps cells for; later ones are not counted".to_string();
+        }
+        if self.rolled_back {
+            return "a stage whose rows come in another order each time was rolled back".to_string();
+        }
+        if !instance.is_whole() {
+            return format!(
+                "{} of {} partitions were read to their end: an action reads a part of them (take, limit), or has not ended",
+                instance.committed.covered.max(0), instance.total
+            );
+        }
+        String::new()
+    }
+}

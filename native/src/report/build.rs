@@ -1,0 +1,218 @@
+//! From events to a view: the last revision of each id, put in order.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::json::Body;
+use super::model::{
+    Application, Execution, Health, Job, LogLine, Outcome, SinkHealth, Stage, StageLog, View,
+};
+use super::{failures, steps};
+use crate::shiplog::{Event, Kind};
+
+/// Lines that are kept for each stage, errors before warnings; the others are only counted.
+pub const LINES_PER_STAGE: usize = 50;
+
+/// Events by kind and id, the last revision of each, in the order in which ids first appeared.
+#[derive(Default)]
+pub(super) struct Latest {
+    places: HashMap<(Kind, String), usize>,
+    found: Vec<(Kind, String, u64, Body)>,
+    read: u64,
+    unreadable: u64,
+}
+
+impl Latest {
+    fn add(&mut self, event: Event) {
+        self.read += 1;
+        let Some(body) = Body::parse(&event.body) else {
+            self.unreadable += 1;
+            return;
+        };
+        match self.places.entry((event.kind, event.id.clone())) {
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(self.found.len());
+                self.found.push((event.kind, event.id, event.revision, body));
+            }
+            std::collections::hash_map::Entry::Occupied(place) => {
+                let held = &mut self.found[*place.get()];
+                if event.revision >= held.2 {
+                    *held = (event.kind, event.id, event.revision, body);
+                }
+            }
+        }
+    }
+
+    /// Ids and bodies of one kind.
+    pub(super) fn of(&self, kind: Kind) -> impl Iterator<Item = (&str, &Body)> {
+        self.found
+            .iter()
+            .filter(move |(found, ..)| *found == kind)
+            .map(|(_, id, _, body)| (id.as_str(), body))
+    }
+}
+
+impl View {
+    /// The view of what `events` say, read in the order in which they were logged. `notes` are told with it.
+    pub fn build(events: impl IntoIterator<Item = Event>, notes: Vec<String>) -> View {
+        let mut latest = Latest::default();
+        events.into_iter().for_each(|event| latest.add(event));
+        let mut view = View { events: latest.read, notes, ..View::default() };
+        if latest.unreadable > 0 {
+            view.notes.push(format!("{} events are no JSON object and were left out", latest.unreadable));
+        }
+        view.last_ms = latest.found.iter().filter_map(|(.., body)| body.count("ts_ms")).max().unwrap_or(0);
+        view.application = application(&latest);
+        view.executions = executions(&latest);
+        view.jobs = jobs(&latest);
+        (view.stages, view.skipped) = steps::stages(&latest);
+        view.verdicts = steps::verdicts(&latest);
+        (view.steps, view.accumulators) = steps::figures(&latest, &view);
+        let names: Vec<String> = view.steps.iter().map(|step| step.name.clone()).collect();
+        view.stages.iter_mut().for_each(|stage| in_order(stage, &names));
+        view.failures = failures::groups(&latest);
+        view.logs = logs(&latest);
+        view.health = health(&latest);
+        view.outcome = outcome(&view);
+        view
+    }
+}
+
+/// Puts what a stage changed into the order of the steps; what belongs to none comes last, as it was.
+fn in_order(stage: &mut Stage, steps: &[String]) {
+    let place = |name: &str| steps.iter().position(|step| step == name).unwrap_or(usize::MAX);
+    stage.steps.sort_by_key(|name| place(name));
+    // A step's counter is called by both names.
+    stage.changed.sort_by_key(|name| name.rsplit_once('.').map_or(usize::MAX, |(step, _)| place(step)));
+}
+
+fn application(latest: &Latest) -> Application {
+    let Some((_, body)) = latest.of(Kind::Application).last() else {
+        // Any event names the application that it belongs to.
+        let (id, attempt) = latest
+            .found
+            .first()
+            .map(|(.., body)| (body.text("app_id"), body.text("app_attempt")))
+            .unwrap_or_default();
+        return Application { id, attempt, ..Application::default() };
+    };
+    Application {
+        id: body.text("app_id"),
+        attempt: body.text("app_attempt"),
+        name: body.text("app_name"),
+        run: body.text("run_id"),
+        user: body.text("user"),
+        spark: body.text("spark"),
+        scala: body.text("scala"),
+        master: body.text("master"),
+        started_ms: body.count("started_ms"),
+        ended_ms: body.count("ended_ms"),
+        exit_code: body.whole("exit_code"),
+        predecessor: body.text("predecessor"),
+        settings: body.object("settings").pairs(),
+    }
+}
+
+fn outcome(view: &View) -> Outcome {
+    let application = &view.application;
+    if view.verdicts.iter().any(|verdict| !verdict.passed) {
+        return Outcome::GateFailed;
+    }
+    match (application.exit_code, application.ended_ms) {
+        (Some(code), _) if code != 0 => Outcome::Failed(code),
+        (_, None) => Outcome::Open,
+        _ if view.verdicts.is_empty() => Outcome::Ended,
+        _ => Outcome::Passed,
+    }
+}
+
+fn executions(latest: &Latest) -> Vec<Execution> {
+    let mut found: Vec<Execution> = latest
+        .of(Kind::Execution)
+        .map(|(_, body)| Execution {
+            id: body.count("execution").unwrap_or(0),
+            description: body.text("description"),
+            plan: body.text("plan"),
+            nodes: body.objects("nodes").iter().map(|node| (node.text("id"), node.text("name"))).collect(),
+            started_ms: body.count("started_ms"),
+            ended_ms: body.count("ended_ms"),
+            failure: body.text("failure"),
+        })
+        .collect();
+    found.sort_by_key(|execution| execution.id);
+    found
+}
+
+fn jobs(latest: &Latest) -> Vec<Job> {
+    let mut found: Vec<Job> = latest
+        .of(Kind::Job)
+        .map(|(_, body)| Job {
+            id: body.count("job").unwrap_or(0),
+            status: body.text("status"),
+            call_site: body.text("call_site"),
+            stages: body.counts("stages"),
+            execution: body.count("execution_id"),
+            submitted_ms: body.count("submitted_ms"),
+            ended_ms: body.count("ended_ms"),
+        })
+        .collect();
+    found.sort_by_key(|job| job.id);
+    found
+}
+
+fn logs(latest: &Latest) -> Vec<StageLog> {
+    let mut by_stage: BTreeMap<Option<u64>, StageLog> = BTreeMap::new();
+    for (_, body) in latest.of(Kind::LogLine) {
+        let stage = body.count("stage");
+        let log = by_stage.entry(stage).or_insert_with(|| StageLog { stage, ..StageLog::default() });
+        let line = LogLine {
+            at_ms: body.count("ts_ms").unwrap_or(0),
+            executor: body.text("executor"),
+            error: body.text("level") == "ERROR",
+            logger: body.text("logger"),
+            message: body.text("message"),
+            thread: body.text("thread"),
+        };
+        if line.error {
+            log.errors += 1;
+        } else {
+            log.warnings += 1;
+        }
+        log.lines.push(line);
+    }
+    for log in by_stage.values_mut() {
+        log.lines.sort_by_key(|line| (!line.error, line.at_ms));
+        log.lines.truncate(LINES_PER_STAGE);
+        log.lines.sort_by_key(|line| line.at_ms);
+    }
+    by_stage.into_values().collect()
+}
+
+fn health(latest: &Latest) -> Option<Health> {
+    let (_, body) = latest.of(Kind::Health).last()?;
+    let log = body.object("log");
+    let losses = |body: &Body, key: &str| -> Vec<(String, u64)> {
+        let causes = body.object(key);
+        causes.keys().filter_map(|cause| Some((cause.clone(), causes.count(cause)?))).collect()
+    };
+    let all = body.object("sinks");
+    let sinks = all.keys().map(|name| {
+        let sink = all.object(name);
+        SinkHealth {
+            name: name.clone(),
+            sent: sink.count("sent").unwrap_or(0),
+            retried: sink.count("retried").unwrap_or(0),
+            behind: sink.count("behind").unwrap_or(0),
+            last_failure: sink.text("last_failure"),
+            dropped: losses(&sink, "dropped"),
+        }
+    });
+    let (listener, callbacks) = (body.object("listener"), body.object("callbacks"));
+    Some(Health {
+        lost: losses(&log, "lost").into_iter().filter(|(_, n)| *n > 0).collect(),
+        log: log.pairs().into_iter().filter(|(key, _)| key != "lost").collect(),
+        sinks: sinks.collect(),
+        listener: listener.keys().filter_map(|name| Some((name.clone(), listener.count(name)?))).collect(),
+        callback_errors: callbacks.count("errors").unwrap_or(0),
+        first_error: callbacks.text("first"),
+    })
+}

@@ -1,0 +1,256 @@
+//! The command `andiron`: its arguments, and the logs that it reads.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::reading::view;
+use super::text::Colour;
+use super::{clean, diff, format, html, text, View};
+use crate::error::{Code, Error, Result};
+use crate::shiplog::{self, Found};
+use crate::sinks::{self, Embedded};
+
+const USAGE: &str = "\
+andiron report <application id> [--log-dir DIR] [--attempt N] [--html FILE]
+                             what the application did, as text, and as one HTML page in FILE
+andiron apps [--log-dir DIR] the applications that have a log
+andiron diff <A> <B> [--log-dir DIR]
+                             how the ratios of application B differ from those of A
+andiron ship [--log-dir DIR] ship what earlier runs have left
+
+DIR is spark.andiron.log.dir; without it, $ANDIRON_LOG_DIR, else the folder andiron-log-<user> in /tmp.
+";
+
+/// How long sinks that fail are tried again.
+const SHIP_FOR: Duration = Duration::from_secs(60);
+
+/// Where the command writes to.
+pub struct Streams<'a> {
+    /// Reports.
+    pub out: &'a mut dyn Write,
+    /// Messages.
+    pub err: &'a mut dyn Write,
+    /// Whether reports are coloured.
+    pub colour: Colour,
+}
+
+/// Runs the command with these arguments (without its own name); gives its exit status: 0 done, 1 failed, 2 misused.
+pub fn run(arguments: &[String], streams: Streams<'_>) -> u8 {
+    let Streams { out, err, colour } = streams;
+    let parsed = Arguments::parse(arguments);
+    let done = match &parsed {
+        Ok(arguments) => arguments.run(out, colour),
+        Err(misuse) => {
+            let _ = write!(err, "andiron: {misuse}\n\n{USAGE}");
+            return 2;
+        }
+    };
+    match done {
+        Ok(()) => 0,
+        Err(error) => {
+            // Without a stream for messages the status says it.
+            let _ = writeln!(err, "andiron: {}", error.message());
+            1
+        }
+    }
+}
+
+/// [`run`] for callers without streams: `arguments` is a JSON list of strings; gives `status`, `out` and `err` as a JSON object.
+pub fn run_json(arguments: &str) -> Result<String> {
+    let parsed: Vec<String> = serde_json::from_str(arguments).map_err(|error| {
+        Error::new(Code::BadArgument, format!("the arguments are no JSON list of strings: {error}"))
+    })?;
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let status = run(&parsed, Streams { out: &mut out, err: &mut err, colour: Colour::Plain });
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok(serde_json::json!({ "status": status, "out": text(out), "err": text(err) }).to_string())
+}
+
+/// The text of one application's report.
+pub fn report_text(root: &Path, application: &str, colour: Colour) -> Result<String> {
+    Ok(text::render(&view(root, application, None)?, colour))
+}
+
+/// The page of one application's report.
+pub fn report_html(root: &Path, application: &str) -> Result<String> {
+    Ok(html::render(&view(root, application, None)?))
+}
+
+#[derive(Default)]
+struct Arguments {
+    command: String,
+    names: Vec<String>,
+    log_dir: Option<PathBuf>,
+    attempt: Option<String>,
+    html: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn parse(arguments: &[String]) -> std::result::Result<Arguments, String> {
+        let mut parsed = Arguments::default();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let (name, inline) = match argument.split_once('=') {
+                Some((name, value)) if name.starts_with("--") => (name, Some(value.to_string())),
+                _ => (argument.as_str(), None),
+            };
+            let mut value =
+                || inline.clone().or_else(|| rest.next().cloned()).ok_or(format!("{name} needs a value"));
+            match name {
+                "--log-dir" => parsed.log_dir = Some(value()?.into()),
+                "--attempt" => parsed.attempt = Some(value()?),
+                "--html" => parsed.html = Some(value()?.into()),
+                "--help" | "-h" | "help" => parsed.command = "help".to_string(),
+                _ if name.starts_with('-') => return Err(format!("no option {name}")),
+                _ if parsed.command.is_empty() => parsed.command = argument.clone(),
+                _ => parsed.names.push(argument.clone()),
+            }
+        }
+        let wanted = match parsed.command.as_str() {
+            "report" => 1,
+            "diff" => 2,
+            "apps" | "ship" => 0,
+            "help" => return Ok(parsed),
+            "" => return Err("which command?".to_string()),
+            other => return Err(format!("no command {other}")),
+        };
+        match parsed.names.len() {
+            n if n == wanted => Ok(parsed),
+            n => Err(format!("{} takes {wanted} application ids, not {n}", parsed.command)),
+        }
+    }
+
+    fn run(&self, out: &mut dyn Write, colour: Colour) -> Result<()> {
+        if self.command == "help" {
+            return say(out, USAGE);
+        }
+        let root = match &self.log_dir {
+            Some(folder) => folder.clone(),
+            None => default_root()?,
+        };
+        match self.command.as_str() {
+            "report" => self.report(&root, out, colour),
+            "diff" => {
+                let (before, after) =
+                    (view(&root, &self.names[0], None)?, view(&root, &self.names[1], None)?);
+                say(out, &diff::render(&before, &after))
+            }
+            "apps" => say(out, &applications(&root)?),
+            _ => ship(&root, out),
+        }
+    }
+
+    fn report(&self, root: &Path, out: &mut dyn Write, colour: Colour) -> Result<()> {
+        let view = view(root, &self.names[0], self.attempt.as_deref())?;
+        say(out, &text::render(&view, colour))?;
+        if let Some(file) = &self.html {
+            let written = std::fs::write(file, html::render(&view));
+            written.map_err(|error| Error::io(&format!("write {}", file.display()), &error))?;
+            say(out, &format!("\npage: {}\n", file.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A reader that has gone ends the command without a message.
+fn say(out: &mut dyn Write, said: &str) -> Result<()> {
+    match out.write_all(said.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write the report", &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where the plugin puts logs unless told otherwise: in `/tmp`, by user. Of several the one that is this user's.
+fn default_root() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("ANDIRON_LOG_DIR").filter(|folder| !folder.is_empty()) {
+        return Ok(folder.into());
+    }
+    use std::os::unix::fs::MetadataExt;
+    let own = rustix::process::geteuid().as_raw();
+    let entries = std::fs::read_dir("/tmp").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("andiron-log-"))
+        .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == own))
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found.pop().ok_or_else(|| {
+        Error::new(
+            Code::BadArgument,
+            "no folder andiron-log-<user> of yours in /tmp; name spark.andiron.log.dir with --log-dir",
+        )
+    })
+}
+
+/// The applications below `root`, the latest first.
+fn applications(root: &Path) -> Result<String> {
+    let found = shiplog::applications(root)?;
+    if found.is_empty() {
+        return Ok(format!("no logs of applications in {}\n", root.display()));
+    }
+    let mut rows = vec![["application", "name", "started (UTC)", "state", "run", "size"].map(str::to_string)];
+    rows.extend(found.iter().rev().map(row));
+    let widths: [usize; 6] =
+        std::array::from_fn(|at| rows.iter().map(|row| clean::width(&row[at])).max().unwrap_or(0));
+    let mut out = String::new();
+    for row in rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, wide)| format!("{cell}{}", " ".repeat(wide - clean::width(cell))))
+            .collect();
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
+    Ok(out)
+}
+
+fn row(found: &Found) -> [String; 6] {
+    let view = View::build(found.event.clone(), Vec::new());
+    let application = &view.application;
+    let state = match (found.live, found.closed, application.ended_ms, application.exit_code) {
+        (true, ..) => "running".to_string(),
+        (_, _, Some(_), Some(code)) if code != 0 => format!("failed, exit code {code}"),
+        (_, _, Some(ended), _) => {
+            format!(
+                "ended, {}",
+                format::duration(ended.saturating_sub(application.started_ms.unwrap_or(ended)))
+            )
+        }
+        (_, true, ..) => "ended".to_string(),
+        _ => "never ended".to_string(),
+    };
+    let id = if found.attempt.is_empty() {
+        found.application.clone()
+    } else {
+        format!("{} ({})", found.application, found.attempt)
+    };
+    [
+        clean::terminal(&id, clean::NAME),
+        clean::terminal(&application.name, clean::NAME),
+        format::instant(application.started_ms.unwrap_or(found.started_ms)),
+        state,
+        clean::terminal(&found.run_id, clean::NAME),
+        format!("{} KB", format::count(found.bytes.div_ceil(1000))),
+    ]
+}
+
+/// Ships what earlier runs have left, as far as there are sinks besides the log itself.
+fn ship(root: &Path, out: &mut dyn Write) -> Result<()> {
+    let mut to = sinks::of_process();
+    to.push(Box::new(Embedded));
+    let done = sinks::ship(root, to, false, SHIP_FOR)?;
+    for (sink, health) in &done.sinks {
+        let (sent, behind) = (format::some(health.sent, "event", "events"), format::count(health.behind));
+        say(out, &format!("{}: {sent} sent, {behind} left\n", clean::terminal(sink, clean::NAME)))?;
+    }
+    for problem in &done.problems {
+        say(out, &format!("not shipped: {}\n", clean::terminal(problem, clean::LINE)))?;
+    }
+    let live = format::some(done.live, "application runs", "applications run");
+    let shipped = format::some(done.applications.len() as u64, "log", "logs");
+    say(out, &format!("shipped from {shipped}; {live} and ship for themselves\n"))
+}

@@ -1,0 +1,110 @@
+//! Failed rows of a view, grouped by stack.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::build::Latest;
+use super::json::Body;
+use super::model::{Group, Sample, StageId};
+use crate::shiplog::Kind;
+
+/// Groups, the most samples first.
+///
+/// A step's sample is the `kept` smallest of its hashes: the log also has rows that smaller hashes have pushed out since.
+pub(super) fn groups(latest: &Latest) -> Vec<Group> {
+    let mut by_hash: BTreeMap<String, Found> = BTreeMap::new();
+    let kept = kept(latest);
+    for (id, body) in latest.of(Kind::Failure).filter(|(_, body)| !body.has("seen")) {
+        let found = by_hash.entry(body.text("stack_hash")).or_default();
+        // Only the first sample of a hash brings the stack: it is read from pushed-out samples too.
+        found.stack = found.stack.take().or_else(|| body.some_text("stack"));
+        found.class.get_or_insert_with(|| body.text("error_class"));
+        if kept.get(&body.text("step")).is_none_or(|limit| hash_of(id) <= *limit) {
+            found.samples.push(sample(body));
+        }
+    }
+    let mut groups: Vec<Group> = by_hash.into_iter().map(|(hash, found)| found.group(hash)).collect();
+    groups.retain(|group| !group.samples.is_empty());
+    groups.sort_by(|a, b| b.samples.len().cmp(&a.samples.len()).then_with(|| a.hash.cmp(&b.hash)));
+    groups
+}
+
+#[derive(Default)]
+struct Found {
+    class: Option<String>,
+    stack: Option<String>,
+    samples: Vec<Sample>,
+}
+
+impl Found {
+    fn group(mut self, hash: String) -> Group {
+        self.samples.sort_by(|a, b| {
+            (&a.step, a.stage, a.partition, &a.key).cmp(&(&b.step, b.stage, b.partition, &b.key))
+        });
+        let messages = tally(self.samples.iter().map(|sample| sample.message.as_str()));
+        Group {
+            hash,
+            class: self.class.unwrap_or_default(),
+            message: messages.first().map(|(message, _)| message.clone()).unwrap_or_default(),
+            messages: messages.len(),
+            stack: self.stack,
+            steps: tally(self.samples.iter().map(|sample| sample.step.as_str())),
+            versions: tally(self.samples.iter().map(|s| s.version.as_str()).filter(|v| !v.is_empty())),
+            samples: self.samples,
+        }
+    }
+}
+
+/// How often each occurs, the most frequent first.
+fn tally<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<(String, u64)> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    texts.for_each(|text| *counts.entry(text).or_default() += 1);
+    let mut found: Vec<(String, u64)> = counts.into_iter().map(|(text, n)| (text.to_string(), n)).collect();
+    found.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    found
+}
+
+/// By step, the greatest hash that is still in its sample; steps whose log has no more than that are left out.
+fn kept(latest: &Latest) -> HashMap<String, u64> {
+    let mut hashes: HashMap<String, Vec<u64>> = HashMap::new();
+    let mut kept: HashMap<String, usize> = HashMap::new();
+    for (id, body) in latest.of(Kind::Failure) {
+        if body.has("seen") {
+            kept.insert(body.text("step"), body.count("kept").unwrap_or(u64::MAX) as usize);
+        } else {
+            hashes.entry(body.text("step")).or_default().push(hash_of(id));
+        }
+    }
+    let mut limits = HashMap::new();
+    for (step, mut hashes) in hashes {
+        let limit = kept.get(&step).copied().unwrap_or(usize::MAX);
+        if limit > 0 && hashes.len() > limit {
+            hashes.sort_unstable();
+            limits.insert(step, hashes[limit - 1]);
+        }
+    }
+    limits
+}
+
+/// The sample's hash, the id's last part; 0 (always kept) if it is none.
+fn hash_of(id: &str) -> u64 {
+    id.rsplit('|').next().and_then(|last| last.parse().ok()).unwrap_or(0)
+}
+
+fn sample(body: &Body) -> Sample {
+    let stage = body.count("stage");
+    Sample {
+        step: body.text("step"),
+        site: body.text("site"),
+        message: body.text("message"),
+        key: body.text("row_key"),
+        record: body.text("record"),
+        cut: body.flag("record_cut").unwrap_or(false),
+        version: body.text("version"),
+        stage: stage.map(|stage| StageId { stage, attempt: body.count("stage_attempt").unwrap_or(0) }),
+        partition: body.count("partition"),
+        task_attempt: body.count("task_attempt"),
+        executor: body.text("executor"),
+        host: body.text("host"),
+        committed: body.flag("committed").unwrap_or(true),
+    }
+}

@@ -1,0 +1,97 @@
+//! From the logs below a root to the view of one application.
+
+use std::path::Path;
+
+use super::model::{Outcome, View};
+use super::{clean, format};
+use crate::error::{Code, Error, Result};
+use crate::shiplog::{self, Found};
+
+/// The view of the latest attempt of an application, or of the one that is asked for.
+pub(super) fn view(root: &Path, application: &str, attempt: Option<&str>) -> Result<View> {
+    let found = shiplog::applications(root)?;
+    let mut attempts: Vec<&Found> = found.iter().filter(|found| found.application == application).collect();
+    attempts.sort_by_key(|found| found.started_ms);
+    let chosen = match attempt {
+        Some(attempt) => attempts.iter().find(|found| found.attempt == attempt),
+        None => attempts.last(),
+    };
+    let Some(chosen) = chosen else {
+        return Err(unknown(root, application, attempt, &found));
+    };
+    let mut reading = shiplog::read(&chosen.folder)?;
+    let (mut events, mut notes) = (Vec::new(), Vec::new());
+    for event in reading.by_ref() {
+        match event {
+            Ok(event) => events.push(event),
+            Err(error) => notes.push(format!("A part of the log cannot be read: {}", error.message())),
+        }
+    }
+    let met = reading.notes();
+    if met.corrupt_places > 0 {
+        notes.push(format!(
+            "{} of the log are damaged and were left out ({} bytes)",
+            format::some(met.corrupt_places, "place", "places"),
+            format::count(met.corrupt_bytes)
+        ));
+    }
+    if met.missing > 0 {
+        notes.push(format!("{} are missing in the log", format::some(met.missing, "event", "events")));
+    }
+    if met.torn_bytes > 0 {
+        notes.push(format!(
+            "The log ends in the middle of a record ({} bytes): its writer was killed",
+            format::count(met.torn_bytes)
+        ));
+    }
+    if met.unknown > 0 {
+        notes.push(format!(
+            "{} are of a later release of Andiron",
+            format::some(met.unknown, "event", "events")
+        ));
+    }
+    let others: Vec<&str> =
+        attempts.iter().filter(|one| one.attempt != chosen.attempt).map(|one| one.attempt.as_str()).collect();
+    if !others.is_empty() {
+        notes.push(format!("The application has other attempts: {} (--attempt)", others.join(", ")));
+    }
+    if let Some(next) = successor(&found, chosen) {
+        notes.push(format!("The run {} went on as {}", chosen.run_id, next.application));
+    }
+    let mut view = View::build(events, notes);
+    if view.outcome == Outcome::Open {
+        view.outcome = match (chosen.live, chosen.closed) {
+            (true, _) => Outcome::Running,
+            (false, false) => Outcome::Killed,
+            (false, true) => Outcome::Ended,
+        };
+    }
+    let never_ended = !chosen.live && !chosen.closed && view.application.ended_ms.is_none();
+    if let Some(said) = Outcome::Killed.why_open().filter(|_| never_ended && view.outcome != Outcome::Killed)
+    {
+        view.notes.insert(0, said.to_string());
+    }
+    if view.application.id.is_empty() {
+        view.application.id = chosen.application.clone();
+    }
+    Ok(view)
+}
+
+/// The next application of the same run.
+fn successor<'a>(found: &'a [Found], one: &Found) -> Option<&'a Found> {
+    let later = |other: &&Found| {
+        other.run_id == one.run_id && other.started_ms > one.started_ms && other.folder != one.folder
+    };
+    (!one.run_id.is_empty()).then(|| found.iter().find(later)).flatten()
+}
+
+fn unknown(root: &Path, application: &str, attempt: Option<&str>, found: &[Found]) -> Error {
+    let what = attempt.map_or(application.to_string(), |attempt| format!("{application}, attempt {attempt}"));
+    let latest: Vec<&str> = found.iter().rev().take(5).map(|found| found.application.as_str()).collect();
+    let there = match latest.is_empty() {
+        true => "there are no logs of applications".to_string(),
+        false => format!("the latest there are {}", latest.join(", ")),
+    };
+    let said = format!("no log of {what} in {}; {there}", root.display());
+    Error::new(Code::BadArgument, clean::terminal(&said, clean::LINE))
+}

@@ -1,0 +1,159 @@
+//! Failed rows, log lines and the shipper on a terminal.
+
+use super::canvas::Text;
+use super::{most, SHORT};
+use crate::report::clean::{terminal, BLOCK, LINE, NAME};
+use crate::report::format;
+use crate::report::model::{Group, View};
+
+pub(super) fn failures(text: &mut Text, view: &View) {
+    text.heading("Failed rows");
+    if view.failures.is_empty() {
+        return text.line("  no row failed in a step");
+    }
+    sampled(text, view);
+    for group in view.failures.iter().take(most::GROUPS) {
+        one_group(text, group);
+    }
+    text.more(view.failures.len().saturating_sub(most::GROUPS), "stack", "stacks");
+}
+
+/// Samples belong to a step, whatever the number of its sites.
+fn sampled(text: &mut Text, view: &View) {
+    let mut told: Vec<&str> = Vec::new();
+    for step in view.steps.iter().take(most::STEPS) {
+        let Some(samples) = step.samples.filter(|samples| samples.seen > 0) else { continue };
+        if told.contains(&step.name.as_str()) {
+            continue;
+        }
+        told.push(&step.name);
+        let (kept, seen) =
+            (format::count(samples.kept), format::some(samples.seen, "failed row", "failed rows"));
+        let incomplete = if samples.is_quietly_cut() { "; samples are incomplete" } else { "" };
+        text.line(&format!("  {}: {kept} of {seen} sampled{incomplete}", terminal(&step.name, NAME)));
+    }
+}
+
+fn one_group(text: &mut Text, group: &Group) {
+    let steps: Vec<String> = group.steps.iter().take(3).map(|(step, _)| terminal(step, NAME)).collect();
+    let n = format::some(group.samples.len() as u64, "sample", "samples");
+    text.line(&format!(
+        "  {}: {}",
+        text.paint("1", &terminal(&group.class, NAME)),
+        terminal(&group.message, SHORT)
+    ));
+    text.line(&format!("    {n} in {}, stack {}", steps.join(", "), terminal(&group.hash, NAME)));
+    let stack = group.stack.as_deref().unwrap_or_default();
+    for line in terminal(stack, BLOCK).lines().take(most::STACK_LINES) {
+        text.line(&text.quiet(&format!("      {}", terminal(line.trim_start(), LINE))));
+    }
+    for sample in group.samples.iter().take(most::SAMPLES) {
+        let mut said = String::from("    - ");
+        if !sample.key.is_empty() {
+            said += &format!("{}: ", terminal(&sample.key, SHORT));
+        }
+        said += &terminal(&sample.record, SHORT);
+        if !sample.version.is_empty() {
+            said += &format!(" [{}]", terminal(&sample.version, NAME));
+        }
+        if let (Some(stage), Some(partition)) = (sample.stage, sample.partition) {
+            said += &format!(" (stage {stage}, partition {partition})");
+        }
+        text.line(&said);
+    }
+    text.more(group.samples.len().saturating_sub(most::SAMPLES), "row", "rows");
+}
+
+pub(super) fn accumulators(text: &mut Text, view: &View) {
+    if view.accumulators.is_empty() {
+        return;
+    }
+    text.heading("Accumulators");
+    let heads = ["name", "committed", "attempted", "exact", "RDDs"];
+    let mut rows = vec![heads.map(str::to_string).to_vec()];
+    for accumulator in view.accumulators.iter().take(most::ACCUMULATORS) {
+        let reasons = || terminal(&accumulator.reasons.join("; "), LINE);
+        rows.push(vec![
+            terminal(&accumulator.name, NAME),
+            accumulator.committed.map_or("–".to_string(), format::amount),
+            accumulator.attempted.map_or("–".to_string(), format::amount),
+            if accumulator.exact { "yes".to_string() } else { format!("no: {}", reasons()) },
+            format::count(accumulator.scopes.len() as u64),
+        ]);
+    }
+    text.table(&rows, &[1, 2, 4]);
+    text.more(view.accumulators.len().saturating_sub(most::ACCUMULATORS), "accumulator", "accumulators");
+}
+
+pub(super) fn logs(text: &mut Text, view: &View) {
+    if view.logs.is_empty() {
+        return;
+    }
+    text.heading("Warnings and errors");
+    let mut left = most::LOG_LINES;
+    for log in &view.logs {
+        let place = log.stage.map_or("no stage".to_string(), |stage| format!("stage {stage}"));
+        let (errors, warnings) =
+            (format::some(log.errors, "error", "errors"), format::some(log.warnings, "warning", "warnings"));
+        text.line(&format!("  {place}: {errors}, {warnings}"));
+        for line in log.lines.iter().filter(|line| line.error).take(left.min(5)) {
+            left -= 1;
+            let said = format!(
+                "    {} {}  {}",
+                format::clock(line.at_ms),
+                terminal(&line.executor, NAME),
+                terminal(&line.message, SHORT)
+            );
+            text.line(&text.bad(&said));
+        }
+    }
+}
+
+pub(super) fn health(text: &mut Text, view: &View) {
+    text.heading("Shipping");
+    let Some(health) = &view.health else {
+        return text.line("  the log says nothing of its own health");
+    };
+    if !health.listener.is_empty() {
+        let counts = health
+            .listener
+            .iter()
+            .take(12)
+            .map(|(name, n)| format!("{} {}", format::count(*n), terminal(name, NAME)));
+        text.line(&format!("  listener: {}", counts.collect::<Vec<String>>().join(", ")));
+    }
+    for (cause, n) in &health.lost {
+        text.line(&text.bad(&format!(
+            "  the log lost {}: {}",
+            format::some(*n, "event", "events"),
+            terminal(cause, NAME)
+        )));
+    }
+    for sink in &health.sinks {
+        let dropped: Vec<String> = sink
+            .dropped
+            .iter()
+            .filter(|(_, n)| *n > 0)
+            .map(|(cause, n)| format!("{} {}", format::count(*n), terminal(cause, NAME)))
+            .collect();
+        let dropped = if dropped.is_empty() { "none".to_string() } else { dropped.join(", ") };
+        text.line(&format!(
+            "  {}: {} sent, {} retried, {} behind, dropped {dropped}",
+            terminal(&sink.name, NAME),
+            format::count(sink.sent),
+            format::count(sink.retried),
+            format::count(sink.behind)
+        ));
+        if !sink.last_failure.is_empty() {
+            text.line(&text.warn(&format!("    its last failure: {}", terminal(&sink.last_failure, LINE))));
+        }
+    }
+    if health.callback_errors > 0 {
+        let said = format!(
+            "  {} of callbacks, the first: {}",
+            format::some(health.callback_errors, "error", "errors"),
+            terminal(&health.first_error, LINE)
+        );
+        text.line(&text.warn(&said));
+    }
+}

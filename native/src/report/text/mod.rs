@@ -1,0 +1,131 @@
+//! The report for a terminal.
+
+mod canvas;
+mod failures;
+mod steps;
+
+use super::clean::{terminal, Limit, LINE, NAME};
+use super::format;
+use super::model::{Outcome, Verdict, View};
+use canvas::Text;
+
+mod most {
+    pub(super) const STEPS: usize = 200;
+    pub(super) const COUNTERS: usize = 60;
+    pub(super) const GROUPS: usize = 10;
+    pub(super) const SAMPLES: usize = 3;
+    pub(super) const STACK_LINES: usize = 6;
+    pub(super) const STAGES: usize = 100;
+    pub(super) const ACCUMULATORS: usize = 60;
+    pub(super) const LOG_LINES: usize = 20;
+    pub(super) const LINKS: usize = 12;
+}
+
+/// A row or message within a line of text.
+const SHORT: Limit = Limit { characters: 100, lines: false };
+
+/// Whether colours are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// ANSI colours.
+    Ansi,
+    /// None.
+    Plain,
+}
+
+/// The report of `view`. Any text of the view is safe to print.
+pub fn render(view: &View, colour: Colour) -> String {
+    let mut text = Text { out: String::new(), colour };
+    title(&mut text, view);
+    gates(&mut text, view);
+    steps::steps(&mut text, view);
+    failures::failures(&mut text, view);
+    steps::stages(&mut text, view);
+    failures::accumulators(&mut text, view);
+    failures::logs(&mut text, view);
+    failures::health(&mut text, view);
+    text.out
+}
+
+fn title(text: &mut Text, view: &View) {
+    let application = &view.application;
+    let outcome = match view.outcome {
+        Outcome::GateFailed => text.bad("FAILED AT THE GATE"),
+        Outcome::Failed(code) => text.bad(&format!("FAILED, exit code {code}")),
+        Outcome::Passed => text.good("PASSED"),
+        Outcome::Ended => "ENDED".to_string(),
+        Outcome::Running => text.warn("RUNNING"),
+        Outcome::Killed => text.warn("NEVER ENDED"),
+        Outcome::Open => text.warn("NOT ENDED"),
+    };
+    let name = if application.name.is_empty() { "Application" } else { &application.name };
+    text.line(&format!("{}  {outcome}", text.paint("1", &terminal(name, NAME))));
+    let mut facts = vec![terminal(&application.id, NAME)];
+    let named = [("attempt", &application.attempt), ("run", &application.run), ("Spark", &application.spark)];
+    for (what, value) in named.into_iter().filter(|(_, value)| !value.is_empty()) {
+        facts.push(format!("{what} {}", terminal(value, NAME)));
+    }
+    for value in [&application.master, &application.user].into_iter().filter(|value| !value.is_empty()) {
+        facts.push(terminal(value, NAME));
+    }
+    text.line(&facts.join(" · "));
+    if let Some(started) = application.started_ms {
+        let took = format::duration(view.until_ms().saturating_sub(started));
+        let took = if application.ended_ms.is_some() {
+            format!("took {took}")
+        } else {
+            format!("last heard of after {took}")
+        };
+        text.line(&format!("started {} UTC, {took}", format::instant(started)));
+    }
+    if !application.predecessor.is_empty() {
+        let before = terminal(&application.predecessor, NAME);
+        text.line(&text.warn(&format!("this run was begun by {before}, which never ended")));
+    }
+    if let Some(open) = view.outcome.why_open() {
+        text.line(&text.warn(open));
+    }
+    for note in view.notes.iter().take(20) {
+        text.line(&text.warn(&terminal(note, LINE)));
+    }
+}
+
+fn gates(text: &mut Text, view: &View) {
+    text.heading("Gates");
+    if view.verdicts.is_empty() {
+        text.line("  no gate was set");
+    }
+    for verdict in view.verdicts.iter().take(most::STEPS) {
+        gate(text, verdict);
+    }
+    text.more(view.verdicts.len().saturating_sub(most::STEPS), "verdict", "verdicts");
+}
+
+fn gate(text: &mut Text, verdict: &Verdict) {
+    let mark = if verdict.passed { text.good("passed") } else { text.bad("FAILED") };
+    let mut said = format!("  {mark}  {}", terminal(&verdict.step, NAME));
+    if let (Some(dropped), Some(input)) = (verdict.dropped, verdict.input) {
+        said += &format!(" dropped {} of {}", format::count(dropped), format::some(input, "row", "rows"));
+    }
+    if let Some(ratio) = verdict.ratio {
+        said += &format!(", {}", format::percent(ratio));
+    }
+    if let Some(limit) = verdict.limit_ratio {
+        said += &format!(" (limit {})", format::percent(limit));
+    }
+    if let Some(rows) = verdict.limit_rows {
+        said += &format!(" (limit {})", format::some(rows, "row", "rows"));
+    }
+    text.line(&said);
+    if !verdict.reason.is_empty() {
+        text.line(&format!("          {}", terminal(&verdict.reason, LINE)));
+    }
+    for cause in verdict.causes.iter().take(5) {
+        let (class, message) = (terminal(&cause.class, NAME), terminal(&cause.message, SHORT));
+        text.line(&format!("          {:>9}  {class}: {message}", format::count(cause.count)));
+    }
+    if !verdict.write.is_empty() {
+        let what = if verdict.passed { "write" } else { "not written" };
+        text.line(&format!("          {what}: {}", terminal(&verdict.write, LINE)));
+    }
+}

@@ -1,0 +1,250 @@
+//! The folders of a log: who may write in them, and what their files are called.
+//!
+//! ```text
+//! <root>/                            0700, ours
+//!   <application>[.<attempt>]/       0700, ours
+//!     writer.lock                    held alone by the writer, together by those who replay
+//!     segment-<ten digits>.log       0600, appended to by one writer, then never changed
+//!     position-<sink>                up to where a sink has shipped the log
+//! ```
+//!
+//! Files are made through the folder's descriptor, which is proven once to be ours alone, so that a folder that is
+//! exchanged afterwards is not followed. A folder is removed by whoever holds its lock, lock file last.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use sha2::Digest as _;
+
+use crate::error::{Code, Error, Result};
+
+const LOCK: &str = "writer.lock";
+const PRIVATE_DIRECTORY: Mode = Mode::RWXU;
+const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+/// The longest application id that names a folder as it is.
+const LONGEST: usize = 128;
+/// Somebody who only looks whether a log is being written holds its lock for a moment, as does a sweep; on a loaded
+/// machine a moment may be long.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// A folder whose lock this process has: alone to write or remove it, with others to replay it.
+pub struct Folder {
+    path: PathBuf,
+    fd: OwnedFd,
+    lock: Mutex<Option<OwnedFd>>,
+}
+
+impl Folder {
+    /// Opens `<root>/<name>`, making what is missing, and takes its lock: [`Code::LogInUse`] if somebody has it.
+    pub(super) fn open(root: &Path, name: &str) -> Result<Folder> {
+        let root_path = std::path::absolute(root)
+            .map_err(|error| Error::io(&format!("the log directory {}", root.display()), &error))?;
+        if let Some(parent) = root_path.parent() {
+            std::fs::create_dir_all(parent)
+                .map_err(|error| Error::io(&format!("create the directory {}", parent.display()), &error))?;
+        }
+        make(rustix::fs::CWD, &root_path, &root_path)?;
+        let root = open_private(rustix::fs::CWD, &root_path, &root_path)?;
+        let path = root_path.join(name);
+        make(root.as_fd(), Path::new(name), &path)?;
+        rustix::fs::fsync(&root).map_err(|errno| refused("sync", &root_path, errno))?;
+        match Folder::within(root.as_fd(), name, path, FlockOperation::NonBlockingLockExclusive)? {
+            Some(folder) => Ok(folder),
+            None => Err(Error::new(
+                Code::LogInUse,
+                format!(
+                    "the log {} is being written by another process: one driver writes the log of an application; \
+                     end that process, or set spark.andiron.log.dir to another directory",
+                    root_path.join(name).display()
+                ),
+            )),
+        }
+    }
+
+    /// Opens an existing folder to remove it; `None` if somebody writes or replays it.
+    pub(super) fn alone(path: &Path) -> Result<Option<Folder>> {
+        Folder::within(rustix::fs::CWD, path, path.to_path_buf(), FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Opens an existing folder to replay it; `None` if somebody writes it.
+    pub(super) fn shared(path: &Path) -> Result<Option<Folder>> {
+        Folder::within(rustix::fs::CWD, path, path.to_path_buf(), FlockOperation::NonBlockingLockShared)
+    }
+
+    fn within(
+        parent: BorrowedFd<'_>,
+        name: impl AsRef<Path>,
+        path: PathBuf,
+        lock_it: FlockOperation,
+    ) -> Result<Option<Folder>> {
+        let fd = open_private(parent, name.as_ref(), &path)?;
+        for _ in 0..LOCK_TRIES {
+            let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let lock = rustix::fs::openat(&fd, LOCK, flags, PRIVATE_FILE)
+                .map_err(|errno| refused("open the lock in", &path, errno))?;
+            match rustix::fs::flock(&lock, lock_it) {
+                // What was locked may have been removed meanwhile.
+                Ok(()) if is_linked(&fd, &lock) => {
+                    return Ok(Some(Folder { path, fd, lock: Mutex::new(Some(lock)) }));
+                }
+                Ok(()) | Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
+                Err(errno) => return Err(refused("lock (a local file system is needed)", &path, errno)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The descriptor that files are made through.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Lets others write here.
+    pub(super) fn unlock(&self) {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Removes the folder with all files that a log makes; others keep it in place.
+    pub(super) fn remove(self) -> Result<()> {
+        for name in names(&self.path)?.iter().filter(|name| is_ours(name)) {
+            rustix::fs::unlinkat(&self.fd, name.as_str(), AtFlags::empty())
+                .map_err(|errno| refused("remove a file of", &self.path, errno))?;
+        }
+        match rustix::fs::unlinkat(&self.fd, LOCK, AtFlags::empty())
+            .and_then(|()| rustix::fs::rmdir(&self.path))
+        {
+            Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(errno) => Err(refused("remove", &self.path, errno)),
+        }
+    }
+}
+
+/// Whether somebody writes the log of this folder now.
+pub(super) fn is_live(folder: &Path) -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(lock) = rustix::fs::open(folder.join(LOCK), flags, Mode::empty()) else {
+        return false;
+    };
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+}
+
+/// The name of an application's folder: its id, or a hash of it if it is long, and its attempt if it has one.
+///
+/// Empty ids, those with `/` or NUL and those that begin with a dot are [`Code::BadSetting`].
+pub(super) fn name(application: &str, attempt: &str) -> Result<String> {
+    let whole = if attempt.is_empty() { application.to_string() } else { format!("{application}.{attempt}") };
+    if application.is_empty() || whole.starts_with('.') || whole.contains(['/', '\0']) {
+        let shown: String = whole.chars().take(80).collect();
+        let why = "it is empty, begins with a dot or holds a slash or a NUL";
+        return Err(Error::new(
+            Code::BadSetting,
+            format!("the application id {shown:?} cannot name a log: {why}"),
+        ));
+    }
+    if whole.len() > LONGEST {
+        let hash = sha2::Sha256::digest(whole.as_bytes());
+        return Ok(hash.iter().fold(String::from("application-"), |name, byte| format!("{name}{byte:02x}")));
+    }
+    Ok(whole)
+}
+
+/// The name of a segment.
+pub(super) fn segment(number: u64) -> String {
+    format!("segment-{number:010}.log")
+}
+
+/// The number of the segment that has this name.
+pub(super) fn segment_number(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("segment-")?.strip_suffix(".log")?;
+    ((10..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| digits.parse().ok())?
+}
+
+/// The name of a sink's position.
+pub(super) fn position(sink: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    format!("position-{}", sink.chars().take(64).map(safe).collect::<String>())
+}
+
+fn is_ours(name: &str) -> bool {
+    segment_number(name).is_some() || name.starts_with("position-")
+}
+
+/// The segments of a folder, in order.
+pub(super) fn segments(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let mut found: Vec<(u64, PathBuf)> =
+        names(folder)?.iter().filter_map(|name| Some((segment_number(name)?, folder.join(name)))).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// The names in a directory that are UTF-8, as all of ours are.
+pub(super) fn names(directory: &Path) -> Result<Vec<String>> {
+    let failed = |error| Error::io(&format!("read the directory {}", directory.display()), &error);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        names.extend(entry.map_err(failed)?.file_name().into_string());
+    }
+    Ok(names)
+}
+
+fn is_linked(folder: &OwnedFd, lock: &OwnedFd) -> bool {
+    let named = rustix::fs::statat(folder, LOCK, AtFlags::SYMLINK_NOFOLLOW);
+    let held = rustix::fs::fstat(lock);
+    matches!((named, held), (Ok(named), Ok(held)) if named.st_ino == held.st_ino && named.st_dev == held.st_dev)
+}
+
+fn make(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<()> {
+    match rustix::fs::mkdirat(parent, name, PRIVATE_DIRECTORY) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(refused("create the directory", shown, errno)),
+    }
+}
+
+/// A directory that is proven to be ours alone, never reached through a symbolic link.
+fn open_private(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<OwnedFd> {
+    let unsafe_because = |why: &str| {
+        let message = format!(
+            "the log directory {} is not safe to use: {why}; remove it, or set spark.andiron.log.dir to a directory \
+             that only this user can enter (mode 0700)",
+            shown.display()
+        );
+        Error::new(Code::DirectoryUnsafe, message)
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(Errno::NOTDIR | Errno::LOOP) => {
+            return Err(unsafe_because("it is a symbolic link or not a directory"));
+        }
+        Err(Errno::ACCESS) => return Err(unsafe_because("this user cannot read it")),
+        Err(errno) => return Err(refused("open", shown, errno)),
+    };
+    let stat = rustix::fs::fstat(&fd).map_err(|errno| refused("stat", shown, errno))?;
+    let us = rustix::process::geteuid().as_raw();
+    if stat.st_uid != us {
+        return Err(unsafe_because(&format!("it belongs to user {}, we are user {us}", stat.st_uid)));
+    }
+    if stat.st_mode & 0o077 != 0 {
+        let mode = stat.st_mode & 0o7777;
+        return Err(unsafe_because(&format!(
+            "its mode is {mode:04o}, others can enter it (chmod 0700 helps)"
+        )));
+    }
+    Ok(fd)
+}
+
+fn refused(action: &str, path: &Path, errno: Errno) -> Error {
+    Error::io(&format!("{action} {}", path.display()), &errno.into())
+}

@@ -1,0 +1,139 @@
+//! Which applications have logs below a root, told from the ends of their files.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::event::{Event, Kind};
+use super::folder;
+use super::record::{Content, Header};
+use super::scan::{Scanner, Step};
+use crate::error::Result;
+
+/// How much of the first segment is looked at, and at most of the ends of the last ones, but for the last of these.
+const LOOK: u64 = 256 << 10;
+
+/// One application that has a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The folder of the log.
+    pub folder: PathBuf,
+    /// The application's id.
+    pub application: String,
+    /// Its attempt, or nothing.
+    pub attempt: String,
+    /// The run that it belongs to, or nothing.
+    pub run_id: String,
+    /// When the log was begun, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// When it was last written to, in milliseconds since 1970.
+    pub modified_ms: u64,
+    /// Whether a process has it open now, to write or to replay it.
+    pub live: bool,
+    /// Whether it was closed in order. Neither live nor closed: its driver was killed, or could not write.
+    pub closed: bool,
+    /// Bytes of its segments.
+    pub bytes: u64,
+    /// The latest [`Kind::Application`] event near its end, else near its beginning.
+    pub event: Option<Event>,
+}
+
+/// The applications that have logs below `root`, oldest first; what is no log is left out. Reads at most some hundred
+/// kilobytes of each.
+pub fn applications(root: &Path) -> Result<Vec<Found>> {
+    let folders = folder::names(root)?.into_iter().map(|name| root.join(name));
+    let mut found: Vec<Found> = folders.filter_map(|folder| look(&folder)).collect();
+    found.sort_by(|a, b| (a.started_ms, &a.folder).cmp(&(b.started_ms, &b.folder)));
+    Ok(found)
+}
+
+/// The application that has its log in this folder.
+pub(super) fn look(path: &Path) -> Option<Found> {
+    let segments = folder::segments(path).ok()?;
+    let header = segments.iter().find_map(|(_, segment)| header_of(segment))?;
+    let (mut bytes, mut modified) = (0, SystemTime::UNIX_EPOCH);
+    for metadata in segments.iter().filter_map(|(_, segment)| segment.metadata().ok()) {
+        bytes += metadata.len();
+        modified = modified.max(metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH));
+    }
+    let (mut closed, mut event, mut looked) = (None, None, 0);
+    for (_, segment) in segments.iter().rev() {
+        let edge = edge(segment, true);
+        if edge.records > 0 {
+            closed = closed.or(Some(edge.closed));
+        }
+        event = edge.event;
+        looked += edge.bytes;
+        if event.is_some() || looked > LOOK {
+            break;
+        }
+    }
+    let event = event.or_else(|| edge(&segments.first()?.1, false).event);
+    Some(Found {
+        folder: path.to_path_buf(),
+        application: header.application,
+        attempt: header.attempt,
+        run_id: header.run_id,
+        started_ms: header.created_ms,
+        modified_ms: modified.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |age| age.as_millis() as u64),
+        live: folder::is_live(path),
+        closed: closed.unwrap_or_default(),
+        bytes,
+        event,
+    })
+}
+
+/// The application of `run_id`, other than the one in `own`, that was not closed in order and is the latest of these.
+pub(super) fn predecessor(root: &Path, run_id: &str, own: &Path) -> Option<String> {
+    if run_id.is_empty() {
+        return None;
+    }
+    let found = applications(root).ok()?.into_iter();
+    let dead = |found: &Found| found.run_id == run_id && !found.live && !found.closed && found.folder != own;
+    found.rev().find(dead).map(|found| found.application)
+}
+
+fn header_of(segment: &Path) -> Option<Header> {
+    let mut scanner = Scanner::new(File::open(segment).ok()?);
+    scanner.step(true).ok()?;
+    scanner.header().cloned()
+}
+
+#[derive(Default)]
+struct Edge {
+    records: u64,
+    bytes: u64,
+    closed: bool,
+    event: Option<Event>,
+}
+
+/// What the first or last records of a segment say. What cannot be read says nothing.
+fn edge(segment: &Path, last: bool) -> Edge {
+    let mut edge = Edge::default();
+    let Ok(mut file) = File::open(segment) else { return edge };
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    edge.bytes = length.min(LOOK);
+    let far = last && length > LOOK;
+    if far && file.seek(SeekFrom::Start(length - LOOK)).is_err() {
+        return edge;
+    }
+    let input = std::io::Read::take(file, LOOK);
+    let mut scanner = if far { Scanner::within(input) } else { Scanner::new(input) };
+    while let Ok(step) = scanner.step(true) {
+        match step {
+            Step::Record(record) => {
+                edge.records += 1;
+                edge.closed = record.content == Content::Closing;
+                if let Content::Event(event) = record.content {
+                    if event.kind == Kind::Application {
+                        edge.event = Some(event);
+                    }
+                }
+            }
+            Step::Corrupt(_) => {}
+            Step::Torn(_) | Step::Later(_) | Step::Foreign | Step::End => break,
+        }
+    }
+    edge
+}

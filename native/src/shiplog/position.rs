@@ -1,0 +1,80 @@
+//! Up to where a sink has a log: one small file for each sink, beside the segments.
+//!
+//! The file is made, with 0, before anything can be owed to its sink, and replaced whole. A position that is behind
+//! costs events that are shipped again, under the same ids; one that cannot be read counts as 0.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::event::Sequence;
+use super::folder;
+use crate::error::{Error, Result};
+
+/// Up to where `sink` has the log in `folder`; `None` if nothing was ever owed to it.
+pub fn position(folder: &Path, sink: &str) -> Option<Sequence> {
+    let text = std::fs::read(folder.join(folder::position(sink))).ok()?;
+    Some(parse(&text).unwrap_or_default())
+}
+
+/// Writes it, durably.
+pub fn set_position(folder: &Path, sink: &str, sequence: Sequence) -> Result<()> {
+    let name = folder::position(sink);
+    let path = folder.join(&name);
+    let replace = || -> io::Result<()> {
+        let fresh = folder.join(format!("{name}.new"));
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::open(&fresh, flags, Mode::RUSR | Mode::WUSR)?);
+        file.write_all(text(sequence).as_bytes())?;
+        file.sync_data()?;
+        std::fs::rename(&fresh, &path)
+    };
+    replace().map_err(|error| Error::io(&format!("write {}", path.display()), &error))
+}
+
+/// Whether some sink has not had the log in `folder` up to `last`.
+pub(super) fn owed(folder: &Path, last: Sequence) -> bool {
+    let Ok(names) = folder::names(folder) else { return true };
+    let positions = names.iter().filter(|name| name.starts_with("position-") && !name.ends_with(".new"));
+    positions
+        .map(|name| std::fs::read(folder.join(name)).ok().and_then(|text| parse(&text)).unwrap_or_default())
+        .any(|position| position < last)
+}
+
+fn text(sequence: Sequence) -> String {
+    let number = format!("{sequence} ");
+    let sum = crc32fast::hash(number.as_bytes());
+    format!("{number}{sum:08x}\n")
+}
+
+fn parse(bytes: &[u8]) -> Option<Sequence> {
+    let number = std::str::from_utf8(bytes).ok()?.split(' ').next()?.parse().ok()?;
+    (text(Sequence(number)).as_bytes() == bytes).then_some(Sequence(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_survives_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(position(dir.path(), "kafka"), None);
+        for number in [0, 17, u64::MAX] {
+            set_position(dir.path(), "kafka", Sequence(number)).unwrap();
+            assert_eq!(position(dir.path(), "kafka"), Some(Sequence(number)));
+        }
+        assert_eq!(position(dir.path(), "hive"), None);
+    }
+
+    #[test]
+    fn a_damaged_position_is_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        for wrong in ["", "17", "17 00000000\n", "-1 00000000\n", "\u{1}\u{2}", "99999999999999999999 0"] {
+            std::fs::write(dir.path().join("position-kafka"), wrong).unwrap();
+            assert_eq!(position(dir.path(), "kafka"), Some(Sequence::NONE), "{wrong:?}");
+        }
+    }
+}

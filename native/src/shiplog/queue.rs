@@ -1,0 +1,292 @@
+//! What lies between the threads that append and the one that writes.
+//!
+//! One lock, held for a push or for moving one group out, never while a file is touched. The writer is woken when
+//! what it waits for has come: the first record, a full group, or somebody who waits for durability.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::event::{Event, Sequence};
+use super::health::{Cause, Health};
+use super::record::{length, MOST_BODY, MOST_ID};
+
+/// The most records that one sync makes durable.
+pub(super) const GROUP: usize = 64;
+/// The longest that a record waits for others before its sync begins.
+pub(super) const LINGER: Duration = Duration::from_millis(20);
+
+/// The queue of one log.
+pub(super) struct Queue {
+    most_bytes: usize,
+    state: Mutex<State>,
+    /// The writer waits here.
+    work: Condvar,
+    /// Everybody else waits here.
+    progress: Condvar,
+}
+
+struct State {
+    events: VecDeque<Event>,
+    bytes: usize,
+    /// When the oldest event came.
+    since: Instant,
+    /// The sequence of the next event that is taken.
+    next: u64,
+    durable: Sequence,
+    /// Threads that wait for durability.
+    waiters: usize,
+    /// At this length the writer wants to be woken.
+    wake_at: usize,
+    seals_wanted: u64,
+    seals_done: u64,
+    failing: Option<Cause>,
+    /// After this moment nothing more is tried.
+    closing: Option<Instant>,
+    /// The log says that it was closed in order.
+    closed: bool,
+    /// The writer is gone: all that can be durable is.
+    ended: bool,
+    health: Health,
+}
+
+/// What the writer has to do next.
+pub(super) enum Work {
+    /// Make the group durable.
+    Group,
+    /// End the segment.
+    Seal,
+    /// Say that the log is closed, here.
+    Close,
+}
+
+impl Queue {
+    pub(super) fn new(most_bytes: usize, first: u64) -> Queue {
+        let state = State {
+            events: VecDeque::new(),
+            bytes: 0,
+            since: Instant::now(),
+            next: first,
+            durable: Sequence(first - 1),
+            waiters: 0,
+            wake_at: usize::MAX,
+            seals_wanted: 0,
+            seals_done: 0,
+            failing: None,
+            closing: None,
+            closed: false,
+            ended: false,
+            health: Health::default(),
+        };
+        Queue { most_bytes, state: Mutex::new(state), work: Condvar::new(), progress: Condvar::new() }
+    }
+
+    /// Takes an event if it can be logged and there is room, else counts it as lost.
+    pub(super) fn push(&self, event: Event) -> Sequence {
+        let cause = unfit(&event);
+        let bytes = length(&event);
+        let mut state = self.lock();
+        let cause = match cause {
+            Some(cause) => Some(cause),
+            None if state.closing.is_some() || state.ended => Some(Cause::Closed),
+            None if state.bytes + bytes > self.most_bytes => Some(state.failing.unwrap_or(Cause::QueueFull)),
+            None => None,
+        };
+        if let Some(cause) = cause {
+            state.health.lost[cause as usize] += 1;
+            return Sequence::NONE;
+        }
+        if state.events.is_empty() {
+            state.since = Instant::now();
+        }
+        state.events.push_back(event);
+        state.bytes += bytes;
+        state.health.appended += 1;
+        let sequence = Sequence(state.next);
+        state.next += 1;
+        if state.events.len() >= state.wake_at {
+            state.wake_at = usize::MAX;
+            self.work.notify_one();
+        }
+        sequence
+    }
+
+    /// For the writer: waits for work. Moves a group into `group`, which is empty. Also the sequence of the next record.
+    pub(super) fn take(&self, group: &mut Vec<Event>) -> (u64, Work) {
+        let mut state = self.lock();
+        loop {
+            let first = state.next - state.events.len() as u64;
+            let count = state.events.len();
+            let age = state.since.elapsed();
+            let hurry = state.waiters > 0 || state.closing.is_some() || state.seals_done < state.seals_wanted;
+            if count >= GROUP || count > 0 && (hurry || age >= LINGER) {
+                let taken = count.min(GROUP);
+                group.extend(state.events.drain(..taken));
+                state.bytes -= group.iter().map(length).sum::<usize>();
+                state.wake_at = usize::MAX;
+                return (first, Work::Group);
+            }
+            if count == 0 && state.seals_done < state.seals_wanted {
+                return (first, Work::Seal);
+            }
+            if count == 0 && state.closing.is_some() {
+                return (first, Work::Close);
+            }
+            state.wake_at = if count == 0 { 1 } else { GROUP };
+            state = match count {
+                0 => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+                _ => self.work.wait_timeout(state, LINGER - age).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
+    }
+
+    /// For the writer: the next `events` events are durable; if none, the mark of the closing is.
+    pub(super) fn done(&self, events: u64, bytes: u64) {
+        let mut state = self.lock();
+        state.durable.0 += events;
+        state.closed = events == 0;
+        state.failing = None;
+        state.health.durable += events;
+        state.health.bytes += bytes;
+        state.health.syncs += 1;
+        self.progress.notify_all();
+    }
+
+    /// For the writer: a segment was begun.
+    pub(super) fn began(&self) {
+        self.lock().health.segments += 1;
+    }
+
+    /// For the writer: the segment that was asked to end has ended.
+    pub(super) fn sealed(&self) {
+        let mut state = self.lock();
+        state.seals_done = state.seals_wanted;
+        self.progress.notify_all();
+    }
+
+    /// For the writer: the disk refused. Waits before the next try; false if there is to be none.
+    pub(super) fn refused(&self, cause: Cause, message: String, pause: Duration) -> bool {
+        let mut state = self.lock();
+        state.failing = Some(cause);
+        state.health.failures += 1;
+        state.health.last_failure = Some(message);
+        self.progress.notify_all();
+        let until = Instant::now() + pause;
+        loop {
+            let now = Instant::now();
+            if state.closing.is_some_and(|end| now >= end) {
+                return false;
+            }
+            if now >= until {
+                return true;
+            }
+            let end = state.closing.map_or(until, |end| end.min(until));
+            state = self.work.wait_timeout(state, end - now).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// For the writer, last: `lost` events of its group and all that wait are lost, if there are any.
+    pub(super) fn end(&self, lost: u64) {
+        let mut state = self.lock();
+        let lost = lost + state.events.len() as u64;
+        let cause = state.failing.unwrap_or(Cause::Closed);
+        state.health.lost[cause as usize] += lost;
+        state.events.clear();
+        state.bytes = 0;
+        state.ended = true;
+        self.progress.notify_all();
+    }
+
+    /// Waits until `wanted` is durable; false if it is not within `timeout`, or never will be.
+    pub(super) fn wait_durable(&self, wanted: Sequence, timeout: Duration) -> bool {
+        let mut state = self.lock();
+        state.waiters += 1;
+        self.wake(&mut state);
+        let mut state = self.wait(state, timeout, |state| state.durable >= wanted || state.ended);
+        state.waiters -= 1;
+        state.durable >= wanted
+    }
+
+    /// Waits until more than `seen` is durable, or `enough` (asked again after each [`Queue::poke`]), or the log has
+    /// ended, or `timeout` is over.
+    pub(super) fn wait_beyond(&self, seen: Sequence, timeout: Duration, enough: impl Fn() -> bool) {
+        drop(self.wait(self.lock(), timeout, |state| state.durable > seen || state.ended || enough()));
+    }
+
+    /// Wakes whoever waits for progress, to ask for something else.
+    pub(super) fn poke(&self) {
+        let _state = self.lock();
+        self.progress.notify_all();
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    /// Ends the segment once all that was appended is in it; false if that takes longer than `timeout`.
+    pub(super) fn seal(&self, timeout: Duration) -> bool {
+        let mut state = self.lock();
+        state.seals_wanted += 1;
+        let wanted = state.seals_wanted;
+        self.wake(&mut state);
+        self.wait(state, timeout, |state| state.seals_done >= wanted || state.ended).seals_done >= wanted
+    }
+
+    /// Takes no more events and lets the writer end, at `timeout` from now at the latest; the first call counts.
+    /// False if the writer has not ended then, or has lost events.
+    pub(super) fn close(&self, timeout: Duration) -> bool {
+        let mut state = self.lock();
+        state.closing.get_or_insert(Instant::now() + timeout);
+        self.wake(&mut state);
+        self.work.notify_one();
+        // A write that fails at the last moment is still reported by the writer itself.
+        let state = self.wait(state, timeout + Duration::from_millis(50), |state| state.ended);
+        state.ended && state.closed
+    }
+
+    /// The last event that was taken.
+    pub(super) fn last(&self) -> Sequence {
+        Sequence(self.lock().next - 1)
+    }
+
+    pub(super) fn durable(&self) -> Sequence {
+        self.lock().durable
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let state = self.lock();
+        let waiting = state.next - 1 - state.durable.0;
+        Health { waiting: if state.ended { 0 } else { waiting }, ..state.health.clone() }
+    }
+
+    fn wake(&self, state: &mut State) {
+        state.wake_at = usize::MAX;
+        self.work.notify_one();
+    }
+
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        timeout: Duration,
+        enough: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        self.progress
+            .wait_timeout_while(state, timeout, |state| !enough(state))
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why an event cannot be logged at all.
+fn unfit(event: &Event) -> Option<Cause> {
+    if event.id.len() > MOST_ID || event.body.len() > MOST_BODY {
+        return Some(Cause::TooLarge);
+    }
+    let body = event.body.as_bytes();
+    let object = body.first() == Some(&b'{') && body.last() == Some(&b'}');
+    (!object || body.contains(&b'\n')).then_some(Cause::Malformed)
+}

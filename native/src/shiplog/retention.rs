@@ -1,0 +1,130 @@
+//! Which logs are removed, whenever a log begins a segment.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::claim::Claim;
+use super::folder::{self, Folder};
+use super::found::{applications, Found};
+use super::position;
+use crate::error::Result;
+
+/// What may lie below one root.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    pub(super) root: PathBuf,
+    /// The log of the application itself.
+    pub(super) own: PathBuf,
+    pub(super) age: Duration,
+    pub(super) bytes: u64,
+}
+
+/// What a sweeper does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Idle,
+    Busy,
+    /// Busy, and asked for another sweep since it began.
+    Again,
+}
+
+/// Sweeps on a thread of its own, one sweep at a time.
+pub(super) struct Sweeper {
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+impl Sweeper {
+    pub(super) fn new(limits: Limits) -> Arc<Sweeper> {
+        Arc::new(Sweeper { limits, state: Mutex::new(State::Idle) })
+    }
+
+    /// Begins a sweep, now or after the one that is under way.
+    pub(super) fn start(self: &Arc<Sweeper>) {
+        if self.turn(|state| if state == State::Idle { State::Busy } else { State::Again }) != State::Idle {
+            return;
+        }
+        let sweeper = Arc::clone(self);
+        let spawned =
+            std::thread::Builder::new().name("andiron-log-old".to_string()).spawn(move || sweeper.run());
+        if let Err(error) = spawned {
+            log::warn!("old logs stay: {error}");
+            self.turn(|_| State::Idle);
+        }
+    }
+
+    fn run(&self) {
+        loop {
+            if let Err(error) = sweep(&self.limits) {
+                log::warn!("old logs stay: {error}");
+            }
+            if self.turn(|state| if state == State::Again { State::Busy } else { State::Idle }) == State::Busy
+            {
+                return;
+            }
+        }
+    }
+
+    /// Changes the state; what it was.
+    fn turn(&self, to: impl Fn(State) -> State) -> State {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let was = *state;
+        *state = to(was);
+        was
+    }
+}
+
+/// Removes the logs that are older than allowed and shipped, then the oldest until the rest is small enough; last, from
+/// the own log, segments after the first, which says what the application is, up to the newest two.
+///
+/// A log that somebody writes or replays stays, and so does what is no log.
+pub(super) fn sweep(limits: &Limits) -> Result<()> {
+    let found = applications(&limits.root)?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut bytes: u64 = found.iter().map(|found| found.bytes).sum();
+    let mut old: Vec<&Found> = found.iter().filter(|found| !found.live).collect();
+    old.sort_by_key(|found| found.modified_ms);
+    for found in old {
+        let age = now.saturating_sub(Duration::from_millis(found.modified_ms));
+        let large = bytes > limits.bytes;
+        if !large && age <= limits.age {
+            continue;
+        }
+        let last = Claim::of(&found.folder).ok().flatten().map(|claim| claim.last());
+        let owed = last.is_none_or(|last| position::owed(&found.folder, last));
+        if owed && !large {
+            continue;
+        }
+        match Folder::alone(&found.folder).and_then(|folder| folder.map(Folder::remove).transpose()) {
+            Ok(Some(())) if owed => {
+                let why = "the logs take more than spark.andiron.log.maxBytes";
+                log::warn!("{} is gone though sinks have not had all of it: {why}", found.folder.display());
+            }
+            Ok(Some(())) => {}
+            Ok(None) => continue,
+            Err(error) => {
+                log::warn!("an old log stays: {error}");
+                continue;
+            }
+        }
+        bytes -= found.bytes;
+    }
+    shorten(&limits.own, bytes, limits.bytes)
+}
+
+/// Removes segments from the middle of a log.
+fn shorten(own: &Path, mut bytes: u64, most: u64) -> Result<()> {
+    let segments = folder::segments(own)?;
+    for (_, path) in segments.iter().skip(1).take(segments.len().saturating_sub(3)) {
+        if bytes <= most {
+            return Ok(());
+        }
+        let length = path.metadata().map_or(0, |metadata| metadata.len());
+        match std::fs::remove_file(path) {
+            Ok(()) => bytes -= length.min(bytes),
+            Err(error) => log::warn!("{} stays: {error}", path.display()),
+        }
+    }
+    Ok(())
+}

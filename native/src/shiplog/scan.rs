@@ -1,0 +1,151 @@
+//! From bytes to records: what is damaged is skipped up to the next record that is whole.
+
+use std::io::{ErrorKind, Read};
+
+use super::record::{parse, until_marker, Header, Opening, Parsed, Record};
+
+/// How much is read at once.
+const CHUNK: usize = 64 << 10;
+
+/// One step through a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A whole record.
+    Record(Record),
+    /// So many bytes are no record; one follows.
+    Corrupt(u64),
+    /// So many bytes at the end are no record: the writer died there, or the disk lost them.
+    Torn(u64),
+    /// A segment of a later version: nothing in it can be read.
+    Later(u16),
+    /// Not a segment at all.
+    Foreign,
+    /// Nothing more, for now or for good.
+    End,
+}
+
+/// Walks through the bytes of one segment, from its header or from anywhere.
+pub(super) struct Scanner<R> {
+    input: R,
+    /// What was read and not stepped over lies in `start..end`.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    skipped: u64,
+    header: Option<Header>,
+    opened: bool,
+    done: bool,
+}
+
+impl<R: Read> Scanner<R> {
+    /// Begins at a segment's header.
+    pub(super) fn new(input: R) -> Scanner<R> {
+        let (buffer, skipped) = (vec![0; CHUNK], 0);
+        Scanner { input, buffer, start: 0, end: 0, skipped, header: None, opened: false, done: false }
+    }
+
+    /// Begins at any byte after the header.
+    pub(super) fn within(input: R) -> Scanner<R> {
+        Scanner { opened: true, ..Scanner::new(input) }
+    }
+
+    /// What the segment says of itself, after the first step if its header is whole.
+    pub(super) fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
+    }
+
+    /// The next step. Unless `whole`, more bytes may come later: what is incomplete then is not judged, and a later
+    /// call looks again. After a whole segment's end, every further step is [`Step::End`].
+    pub(super) fn step(&mut self, whole: bool) -> std::io::Result<Step> {
+        if self.done {
+            return Ok(Step::End);
+        }
+        if !self.opened {
+            if let Some(step) = self.open(whole)? {
+                return Ok(step);
+            }
+        }
+        loop {
+            match parse(&self.buffer[self.start..self.end]) {
+                Parsed::Record(..) if self.skipped > 0 => {
+                    return Ok(Step::Corrupt(std::mem::take(&mut self.skipped)));
+                }
+                Parsed::Record(record, length) => {
+                    self.start += length;
+                    return Ok(Step::Record(record));
+                }
+                Parsed::More(bytes) => {
+                    if !self.fill(bytes)? {
+                        if !whole {
+                            return Ok(Step::End);
+                        }
+                        if self.start == self.end {
+                            return Ok(self.finish());
+                        }
+                        self.skip();
+                    }
+                }
+                Parsed::Other => self.skip(),
+            }
+        }
+    }
+
+    /// Reads the header; a step if there is nothing to go on with.
+    fn open(&mut self, whole: bool) -> std::io::Result<Option<Step>> {
+        let mut ended = false;
+        loop {
+            match Header::decode(&self.buffer[..self.end], ended && whole) {
+                Opening::Header(header, length) => {
+                    self.header = Some(header);
+                    self.start = length;
+                    break;
+                }
+                Opening::More(_) if ended => return Ok(Some(Step::End)),
+                Opening::More(bytes) => ended = !self.fill(bytes)?,
+                Opening::Damaged => break,
+                Opening::Later(version) => {
+                    self.done = true;
+                    return Ok(Some(Step::Later(version)));
+                }
+                Opening::Foreign => {
+                    self.done = true;
+                    return Ok(Some(Step::Foreign));
+                }
+            }
+        }
+        self.opened = true;
+        Ok(None)
+    }
+
+    fn finish(&mut self) -> Step {
+        self.done = true;
+        match std::mem::take(&mut self.skipped) {
+            0 => Step::End,
+            bytes => Step::Torn(bytes),
+        }
+    }
+
+    fn skip(&mut self) {
+        let bytes = until_marker(&self.buffer[self.start..self.end]);
+        self.start += bytes;
+        self.skipped += bytes as u64;
+    }
+
+    /// Reads until `bytes` lie ahead; false if the input ends before.
+    fn fill(&mut self, bytes: usize) -> std::io::Result<bool> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.buffer.len() < bytes {
+            self.buffer.resize(bytes.max(2 * self.buffer.len()), 0);
+        }
+        while self.end < bytes {
+            match self.input.read(&mut self.buffer[self.end..]) {
+                Ok(0) => return Ok(false),
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,124 @@
+//! Reading a log behind its writer, from a position on.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::claim::Claim;
+use super::event::{Event, Sequence};
+use super::folder;
+use super::record::Content;
+use super::recovery::later;
+use super::scan::{Scanner, Step};
+use crate::error::{Error, Result};
+
+/// The events of a log after a position, also while the log is written.
+///
+/// Whoever reads says up to where events may be read: what is not acknowledged is not looked at.
+pub struct Tail {
+    folder: PathBuf,
+    current: Option<(u64, Scanner<File>)>,
+    last: Sequence,
+    /// Nobody writes the log: what is incomplete stays so.
+    whole: bool,
+}
+
+impl Tail {
+    /// Begins after `position`, in a log that may be written meanwhile.
+    pub fn after(folder: &Path, position: Sequence) -> Tail {
+        Tail { folder: folder.to_path_buf(), current: None, last: position, whole: false }
+    }
+
+    /// Begins after `position`, in a log that nobody writes as long as the claim is held.
+    pub fn of(claim: &Claim, position: Sequence) -> Tail {
+        Tail { whole: true, ..Tail::after(claim.folder(), position) }
+    }
+
+    /// The place that was read up to.
+    pub fn position(&self) -> Sequence {
+        self.last
+    }
+
+    /// Adds events up to `last` to `batch`, until it has `most_events` or `most_bytes`. Adds none if there are no more
+    /// up to there; records that the disk has lost count as read. After an error, a later call tries again.
+    pub fn read(
+        &mut self,
+        last: Sequence,
+        most_events: usize,
+        most_bytes: usize,
+        batch: &mut Vec<Event>,
+    ) -> Result<()> {
+        let mut bytes = 0;
+        while self.last < last && batch.len() < most_events && bytes < most_bytes {
+            let Some((number, scanner)) = &mut self.current else {
+                if !self.advance()? {
+                    return Ok(());
+                }
+                continue;
+            };
+            let number = *number;
+            let failed = |error| Error::io(&format!("read a segment of {}", self.folder.display()), &error);
+            let mut step = scanner.step(false).map_err(failed)?;
+            if step == Step::End {
+                if !self.whole && next_segment(&self.folder, number)?.is_none() {
+                    return Ok(());
+                }
+                step = scanner.step(true).map_err(failed)?;
+            }
+            match step {
+                Step::Record(record) => {
+                    if record.sequence <= self.last {
+                        continue;
+                    }
+                    self.last = record.sequence;
+                    if let Content::Event(event) = record.content {
+                        bytes += event.id.len() + event.body.len();
+                        batch.push(event);
+                    }
+                }
+                Step::Corrupt(_) => {}
+                Step::Later(version) => {
+                    return Err(later(
+                        &self.folder.join(folder::segment(number)).display().to_string(),
+                        version,
+                    ));
+                }
+                Step::Torn(_) | Step::Foreign | Step::End => {
+                    if !self.advance()? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to the next segment, or to the one that holds what follows the position; false if there is none.
+    fn advance(&mut self) -> Result<bool> {
+        let found = match &self.current {
+            Some((number, _)) => next_segment(&self.folder, *number)?,
+            None => first_segment(&self.folder, self.last)?,
+        };
+        let Some((number, path)) = found else { return Ok(false) };
+        let file =
+            File::open(&path).map_err(|error| Error::io(&format!("open {}", path.display()), &error))?;
+        self.current = Some((number, Scanner::new(file)));
+        Ok(true)
+    }
+}
+
+fn next_segment(folder: &Path, number: u64) -> Result<Option<(u64, PathBuf)>> {
+    Ok(folder::segments(folder)?.into_iter().find(|(next, _)| *next > number))
+}
+
+/// The last segment that begins at or before what follows `position`, else the first.
+fn first_segment(folder: &Path, position: Sequence) -> Result<Option<(u64, PathBuf)>> {
+    let segments = folder::segments(folder)?;
+    let begins_before = |path: &Path| {
+        let Ok(file) = File::open(path) else { return false };
+        let mut scanner = Scanner::new(file);
+        scanner.step(false).is_ok()
+            && scanner.header().is_some_and(|header| header.first <= position.0.saturating_add(1))
+    };
+    let at = segments.iter().rposition(|(_, path)| begins_before(path)).unwrap_or(0);
+    Ok(segments.into_iter().nth(at))
+}

@@ -1,0 +1,152 @@
+//! The command on real logs: written, closed, killed, damaged.
+
+use std::path::Path;
+use std::time::Duration;
+
+use andiron::report::command::{run, run_json, Streams};
+use andiron::report::text::Colour;
+use andiron::shiplog::{Event, Options, ShipLog};
+
+use super::fixtures::{failing, small, wide};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn andiron(arguments: &[&str]) -> (u8, String, String) {
+    let arguments: Vec<String> = arguments.iter().map(|argument| argument.to_string()).collect();
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let status = run(&arguments, Streams { out: &mut out, err: &mut err, colour: Colour::Plain });
+    (status, String::from_utf8(out).expect("UTF-8"), String::from_utf8(err).expect("UTF-8"))
+}
+
+/// Writes a log and gives it back open.
+fn log(root: &Path, application: &str, events: Vec<Event>) -> ShipLog {
+    let options = Options { run_id: "nightly-2026-11-23".to_string(), ..Options::default() };
+    let log = ShipLog::open(root, application, options).expect("the log");
+    for event in events {
+        assert!(!log.append(event).is_none());
+    }
+    log.sync(PATIENCE).expect("durable");
+    log
+}
+
+#[test]
+fn a_report_is_read_from_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("logs");
+    log(&root, "application_1795459512_0007", small()).close(PATIENCE).expect("closed");
+    log(&root, "application_1795459512_0009", failing()).close(PATIENCE).expect("closed");
+    let root = root.display().to_string();
+    let page = folder.path().join("page.html").display().to_string();
+
+    let (status, out, err) =
+        andiron(&["report", "application_1795459512_0009", "--log-dir", &root, "--html", &page]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.starts_with("member-features  FAILED AT THE GATE\n"), "{out}");
+    assert!(out.contains("history dropped 20,014 of 100,000 rows, 20 % (limit 0.1 %)"), "{out}");
+    let page = std::fs::read_to_string(page).expect("the page");
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+
+    let (status, out, _) = andiron(&["apps", &format!("--log-dir={root}")]);
+    assert_eq!(status, 0);
+    assert!(out.contains("application_1795459512_0007") && out.contains("ended, 4 min 02 s"), "{out}");
+    assert!(out.contains("failed, exit code 1"), "{out}");
+
+    let (status, out, _) =
+        andiron(&["diff", "application_1795459512_0007", "application_1795459512_0009", "--log-dir", &root]);
+    assert_eq!(status, 0);
+    assert!(out.contains("× 200.1"), "{out}");
+
+    let (status, out, _) = andiron(&["ship", "--log-dir", &root]);
+    assert_eq!((status, out.lines().count()), (0, 1), "{out}");
+}
+
+#[test]
+fn a_log_without_an_end_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("logs");
+    let live = log(&root, "app-20261123184512-0042", wide());
+    let root = root.display().to_string();
+    let report = || andiron(&["report", "app-20261123184512-0042", "--log-dir", &root]).1;
+    assert!(report().contains("RUNNING"), "{}", report());
+    let (_, out, _) = andiron(&["apps", "--log-dir", &root]);
+    assert!(out.contains("running"), "{out}");
+
+    // What a kill leaves: segments without an end, and a torn tail.
+    let killed = folder.path().join("killed");
+    let from = live.folder().to_path_buf();
+    let to = killed.join("app-20261123184512-0042");
+    std::fs::create_dir_all(&to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("the log").flatten() {
+        let bytes = std::fs::read(entry.path()).expect("a segment");
+        let bytes = if bytes.len() > 4096 { &bytes[..bytes.len() - 100] } else { &bytes };
+        std::fs::write(to.join(entry.file_name()), bytes).expect("a copy");
+    }
+    let killed = killed.display().to_string();
+    let (status, out, err) = andiron(&["report", "app-20261123184512-0042", "--log-dir", &killed]);
+    assert_eq!((status, err.as_str()), (0, ""));
+    assert!(out.contains("NEVER ENDED") && out.contains("in the middle of a record"), "{out}");
+}
+
+#[test]
+fn a_killed_run_says_so_though_its_gate_has_failed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut events = failing();
+    for event in &mut events {
+        let mut body: serde_json::Value = serde_json::from_str(&event.body).expect("JSON");
+        body.as_object_mut().expect("an object").retain(|key, _| key != "ended_ms" && key != "exit_code");
+        event.body = body.to_string();
+    }
+    let live = log(&folder.path().join("logs"), "application_1795459512_0009", events);
+    let killed = folder.path().join("killed");
+    let to = killed.join("application_1795459512_0009");
+    std::fs::create_dir_all(&to).expect("a folder");
+    for entry in std::fs::read_dir(live.folder()).expect("the log").flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+    }
+    let report = |root: &Path| {
+        andiron(&["report", "application_1795459512_0009", "--log-dir", &root.display().to_string()]).1
+    };
+    let (running, ended) = (report(&folder.path().join("logs")), report(&killed));
+    assert!(running.contains("FAILED AT THE GATE") && !running.contains("It never ended"), "{running}");
+    assert!(ended.contains("FAILED AT THE GATE") && ended.contains("It never ended"), "{ended}");
+}
+
+#[test]
+fn misuse_and_missing_logs_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().display().to_string();
+    for misuse in
+        [&[][..], &["repot"], &["report"], &["diff", "a"], &["apps", "--no"], &["apps", "--log-dir"]]
+    {
+        let (status, out, err) = andiron(misuse);
+        assert_eq!((status, out.as_str()), (2, ""), "{misuse:?}");
+        assert!(err.contains("andiron report <application id>"), "{err}");
+    }
+    let (status, _, err) = andiron(&["report", "app-\u{1b}[31m", "--log-dir", &root]);
+    assert_eq!(status, 1);
+    assert!(err.contains("no log of app-\\x1b[31m in "), "{err}");
+    let (status, _, err) = andiron(&["report", "app", "--log-dir", &format!("{root}/none")]);
+    assert_eq!(status, 1, "{err}");
+    assert_eq!(andiron(&["help"]).0, 0);
+}
+
+#[test]
+fn callers_without_streams_get_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("logs");
+    log(&root, "application_1795459512_0009", failing()).close(PATIENCE).expect("closed");
+    let root = root.display().to_string();
+    let unknown = ["report", "none", "--log-dir", &root];
+    for arguments in
+        [&["report", "application_1795459512_0009", "--log-dir", &root][..], &unknown, &["repot"]]
+    {
+        let (status, out, err) = andiron(arguments);
+        let asked = serde_json::json!(arguments).to_string();
+        let said: serde_json::Value =
+            serde_json::from_str(&run_json(&asked).expect("an answer")).expect("JSON");
+        assert_eq!(said, serde_json::json!({ "status": status, "out": out, "err": err }));
+    }
+    for wrong in ["", "{}", "[1]", "report"] {
+        assert!(run_json(wrong).is_err(), "{wrong}");
+    }
+}
