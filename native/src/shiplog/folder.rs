@@ -36,7 +36,19 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 pub struct Folder {
     path: PathBuf,
     fd: OwnedFd,
-    lock: Mutex<Option<OwnedFd>>,
+    lock: Mutex<Option<Held>>,
+}
+
+/// The locked file. Freed in so many words: a child that the JVM is starting has a copy of the descriptor, which would keep
+/// the lock until the child runs its own program.
+struct Held(OwnedFd);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Err(errno) = rustix::fs::flock(&self.0, FlockOperation::Unlock) {
+            log::warn!("cannot free the lock of a log: {errno}");
+        }
+    }
 }
 
 impl Folder {
@@ -90,7 +102,7 @@ impl Folder {
             match rustix::fs::flock(&lock, lock_it) {
                 // What was locked may have been removed meanwhile.
                 Ok(()) if is_linked(&fd, &lock) => {
-                    return Ok(Some(Folder { path, fd, lock: Mutex::new(Some(lock)) }));
+                    return Ok(Some(Folder { path, fd, lock: Mutex::new(Some(Held(lock))) }));
                 }
                 Ok(()) | Err(Errno::INTR) => {}
                 Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
@@ -136,7 +148,13 @@ pub(super) fn is_live(folder: &Path) -> bool {
     let Ok(lock) = rustix::fs::open(folder.join(LOCK), flags, Mode::empty()) else {
         return false;
     };
-    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => {
+            drop(Held(lock));
+            false
+        }
+        Err(errno) => errno == Errno::WOULDBLOCK,
+    }
 }
 
 /// The name of an application's folder: its id, or a hash of it if it is long, and its attempt if it has one.

@@ -27,6 +27,7 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::lock::Held;
 use super::{lock, names, sweep};
 use crate::error::{Code, Error, Result};
 
@@ -42,12 +43,8 @@ pub(super) struct Directory {
     name: String,
     root: OwnedFd,
     fd: OwnedFd,
-    process: Mutex<Option<ProcessLock>>,
-}
-
-/// The held lock that says that this process uses the application. The sweep removes its file once it is free.
-struct ProcessLock {
-    _held: OwnedFd,
+    /// Says that this process uses the application. The sweep removes the file once the lock is free.
+    process: Mutex<Option<Held>>,
 }
 
 impl Directory {
@@ -119,7 +116,7 @@ impl Directory {
         sweep::delete(self.root.as_fd(), removed.as_slice());
     }
 
-    fn claim(&self) -> std::sync::MutexGuard<'_, Option<ProcessLock>> {
+    fn claim(&self) -> std::sync::MutexGuard<'_, Option<Held>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -185,12 +182,12 @@ fn make(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<()> {
 }
 
 /// Locks the root against other processes that open, sweep or close. Released when dropped.
-fn lock_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+fn lock_root(root: BorrowedFd<'_>, path: &Path) -> Result<Held> {
     let shown = path.join(names::ROOT_LOCK);
     let file =
         create(root, names::ROOT_LOCK, OFlags::empty()).map_err(|errno| refused("open", &shown, errno))?;
     match lock::exclusive_within(&file, ROOT_LOCK_TIMEOUT, ROOT_LOCK_SLICE) {
-        Ok(true) => Ok(file),
+        Ok(true) => Ok(Held::new(file)),
         Ok(false) => {
             let seconds = ROOT_LOCK_TIMEOUT.as_secs();
             let why = "another process has held its lock for";
@@ -202,14 +199,14 @@ fn lock_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
 }
 
 /// Creates and claims the application's directory. The caller holds the root's lock.
-fn open_application(root: BorrowedFd<'_>, name: &str, shown: &Path) -> Result<(OwnedFd, ProcessLock)> {
+fn open_application(root: BorrowedFd<'_>, name: &str, shown: &Path) -> Result<(OwnedFd, Held)> {
     make(root, Path::new(name), shown)?;
     let fd = open_private(root, Path::new(name), shown)?;
     let name = format!("process-{}-{:016x}.lock", std::process::id(), nonce());
     let file =
         create(fd.as_fd(), &name, OFlags::EXCL).map_err(|errno| refused("create a file in", shown, errno))?;
     match lock::try_exclusive(&file) {
-        Ok(true) => Ok((fd, ProcessLock { _held: file })),
+        Ok(true) => Ok((fd, Held::new(file))),
         Ok(false) => Err(refused("lock the own process file in", shown, Errno::WOULDBLOCK)),
         Err(errno) => Err(refused("lock a file (a local file system is needed) in", shown, errno)),
     }
@@ -335,6 +332,17 @@ mod tests {
         assert_eq!(files(&other), [""; 0]);
         let again = Store::open(dir.path(), "app-1", u64::MAX).unwrap();
         assert_eq!(files(&again), [""; 0]);
+    }
+
+    #[test]
+    fn a_child_that_is_being_started_keeps_no_directory() {
+        let dir = root();
+        let store = Store::open(dir.path(), "app-1", u64::MAX).unwrap();
+        let of_the_child =
+            store.shared.directory.claim().as_ref().unwrap().as_fd().try_clone_to_owned().unwrap();
+        store.close();
+        assert!(!dir.path().join("app-1").exists());
+        drop(of_the_child);
     }
 
     #[test]

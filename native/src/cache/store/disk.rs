@@ -14,7 +14,7 @@
 //! tried.
 
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +24,7 @@ use rustix::io::Errno;
 
 use super::directory::{refused, write_failed, Directory};
 use super::hold::Hold;
+use super::lock::Held;
 use super::names::{self, Kind};
 use super::{lock, sweep, Shared};
 use crate::error::{Code, Error, Result};
@@ -114,7 +115,7 @@ struct Used {
     bytes: u64,
     adopted: (i64, i64),
     /// Held while an abandoned temporary file is removed, so that no writer takes it over meanwhile.
-    lock: Option<OwnedFd>,
+    lock: Option<Held>,
 }
 
 /// Bytes published and reserved by all processes of the application.
@@ -139,6 +140,7 @@ pub(super) fn reserve(
         let message = format!("{label}: another process has held {} for too long; end it", path.display());
         return Err(Error::new(Code::Io, message));
     }
+    let _held = Held::new(disk);
     let change = tally.change();
     hold.require()?;
     let stat = rustix::fs::fstat(file).map_err(|errno| refused("stat a file in", directory.path(), errno))?;

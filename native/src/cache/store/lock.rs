@@ -1,14 +1,39 @@
 //! Advisory locks (flock) on files: released by the kernel when their process dies, however it dies.
 //!
 //! A lock belongs to the open file, not to the process or thread: two opens of one file exclude each other also
-//! within a process. Every descriptor is close-on-exec, so children of the JVM do not keep a lock alive.
+//! within a process. Every descriptor is close-on-exec, but a child of the JVM has a copy of all of them until it runs its
+//! own program (Spark starts `rm -rf` as an executor ends), and a copy keeps a lock: whoever frees one says so ([`Held`]).
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{flock, FlockOperation};
 use rustix::io::Errno;
+
+/// A file whose lock this process has. Dropping it frees the lock, also while a child still has a copy of the descriptor.
+pub(super) struct Held(OwnedFd);
+
+impl Held {
+    /// Of a file that the caller has locked.
+    pub(super) fn new(locked: OwnedFd) -> Held {
+        Held(locked)
+    }
+}
+
+impl AsFd for Held {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Err(errno) = flock(&self.0, FlockOperation::Unlock) {
+            log::warn!("cannot free the lock of a file in the cache directory: {errno}");
+        }
+    }
+}
 
 /// Takes the exclusive lock if nobody has it; false if somebody has.
 pub(super) fn try_exclusive(file: impl AsFd) -> Result<bool, Errno> {
@@ -56,5 +81,20 @@ mod tests {
         });
         assert!(exclusive_within(&second, Duration::from_secs(20), slice).unwrap());
         holder.join().unwrap();
+    }
+
+    #[test]
+    fn a_child_that_has_not_run_its_program_yet_keeps_no_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let file = OwnedFd::from(File::create(&path).unwrap());
+        let of_the_child = file.try_clone().unwrap();
+        assert!(try_exclusive(&file).unwrap());
+        let held = Held::new(file);
+        let other = File::open(&path).unwrap();
+        assert!(!try_exclusive(&other).unwrap());
+        drop(held);
+        assert!(try_exclusive(&other).unwrap());
+        drop(of_the_child);
     }
 }

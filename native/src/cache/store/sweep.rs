@@ -7,14 +7,14 @@
 //! Failures are logged: a sweep never keeps a process from starting.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::directory::{nonce, open_private};
-use super::lock;
+use super::lock::{self, Held};
 use super::names::{self, Kind};
 
 /// Moves dead application directories aside and tidies live ones. The caller holds the root's lock and gives what
@@ -101,14 +101,15 @@ pub(super) fn delete(root: BorrowedFd<'_>, removed: &[String]) {
 }
 
 /// Takes the lock of a file whose process is dead; `None` if it is held, or the file has just gone. Needs no right to write.
-pub(super) fn abandoned(dir: BorrowedFd<'_>, name: &str) -> Result<Option<OwnedFd>, Errno> {
+pub(super) fn abandoned(dir: BorrowedFd<'_>, name: &str) -> Result<Option<Held>, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(errno),
     };
-    Ok((lock::try_exclusive(&file)? && is_same(dir, name, file.as_fd())).then_some(file))
+    let held = lock::try_exclusive(&file)?.then(|| Held::new(file));
+    Ok(held.filter(|held| is_same(dir, name, held.as_fd())))
 }
 
 /// Whether `name` still leads to the open file.

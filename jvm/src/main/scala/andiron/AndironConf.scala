@@ -50,17 +50,19 @@ object AndironConf {
   private def flag(key: String, default: Boolean, doc: String): Setting[Boolean] =
     setting(key, "boolean", default.toString, doc)(_.getBoolean(key, default))()
 
-  private def bytes(key: String, default: String, doc: String, least: Long = 0)(missing: SparkConf => Long): Setting[Long] =
-    setting(key, "size", default, doc)(c => if (c.contains(key)) c.getSizeAsBytes(key) else missing(c))(atLeast(least))
+  private def bytes(key: String, default: String, doc: String, least: Long = 0, most: Long = Long.MaxValue)(missing: SparkConf => Long): Setting[Long] =
+    setting(key, "size", default, doc)(c => if (c.contains(key)) c.getSizeAsBytes(key) else missing(c))(between(least, most))
 
   private def millis(key: String, default: String, doc: String, least: Long = 1): Setting[Long] =
-    setting(key, "duration", default, doc)(_.getTimeAsMs(key, default))(atLeast(least))
+    setting(key, "duration", default, doc)(_.getTimeAsMs(key, default))(between(least, Long.MaxValue))
 
-  private def count(key: String, default: Int, least: Int, doc: String): Setting[Int] =
-    setting(key, "number", default.toString, doc)(_.getInt(key, default))(n => atLeast(least)(n.toLong))
+  private def count(key: String, default: Int, least: Int, doc: String, most: Int = Int.MaxValue): Setting[Int] =
+    setting(key, "number", default.toString, doc)(_.getInt(key, default))(n => between(least, most)(n.toLong))
 
-  private def atLeast(least: Long)(value: Long): Option[String] =
-    if (value < least) Some(s"which is less than the least value, $least") else None
+  private def between(least: Long, most: Long)(value: Long): Option[String] =
+    if (value < least) Some(s"which is less than the least value, $least")
+    else if (value > most) Some(s"which is more than the greatest value, $most")
+    else None
 
   val Enabled: Setting[Boolean] = flag("spark.andiron.enabled", default = true,
     """false turns all of Andiron off: the plugin does nothing, and making or using a catalog throws a SettingException.""")
@@ -153,10 +155,10 @@ object AndironConf {
     _.getOption("spark.andiron.run.id"))()
 
   val MetricsSamples: Setting[Int] = count("spark.andiron.metrics.samples", 500, 0,
-    """How many failed rows of a step are kept: all if there are no more, else those that a hash of their keys chooses.""")
+    """How many failed rows of a step are kept, at most 100000: all if there are no more, else those that a hash of their keys chooses.""", 100000)
 
   val MetricsRecordBytes: Setting[Long] = bytes("spark.andiron.metrics.recordBytes", "2k",
-    """How many characters of a failed row are kept.""", 16)(_ => 2048)
+    """How many characters of a failed row are kept, at most 1m.""", 16, 1 << 20)(_ => 2048)
 
   val MetricsQueueCapacity: Setting[Int] = count("spark.andiron.metrics.queueCapacity", 100000, 1,
     """How many events Spark keeps for Andiron's listener before it drops further ones. Dropped events make the figures of named

@@ -104,6 +104,10 @@ class SettingsSuite extends AnyFunSuite {
       AndironConf.LoadTimeout -> "soon",
       AndironConf.LoadTimeout -> "0",
       AndironConf.ReportInterval -> "1ms",
+      AndironConf.MetricsSamples -> "-1",
+      AndironConf.MetricsSamples -> "100001",
+      AndironConf.MetricsRecordBytes -> "15",
+      AndironConf.MetricsRecordBytes -> "1025k",
       AndironConf.Accounting -> "maybe").foreach { case (setting, value) =>
       val e = intercept[SettingException](AndironConf.validate(conf(setting.key -> value)))
       assert(e.code == 116 && e.getMessage.contains(setting.key) && e.getMessage.contains(s"'$value'"), e.getMessage)

@@ -79,13 +79,14 @@ private[andiron] final class ExecutorCache private (private val env: SparkEnv, v
   private def stop(): Unit = synchronized {
     isStopped = true
     ExecutorCache.unlessExiting(Runtime.getRuntime.removeShutdownHook(shutdown))
-    housekeeper.close()
-    loaders.close()
-    catalogs.forEach((key, catalog) => end(key, catalog))
-    attempts.endAll()
-    outside.endAll()
-    loaders.drain()
-    Native.closeApplication(application)
+    try {
+      housekeeper.close()
+      loaders.close()
+      catalogs.forEach((key, catalog) => end(key, catalog))
+      attempts.endAll()
+      outside.endAll()
+      loaders.drain()
+    } finally Native.closeApplication(application)
   }
 
   /** Figures of the Scala side, beside those of the library. */
