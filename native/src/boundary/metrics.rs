@@ -6,7 +6,7 @@
 use super::anchor::Native;
 use super::guard::{entry, Fault};
 use crate::error::{Code, Error, Result};
-use crate::metrics::{Application, Limits, MetricsSettings, TaskEnd, ValueKind};
+use crate::metrics::{Application, Limits, MetricsSettings, ValueKind};
 use crate::report::command::{report_html, report_text, run_json};
 use crate::report::text::Colour;
 use jni::objects::{JByteArray, JByteBuffer, JObject, JString};
@@ -43,7 +43,7 @@ macro_rules! natives {
 natives! {
     open "open" "(Ljava/lang/String;Ljava/lang/String;)J",
     accumulator "accumulator" "(JJLjava/lang/String;I)V",
-    task_end "taskEnd" "(JLjava/nio/ByteBuffer;I)V",
+    task_ends "taskEnds" "(JLjava/nio/ByteBuffer;I)V",
     event "event" "(JILjava/lang/String;)V",
     step_cell "stepCell" "(J[B)V",
     judge "judge" "(JLjava/lang/String;Ljava/lang/String;)Ljava/lang/String;",
@@ -139,27 +139,26 @@ extern "system" fn accumulator<'l>(
     })
 }
 
-extern "system" fn task_end<'l>(
+extern "system" fn task_ends<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     buffer: JByteBuffer<'l>,
     length: jint,
 ) {
-    entry(env, &this, at!(task_end), |env| {
+    entry(env, &this, at!(task_ends), |env| {
         if buffer.is_null() {
             return Err(null("buffer").into());
         }
         let (address, capacity) =
             (env.get_direct_buffer_address(&buffer)?, env.get_direct_buffer_capacity(&buffer)?);
         let length = usize::try_from(length).ok().filter(|length| *length <= capacity).ok_or_else(|| {
-            Error::new(Code::BadArgument, format!("a task end of {length} bytes in a buffer of {capacity}"))
+            Error::new(Code::BadArgument, format!("{length} bytes of task ends in a buffer of {capacity}"))
         })?;
         // SAFETY: the JVM gave address and capacity of a buffer that the caller holds during the call, and `length` is within.
         // The caller is the one thread that writes to it.
         let bytes = unsafe { std::slice::from_raw_parts(address.cast_const(), length) };
-        application(metrics)?.task_end(&TaskEnd::decode(bytes)?);
-        Ok(())
+        Ok(application(metrics)?.task_ends(bytes)?)
     })
 }
 

@@ -55,6 +55,30 @@ impl<'a> TaskEnd<'a> {
     /// [`Code::BadArgument`] for anything but one whole task end of this version.
     pub fn decode(buffer: &'a [u8]) -> Result<TaskEnd<'a>> {
         let mut from = Reader { what: "task end", left: buffer };
+        let end = TaskEnd::take(&mut from)?;
+        from.end()?;
+        Ok(end)
+    }
+
+    /// Reads the task ends of a buffer, which follow each other in it. After an error there are none.
+    ///
+    /// # Errors
+    /// [`Code::BadArgument`] for anything but whole task ends of this version.
+    pub fn all(buffer: &'a [u8]) -> impl Iterator<Item = Result<TaskEnd<'a>>> {
+        let mut from = Reader { what: "task end", left: buffer };
+        std::iter::from_fn(move || {
+            if from.left.is_empty() {
+                return None;
+            }
+            let end = TaskEnd::take(&mut from);
+            if end.is_err() {
+                from.left = &[];
+            }
+            Some(end)
+        })
+    }
+
+    fn take(from: &mut Reader<'a>) -> Result<TaskEnd<'a>> {
         from.version()?;
         let (stage, stage_attempt) = (from.u32()?, from.u32()?);
         let (task_attempt, partition) = (from.u64()?, from.u32()?);
@@ -75,7 +99,6 @@ impl<'a> TaskEnd<'a> {
         let finished_ms = from.u64()?;
         let count = from.u32()? as usize;
         let updates = from.bytes(count.checked_mul(UPDATE).ok_or_else(|| from.bad("too many updates"))?)?;
-        from.end()?;
         Ok(TaskEnd { stage, stage_attempt, task_attempt, partition, kind, reason, finished_ms, updates })
     }
 
@@ -238,5 +261,7 @@ impl<'a> Reader<'a> {
 }
 
 fn word(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    let mut array = [0; 8];
+    array.copy_from_slice(&bytes[..8]);
+    u64::from_le_bytes(array)
 }

@@ -8,6 +8,7 @@ use super::foreign::{self, Foreign};
 use super::json::{cut, object, Object, Reads};
 use super::stages::Stages;
 use super::{Application, ValueKind};
+use crate::error::Result;
 use crate::sync::lock;
 
 /// What the listener's events have told.
@@ -37,6 +38,16 @@ impl Listener {
     }
 }
 
+impl Listener {
+    fn task_end(&mut self, event: &TaskEnd<'_>) {
+        self.events += 1;
+        match self.stages.task_end(event) {
+            Some(facts) => self.foreign.task_end(event, &facts),
+            None => self.late += 1,
+        }
+    }
+}
+
 impl Application {
     /// Names an accumulator, before its first update.
     pub fn accumulator(&self, id: u64, name: &str, kind: ValueKind) {
@@ -45,13 +56,16 @@ impl Application {
 
     /// Counts the end of a task. Allocates nothing for partitions and accumulators that are known.
     pub fn task_end(&self, event: &TaskEnd<'_>) {
-        let mut guard = lock(&self.listener);
-        let listener = &mut *guard;
-        listener.events += 1;
-        match listener.stages.task_end(event) {
-            Some(facts) => listener.foreign.task_end(event, &facts),
-            None => listener.late += 1,
-        }
+        lock(&self.listener).task_end(event);
+    }
+
+    /// Counts the ends of tasks that follow each other in a buffer.
+    ///
+    /// # Errors
+    /// [`Code::BadArgument`](crate::error::Code) for what is no task end; those before it are counted.
+    pub fn task_ends(&self, buffer: &[u8]) -> Result<()> {
+        let mut listener = lock(&self.listener);
+        TaskEnd::all(buffer).try_for_each(|event| event.map(|event| listener.task_end(&event)))
     }
 
     /// A stage attempt begins: a Stage body with, where known, `partitions` of its terminal RDD, `rdds` (each with `id`,

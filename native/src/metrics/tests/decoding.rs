@@ -14,6 +14,34 @@ fn task_ends_are_read_as_they_were_packed() {
 }
 
 #[test]
+fn task_ends_that_come_together_count_as_those_that_come_alone() {
+    let end = |partition: u32| {
+        let rows = u64::from(partition) + 1;
+        task_end((0, 0), partition, rows, TaskKind::ShuffleMap, Reason::Success, &[(ROWS, rows)])
+    };
+    let whole: Vec<u8> = (0..4).flat_map(end).collect();
+    assert_eq!(TaskEnd::all(&whole).map(|end| end.unwrap().partition).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(TaskEnd::all(&[]).count(), 0);
+    let one = end(0).len();
+    for length in (0..whole.len()).filter(|length| length % one != 0) {
+        let read: Vec<_> = TaskEnd::all(&whole[..length]).collect();
+        assert_eq!(read.len(), length / one + 1);
+        assert!(read[..length / one].iter().all(Result::is_ok) && read[length / one].is_err());
+    }
+
+    let bench = Bench::new();
+    bench.stage(0, 0, 0, 4);
+    bench.app.task_ends(&whole).unwrap();
+    bench.rows("rdd:0/shuffle").is_exactly(10, 10);
+
+    let damaged = Bench::new();
+    damaged.stage(0, 0, 0, 4);
+    let error = damaged.app.task_ends(&[end(0), end(1), vec![7; 40], end(2)].concat()).unwrap_err();
+    assert_eq!(error.code(), Code::BadArgument);
+    assert_eq!(damaged.rows("rdd:0/shuffle").committed, 3.0);
+}
+
+#[test]
 fn step_cells_are_read_as_they_were_filed() {
     let filed = Filed { samples: vec!["{}".into(), "x".into()], ..Filed::new(4, 1, 3, 8, 10, 2) };
     let bytes = filed.flags(COMPLETE | SAMPLES_WHOLE).bytes();

@@ -91,7 +91,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
 
   override def accumulator(id: Long, name: String, kind: Int): Unit = NativeMetrics.accumulator(handle, id, name, kind)
 
-  override def taskEnd(buffer: ByteBuffer, length: Int): Unit = NativeMetrics.taskEnd(handle, buffer, length)
+  override def taskEnds(buffer: ByteBuffer, length: Int): Unit = NativeMetrics.taskEnds(handle, buffer, length)
 
   override def stageSubmitted(stage: StageInfo, executionId: Option[Long]): Unit = {
     val node = EventJson.stage(stage, sites.submitted(stage, executionId)).put("status", "running")
@@ -213,7 +213,7 @@ private[andiron] object MetricsApplication {
       val handle = NativeMetrics.open(MetricsFacts.settings(context), Json.text(MetricsFacts.facts(context)))
       val application = new MetricsApplication(context, handle)
       current = Some(application)
-      val gathering = new Gathering(context, AndironConf.MetricsQueueCapacity.in(context.getConf))
+      val gathering = new Gathering(AndironConf.MetricsQueueCapacity.in(context.getConf), Gathering.waiting(context))
       MetricsInternals.addListener(context, new MetricsListener(application, Some(gathering)))
       application.forget = MetricsInternals.onExit(() => application.exit())
     } catch {

@@ -17,7 +17,7 @@ private[andiron] object NativeMetrics {
   @native def accumulator(metrics: Long, id: Long, name: String, kind: Int): Unit
 
   /** The end of a task, packed into the first `length` bytes of a direct buffer. */
-  @native def taskEnd(metrics: Long, buffer: ByteBuffer, length: Int): Unit
+  @native def taskEnds(metrics: Long, buffer: ByteBuffer, length: Int): Unit
 
   /** Any other event; `kind` is one of [[EventKind]]. */
   @native def event(metrics: Long, kind: Int, json: String): Unit

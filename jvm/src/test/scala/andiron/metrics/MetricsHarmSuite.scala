@@ -29,7 +29,7 @@ class MetricsHarmSuite extends AnyFunSuite {
       action()
     }
     override def accumulator(id: Long, name: String, kind: Int): Unit = act()
-    override def taskEnd(buffer: ByteBuffer, length: Int): Unit = act()
+    override def taskEnds(buffer: ByteBuffer, length: Int): Unit = act()
     override def stageSubmitted(stage: StageInfo, executionId: Option[Long]): Unit = act()
     override def stageCompleted(stage: StageInfo): Unit = act()
     override def jobStart(event: SparkListenerJobStart, executionId: Option[Long]): Unit = act()

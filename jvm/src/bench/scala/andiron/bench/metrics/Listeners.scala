@@ -1,6 +1,6 @@
 package andiron.bench.metrics
 
-import org.apache.spark.andiron.{BenchBus, BenchListeners, MetricsInternals, MetricsListener}
+import org.apache.spark.andiron.{BenchBus, BenchListeners, Gathering, MetricsInternals, MetricsListener}
 import org.apache.spark.scheduler.{SparkListener, SparkListenerTaskEnd}
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.util.LongAccumulator
@@ -40,10 +40,11 @@ private final class Listeners(spark: SparkSession, accumulators: Seq[LongAccumul
     context.parallelize(0 until tasks, tasks).foreach(n => all.foreach(_.add(n.toLong)))
   }
 
-  private def make(name: String): SparkListener = name match {
+  /** @param bus whose only listener it will be */
+  private def make(name: String, bus: => BenchBus): SparkListener = name match {
     case "nothing"      => new BenchListeners.Nothing
     case "sparkmeasure" => ofStages()
-    case _              => new MetricsListener(MetricsApplication.of(context).get)
+    case _              => new MetricsListener(MetricsApplication.of(context).get, Some(new Gathering(0, bus.waiting)))
   }
 
   /** sparkMeasure's of stages, without accumulables and executors' metrics, as its stage mode makes it. By name: there is none for Scala 2.13. */
@@ -67,7 +68,7 @@ private final class Listeners(spark: SparkSession, accumulators: Seq[LongAccumul
 
   private def stream(name: String, filled: Boolean): Map[String, Any] = {
     val events = rounds * ends.length
-    val bus = new BenchBus(context, make(name), events + rounds + 1)
+    lazy val bus: BenchBus = new BenchBus(context, make(name, bus), events + rounds + 1)
     if (filled) bus.hold()
     val posting = System.nanoTime()
     var round = 0
@@ -95,7 +96,7 @@ private final class Listeners(spark: SparkSession, accumulators: Seq[LongAccumul
 
   /** The same job for all of them at once. Andiron's is that of the application. */
   def job(turn: Int): Seq[Map[String, Any]] = {
-    val others = inTurn(turn).filter(_ != "andiron").map(name => name -> make(name))
+    val others = inTurn(turn).filter(_ != "andiron").map(name => name -> make(name, throw new IllegalStateException(name)))
     others.foreach { case (name, listener) => BenchListeners.add(context, listener, name) }
     BenchListeners.drain(context)
     val queues = others.map(_._1) :+ MetricsInternals.Queue

@@ -4,6 +4,8 @@ import java.util.concurrent.CountDownLatch
 
 import scala.collection.mutable
 
+import com.codahale.metrics.Gauge
+
 import org.apache.spark.{SparkContext, TaskState}
 import org.apache.spark.scheduler._
 import org.apache.spark.storage.{RDDInfo, StorageLevel}
@@ -82,6 +84,8 @@ final class BenchBus(context: SparkContext, listener: SparkListenerInterface, ca
   def drain(): Unit = bus.waitUntilEmpty()
 
   def dropped: Long = BenchListeners.dropped(bus, BenchBus.Queue)
+
+  def waiting: Option[Gauge[_]] = Gathering.waiting(bus, BenchBus.Queue)
 
   def stop(): Unit = bus.stop()
 }

@@ -5,18 +5,22 @@ import java.util.concurrent.locks.LockSupport
 import com.codahale.metrics.Gauge
 
 import org.apache.spark.SparkContext
+import org.apache.spark.scheduler.LiveListenerBus
 
 /**
  * Lets the events of a listener's own queue gather: while the queue is empty its thread rests for a moment before it waits for the next
  * event. It then wakes once for many events, and Spark's scheduler, which posts them, seldom has to wake it. In the moment a queue of this
  * capacity fills to a half at most, at a million events a second; a small queue gets none.
  */
-final class Gathering(context: SparkContext, capacity: Int) {
+final class Gathering(capacity: Int, find: => Option[Gauge[_]]) {
   private val nanos = Gathering.nanos(capacity)
-  private lazy val waiting: Option[Gauge[_]] = Gathering.waiting(context)
+  private lazy val waiting: Option[Gauge[_]] = find
 
-  /** Rests, if no event waits. Returns early when the thread is interrupted. */
-  def rest(): Unit = if (nanos > 0 && waiting.exists(_.getValue == 0)) LockSupport.parkNanos(nanos)
+  /** Whether another event waits, as far as this Spark tells. */
+  def more: Boolean = waiting.exists(_.getValue != 0)
+
+  /** Rests; to be called when no event waits. Returns early when the thread is interrupted. */
+  def rest(): Unit = if (nanos > 0 && waiting.isDefined) LockSupport.parkNanos(nanos)
 }
 
 object Gathering {
@@ -26,7 +30,9 @@ object Gathering {
   def nanos(capacity: Int): Long = if (capacity < LeastCapacity) 0 else math.min(MostNanos, capacity * 500L)
 
   /** How many events wait in Andiron's queue; None if this Spark does not tell, or has put the listener into another one. */
-  def waiting(context: SparkContext): Option[Gauge[_]] =
-    try Option(context.listenerBus.metrics.metricRegistry.getGauges.get(s"queue.${MetricsInternals.Queue}.size"))
+  def waiting(context: SparkContext): Option[Gauge[_]] = waiting(context.listenerBus, MetricsInternals.Queue)
+
+  private[andiron] def waiting(bus: LiveListenerBus, queue: String): Option[Gauge[_]] =
+    try Option(bus.metrics.metricRegistry.getGauges.get(s"queue.$queue.size"))
     catch { case _: LinkageError => None }
 }

@@ -8,7 +8,9 @@ import org.apache.spark.sql.execution.ui.{SparkListenerSQLAdaptiveExecutionUpdat
 /** Where the events of an application go. Called by one thread. */
 trait MetricsEvents {
   def accumulator(id: Long, name: String, kind: Int): Unit
-  def taskEnd(buffer: ByteBuffer, length: Int): Unit
+
+  /** Ends of tasks that follow each other in `buffer`. */
+  def taskEnds(buffer: ByteBuffer, length: Int): Unit
   def stageSubmitted(stage: StageInfo, executionId: Option[Long]): Unit
   def stageCompleted(stage: StageInfo): Unit
   def jobStart(event: SparkListenerJobStart, executionId: Option[Long]): Unit
@@ -24,7 +26,8 @@ trait MetricsEvents {
 }
 
 /**
- * Copies what Spark tells into `events` and returns. Nothing is thrown: Spark swallows some errors, stops the application for others, and
+ * Copies what Spark tells into `events` and returns. While more events wait in the queue, ends of tasks are handed over together, always
+ * before an event of another kind. Nothing is thrown: Spark swallows some errors, stops the application for others, and
  * removes a listener that leaves its thread interrupted.
  *
  * @param gathering of the events of this listener's queue; None where it has none of its own
@@ -32,10 +35,18 @@ trait MetricsEvents {
 final class MetricsListener(events: MetricsEvents, gathering: Option[Gathering] = None) extends SparkListener {
   private val packer = new TaskEndPacker(events.accumulator)
 
-  override def onTaskEnd(event: SparkListenerTaskEnd): Unit = guarded("note the end of a task") {
-    val length = packer.pack(event)
-    if (length > 0) events.taskEnd(packer.buffer, length)
-    gathering.foreach(_.rest())
+  override def onTaskEnd(event: SparkListenerTaskEnd): Unit = onlyGuarded("note the end of a task") {
+    packer.pack(event)
+    val more = gathering.exists(_.more)
+    if (!more || packer.length >= MetricsListener.MostBytes) handOver()
+    if (!more) gathering.foreach(_.rest())
+  }
+
+  private def handOver(): Unit = {
+    val length = packer.length
+    if (length > 0)
+      try events.taskEnds(packer.buffer, length)
+      finally packer.clear()
   }
 
   override def onStageSubmitted(event: SparkListenerStageSubmitted): Unit =
@@ -62,12 +73,21 @@ final class MetricsListener(events: MetricsEvents, gathering: Option[Gathering] 
   private def execution(properties: java.util.Properties): Option[Long] =
     Option(properties).flatMap(p => Option(p.getProperty("spark.sql.execution.id"))).map(_.toLong)
 
+  private def guarded(what: String)(action: => Unit): Unit = {
+    if (packer.length > 0) onlyGuarded("note the ends of tasks")(handOver())
+    onlyGuarded(what)(action)
+  }
+
   // An interrupt has nobody else to go to: the thread belongs to this listener's queue.
-  private def guarded(what: String)(action: => Unit): Unit =
+  private def onlyGuarded(what: String)(action: => Unit): Unit =
     try action
     catch {
       case t: Throwable =>
         try events.failed(what, t)
         catch { case _: Throwable => () }
     } finally Thread.interrupted(): Unit
+}
+
+private object MetricsListener {
+  private val MostBytes = 32 << 10
 }

@@ -8,23 +8,32 @@ import org.apache.spark.{ExceptionFailure, FetchFailed, Resubmitted, Success, Ta
 import org.apache.spark.scheduler.{AccumulableInfo, SparkListenerEvent, SparkListenerTaskEnd}
 
 /**
- * The ends of tasks as bytes, in the layout of docs/wire-format.md, in one direct buffer that is used again. One thread.
+ * The ends of tasks as bytes, in the layout of docs/wire-format.md, one after the other in a direct buffer that is used again. One thread.
  *
  * @param announce called once for each accumulator with its id, name and kind, before its first update is packed
  */
 private[spark] final class TaskEndPacker(announce: (Long, String, Int) => Unit) {
   private val kinds = mutable.LongMap.empty[Integer]
   private var bytes = allocate(4096)
+  private var whole = 0
 
-  /** What the last `pack` has written. */
+  /** What was packed since the last `clear`, from its beginning on. */
   def buffer: ByteBuffer = bytes
 
-  /** Packs the event; its length in bytes, or 0 if Spark gives no task with it. */
-  def pack(event: SparkListenerTaskEnd): Int = {
+  /** How many bytes that are. */
+  def length: Int = whole
+
+  def clear(): Unit = {
+    bytes.clear()
+    whole = 0
+  }
+
+  /** Packs the event; nothing if Spark gives no task with it. After an error nothing of the event is there. */
+  def pack(event: SparkListenerTaskEnd): Unit = {
     val info = event.taskInfo
-    if (info == null) 0
-    else {
-      bytes.clear()
+    if (info != null) {
+      bytes.position(whole)
+      if (bytes.remaining() < TaskEndPacker.Header) grow()
       bytes.putInt(TaskEndPacker.Version).putInt(event.stageId).putInt(event.stageAttemptId).putLong(info.taskId).putInt(info.partitionId)
       bytes.put((if (event.taskType == "ShuffleMapTask") 1 else 0).toByte).put(TaskEndPacker.code(event.reason)).putShort(0)
       bytes.putLong(info.finishTime)
@@ -34,7 +43,7 @@ private[spark] final class TaskEndPacker(announce: (Long, String, Int) => Unit) 
       val all = info.accumulables.iterator
       while (all.hasNext) if (put(all.next())) updates += 1
       bytes.putInt(count, updates)
-      bytes.position()
+      whole = bytes.position()
     }
   }
 
@@ -82,6 +91,7 @@ private[spark] final class TaskEndPacker(announce: (Long, String, Int) => Unit) 
 
 private[spark] object TaskEndPacker {
   private val Version = 1
+  private val Header = 40
   final val LongKind = 0
   final val DoubleKind = 1
   final val Other = 2
