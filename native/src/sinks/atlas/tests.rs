@@ -1,4 +1,5 @@
 //! The publisher against servers that answer as tests want them to.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
