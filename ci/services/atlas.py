@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.request
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CONFIGURATION = Path(__file__).with_name("atlas.conf")
-STEP_S = 2
+STEP_S = 1
 READY_S = 120
 
 
@@ -97,13 +98,14 @@ class Agent:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "spectatord.unix"
+        # The address of such a socket has 107 bytes, which a folder of the build may be longer than.
+        self.short = tempfile.TemporaryDirectory(prefix="andiron-agent-")
+        self.path = Path(self.short.name, "spectatord.unix")
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind(("127.0.0.1", 0))
         self.unix = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.path.unlink(missing_ok=True)
-        # A path longer than 107 bytes has no address: one relative to an open folder always has.
-        self.unix.bind(os.path.relpath(self.path)) if len(str(self.path)) > 100 else self.unix.bind(str(self.path))
+        self.unix.bind(str(self.path))
+        self.folder = folder
         self.files = {self.udp: folder / "udp.lines", self.unix: folder / "unix.lines"}
         for one, file in self.files.items():
             file.write_text("")
@@ -118,12 +120,12 @@ class Agent:
 
     def arguments(self) -> list[str]:
         port = self.udp.getsockname()[1]
-        return [f"udp=udp://127.0.0.1:{port}", f"unix=unix:{self.path}", f"lines={self.path.parent}"]
+        return [f"udp=udp://127.0.0.1:{port}", f"unix=unix:{self.path}", f"lines={self.folder}"]
 
     def close(self) -> None:
         for one in self.files:
             one.close()
-        self.path.unlink(missing_ok=True)
+        self.short.cleanup()
 
 
 class Both:

@@ -19,6 +19,10 @@ private[andiron] final class AtlasPublisher private (number: Long) {
 private[andiron] object AtlasPublisher {
   private val log = LoggerFactory.getLogger(classOf[AtlasPublisher])
   private val StopMillis = 1000L
+  @volatile private var latest: Option[AtlasPublisher] = None
+
+  /** The one that was started last in this process. */
+  def running: Option[AtlasPublisher] = latest
 
   /** The settings of this process for Rust, which decides; None if figures go to no Atlas. */
   private def settings(conf: SparkConf, role: String, executor: String): Option[String] = {
@@ -48,6 +52,8 @@ private[andiron] object AtlasPublisher {
   def start(conf: SparkConf, role: String, executor: String, metrics: Option[Long]): Option[AtlasPublisher] =
     settings(conf, role, executor).map { text =>
       NativeLibrary.load()
-      new AtlasPublisher(NativeMetrics.atlasStart(text, conf.get("spark.app.id", ""), metrics.getOrElse(0L)))
+      val publisher = new AtlasPublisher(NativeMetrics.atlasStart(text, conf.get("spark.app.id", ""), metrics.getOrElse(0L)))
+      latest = Some(publisher)
+      publisher
     }
 }
