@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde_json::{json, Value};
 
 use super::gate::Verdict;
-use super::json::Object;
 use super::Application;
 use crate::sinks::atlas::Sample;
 use crate::sync::lock;
@@ -81,12 +80,11 @@ impl Application {
         samples
     }
 
-    /// The same as a JSON list of `name`, `tags` and `value`.
+    /// The same as a JSON list of `name`, `tags` (each a list of key and value) and `value`.
     pub fn samples_json(&self) -> String {
         let told = |sample: Sample| {
-            let tags: Object =
-                sample.tags.into_iter().map(|(key, tag)| (key.to_string(), json!(tag))).collect();
-            json!({"name": sample.name, "tags": tags, "value": sample.value.number()})
+            let number = sample.value.number();
+            json!({"name": sample.name, "tags": sample.tags, "value": number})
         };
         Value::Array(self.samples().into_iter().map(told).collect()).to_string()
     }

@@ -56,6 +56,6 @@ fn the_last_verdict_of_each_gate_is_told() {
     let read: Value = serde_json::from_str(&bench.app.samples_json()).unwrap();
     assert_eq!(
         read[0],
-        json!({"name": "andiron.gate.passed", "tags": {"step": "history", "gate": "commit"}, "value": 1.0})
+        json!({"name": "andiron.gate.passed", "tags": [["step", "history"], ["gate", "commit"]], "value": 1.0})
     );
 }

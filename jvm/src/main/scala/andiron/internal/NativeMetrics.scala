@@ -49,7 +49,7 @@ private[andiron] object NativeMetrics {
   /** All figures, as JSON. */
   @native def figures(metrics: Long): String
 
-  /** The series of this application, as a JSON list of `name`, `tags` and `value`. */
+  /** The series of this application, as a JSON list of `name`, `tags` (each a list of key and value) and `value`. */
   @native def series(metrics: Long): String
 
   /** Throws a SettingException if the settings cannot be published by. */

@@ -36,7 +36,7 @@ private[andiron] final class SeriesGauges(registry: MetricRegistry, read: () => 
     var values = Map.empty[String, Double]
     Json.parse(read()).forEach { series =>
       var tags = Vector.empty[String]
-      series.path("tags").fields().forEachRemaining(tag => tags :+= tag.getValue.asText())
+      series.path("tags").forEach(tag => tags :+= tag.path(1).asText())
       val name = SeriesGauges.name(series.path("name").asText(), tags)
       // Names that differ only in what is mapped are one series: the first.
       if (!values.contains(name)) values += name -> series.path("value").asDouble()
