@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Andiron against real services: what holds with HDFS and S3 on the loopback interface.
+"""Andiron against real services: what holds with HDFS, S3 and Atlas on the loopback interface.
 
     ci/services/run.py [SERVICE ...]
 
@@ -9,6 +9,7 @@ needs, writes build/services.json, prints a line for each check and, last, `N pa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ if __name__ == "__main__":
 
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
-from services import s3
+from services import atlas, s3
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -37,19 +38,24 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class Service:
-    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report."""
+    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report.
+
+    `server`: what starts it as processes of their own, whose jars the program does not see, and tells by `arguments()` where they are.
+    """
 
     name: str
     checks: int
     prepare: Callable[[Path], tuple[list[str], dict[str, str]]] = lambda build: ([], {})
+    server: Callable[[Path, Path], contextlib.AbstractContextManager] | None = None
 
 
-SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments))
+SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("atlas", 14, server=atlas.with_agent))
 
 
 def command(service: Service, folder: Path, more: list[str]) -> list[str]:
     out = BUILD / f"scala-{SCALA}"
-    jars = (out / f"services/{service.name}.classpath").read_text().split("\n")
+    jars = [] if service.server else (out / f"services/{service.name}.classpath").read_text().split("\n")
+    jar = out / f"libs/andiron_{SCALA}-{VERSION}.jar"
     settings = {
         "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.local.dir": folder / "local",
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.sql.warehouse.dir": folder / "warehouse",
@@ -57,10 +63,9 @@ def command(service: Service, folder: Path, more: list[str]) -> list[str]:
     }
     return [
         str(BUILD / f"spark-{SPARK}_{SCALA}/bin/spark-submit"), "--master", "local[2]", "--driver-memory", "1g",
-        "--class", "andiron.services.Services", "--driver-class-path", ":".join(filter(None, jars)),
-        "--jars", str(out / f"libs/andiron_{SCALA}-{VERSION}.jar"),
+        "--class", "andiron.services.Services", "--driver-class-path", ":".join(filter(None, jars)), "--jars", str(jar),
         *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
-        str(out / f"libs/andiron-services_{SCALA}-{VERSION}.jar"), f"service={service.name}", f"folder={folder}", *more,
+        str(out / f"libs/andiron-services_{SCALA}-{VERSION}.jar"), f"service={service.name}", f"folder={folder}", f"jar={jar}", f"docs={ROOT / 'docs'}", *more,
     ]
 
 
@@ -72,7 +77,10 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
     more, variables = service.prepare(BUILD)
     environment = os.environ | {"SPARK_HOME": str(BUILD / f"spark-{SPARK}_{SCALA}"), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
     wrong: list[str] = []
-    with (folder / "out.log").open("wb") as out, (folder / "err.log").open("wb") as err:
+    with contextlib.ExitStack() as stack:
+        if service.server:
+            more += stack.enter_context(service.server(BUILD, folder / "server")).arguments()
+        out, err = (stack.enter_context((folder / name).open("wb")) for name in ("out.log", "err.log"))
         process = subprocess.Popen(command(service, folder, more), stdout=out, stderr=err, env=environment, cwd=folder, start_new_session=True)
         try:
             process.wait(TIMEOUT_S)

@@ -11,8 +11,10 @@
 //! | `shipper` | the threads of a running application |
 //! | `replay` | what earlier applications left |
 //! | `embedded` | the log itself as a sink |
+//! | [`atlas`] | figures as they are now, for graphs: no sink of events, and never the record |
 //! | `faulty`, `watched` | sinks that fail as tests want them to, in their process and from outside |
 
+pub mod atlas;
 mod delivery;
 mod embedded;
 #[cfg(any(test, feature = "test-hooks"))]
