@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::reading::view;
 use super::text::Colour;
-use super::{clean, diff, format, html, text, View};
+use super::{clean, diff, format, html, properties, text, View};
 use crate::error::{Code, Error, Result};
 use crate::shiplog::{self, Found};
-use crate::sinks::{self, Embedded};
+use crate::sinks::{self, Embedded, SinkSettings};
 
 const USAGE: &str = "\
 andiron report <application id> [--log-dir DIR] [--attempt N] [--html FILE]
@@ -17,7 +17,9 @@ andiron report <application id> [--log-dir DIR] [--attempt N] [--html FILE]
 andiron apps [--log-dir DIR] the applications that have a log
 andiron diff <A> <B> [--log-dir DIR]
                              how the ratios of application B differ from those of A
-andiron ship [--log-dir DIR] ship what earlier runs have left
+andiron ship [--log-dir DIR] [--properties-file FILE] [--conf KEY=VALUE ...]
+                             ship what earlier runs have left to the sinks that the settings name;
+                             FILE is a spark-defaults.conf, and KEY a setting spark.andiron.*
 
 DIR is spark.andiron.log.dir; without it, $ANDIRON_LOG_DIR, else the folder andiron-log-<user> in /tmp.
 ";
@@ -84,6 +86,8 @@ struct Arguments {
     log_dir: Option<PathBuf>,
     attempt: Option<String>,
     html: Option<PathBuf>,
+    properties: Option<PathBuf>,
+    conf: Vec<(String, String)>,
 }
 
 impl Arguments {
@@ -101,6 +105,12 @@ impl Arguments {
                 "--log-dir" => parsed.log_dir = Some(value()?.into()),
                 "--attempt" => parsed.attempt = Some(value()?),
                 "--html" => parsed.html = Some(value()?.into()),
+                "--properties-file" => parsed.properties = Some(value()?.into()),
+                "--conf" => {
+                    let given = value()?;
+                    let pair = given.split_once('=').ok_or("--conf needs KEY=VALUE")?;
+                    parsed.conf.push((pair.0.to_string(), pair.1.to_string()));
+                }
                 "--help" | "-h" | "help" => parsed.command = "help".to_string(),
                 _ if name.starts_with('-') => return Err(format!("no option {name}")),
                 _ if parsed.command.is_empty() => parsed.command = argument.clone(),
@@ -137,8 +147,18 @@ impl Arguments {
                 say(out, &diff::render(&before, &after))
             }
             "apps" => say(out, &applications(&root)?),
-            _ => ship(&root, out),
+            _ => ship(&root, &self.sinks()?, out),
         }
+    }
+
+    /// The sinks of the settings: `--conf` holds against the file.
+    fn sinks(&self) -> Result<SinkSettings> {
+        let mut pairs = match &self.properties {
+            Some(file) => properties::read(file)?,
+            None => Vec::new(),
+        };
+        pairs.extend(self.conf.iter().cloned());
+        SinkSettings::of(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
     }
 
     fn report(&self, root: &Path, out: &mut dyn Write, colour: Colour) -> Result<()> {
@@ -239,13 +259,17 @@ fn row(found: &Found) -> [String; 6] {
 }
 
 /// Ships what earlier runs have left, as far as there are sinks besides the log itself.
-fn ship(root: &Path, out: &mut dyn Write) -> Result<()> {
-    let mut to = sinks::of_process();
+fn ship(root: &Path, settings: &SinkSettings, out: &mut dyn Write) -> Result<()> {
+    sinks::check(settings)?;
+    let mut to = sinks::of(settings)?;
     to.push(Box::new(Embedded));
     let done = sinks::ship(root, to, false, SHIP_FOR)?;
     for (sink, health) in &done.sinks {
         let (sent, behind) = (format::some(health.sent, "event", "events"), format::count(health.behind));
         say(out, &format!("{}: {sent} sent, {behind} left\n", clean::terminal(sink, clean::NAME)))?;
+        if let Some(failure) = health.last_failure.as_ref().filter(|_| health.behind > 0) {
+            say(out, &format!("    {}\n", clean::terminal(failure, clean::LINE)))?;
+        }
     }
     for problem in &done.problems {
         say(out, &format!("not shipped: {}\n", clean::terminal(problem, clean::LINE)))?;
