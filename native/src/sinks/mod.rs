@@ -11,6 +11,7 @@
 //! | `shipper` | the threads of a running application |
 //! | `replay` | what earlier applications left |
 //! | `embedded` | the log itself as a sink |
+//! | `value` | an event as one JSON object |
 //! | `faulty`, `watched` | sinks that fail as tests want them to, in their process and from outside |
 
 mod delivery;
@@ -21,6 +22,7 @@ mod replay;
 mod shipper;
 #[cfg(test)]
 mod tests;
+pub(crate) mod value;
 #[cfg(feature = "test-hooks")]
 mod watched;
 
