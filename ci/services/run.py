@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Andiron against real services: what holds with HDFS and S3 on the loopback interface.
+"""Andiron against real services: what holds with HDFS, S3 and Hive on the loopback interface.
 
     ci/services/run.py [SERVICE ...]
 
@@ -15,7 +15,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ if __name__ == "__main__":
 
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
-from services import s3
+from services import hive, s3
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -37,14 +38,23 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class Service:
-    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report."""
+    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report;
+    `prepare` and `servers` give arguments of the program, the latter while what it needs runs; `classpaths`: those that servers need."""
 
     name: str
     checks: int
     prepare: Callable[[Path], tuple[list[str], dict[str, str]]] = lambda build: ([], {})
+    servers: Callable[[Path, Path], AbstractContextManager[list[str]]] = lambda build, folder: nullcontext([])
+    classpaths: tuple[str, ...] = ()
 
 
-SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments))
+@contextmanager
+def hive_servers(build: Path, folder: Path) -> Iterator[list[str]]:
+    with hive.server(build, folder / "hive") as metastore:
+        yield [f"metastore={metastore.uri}", f"warehouse={metastore.warehouse}"]
+
+
+SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 17, servers=hive_servers))
 
 
 def command(service: Service, folder: Path, more: list[str]) -> list[str]:
@@ -70,6 +80,11 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
     more, variables = service.prepare(BUILD)
+    with service.servers(BUILD, folder) as addresses:
+        return submit(service, folder, more + addresses, variables)
+
+
+def submit(service: Service, folder: Path, more: list[str], variables: dict[str, str]) -> tuple[list[Row], list[str]]:
     environment = os.environ | {"SPARK_HOME": str(BUILD / f"spark-{SPARK}_{SCALA}"), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
     wrong: list[str] = []
     with (folder / "out.log").open("wb") as out, (folder / "err.log").open("wb") as err:
@@ -95,13 +110,18 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
     return rows, [f"{service.name}: {text}" for text in wrong]
 
 
+def classpaths(names: list[str]) -> list[str]:
+    """The Gradle tasks that these services need."""
+    return sorted({f"{path}Classpath" for service in SERVICES if service.name in names for path in (service.name, *service.classpaths)})
+
+
 def main() -> int:
     names = sys.argv[1:] or [service.name for service in SERVICES]
     unknown = set(names) - {service.name for service in SERVICES}
     if unknown:
         print(f"ci/services/run.py: no service {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SERVICES)}", file=sys.stderr)
         return 2
-    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", *(f"{name}Classpath" for name in names)], cwd=ROOT, check=True)
+    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", *classpaths(names)], cwd=ROOT, check=True)
     started = time.monotonic()
     rows: list[Row] = []
     wrong: list[str] = []

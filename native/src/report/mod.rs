@@ -11,6 +11,7 @@ mod build;
 mod clean;
 pub mod command;
 pub mod diff;
+mod events;
 mod failures;
 mod format;
 pub mod html;

@@ -26,7 +26,7 @@ mod settings;
 mod shipper;
 #[cfg(test)]
 mod tests;
-mod value;
+pub(crate) mod value;
 #[cfg(feature = "test-hooks")]
 mod watched;
 
