@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Andiron against real services: what holds with HDFS, S3 and Atlas on the loopback interface.
+"""Andiron against real services: what holds with HDFS, S3, Hive and Atlas on the loopback interface.
 
     ci/services/run.py [SERVICE ...]
 
@@ -9,14 +9,14 @@ needs, writes build/services.json, prints a line for each check and, last, `N pa
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
-from services import atlas, s3
+from services import atlas, hive, s3
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -38,23 +38,38 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class Service:
-    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report.
-
-    `server`: what starts it as processes of their own, whose jars the program does not see, and tells by `arguments()` where they are.
-    """
+    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report;
+    `prepare` and `servers` give arguments of the program, the latter while what it needs runs; `classpaths`: those that servers need;
+    `is_apart`: the program does not see the service's own jars."""
 
     name: str
     checks: int
     prepare: Callable[[Path], tuple[list[str], dict[str, str]]] = lambda build: ([], {})
-    server: Callable[[Path, Path], contextlib.AbstractContextManager] | None = None
+    servers: Callable[[Path, Path], AbstractContextManager[list[str]]] = lambda build, folder: nullcontext([])
+    classpaths: tuple[str, ...] = ()
+    is_apart: bool = False
 
 
-SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("atlas", 14, server=atlas.with_agent))
+@contextmanager
+def hive_servers(build: Path, folder: Path) -> Iterator[list[str]]:
+    with hive.server(build, folder / "hive") as metastore:
+        yield [f"metastore={metastore.uri}", f"warehouse={metastore.warehouse}"]
+
+
+@contextmanager
+def atlas_servers(build: Path, folder: Path) -> Iterator[list[str]]:
+    with atlas.with_agent(build, folder / "server") as servers:
+        yield servers.arguments()
+
+
+SERVICES = (
+    Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 17, servers=hive_servers), Service("atlas", 14, servers=atlas_servers, is_apart=True),
+)
 
 
 def command(service: Service, folder: Path, more: list[str]) -> list[str]:
     out = BUILD / f"scala-{SCALA}"
-    jars = [] if service.server else (out / f"services/{service.name}.classpath").read_text().split("\n")
+    jars = [] if service.is_apart else (out / f"services/{service.name}.classpath").read_text().split("\n")
     jar = out / f"libs/andiron_{SCALA}-{VERSION}.jar"
     settings = {
         "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.local.dir": folder / "local",
@@ -75,12 +90,14 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
     more, variables = service.prepare(BUILD)
+    with service.servers(BUILD, folder) as addresses:
+        return submit(service, folder, more + addresses, variables)
+
+
+def submit(service: Service, folder: Path, more: list[str], variables: dict[str, str]) -> tuple[list[Row], list[str]]:
     environment = os.environ | {"SPARK_HOME": str(BUILD / f"spark-{SPARK}_{SCALA}"), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
     wrong: list[str] = []
-    with contextlib.ExitStack() as stack:
-        if service.server:
-            more += stack.enter_context(service.server(BUILD, folder / "server")).arguments()
-        out, err = (stack.enter_context((folder / name).open("wb")) for name in ("out.log", "err.log"))
+    with (folder / "out.log").open("wb") as out, (folder / "err.log").open("wb") as err:
         process = subprocess.Popen(command(service, folder, more), stdout=out, stderr=err, env=environment, cwd=folder, start_new_session=True)
         try:
             process.wait(TIMEOUT_S)
@@ -103,13 +120,18 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
     return rows, [f"{service.name}: {text}" for text in wrong]
 
 
+def classpaths(names: list[str]) -> list[str]:
+    """The Gradle tasks that these services need."""
+    return sorted({f"{path}Classpath" for service in SERVICES if service.name in names for path in (service.name, *service.classpaths)})
+
+
 def main() -> int:
     names = sys.argv[1:] or [service.name for service in SERVICES]
     unknown = set(names) - {service.name for service in SERVICES}
     if unknown:
         print(f"ci/services/run.py: no service {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SERVICES)}", file=sys.stderr)
         return 2
-    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", *(f"{name}Classpath" for name in names)], cwd=ROOT, check=True)
+    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", *classpaths(names)], cwd=ROOT, check=True)
     started = time.monotonic()
     rows: list[Row] = []
     wrong: list[str] = []

@@ -4,20 +4,26 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::events::{self, Wanted};
 use super::reading::view;
 use super::text::Colour;
-use super::{clean, diff, format, html, text, View};
+use super::{clean, diff, format, html, properties, text, View};
 use crate::error::{Code, Error, Result};
-use crate::shiplog::{self, Found};
-use crate::sinks::{self, Embedded};
+use crate::shiplog::{self, Found, Sequence};
+use crate::sinks::{self, Embedded, SinkSettings};
 
 const USAGE: &str = "\
 andiron report <application id> [--log-dir DIR] [--attempt N] [--html FILE]
                              what the application did, as text, and as one HTML page in FILE
-andiron apps [--log-dir DIR] the applications that have a log
+andiron apps [--log-dir DIR] [--json]
+                             the applications that have a log; as JSON, one a line
 andiron diff <A> <B> [--log-dir DIR]
                              how the ratios of application B differ from those of A
-andiron ship [--log-dir DIR] ship what earlier runs have left
+andiron ship [--log-dir DIR] [--properties-file FILE] [--conf KEY=VALUE ...]
+                             ship what earlier runs have left to the sinks that the settings name;
+                             FILE is a spark-defaults.conf, and KEY a setting spark.andiron.*
+andiron events <application id> [--log-dir DIR] [--attempt N] [--since SEQ] [--numbered] [--out FILE]
+                             every event of its log after place SEQ, one JSON value a line, with its place before it
 
 DIR is spark.andiron.log.dir; without it, $ANDIRON_LOG_DIR, else the folder andiron-log-<user> in /tmp.
 ";
@@ -40,7 +46,7 @@ pub fn run(arguments: &[String], streams: Streams<'_>) -> u8 {
     let Streams { out, err, colour } = streams;
     let parsed = Arguments::parse(arguments);
     let done = match &parsed {
-        Ok(arguments) => arguments.run(out, colour),
+        Ok(arguments) => arguments.run(out, err, colour),
         Err(misuse) => {
             let _ = write!(err, "andiron: {misuse}\n\n{USAGE}");
             return 2;
@@ -84,6 +90,12 @@ struct Arguments {
     log_dir: Option<PathBuf>,
     attempt: Option<String>,
     html: Option<PathBuf>,
+    properties: Option<PathBuf>,
+    conf: Vec<(String, String)>,
+    out: Option<PathBuf>,
+    since: u64,
+    numbered: bool,
+    json: bool,
 }
 
 impl Arguments {
@@ -101,6 +113,20 @@ impl Arguments {
                 "--log-dir" => parsed.log_dir = Some(value()?.into()),
                 "--attempt" => parsed.attempt = Some(value()?),
                 "--html" => parsed.html = Some(value()?.into()),
+                "--properties-file" => parsed.properties = Some(value()?.into()),
+                "--conf" => {
+                    let given = value()?;
+                    let pair = given.split_once('=').ok_or("--conf needs KEY=VALUE")?;
+                    parsed.conf.push((pair.0.to_string(), pair.1.to_string()));
+                }
+                "--out" => parsed.out = Some(value()?.into()),
+                "--since" => {
+                    let place = value()?;
+                    parsed.since =
+                        place.parse().map_err(|_| format!("--since takes a number, not {place}"))?;
+                }
+                "--numbered" => parsed.numbered = true,
+                "--json" => parsed.json = true,
                 "--help" | "-h" | "help" => parsed.command = "help".to_string(),
                 _ if name.starts_with('-') => return Err(format!("no option {name}")),
                 _ if parsed.command.is_empty() => parsed.command = argument.clone(),
@@ -108,7 +134,7 @@ impl Arguments {
             }
         }
         let wanted = match parsed.command.as_str() {
-            "report" => 1,
+            "report" | "events" => 1,
             "diff" => 2,
             "apps" | "ship" => 0,
             "help" => return Ok(parsed),
@@ -121,7 +147,7 @@ impl Arguments {
         }
     }
 
-    fn run(&self, out: &mut dyn Write, colour: Colour) -> Result<()> {
+    fn run(&self, out: &mut dyn Write, err: &mut dyn Write, colour: Colour) -> Result<()> {
         if self.command == "help" {
             return say(out, USAGE);
         }
@@ -136,9 +162,34 @@ impl Arguments {
                     (view(&root, &self.names[0], None)?, view(&root, &self.names[1], None)?);
                 say(out, &diff::render(&before, &after))
             }
+            "apps" if self.json => say(out, &events::applications(&root)?),
             "apps" => say(out, &applications(&root)?),
-            _ => ship(&root, out),
+            "events" => self.events(&root, out, err),
+            _ => ship(&root, &self.sinks()?, out),
         }
+    }
+
+    fn events(&self, root: &Path, out: &mut dyn Write, err: &mut dyn Write) -> Result<()> {
+        let wanted = Wanted {
+            application: &self.names[0],
+            attempt: self.attempt.as_deref(),
+            since: Sequence(self.since),
+            numbered: self.numbered,
+        };
+        match &self.out {
+            Some(file) => events::write(root, &wanted, file, err),
+            None => events::print(root, &wanted, out, err),
+        }
+    }
+
+    /// The sinks of the settings: `--conf` holds against the file.
+    fn sinks(&self) -> Result<SinkSettings> {
+        let mut pairs = match &self.properties {
+            Some(file) => properties::read(file)?,
+            None => Vec::new(),
+        };
+        pairs.extend(self.conf.iter().cloned());
+        SinkSettings::of(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
     }
 
     fn report(&self, root: &Path, out: &mut dyn Write, colour: Colour) -> Result<()> {
@@ -239,13 +290,17 @@ fn row(found: &Found) -> [String; 6] {
 }
 
 /// Ships what earlier runs have left, as far as there are sinks besides the log itself.
-fn ship(root: &Path, out: &mut dyn Write) -> Result<()> {
-    let mut to = sinks::of_process();
+fn ship(root: &Path, settings: &SinkSettings, out: &mut dyn Write) -> Result<()> {
+    sinks::check(settings)?;
+    let mut to = sinks::of(settings)?;
     to.push(Box::new(Embedded));
     let done = sinks::ship(root, to, false, SHIP_FOR)?;
     for (sink, health) in &done.sinks {
         let (sent, behind) = (format::some(health.sent, "event", "events"), format::count(health.behind));
         say(out, &format!("{}: {sent} sent, {behind} left\n", clean::terminal(sink, clean::NAME)))?;
+        if let Some(failure) = health.last_failure.as_ref().filter(|_| health.behind > 0) {
+            say(out, &format!("    {}\n", clean::terminal(failure, clean::LINE)))?;
+        }
     }
     for problem in &done.problems {
         say(out, &format!("not shipped: {}\n", clean::terminal(problem, clean::LINE)))?;

@@ -5,20 +5,13 @@ use std::path::Path;
 use super::model::{Outcome, View};
 use super::{clean, format};
 use crate::error::{Code, Error, Result};
-use crate::shiplog::{self, Found};
+use crate::shiplog::{self, Found, Notes};
 
 /// The view of the latest attempt of an application, or of the one that is asked for.
 pub(super) fn view(root: &Path, application: &str, attempt: Option<&str>) -> Result<View> {
     let found = shiplog::applications(root)?;
-    let mut attempts: Vec<&Found> = found.iter().filter(|found| found.application == application).collect();
-    attempts.sort_by_key(|found| found.started_ms);
-    let chosen = match attempt {
-        Some(attempt) => attempts.iter().find(|found| found.attempt == attempt),
-        None => attempts.last(),
-    };
-    let Some(chosen) = chosen else {
-        return Err(unknown(root, application, attempt, &found));
-    };
+    let attempts = attempts(&found, application);
+    let chosen = choose(root, application, attempt, &found)?;
     let mut reading = shiplog::read(&chosen.folder)?;
     let (mut events, mut notes) = (Vec::new(), Vec::new());
     for event in reading.by_ref() {
@@ -27,29 +20,7 @@ pub(super) fn view(root: &Path, application: &str, attempt: Option<&str>) -> Res
             Err(error) => notes.push(format!("A part of the log cannot be read: {}", error.message())),
         }
     }
-    let met = reading.notes();
-    if met.corrupt_places > 0 {
-        notes.push(format!(
-            "{} of the log are damaged and were left out ({} bytes)",
-            format::some(met.corrupt_places, "place", "places"),
-            format::count(met.corrupt_bytes)
-        ));
-    }
-    if met.missing > 0 {
-        notes.push(format!("{} are missing in the log", format::some(met.missing, "event", "events")));
-    }
-    if met.torn_bytes > 0 {
-        notes.push(format!(
-            "The log ends in the middle of a record ({} bytes): its writer was killed",
-            format::count(met.torn_bytes)
-        ));
-    }
-    if met.unknown > 0 {
-        notes.push(format!(
-            "{} are of a later release of Andiron",
-            format::some(met.unknown, "event", "events")
-        ));
-    }
+    notes.extend(self::notes(reading.notes()));
     let others: Vec<&str> =
         attempts.iter().filter(|one| one.attempt != chosen.attempt).map(|one| one.attempt.as_str()).collect();
     if !others.is_empty() {
@@ -75,6 +46,60 @@ pub(super) fn view(root: &Path, application: &str, attempt: Option<&str>) -> Res
         view.application.id = chosen.application.clone();
     }
     Ok(view)
+}
+
+/// What of a log could not be read.
+pub(super) fn notes(met: &Notes) -> Vec<String> {
+    let mut notes = Vec::new();
+    if met.corrupt_places > 0 {
+        notes.push(format!(
+            "{} of the log are damaged and were left out ({} bytes)",
+            format::some(met.corrupt_places, "place", "places"),
+            format::count(met.corrupt_bytes)
+        ));
+    }
+    if met.missing > 0 {
+        notes.push(format!("{} are missing in the log", format::some(met.missing, "event", "events")));
+    }
+    if met.torn_bytes > 0 {
+        notes.push(format!(
+            "The log ends in the middle of a record ({} bytes): its writer was killed",
+            format::count(met.torn_bytes)
+        ));
+    }
+    if met.unknown > 0 {
+        notes.push(format!(
+            "{} are of a later release of Andiron",
+            format::some(met.unknown, "event", "events")
+        ));
+    }
+    notes
+}
+
+/// The log of the latest attempt of an application, or of the one that is asked for.
+pub(super) fn chosen(root: &Path, application: &str, attempt: Option<&str>) -> Result<Found> {
+    choose(root, application, attempt, &shiplog::applications(root)?).cloned()
+}
+
+fn choose<'a>(
+    root: &Path,
+    application: &str,
+    attempt: Option<&str>,
+    found: &'a [Found],
+) -> Result<&'a Found> {
+    let attempts = attempts(found, application);
+    let chosen = match attempt {
+        Some(attempt) => attempts.iter().find(|found| found.attempt == attempt),
+        None => attempts.last(),
+    };
+    chosen.copied().ok_or_else(|| unknown(root, application, attempt, found))
+}
+
+/// The attempts of an application, the latest last.
+fn attempts<'a>(found: &'a [Found], application: &str) -> Vec<&'a Found> {
+    let mut attempts: Vec<&Found> = found.iter().filter(|found| found.application == application).collect();
+    attempts.sort_by_key(|found| found.started_ms);
+    attempts
 }
 
 /// The next application of the same run.

@@ -150,3 +150,50 @@ fn callers_without_streams_get_the_same() {
         assert!(run_json(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn events_are_the_log_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("logs");
+    let all = failing();
+    log(&root, "application_1795459512_0009", all.clone()).close(PATIENCE).expect("closed");
+    let root = root.display().to_string();
+    let events = |more: &[&str]| {
+        let arguments = [&["events", "application_1795459512_0009", "--log-dir", &root], more].concat();
+        let (status, out, err) = andiron(&arguments);
+        assert_eq!((status, err.as_str()), (0, ""));
+        out
+    };
+    let printed = events(&[]);
+    assert_eq!(printed.lines().count(), all.len());
+    for (line, event) in printed.lines().zip(&all) {
+        let mut body: serde_json::Value = serde_json::from_str(&event.body).expect("JSON");
+        body["event_id"] = event.id.clone().into();
+        body["kind"] = format!("{:?}", event.kind).into();
+        body["revision"] = event.revision.into();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(line).expect("JSON"), body);
+    }
+    let tail = events(&["--since", "3", "--numbered"]);
+    assert_eq!(tail.lines().count(), all.len() - 3);
+    let rest: Vec<&str> = printed.lines().skip(3).collect();
+    for (at, line) in tail.lines().enumerate() {
+        assert_eq!(line.split_once('\t'), Some(((at + 4).to_string().as_str(), rest[at])));
+    }
+    assert_eq!(events(&["--since=1000000"]), "");
+    let file = folder.path().join("events");
+    assert_eq!(events(&["--out", &file.display().to_string()]), "");
+    assert_eq!(std::fs::read_to_string(&file).expect("the file"), printed);
+
+    let (status, out, _) = andiron(&["apps", "--json", "--log-dir", &root]);
+    let found: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(
+        (status, &found["application"], &found["closed"]),
+        (0, &"application_1795459512_0009".into(), &true.into())
+    );
+    assert_eq!(andiron(&["events", "none", "--log-dir", &root]).0, 1);
+    assert_eq!(andiron(&["events", "none", "--since", "two"]).0, 2);
+    let (status, _, err) =
+        andiron(&["events", "application_1795459512_0009", "--log-dir", &root, "--out", &root]);
+    assert_eq!(status, 1);
+    assert!(err.contains("write "), "{err}");
+}

@@ -1,0 +1,102 @@
+package andiron.hive
+
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.SparkSession
+import org.apache.spark.sql.functions.{col, lit}
+import org.apache.spark.storage.StorageLevel
+import org.slf4j.LoggerFactory
+
+import andiron.{ErrorCode, SettingException}
+
+/** How many records a batch brought to which table; of the quarantine by cause. */
+private[hive] final case class Counts(of: Map[(String, String), Long]) {
+  def +(other: Counts): Counts = Counts((of.toSeq ++ other.of.toSeq).groupBy(_._1).map { case (key, counts) => key -> counts.map(_._2).sum })
+
+  def table(table: Table): Long = of.collect { case ((name, _), count) if name == table.name => count }.sum
+
+  override def toString: String = {
+    val causes = of.toSeq.collect { case ((name, cause), count) if name == Tables.quarantine.name => s"$cause $count" }.sorted
+    s"${table(Tables.metrics)} to metrics_raw, ${table(Tables.failures)} to failures_raw, ${table(Tables.quarantine)} to quarantine" +
+      (if (causes.isEmpty) "" else causes.mkString(" (", ", ", ")"))
+  }
+}
+
+/**
+ * The tables of one database. They take every revision as often as it comes; the views show each event once. So a batch that is written
+ * twice, or in part and then again, does no harm, and nothing but that what was written stays is asked of the storage.
+ */
+private[hive] final class Store(spark: SparkSession, database: String) {
+  private val log = LoggerFactory.getLogger(classOf[Store])
+
+  /** Makes what is not there, adds the columns that tables of older releases lack, and renews the views of these. */
+  def prepare(): Unit = {
+    spark.sql(s"CREATE DATABASE IF NOT EXISTS $database"): Unit
+    val added = Tables.all.flatMap { table =>
+      spark.sql(table.create(database)): Unit
+      widen(table)
+    }
+    Tables.views.foreach { view =>
+      if (added.nonEmpty || versionOf(view) < Tables.Version) spark.sql(view.create(database)): Unit
+    }
+  }
+
+  private def widen(table: Table): Seq[String] = {
+    val there = spark.table(s"$database.${table.name}").schema
+    val types = there.fields.map(field => field.name.toLowerCase -> field.dataType).toMap
+    table.schema.fields.foreach { field =>
+      types.get(field.name).filter(_ != field.dataType).foreach { other =>
+        throw new SettingException(ErrorCode.BadSetting, s"column ${field.name} of $database.${table.name} is ${other.sql}, and Andiron's is " +
+          s"${field.dataType.sql}: this table was not made by andiron.hive.Ingest; name another database with --database", null)
+      }
+    }
+    val lacking = table.schema.fields.filterNot(field => types.contains(field.name)).toSeq
+    if (lacking.nonEmpty) {
+      log.info(s"adding columns to $database.${table.name}: ${lacking.map(_.name).mkString(", ")}")
+      spark.sql(s"ALTER TABLE $database.${table.name} ADD COLUMNS (${lacking.map(field => s"`${field.name}` ${field.dataType.sql}").mkString(", ")})"): Unit
+    }
+    lacking.map(_.name)
+  }
+
+  /** The version of a view that is there; 0 if there is none. */
+  private def versionOf(view: View): Int =
+    if (!spark.catalog.tableExists(s"$database.${view.name}")) 0
+    else {
+      val properties = spark.sql(s"SHOW TBLPROPERTIES $database.${view.name}").collect().map(row => row.getString(0) -> row.getString(1)).toMap
+      properties.get(Tables.Property).fold(0)(_.toInt)
+    }
+
+  /** Writes a batch; what is there when this fails in the middle is harmless if the batch is written again. */
+  def write(records: RDD[Record]): Counts = {
+    val now = System.currentTimeMillis()
+    val placed = records.map(EventReader.read(_, now)).persist(StorageLevel.MEMORY_AND_DISK_SER)
+    try {
+      val sizes = placed.map(one => (one.table, one.cause) -> ((1L, one.bytes))).reduceByKey((a, b) => (a._1 + b._1, a._2 + b._2)).collect().toMap
+      Tables.all.foreach { table =>
+        val bytes = sizes.collect { case ((name, _), (_, bytes)) if name == table.name => bytes }
+        if (bytes.nonEmpty) append(table, placed.filter(_.table == table.name), bytes.sum)
+      }
+      Counts(sizes.map { case (key, (count, _)) => key -> count })
+    } finally placed.unpersist(): Unit
+  }
+
+  /** Few files, each with the rows of an application side by side: their statistics let a query by application leave out the rest. */
+  private def append(table: Table, placed: RDD[Placed], bytes: Long): Unit = {
+    val own = table.schema.fieldNames.toSet
+    val there = spark.table(s"$database.${table.name}").schema.fields.toSeq
+    val columns = there.map(field => if (own.contains(field.name)) col(field.name) else lit(null).cast(field.dataType).as(field.name))
+    val order = if (own.contains("app_id")) Seq("dt", "app_id", "event_id") else Seq("dt", "origin", "position")
+    val files = 1 + (bytes / Store.FileBytes).toInt
+    spark.createDataFrame(placed.map(_.row), table.schema).select(columns: _*)
+      .repartition(files, order.take(2).map(col): _*).sortWithinPartitions(order.map(col): _*)
+      .write.mode("append").insertInto(s"$database.${table.name}")
+  }
+
+  /** The place in each log (application, attempt) up to which the tables have all of it. */
+  def reached(): Map[(String, String), Long] =
+    spark.table(s"$database.${Tables.metrics.name}").where(col("origin") === "log").groupBy("app_id", "app_attempt").max("position").collect()
+      .map(row => (row.getString(0), row.getString(1)) -> row.getLong(2)).toMap
+}
+
+private object Store {
+  private val FileBytes = 256L << 20
+}

@@ -1,0 +1,23 @@
+package andiron.services
+
+import java.nio.file.{Path, Paths}
+
+import org.apache.spark.sql.SparkSession
+
+/** A Hive metastore, a process of its own on the loopback interface that ci/services/hive.py starts. */
+object Hive {
+
+  def run(folder: Path, option: Map[String, String], report: Seq[(String, Any)] => Unit): Unit = {
+    val warehouse = Paths.get(option("warehouse"))
+    val spark = SparkSession.builder().appName("andiron-services")
+      .config("spark.sql.catalogImplementation", "hive")
+      .config("spark.hadoop.hive.metastore.uris", option("metastore"))
+      .config("spark.sql.warehouse.dir", warehouse.toString)
+      .config("spark.sql.shuffle.partitions", "2")
+      .config("spark.andiron.log.dir", folder.resolve("log").toString)
+      .config("spark.andiron.cache.dir", folder.resolve("cache").toString)
+      .getOrCreate()
+    try Check.all(new HiveGates(spark, warehouse).checks, report)(())
+    finally spark.stop()
+  }
+}

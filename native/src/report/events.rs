@@ -1,0 +1,72 @@
+//! `andiron events` and `andiron apps --json`: logs as they are, for programs that put them somewhere else.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use super::reading;
+use crate::error::{Error, Result};
+use crate::shiplog::{self, Sequence};
+use crate::sinks::value;
+
+/// Which events, and how.
+pub(super) struct Wanted<'a> {
+    pub(super) application: &'a str,
+    /// The latest, if none is asked for.
+    pub(super) attempt: Option<&'a str>,
+    /// Those after this place in the log.
+    pub(super) since: Sequence,
+    /// Whether each line begins with the event's place and a tab.
+    pub(super) numbered: bool,
+}
+
+/// Prints one JSON value a line, in the order of the log, and on `err` what could not be read.
+pub(super) fn print(
+    root: &Path,
+    wanted: &Wanted<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<()> {
+    let found = reading::chosen(root, wanted.application, wanted.attempt)?;
+    let mut reading = shiplog::read(&found.folder)?;
+    while let Some(placed) = reading.next_placed() {
+        match placed {
+            Ok((sequence, _)) if sequence <= wanted.since => {}
+            Ok((sequence, event)) => {
+                let number = if wanted.numbered { format!("{sequence}\t") } else { String::new() };
+                match writeln!(out, "{number}{}", value::value(&event)) {
+                    Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+                    written => written.map_err(|error| Error::io("write the events", &error))?,
+                }
+            }
+            Err(error) => note(err, &format!("a part of the log cannot be read: {}", error.message())),
+        }
+    }
+    reading::notes(reading.notes()).iter().for_each(|said| note(err, said));
+    Ok(())
+}
+
+/// The logs below `root`, oldest first, one JSON object a line.
+pub(super) fn applications(root: &Path) -> Result<String> {
+    let lines = shiplog::applications(root)?.into_iter().map(|found| {
+        let line = serde_json::json!({
+            "application": found.application, "attempt": found.attempt, "run_id": found.run_id, "bytes": found.bytes,
+            "started_ms": found.started_ms, "modified_ms": found.modified_ms, "live": found.live, "closed": found.closed,
+        });
+        format!("{line}\n")
+    });
+    Ok(lines.collect())
+}
+
+/// The same into a file, which is there as a whole or as far as an error says.
+pub(super) fn write(root: &Path, wanted: &Wanted<'_>, file: &Path, err: &mut dyn Write) -> Result<()> {
+    let failed = |error| Error::io(&format!("write {}", file.display()), &error);
+    let mut out = BufWriter::new(File::create(file).map_err(failed)?);
+    print(root, wanted, &mut out, err)?;
+    out.flush().map_err(failed)
+}
+
+fn note(err: &mut dyn Write, said: &str) {
+    // Without a stream for messages there is nobody to tell.
+    let _ = writeln!(err, "andiron: {said}");
+}
