@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Andiron against real services: what holds with HDFS, S3 and Hive on the loopback interface.
+"""Andiron against real services: what holds with HDFS, S3, Hive and Kafka on the loopback interface.
 
     ci/services/run.py [SERVICE ...]
 
@@ -26,6 +26,7 @@ if __name__ == "__main__":
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
 from services import hive, s3
+from services.kafka_checks import Checks as KafkaChecks
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -46,6 +47,12 @@ class Service:
     prepare: Callable[[Path], tuple[list[str], dict[str, str]]] = lambda build: ([], {})
     servers: Callable[[Path, Path], AbstractContextManager[list[str]]] = lambda build, folder: nullcontext([])
     classpaths: tuple[str, ...] = ()
+    rows: Callable[[Path], list[Row]] | None = None
+    """In place of a program: what gives the rows of the checks, in a folder."""
+
+
+def kafka_rows(folder: Path) -> list[Row]:
+    return KafkaChecks(ROOT, BUILD, folder, SPARK, SCALA, VERSION).run()
 
 
 @contextmanager
@@ -54,7 +61,7 @@ def hive_servers(build: Path, folder: Path) -> Iterator[list[str]]:
         yield [f"metastore={metastore.uri}", f"warehouse={metastore.warehouse}"]
 
 
-SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 17, servers=hive_servers))
+SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 17, servers=hive_servers), Service("kafka", 9, rows=kafka_rows))
 
 
 def command(service: Service, folder: Path, more: list[str]) -> list[str]:
@@ -79,6 +86,9 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
     folder = BUILD / "services" / service.name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
+    if service.rows is not None:
+        rows = [{"service": service.name} | row for row in service.rows(folder)]
+        return rows, [] if len(rows) == service.checks else [f"{service.name}: {len(rows)} of {service.checks} checks reported"]
     more, variables = service.prepare(BUILD)
     with service.servers(BUILD, folder) as addresses:
         return submit(service, folder, more + addresses, variables)
@@ -121,7 +131,7 @@ def main() -> int:
     if unknown:
         print(f"ci/services/run.py: no service {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SERVICES)}", file=sys.stderr)
         return 2
-    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", *classpaths(names)], cwd=ROOT, check=True)
+    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", "nativeCommand", *classpaths(names)], cwd=ROOT, check=True)
     started = time.monotonic()
     rows: list[Row] = []
     wrong: list[str] = []
