@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Andiron against real services: what holds with HDFS, S3, Hive and Kafka on the loopback interface.
+"""Andiron against real services: what holds with HDFS, S3, Hive, Kafka and Atlas on the loopback interface.
 
     ci/services/run.py [SERVICE ...]
 
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
-from services import hive, s3
+from services import atlas, hive, s3
 from services.kafka_checks import Checks as KafkaChecks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,15 +40,16 @@ Row = dict[str, object]
 @dataclass(frozen=True)
 class Service:
     """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report;
-    `prepare` and `servers` give arguments of the program, the latter while what it needs runs; `classpaths`: those that servers need."""
+    `prepare`, `servers` and `server` give arguments of the program, the latter two while what it needs runs as processes of their own, whose
+    jars the program does not see; `classpaths`: those that servers need; `rows`: in place of a program, what gives the rows of the checks."""
 
     name: str
     checks: int
     prepare: Callable[[Path], tuple[list[str], dict[str, str]]] = lambda build: ([], {})
     servers: Callable[[Path, Path], AbstractContextManager[list[str]]] = lambda build, folder: nullcontext([])
     classpaths: tuple[str, ...] = ()
+    server: Callable[[Path, Path], AbstractContextManager] | None = None
     rows: Callable[[Path], list[Row]] | None = None
-    """In place of a program: what gives the rows of the checks, in a folder."""
 
 
 def kafka_rows(folder: Path) -> list[Row]:
@@ -61,12 +62,14 @@ def hive_servers(build: Path, folder: Path) -> Iterator[list[str]]:
         yield [f"metastore={metastore.uri}", f"warehouse={metastore.warehouse}"]
 
 
-SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 17, servers=hive_servers), Service("kafka", 9, rows=kafka_rows))
+SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 17, servers=hive_servers), Service("kafka", 9, rows=kafka_rows),
+            Service("atlas", 14, server=atlas.with_agent))
 
 
 def command(service: Service, folder: Path, more: list[str]) -> list[str]:
     out = BUILD / f"scala-{SCALA}"
-    jars = (out / f"services/{service.name}.classpath").read_text().split("\n")
+    jars = [] if service.server else (out / f"services/{service.name}.classpath").read_text().split("\n")
+    jar = out / f"libs/andiron_{SCALA}-{VERSION}.jar"
     settings = {
         "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.local.dir": folder / "local",
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.sql.warehouse.dir": folder / "warehouse",
@@ -74,10 +77,9 @@ def command(service: Service, folder: Path, more: list[str]) -> list[str]:
     }
     return [
         str(BUILD / f"spark-{SPARK}_{SCALA}/bin/spark-submit"), "--master", "local[2]", "--driver-memory", "1g",
-        "--class", "andiron.services.Services", "--driver-class-path", ":".join(filter(None, jars)),
-        "--jars", str(out / f"libs/andiron_{SCALA}-{VERSION}.jar"),
+        "--class", "andiron.services.Services", "--driver-class-path", ":".join(filter(None, jars)), "--jars", str(jar),
         *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
-        str(out / f"libs/andiron-services_{SCALA}-{VERSION}.jar"), f"service={service.name}", f"folder={folder}", *more,
+        str(out / f"libs/andiron-services_{SCALA}-{VERSION}.jar"), f"service={service.name}", f"folder={folder}", f"jar={jar}", f"docs={ROOT / 'docs'}", *more,
     ]
 
 
@@ -97,7 +99,10 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
 def submit(service: Service, folder: Path, more: list[str], variables: dict[str, str]) -> tuple[list[Row], list[str]]:
     environment = os.environ | {"SPARK_HOME": str(BUILD / f"spark-{SPARK}_{SCALA}"), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
     wrong: list[str] = []
-    with (folder / "out.log").open("wb") as out, (folder / "err.log").open("wb") as err:
+    with ExitStack() as stack:
+        if service.server:
+            more += stack.enter_context(service.server(BUILD, folder / "server")).arguments()
+        out, err = (stack.enter_context((folder / name).open("wb")) for name in ("out.log", "err.log"))
         process = subprocess.Popen(command(service, folder, more), stdout=out, stderr=err, env=environment, cwd=folder, start_new_session=True)
         try:
             process.wait(TIMEOUT_S)
