@@ -113,6 +113,11 @@ class Application:
         require("WARNING in native method" not in self.log + self.out, "-Xcheck:jni complained")
         return int(self.said("stopped")[0][0])
 
+    @property
+    def java(self) -> int:
+        """The process of the driver; spark-submit becomes it."""
+        return self._process.pid
+
     def status(self) -> int:
         return self._process.wait(PATIENCE_S)
 
