@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services natives demo faults crashes bench-cache bench-metrics verify matrix miri asan interleavings fuzz dist clean
+.PHONY: help setup build lint test test-services natives demo faults crashes bench-cache bench-metrics bench-sinks verify matrix miri asan interleavings fuzz dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -18,6 +18,7 @@ help:
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"
 	@echo "make bench-cache    the cache's benchmark (40 minutes)"
 	@echo "make bench-metrics  the metrics' benchmark (12 minutes); make verify recomputes the ratios of both"
+	@echo "make bench-sinks    what shipping to Kafka costs, with a broker on loopback (5 minutes)"
 	@echo "make matrix         the suites on Spark 3.5, 4.0, 4.1 and 4.2, Scala 2.12 and 2.13"
 	@echo "make interleavings  schedules of the core's threads (shuttle)"
 	@echo "make fuzz           new inputs for every decoder and the cache's model, MODEL_TIMES as many as make test (20)"
@@ -57,6 +58,10 @@ bench-cache: build
 bench-metrics: setup
 	$(GRADLE) --no-daemon -PscalaVersion=2.12 assemble benchJar sparkHome
 	$(python) ci/bench/metrics.py
+
+bench-sinks: setup
+	$(GRADLE) --no-daemon kafkaClasspath nativeCommand
+	ci/bench/sinks.py
 
 verify: setup
 	$(python) ci/bench/verify.py

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Andiron against real services: what holds with HDFS, S3, Hive and Atlas on the loopback interface.
+"""Andiron against real services: what holds with HDFS, S3, Hive, Kafka and Atlas on the loopback interface.
 
     ci/services/run.py [SERVICE ...]
 
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ if __name__ == "__main__":
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
 from services import atlas, hive, s3
+from services.kafka_checks import Checks as KafkaChecks
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -39,15 +40,20 @@ Row = dict[str, object]
 @dataclass(frozen=True)
 class Service:
     """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report;
-    `prepare` and `servers` give arguments of the program, the latter while what it needs runs; `classpaths`: those that servers need;
-    `is_apart`: the program does not see the service's own jars."""
+    `prepare`, `servers` and `server` give arguments of the program, the latter two while what it needs runs as processes of their own, whose
+    jars the program does not see; `classpaths`: those that servers need; `rows`: in place of a program, what gives the rows of the checks."""
 
     name: str
     checks: int
     prepare: Callable[[Path], tuple[list[str], dict[str, str]]] = lambda build: ([], {})
     servers: Callable[[Path, Path], AbstractContextManager[list[str]]] = lambda build, folder: nullcontext([])
     classpaths: tuple[str, ...] = ()
-    is_apart: bool = False
+    server: Callable[[Path, Path], AbstractContextManager] | None = None
+    rows: Callable[[Path], list[Row]] | None = None
+
+
+def kafka_rows(folder: Path) -> list[Row]:
+    return KafkaChecks(ROOT, BUILD, folder, SPARK, SCALA, VERSION).run()
 
 
 @contextmanager
@@ -56,20 +62,13 @@ def hive_servers(build: Path, folder: Path) -> Iterator[list[str]]:
         yield [f"metastore={metastore.uri}", f"warehouse={metastore.warehouse}"]
 
 
-@contextmanager
-def atlas_servers(build: Path, folder: Path) -> Iterator[list[str]]:
-    with atlas.with_agent(build, folder / "server") as servers:
-        yield servers.arguments()
-
-
-SERVICES = (
-    Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 17, servers=hive_servers), Service("atlas", 14, servers=atlas_servers, is_apart=True),
-)
+SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 17, servers=hive_servers), Service("kafka", 9, rows=kafka_rows),
+            Service("atlas", 14, server=atlas.with_agent))
 
 
 def command(service: Service, folder: Path, more: list[str]) -> list[str]:
     out = BUILD / f"scala-{SCALA}"
-    jars = [] if service.is_apart else (out / f"services/{service.name}.classpath").read_text().split("\n")
+    jars = [] if service.server else (out / f"services/{service.name}.classpath").read_text().split("\n")
     jar = out / f"libs/andiron_{SCALA}-{VERSION}.jar"
     settings = {
         "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.local.dir": folder / "local",
@@ -89,6 +88,9 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
     folder = BUILD / "services" / service.name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
+    if service.rows is not None:
+        rows = [{"service": service.name} | row for row in service.rows(folder)]
+        return rows, [] if len(rows) == service.checks else [f"{service.name}: {len(rows)} of {service.checks} checks reported"]
     more, variables = service.prepare(BUILD)
     with service.servers(BUILD, folder) as addresses:
         return submit(service, folder, more + addresses, variables)
@@ -97,7 +99,10 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
 def submit(service: Service, folder: Path, more: list[str], variables: dict[str, str]) -> tuple[list[Row], list[str]]:
     environment = os.environ | {"SPARK_HOME": str(BUILD / f"spark-{SPARK}_{SCALA}"), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
     wrong: list[str] = []
-    with (folder / "out.log").open("wb") as out, (folder / "err.log").open("wb") as err:
+    with ExitStack() as stack:
+        if service.server:
+            more += stack.enter_context(service.server(BUILD, folder / "server")).arguments()
+        out, err = (stack.enter_context((folder / name).open("wb")) for name in ("out.log", "err.log"))
         process = subprocess.Popen(command(service, folder, more), stdout=out, stderr=err, env=environment, cwd=folder, start_new_session=True)
         try:
             process.wait(TIMEOUT_S)
@@ -131,7 +136,7 @@ def main() -> int:
     if unknown:
         print(f"ci/services/run.py: no service {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SERVICES)}", file=sys.stderr)
         return 2
-    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", *classpaths(names)], cwd=ROOT, check=True)
+    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", "nativeCommand", *classpaths(names)], cwd=ROOT, check=True)
     started = time.monotonic()
     rows: list[Row] = []
     wrong: list[str] = []

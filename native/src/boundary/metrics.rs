@@ -58,12 +58,12 @@ natives! {
     figures "figures" "(J)Ljava/lang/String;",
     report "report" "(Ljava/lang/String;Ljava/lang/String;Z)Ljava/lang/String;",
     command "command" "(Ljava/lang/String;)Ljava/lang/String;",
+    check_sinks "checkSinks" "(Ljava/lang/String;)V",
     series "series" "(J)Ljava/lang/String;",
     atlas_check "atlasCheck" "(Ljava/lang/String;)V",
     atlas_start "atlasStart" "(Ljava/lang/String;Ljava/lang/String;J)J",
     atlas_figures "atlasFigures" "(J)Ljava/lang/String;",
     atlas_stop "atlasStop" "(JJ)Z",
-    check_sinks "checkSinks" "(Ljava/lang/String;)V",
 }
 
 macro_rules! at {

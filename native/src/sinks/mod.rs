@@ -11,9 +11,9 @@
 //! | `shipper` | the threads of a running application |
 //! | `replay` | what earlier applications left |
 //! | `embedded` | the log itself as a sink |
-//! | [`atlas`] | figures as they are now, for graphs: no sink of events, and never the record |
 //! | `kafka` | events as messages of Kafka |
 //! | `settings`, `value` | what sinks are made of; an event as one JSON object |
+//! | [`atlas`] | figures as they are now, for graphs: no sink of events, and never the record |
 //! | `faulty`, `watched` | sinks that fail as tests want them to, in their process and from outside |
 
 pub mod atlas;

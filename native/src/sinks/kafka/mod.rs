@@ -71,7 +71,11 @@ impl Kafka {
                 waiting.pop();
             }
             if waiting.is_empty() && reports.pending() == 0 {
-                return;
+                match reports.suspect() {
+                    Some(at) => waiting.push(at),
+                    None => return,
+                }
+                continue;
             }
             producer.poll(SLICE);
             let now = Instant::now();

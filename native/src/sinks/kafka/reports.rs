@@ -20,6 +20,8 @@ pub(super) enum State {
     Shipped,
     /// The client has given it up.
     Failed(RDKafkaErrorCode),
+    /// The broker found it too large, together with its neighbours.
+    Suspect,
     /// No broker will ever take it.
     Refused,
 }
@@ -37,6 +39,8 @@ struct Inner {
     /// How many are [`State::Pending`].
     pending: usize,
     arrived: u64,
+    /// Whether what is pending has no neighbours.
+    alone: bool,
     /// What the client has said of itself since the last report of success.
     refusal: Option<Told>,
 }
@@ -51,6 +55,7 @@ impl Reports {
         inner.batch = inner.batch.wrapping_add(1);
         inner.states = vec![State::Waiting; events];
         inner.pending = 0;
+        inner.alone = false;
     }
 
     /// The same batch once more: what has failed is waiting.
@@ -60,6 +65,13 @@ impl Reports {
                 *state = State::Waiting;
             }
         }
+    }
+
+    /// An event that is to be produced while nothing else is pending: so it is known which of them is too large.
+    pub(super) fn suspect(&self) -> Option<usize> {
+        let mut inner = self.lock();
+        inner.alone = true;
+        inner.states.iter().position(|state| *state == State::Suspect)
     }
 
     pub(super) fn token(&self, at: usize) -> usize {
@@ -75,8 +87,9 @@ impl Reports {
         self.lock().set(at, of(code));
     }
 
-    /// Places of what the client is to be given, the first one last.
+    /// Places of what the client is to be given together, the first one last.
     pub(super) fn waiting(&self) -> Vec<usize> {
+        self.lock().alone = false;
         self.places(|state| state == State::Waiting).into_iter().rev().collect()
     }
 
@@ -173,7 +186,10 @@ impl ProducerContext for Reports {
                 inner.refusal = None;
                 State::Shipped
             }
-            Err((error, _)) => of(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
+            Err((error, _)) => match of(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)) {
+                State::Refused if !inner.alone => State::Suspect,
+                state => state,
+            },
         };
         inner.set(token & ((1 << PLACE) - 1), state);
     }

@@ -142,6 +142,22 @@ fn a_message_that_is_too_large_is_left_out_and_no_other() {
 }
 
 #[test]
+fn what_the_broker_finds_too_large_is_found_out_one_by_one() {
+    let cluster = cluster();
+    let mut sink = sink(&cluster.bootstrap_servers(), &[]);
+    let events: Vec<Event> = (0..3).map(|n| event(Kind::Metric, n)).collect();
+    ship(sink.as_mut(), &events);
+    // The batch as it is produced, then two of its events alone.
+    let (large, fits) =
+        (RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    cluster.request_errors(RDKafkaApiKey::Produce, &[large, fits, large]);
+    let events: Vec<Event> = (3..6).map(|n| event(Kind::Metric, n)).collect();
+    let Err(ShipError::Without(left)) = sink.ship(&events) else { panic!("all of it was taken") };
+    assert_eq!(left.iter().map(|left| left.at).collect::<Vec<_>>(), [1]);
+    assert_eq!(consume(&cluster, METRICS, 5).len(), 5);
+}
+
+#[test]
 fn what_the_brokers_refuse_is_told_by_cause_and_produced_again() {
     let cluster = cluster();
     let refusals = [

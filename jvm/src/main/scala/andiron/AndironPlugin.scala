@@ -35,8 +35,8 @@ private[andiron] final class AndironDriver extends DriverPlugin {
     if (AndironConf.Enabled.in(conf)) {
       NativeLibrary.requireJava(System.getProperty("java.specification.version"), System.getProperty("java.home"))
       AndironConf.validate(conf)
-      AtlasPublisher.check(conf)
       AndironPlugin.checkSinks(conf)
+      AtlasPublisher.check(conf)
       this.context = context
       AndironPlugin.warnIfTooLarge(conf)
       reports = new DriverReports(DriverReports.patienceNanos(AndironConf.ReportInterval.in(conf)))

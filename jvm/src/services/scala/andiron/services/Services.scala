@@ -47,10 +47,13 @@ object Check {
   def require(condition: Boolean, what: => String): Unit = if (!condition) throw new IllegalStateException(what)
 
   /** Runs the checks one after the other. After each, nothing may be leased, waited for or resident. */
-  def all(checks: Seq[Check], bench: Bench, report: Seq[(String, Any)] => Unit): Unit = all(checks, report)(bench.requireQuiet())
+  def all(checks: Seq[Check], bench: Bench, report: Seq[(String, Any)] => Unit): Unit = each(checks, report)(bench.requireQuiet())
 
   /** Runs the checks one after the other, and `after` after each. */
-  def all(checks: Seq[Check], report: Seq[(String, Any)] => Unit)(after: => Unit): Unit = checks.foreach { check =>
+  def all(checks: Seq[Check], report: Seq[(String, Any)] => Unit)(after: => Unit): Unit = each(checks, report)(after)
+
+  /** Runs the checks one after the other, and `after` after each that holds. */
+  def each(checks: Seq[Check], report: Seq[(String, Any)] => Unit)(after: => Unit): Unit = checks.foreach { check =>
     println(s"progress: ${check.name}")
     val started = System.nanoTime()
     val seen =
