@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import time
 import urllib.parse
@@ -56,16 +57,24 @@ def figures(runs: list[Record]) -> list[Record]:
             for run in runs]
 
 
+def _step(legend: str) -> str:
+    """The step of a line's legend, as `((step=step-0) * 100.0)`."""
+    found = re.search(r"step=([^)]+)", legend)
+    return found.group(1) if found else legend
+
+
 def picture(graphs: Record) -> str:
     """Both graphs, one above the other, of what Atlas answered."""
     parts = []
     for name, told in graphs.items():
         title, unit = TITLES[name]
         step = told["step_ms"] / 1000
-        lines = [charts.Line(label, [(i * step, row[at]) for i, row in enumerate(told["values"]) if row[at] is not None])
+        lines = [charts.Line(_step(label), [(i * step, row[at]) for i, row in enumerate(told["values"]) if row[at] is not None])
                  for at, label in enumerate(told["legend"])]
         parts.append(charts.lines(f"{title} ({name})", "seconds", unit, lines))
     width, height = 620, 380
+    # A mark at each second would hide the line.
+    parts = ["\n".join(line for line in part.split("\n") if not line.startswith("<circle")) for part in parts]
     inner = "".join(f'<g transform="translate(0,{height * i})">\n{part[part.index(chr(10)) + 1:part.rindex("</svg>")]}</g>\n' for i, part in enumerate(parts))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height * len(parts)}" width="{width}" height="{height * len(parts)}" '
             f'font-family="sans-serif" font-size="13" fill="{charts.INK}" role="img">\n{inner}</svg>\n')
