@@ -144,7 +144,7 @@ def main() -> int:
         begun = time.monotonic()
         found, complaints = run(service)
         for row in found:
-            print(f"  {service.name:6}{row['check']:34}{row['ms']:>7} ms  {row.get('error', 'ok')}")
+            print(f"  {service.name:6}{row['check']:62}{row['ms']:>7} ms  {row.get('error', 'ok')}")
         print(f"{service.name}: {len(found)} checks in {time.monotonic() - begun:.0f} s, {len(complaints)} complaints", flush=True)
         rows += found
         wrong += complaints
