@@ -12,7 +12,7 @@ help:
 	@echo "make build          jar, command, demo, benchmark and a Spark home, in build/"
 	@echo "make lint           formatting, lints, rules of the tree"
 	@echo "make test           every test, on Spark 3.5 and 4"
-	@echo "make test-services  against a real HDFS and an S3 server, on loopback (fetches 330 MB; 3 minutes)"
+	@echo "make test-services  against real HDFS, S3, Hive and Kafka, on loopback (fetches 500 MB; 10 minutes)"
 	@echo "make demo           the main job on real flights, by every approach and with a gate"
 	@echo "make faults         faults injected into running applications (15 minutes)"
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Andiron against real services: what holds with HDFS, S3 and Hive on the loopback interface.
 
-    ci/services/run.py [SERVICE ...]
+    [SERVICES_SPARK=4.0.0] ci/services/run.py [SERVICE ...]
 
 Runs the named services, or all; each is one application of jvm/src/services, started by spark-submit under -Xcheck:jni. Builds what it
 needs, writes build/services.json, prints a line for each check and, last, `N passed, N failed`.
@@ -25,12 +25,12 @@ if __name__ == "__main__":
 
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
-from services import hive, s3
+from services import hive, kafka, s3
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
-SPARK, SCALA, VERSION = FACTS["sparkVersion"], FACTS["scalaVersion"], FACTS["version"]
+SPARK, SCALA, VERSION = os.environ.get("SERVICES_SPARK", FACTS["sparkVersion"]), FACTS["scalaVersion"], FACTS["version"]
 TIMEOUT_S = 1200
 
 Row = dict[str, object]
@@ -50,11 +50,15 @@ class Service:
 
 @contextmanager
 def hive_servers(build: Path, folder: Path) -> Iterator[list[str]]:
-    with hive.server(build, folder / "hive") as metastore:
-        yield [f"metastore={metastore.uri}", f"warehouse={metastore.warehouse}"]
+    with hive.server(build, folder / "hive") as metastore, kafka.server(build, folder / "kafka") as broker:
+        yield [
+            f"metastore={metastore.uri}", f"warehouse={metastore.warehouse}", f"kafka={broker.address}", f"queries={ROOT / 'docs/queries.sql'}",
+            f"classpath={build / f'scala-{SCALA}/services/hive.classpath'}", f"jar={build / f'scala-{SCALA}/libs/andiron_{SCALA}-{VERSION}.jar'}",
+            f"programs={build / f'scala-{SCALA}/libs/andiron-services_{SCALA}-{VERSION}.jar'}",
+        ]
 
 
-SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 17, servers=hive_servers))
+SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 25, servers=hive_servers, classpaths=("kafka",)))
 
 
 def command(service: Service, folder: Path, more: list[str]) -> list[str]:
@@ -121,7 +125,7 @@ def main() -> int:
     if unknown:
         print(f"ci/services/run.py: no service {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SERVICES)}", file=sys.stderr)
         return 2
-    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", *classpaths(names)], cwd=ROOT, check=True)
+    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", f"-PtestSpark={SPARK}", *classpaths(names)], cwd=ROOT, check=True)
     started = time.monotonic()
     rows: list[Row] = []
     wrong: list[str] = []
