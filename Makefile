@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services demo faults crashes bench-cache bench-metrics verify matrix miri asan interleavings fuzz dist clean
+.PHONY: help setup build lint test test-services natives demo faults crashes bench-cache bench-metrics verify matrix miri asan interleavings fuzz dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -22,6 +22,7 @@ help:
 	@echo "make interleavings  schedules of the core's threads (shuttle)"
 	@echo "make fuzz           new inputs for every decoder and the cache's model, MODEL_TIMES as many as make test (20)"
 	@echo "make miri, asan     the core under Miri and AddressSanitizer (Rust nightly)"
+	@echo "make natives        the library for Linux x86_64 and aarch64 (glibc 2.17) and macOS arm64, and a jar with all of them"
 	@echo "make dist           jars, sources and POMs as a Maven repository in build/repo"
 	@echo "make clean          remove build/ and target/"
 
@@ -77,6 +78,9 @@ fuzz: MODEL_TIMES ?= 20
 fuzz: setup
 	@echo "MODEL_SEED=$(MODEL_SEED) MODEL_TIMES=$(MODEL_TIMES)"
 	MODEL_SEED=$(MODEL_SEED) MODEL_TIMES=$(MODEL_TIMES) cargo test --locked -p andiron-model
+
+natives: setup
+	ci/natives.py
 
 dist: setup
 	ci/dist.sh

@@ -14,7 +14,7 @@ FILE = "bench-metrics.json"
 LISTENERS = {"nothing": "a listener that does nothing", "sparkmeasure": "sparkMeasure 0.24, stage mode", "andiron": "Andiron"}
 STREAMS = {"job": "job", "stream": "stream", "filled": "stream, queue full beforehand"}
 GROUPS = {"tasks_ns": "task threads", "scheduler_ns": "scheduler", "listeners_ns": "listener queues", "andiron_ns": "Andiron's own threads", "rest_ns": "the rest"}
-ROWS = {"rdd-plain": "RDD, `map`", "rdd-guarded": "RDD, `step.map`", "dataset-plain": "Dataset, `map`", "dataset-guarded": "Dataset, `step.map`"}
+ROWS = {"rdd-plain": "RDD, `map`", "rdd-guarded": "RDD, `step.map`", "dataset-plain": "Dataset, `map`", "dataset-partitions": "Dataset, `mapPartitions` of Spark's", "dataset-guarded": "Dataset, `step.map`"}
 LOG = {"log": "ship log, until the last is acknowledged", "bare": "one write a record, `fdatasync` after 64", "bare_grouped": "one write for 64 records, `fdatasync` after each",
        "append": "ship log, the calls of `append` alone", "durable": "ship log, a sync for each record", "bare_each": "a write and an `fdatasync` for each record"}
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Andiron against real services: what holds with HDFS, S3 and Hive on the loopback interface.
+"""Andiron against real services: what holds with HDFS, S3, Hive and Atlas on the loopback interface.
 
     [SERVICES_SPARK=4.0.0] ci/services/run.py [SERVICE ...]
 
@@ -9,6 +9,7 @@ needs, writes build/services.json, prints a line for each check and, last, `N pa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,7 +17,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
-from services import hive, kafka, s3
+from services import atlas, hive, kafka, s3
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -38,32 +38,49 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class Service:
-    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report;
-    `prepare` and `servers` give arguments of the program, the latter while what it needs runs; `classpaths`: those that servers need."""
+    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report.
+
+    `server`: what starts it as processes of their own, and tells by `arguments()` where they are; `needs`: other services whose classpaths these
+    need; `classpath`: whether the program sees the service's.
+    """
 
     name: str
     checks: int
     prepare: Callable[[Path], tuple[list[str], dict[str, str]]] = lambda build: ([], {})
-    servers: Callable[[Path, Path], AbstractContextManager[list[str]]] = lambda build, folder: nullcontext([])
-    classpaths: tuple[str, ...] = ()
+    server: Callable[[Path, Path], contextlib.AbstractContextManager] | None = None
+    needs: tuple[str, ...] = ()
+    classpath: bool = True
 
 
-@contextmanager
-def hive_servers(build: Path, folder: Path) -> Iterator[list[str]]:
-    with hive.server(build, folder / "hive") as metastore, kafka.server(build, folder / "kafka") as broker:
-        yield [
-            f"metastore={metastore.uri}", f"warehouse={metastore.warehouse}", f"kafka={broker.address}", f"queries={ROOT / 'docs/queries.sql'}",
-            f"classpath={build / f'scala-{SCALA}/services/hive.classpath'}", f"jar={build / f'scala-{SCALA}/libs/andiron_{SCALA}-{VERSION}.jar'}",
-            f"programs={build / f'scala-{SCALA}/libs/andiron-services_{SCALA}-{VERSION}.jar'}",
+@dataclass(frozen=True)
+class HiveAndKafka:
+    metastore: hive.Metastore
+    broker: kafka.Broker
+
+    def arguments(self) -> list[str]:
+        libs = BUILD / f"scala-{SCALA}/libs"
+        return [
+            f"metastore={self.metastore.uri}", f"warehouse={self.metastore.warehouse}", f"kafka={self.broker.address}",
+            f"classpath={BUILD / f'scala-{SCALA}/services/hive.classpath'}", f"programs={libs / f'andiron-services_{SCALA}-{VERSION}.jar'}",
         ]
 
 
-SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 25, servers=hive_servers, classpaths=("kafka",)))
+@contextlib.contextmanager
+def hive_and_kafka(build: Path, folder: Path) -> Iterator[HiveAndKafka]:
+    with hive.server(build, folder / "hive") as metastore, kafka.server(build, folder / "kafka") as broker:
+        yield HiveAndKafka(metastore, broker)
+
+
+SERVICES = (
+    Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 25, server=hive_and_kafka, needs=("kafka",)),
+    Service("atlas", 14, server=atlas.with_agent, classpath=False),
+)
 
 
 def command(service: Service, folder: Path, more: list[str]) -> list[str]:
     out = BUILD / f"scala-{SCALA}"
-    jars = (out / f"services/{service.name}.classpath").read_text().split("\n")
+    jars = [] if not service.classpath else (out / f"services/{service.name}.classpath").read_text().split("\n")
+    jar = out / f"libs/andiron_{SCALA}-{VERSION}.jar"
     settings = {
         "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.local.dir": folder / "local",
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.sql.warehouse.dir": folder / "warehouse",
@@ -71,10 +88,9 @@ def command(service: Service, folder: Path, more: list[str]) -> list[str]:
     }
     return [
         str(BUILD / f"spark-{SPARK}_{SCALA}/bin/spark-submit"), "--master", "local[2]", "--driver-memory", "1g",
-        "--class", "andiron.services.Services", "--driver-class-path", ":".join(filter(None, jars)),
-        "--jars", str(out / f"libs/andiron_{SCALA}-{VERSION}.jar"),
+        "--class", "andiron.services.Services", "--driver-class-path", ":".join(filter(None, jars)), "--jars", str(jar),
         *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
-        str(out / f"libs/andiron-services_{SCALA}-{VERSION}.jar"), f"service={service.name}", f"folder={folder}", *more,
+        str(out / f"libs/andiron-services_{SCALA}-{VERSION}.jar"), f"service={service.name}", f"folder={folder}", f"jar={jar}", f"docs={ROOT / 'docs'}", *more,
     ]
 
 
@@ -84,14 +100,12 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
     more, variables = service.prepare(BUILD)
-    with service.servers(BUILD, folder) as addresses:
-        return submit(service, folder, more + addresses, variables)
-
-
-def submit(service: Service, folder: Path, more: list[str], variables: dict[str, str]) -> tuple[list[Row], list[str]]:
     environment = os.environ | {"SPARK_HOME": str(BUILD / f"spark-{SPARK}_{SCALA}"), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
     wrong: list[str] = []
-    with (folder / "out.log").open("wb") as out, (folder / "err.log").open("wb") as err:
+    with contextlib.ExitStack() as stack:
+        if service.server:
+            more += stack.enter_context(service.server(BUILD, folder / "server")).arguments()
+        out, err = (stack.enter_context((folder / name).open("wb")) for name in ("out.log", "err.log"))
         process = subprocess.Popen(command(service, folder, more), stdout=out, stderr=err, env=environment, cwd=folder, start_new_session=True)
         try:
             process.wait(TIMEOUT_S)
@@ -116,7 +130,7 @@ def submit(service: Service, folder: Path, more: list[str], variables: dict[str,
 
 def classpaths(names: list[str]) -> list[str]:
     """The Gradle tasks that these services need."""
-    return sorted({f"{path}Classpath" for service in SERVICES if service.name in names for path in (service.name, *service.classpaths)})
+    return sorted({f"{path}Classpath" for service in SERVICES if service.name in names for path in (service.name, *service.needs)})
 
 
 def main() -> int:

@@ -24,7 +24,7 @@ int64_t andiron_resident_bytes(uint64_t address, uint64_t length) {
     uint64_t resident = 0;
     for (uint64_t start = 0; start < length; start += chunk) {
         uint64_t bytes = length - start < chunk ? length - start : chunk;
-        if (mincore((void *)(uintptr_t)(address + start), (size_t)bytes, states) != 0) {
+        if (mincore((void *)(uintptr_t)(address + start), (size_t)bytes, (void *)states) != 0) {
             return -(int64_t)errno;
         }
         for (uint64_t offset = 0, index = 0; offset < bytes; offset += page, index++) {

@@ -4,6 +4,7 @@
 //! opened: tasks and events that come after an application's end are still counted.
 
 use super::anchor::Native;
+use super::atlas::{atlas_check, atlas_figures, atlas_start, atlas_stop};
 use super::guard::{entry, Fault};
 use crate::error::{Code, Error, Result};
 use crate::metrics::{Application, Limits, MetricsSettings, ValueKind};
@@ -18,7 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// Numbers of natives in [`super::guard::hooks`] begin here.
-const FIRST_INDEX: usize = 1000;
+pub(super) const FIRST_INDEX: usize = 1000;
 
 /// The longest that a native waits for a sentinel.
 const LONGEST_SLICE: Duration = Duration::from_millis(100);
@@ -34,7 +35,7 @@ macro_rules! natives {
 
         /// Places in [`TABLE`].
         #[allow(non_camel_case_types)]
-        enum Index {
+        pub(super) enum Index {
             $($function),+
         }
     };
@@ -56,6 +57,11 @@ natives! {
     figures "figures" "(J)Ljava/lang/String;",
     report "report" "(Ljava/lang/String;Ljava/lang/String;Z)Ljava/lang/String;",
     command "command" "(Ljava/lang/String;)Ljava/lang/String;",
+    series "series" "(J)Ljava/lang/String;",
+    atlas_check "atlasCheck" "(Ljava/lang/String;)V",
+    atlas_start "atlasStart" "(Ljava/lang/String;Ljava/lang/String;J)J",
+    atlas_figures "atlasFigures" "(J)Ljava/lang/String;",
+    atlas_stop "atlasStop" "(JJ)Z",
 }
 
 macro_rules! at {
@@ -83,7 +89,7 @@ fn add(application: Arc<Application>) -> jlong {
     number
 }
 
-fn application(number: jlong) -> Result<Arc<Application>> {
+pub(super) fn application(number: jlong) -> Result<Arc<Application>> {
     let open = OPEN.read().unwrap_or_else(PoisonError::into_inner);
     open.applications.get(&number).cloned().ok_or_else(|| {
         Error::new(
@@ -93,7 +99,7 @@ fn application(number: jlong) -> Result<Arc<Application>> {
     })
 }
 
-fn string(env: &Env<'_>, text: &JString<'_>, what: &str) -> std::result::Result<String, Fault> {
+pub(super) fn string(env: &Env<'_>, text: &JString<'_>, what: &str) -> std::result::Result<String, Fault> {
     if text.is_null() {
         return Err(null(what).into());
     }
@@ -104,7 +110,7 @@ fn null(what: &str) -> Error {
     Error::new(Code::BadArgument, format!("{what} is null"))
 }
 
-fn millis(raw: jlong) -> Duration {
+pub(super) fn millis(raw: jlong) -> Duration {
     Duration::from_millis(raw.max(0) as u64)
 }
 
@@ -277,6 +283,10 @@ extern "system" fn end<'l>(
 
 extern "system" fn figures<'l>(env: EnvUnowned<'l>, this: JObject<'l>, metrics: jlong) -> JString<'l> {
     entry(env, &this, at!(figures), |env| Ok(env.new_string(application(metrics)?.figures_json())?))
+}
+
+extern "system" fn series<'l>(env: EnvUnowned<'l>, this: JObject<'l>, metrics: jlong) -> JString<'l> {
+    entry(env, &this, at!(series), |env| Ok(env.new_string(application(metrics)?.samples_json())?))
 }
 
 extern "system" fn report<'l>(

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`entries`] | the natives of `andiron.internal.Native`: they translate arguments and call the core, and decide nothing |
 //! | [`metrics`] | the same for `andiron.internal.NativeMetrics` |
+//! | [`atlas`] | the one publisher of this process, and what it publishes |
 //! | [`guard`] | the one door of every native: panic or error to a typed Java exception |
 //! | [`anchor`] | one set of statics for all copies of the library in a process |
 //! | [`onload`] | binds the natives when a class loader loads the library |
@@ -14,6 +15,7 @@
 //! `metrics::TABLE`, raise [`anchor::ABI`].
 
 mod anchor;
+mod atlas;
 mod entries;
 mod guard;
 mod logging;

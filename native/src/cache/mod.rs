@@ -44,7 +44,7 @@ pub use cursor::{Attempt, AttemptId, Cursor, CursorId};
 pub use loading::LoadId;
 pub use slab::{Handle, Kind};
 pub use slot::{Payload, PayloadKind, Residency, Slot, SlotId, SlotState, VersionKey};
-pub use stats::Stats;
+pub use stats::{StatKind, Stats};
 
 use crate::clock::Clock;
 use crate::config::Settings;

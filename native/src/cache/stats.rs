@@ -1,7 +1,18 @@
 //! What the cache counts about itself.
 
+/// How a figure goes over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatKind {
+    /// What is so now.
+    Gauge,
+    /// The most that there has been.
+    Maximum,
+    /// It only rises while the process serves one application.
+    Counter,
+}
+
 macro_rules! stats {
-    ($($(#[$doc:meta])* $field:ident : $name:literal,)+) => {
+    ($($(#[$doc:meta])* $field:ident : $name:literal $kind:ident,)+) => {
         /// Counters and gauges of one process since it was configured for its application. Bytes are bytes, times are milliseconds.
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
         pub struct Stats {
@@ -11,6 +22,9 @@ macro_rules! stats {
         impl Stats {
             /// The names, in the order of [`Stats::values`].
             pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// What each of them is, in the order of [`Stats::NAMES`].
+            pub const KINDS: &'static [StatKind] = &[$(StatKind::$kind),+];
 
             /// The values, in the order of [`Stats::NAMES`].
             pub fn values(&self) -> Vec<u64> {
@@ -22,68 +36,68 @@ macro_rules! stats {
 
 stats! {
     /// Bytes of the versions that are resident.
-    resident_bytes: "residentBytes",
+    resident_bytes: "residentBytes" Gauge,
     /// Bytes of those that are JVM objects.
-    resident_object_bytes: "residentObjectBytes",
+    resident_object_bytes: "residentObjectBytes" Gauge,
     /// Versions that are resident.
-    resident_versions: "residentVersions",
+    resident_versions: "residentVersions" Gauge,
     /// Admitted bytes: resident, being loaded, and abandoned loads that still run.
-    reserved_bytes: "reservedBytes",
+    reserved_bytes: "reservedBytes" Gauge,
     /// The most that `reserved_bytes` has been.
-    max_reserved_bytes: "maxReservedBytes",
+    max_reserved_bytes: "maxReservedBytes" Maximum,
     /// The most versions that were resident at once.
-    max_resident_versions: "maxResidentVersions",
+    max_resident_versions: "maxResidentVersions" Maximum,
     /// The most bytes that were resident at once.
-    max_resident_bytes: "maxResidentBytes",
+    max_resident_bytes: "maxResidentBytes" Maximum,
     /// Bytes of the versions that are leased.
-    leased_bytes: "leasedBytes",
+    leased_bytes: "leasedBytes" Gauge,
     /// The most bytes that were leased at once.
-    max_leased_bytes: "maxLeasedBytes",
+    max_leased_bytes: "maxLeasedBytes" Maximum,
     /// Leases held.
-    leases: "leases",
+    leases: "leases" Gauge,
     /// Attempts that have not ended.
-    attempts: "attempts",
+    attempts: "attempts" Gauge,
     /// Open cursors.
-    cursors: "cursors",
+    cursors: "cursors" Gauge,
     /// Cursors that wait.
-    waiting: "waiting",
+    waiting: "waiting" Gauge,
     /// Advances that found their version resident.
-    hits: "hits",
+    hits: "hits" Counter,
     /// Loads that succeeded.
-    loads: "loads",
+    loads: "loads" Counter,
     /// Loads that failed or timed out.
-    load_failures: "loadFailures",
+    load_failures: "loadFailures" Counter,
     /// Time spent in loads that ended.
-    load_millis: "loadMillis",
+    load_millis: "loadMillis" Counter,
     /// Time that cursors waited.
-    wait_millis: "waitMillis",
+    wait_millis: "waitMillis" Counter,
     /// Versions that left memory without being closed.
-    evictions: "evictions",
+    evictions: "evictions" Counter,
     /// Loads of a version that was evicted for another's bytes before.
-    reloads: "reloads",
+    reloads: "reloads" Counter,
     /// Admissions over the budget: a task that holds and waits, a version larger than declared, or what is still here of the
     /// application before.
-    over_budget_admissions: "overBudgetAdmissions",
+    over_budget_admissions: "overBudgetAdmissions" Counter,
     /// The most that admitted bytes were over the budget.
-    max_over_budget_bytes: "maxOverBudgetBytes",
+    max_over_budget_bytes: "maxOverBudgetBytes" Maximum,
     /// Loads whose result came after their time-out or their catalog's end.
-    abandoned_loads: "abandonedLoads",
+    abandoned_loads: "abandonedLoads" Counter,
     /// Waits that were told to give way at the hard limit.
-    deadlock_kills: "deadlockKills",
+    deadlock_kills: "deadlockKills" Counter,
     /// Times that the thrash alarm was raised.
-    thrash_alarms: "thrashAlarms",
+    thrash_alarms: "thrashAlarms" Counter,
     /// The budget that would have avoided every reload so far; 0 without reloads.
-    sufficient_bytes: "sufficientBytes",
+    sufficient_bytes: "sufficientBytes" Maximum,
     /// The budget.
-    budget_bytes: "budgetBytes",
+    budget_bytes: "budgetBytes" Gauge,
     /// Bytes that the application's files take on the local disk, those being written included. What other processes of the host
     /// did is seen when this one next reserves.
-    disk_bytes: "diskBytes",
+    disk_bytes: "diskBytes" Gauge,
     /// Payloads that left their slot while a reader kept them.
-    retired_mappings: "retiredMappings",
+    retired_mappings: "retiredMappings" Gauge,
     /// Bytes of mapped versions, retired ones included, that are in the page cache. Measured once a second at most, and of a file
     /// that this user neither owns nor may write the kernel says that all of it is there.
-    mapped_resident_bytes: "mappedResidentBytes",
+    mapped_resident_bytes: "mappedResidentBytes" Gauge,
 }
 
 impl Stats {

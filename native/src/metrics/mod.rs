@@ -25,6 +25,7 @@ mod foreign;
 mod gate;
 mod json;
 pub mod record;
+mod series;
 mod settings;
 mod ship;
 mod shipping;
@@ -171,9 +172,7 @@ impl Application {
             gate::judge(step, &sites, book.is_refused(step, limits.part()), limits, causes)
         };
         if !verdict.passed || limits.gate != "early" {
-            if self.log.is_some() {
-                lock(&self.pending).verdict(&verdict);
-            }
+            lock(&self.pending).verdict(&verdict, self.log.is_some());
             self.ship_changes();
         }
         verdict

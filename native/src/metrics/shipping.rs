@@ -9,6 +9,7 @@ use serde_json::{json, Value};
 use super::gate::Verdict;
 use super::json::{Object, Reads};
 use super::record::{Event, Kind, Record, Sequence};
+use super::series::Judged;
 use super::ship::{self, Draft, Identity, Shipped};
 use super::{now_ms, Application};
 use crate::sync::lock;
@@ -32,6 +33,7 @@ pub(super) struct Pending {
     all_lines: u64,
     lines_left_out: u64,
     verdicts: HashMap<String, u64>,
+    pub(super) judged: Judged,
 }
 
 impl Pending {
@@ -46,7 +48,11 @@ impl Pending {
         self.drafts.push(ship::log_line(line, *of_executor));
     }
 
-    pub(super) fn verdict(&mut self, verdict: &Verdict) {
+    pub(super) fn verdict(&mut self, verdict: &Verdict, logged: bool) {
+        self.judged.note(verdict);
+        if !logged {
+            return;
+        }
         let number = self.verdicts.entry(verdict.step.clone()).or_insert(0);
         *number += 1;
         let id = format!("gate:{}:{number}", verdict.step);

@@ -10,6 +10,7 @@ mod logged;
 mod naive;
 mod partial;
 mod retries;
+mod series;
 mod shipped;
 mod steps;
 mod threads;

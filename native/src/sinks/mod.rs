@@ -12,8 +12,10 @@
 //! | `replay` | what earlier applications left |
 //! | `embedded` | the log itself as a sink |
 //! | `value` | an event as one JSON object |
+//! | [`atlas`] | figures as they are now, for graphs: no sink of events, and never the record |
 //! | `faulty`, `watched` | sinks that fail as tests want them to, in their process and from outside |
 
+pub mod atlas;
 mod delivery;
 mod embedded;
 #[cfg(any(test, feature = "test-hooks"))]

@@ -56,7 +56,7 @@ impl Mapping {
     pub fn populate(&self, label: &str) -> Result<()> {
         for offset in (0..self.length).step_by(POPULATE_STEP) {
             let length = POPULATE_STEP.min(self.length - offset);
-            let done = match self.advise(offset, length, Advice::LinuxPopulateRead) {
+            let done = match self.advise(offset, length, system::POPULATE) {
                 Err(Errno::INVAL) => self.advise(offset, length, Advice::WillNeed),
                 done => done,
             };
@@ -119,9 +119,8 @@ impl Mapping {
         if self.length == 0 {
             return;
         }
-        let unmapped = self.advise(0, self.length, Advice::LinuxDontNeed);
-        let dropped =
-            unmapped.and_then(|()| rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed));
+        let unmapped = self.advise(0, self.length, system::DROP);
+        let dropped = unmapped.and_then(|()| system::forget(&self.file));
         if let Err(errno) = dropped {
             log::warn!("the pages of a mapping of {} bytes cannot be dropped: {errno}", self.length);
         }
@@ -158,6 +157,32 @@ impl Drop for Mapping {
 impl std::fmt::Debug for Mapping {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Mapping({:#x}, {} bytes)", self.address, self.length)
+    }
+}
+
+/// What only Linux can do, and what stands for it elsewhere.
+#[cfg(target_os = "linux")]
+mod system {
+    use super::{Advice, Errno, OwnedFd};
+
+    pub(super) const POPULATE: Advice = Advice::LinuxPopulateRead;
+    pub(super) const DROP: Advice = Advice::LinuxDontNeed;
+
+    /// Lets the page cache give the file's pages back.
+    pub(super) fn forget(file: &OwnedFd) -> Result<(), Errno> {
+        rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::{Advice, Errno, OwnedFd};
+
+    pub(super) const POPULATE: Advice = Advice::WillNeed;
+    pub(super) const DROP: Advice = Advice::DontNeed;
+
+    pub(super) fn forget(_file: &OwnedFd) -> Result<(), Errno> {
+        Ok(())
     }
 }
 

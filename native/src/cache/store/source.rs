@@ -105,8 +105,10 @@ impl<'a> Source<'a> {
 
 impl State {
     fn of(stat: &rustix::fs::Stat) -> State {
+        // Their types differ between systems.
+        #[allow(clippy::unnecessary_cast)]
         State {
-            device: stat.st_dev,
+            device: stat.st_dev as u64,
             inode: stat.st_ino,
             bytes: stat.st_size as u64,
             modified: (stat.st_mtime, stat.st_mtime_nsec as i64),

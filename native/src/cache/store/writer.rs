@@ -86,7 +86,7 @@ impl Writer {
     ///
     /// A source that changes meanwhile is [`Code::SourceChanged`].
     pub fn copy_local(&mut self, path: &Path) -> Result<()> {
-        self.attempt(|writer| writer.copy_from(path, |to, from| rustix::fs::ioctl_ficlone(to, from)))
+        self.attempt(|writer| writer.copy_from(path, reflink))
     }
 
     /// What takes the file away from this writer, from any thread.
@@ -324,6 +324,16 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.hold.give_up();
     }
+}
+
+#[cfg(target_os = "linux")]
+fn reflink(to: &File, from: &File) -> std::result::Result<(), Errno> {
+    rustix::fs::ioctl_ficlone(to, from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reflink(_to: &File, _from: &File) -> std::result::Result<(), Errno> {
+    Err(Errno::NOTSUP)
 }
 
 #[cfg(test)]

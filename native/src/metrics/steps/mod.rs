@@ -63,6 +63,24 @@ impl StepFigures {
     }
 }
 
+/// The counters that every step has, summed over a step's sites.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    /// `in`, `out` and `dropped`.
+    pub(super) committed: [i128; OWN.len()],
+    /// `in`, of all attempts.
+    pub(super) attempted: i128,
+}
+
+impl Totals {
+    fn add(&mut self, committed: &Sums, attempted: i128) {
+        for (at, sum) in self.committed.iter_mut().enumerate() {
+            *sum += committed.of(at);
+        }
+        self.attempted += attempted;
+    }
+}
+
 /// One `Step` object of the user's program. Several may have one name, and are then shown together.
 #[derive(Debug)]
 struct Step {
@@ -262,6 +280,28 @@ impl StepBook {
     pub(super) fn is_refused(&self, step: &str, part: Part<'_>) -> bool {
         let asked = |id: u64| part.step.is_none_or(|step| step == id);
         self.steps.iter().any(|(id, other)| other.refused && &*other.name == step && asked(*id))
+    }
+
+    /// The sums of each step that has a site, in the order of their first declaration.
+    pub(super) fn totals(&self) -> Vec<(Arc<str>, Totals)> {
+        let mut places: HashMap<Arc<str>, usize> = HashMap::new();
+        let mut totals: Vec<(Arc<str>, Totals)> = Vec::new();
+        for site in self.sites.values() {
+            let at = *places.entry(Arc::clone(&site.name)).or_insert(totals.len());
+            if at == totals.len() {
+                totals.push((Arc::clone(&site.name), Totals::default()));
+            }
+            if let (Some((_, total)), Some(sums)) = (totals.get_mut(at), site.committed()) {
+                total.add(sums, site.attempted(0));
+            }
+        }
+        for step in self.steps.values() {
+            let total = places.get(&step.name).and_then(|at| totals.get_mut(*at));
+            if let (Some((_, total)), Some(sums)) = (total, &step.folded) {
+                total.add(sums, sums.of(0));
+            }
+        }
+        totals
     }
 
     /// What a step has counted: the sums over its sites.

@@ -142,6 +142,12 @@ impl Site {
         Some(&self.chosen(None)?.1.committed)
     }
 
+    /// What all attempts of a counter come to.
+    pub(super) fn attempted(&self, counter: usize) -> i128 {
+        let live = self.instances.values().map(|instance| instance.attempted.of(counter));
+        self.attempted.of(counter) + live.sum::<i128>()
+    }
+
     pub(super) fn merge(&mut self, instance: u64, partition: u32, attempt: Attempt) {
         if let Some(instance) = self.instances.get_mut(&instance) {
             instance.merge(partition, attempt);

@@ -167,6 +167,25 @@ object AndironConf {
   val MetricsStopTimeout: Setting[Long] = millis("spark.andiron.metrics.stopTimeout", "10s",
     """How long the end of an application waits for its metrics to become durable. What is left is lost or shipped later, and the log says so.""")
 
+  val AtlasUri: Setting[Option[String]] = setting("spark.andiron.atlas.uri", "URI", "none",
+    """An Atlas, as `http://atlas.example:7101`, to which driver and executors publish their figures (docs/operations.md).""")(
+    _.getOption("spark.andiron.atlas.uri"))()
+
+  val AtlasSpectatord: Setting[Option[String]] = setting("spark.andiron.atlas.spectatord", "URI", "none",
+    """Instead of `spark.andiron.atlas.uri`, the agent of each host: `udp://127.0.0.1:1234` or `unix:/run/spectatord/spectatord.unix`.""")(
+    _.getOption("spark.andiron.atlas.spectatord"))()
+
+  val AtlasStep: Setting[Long] = millis("spark.andiron.atlas.step", "1min",
+    """How often figures are published, at the beginnings of such steps. It must be the step of the Atlas that they go to.""", 100)
+
+  val AtlasTags: Setting[Option[String]] = setting("spark.andiron.atlas.tags", "text", "none",
+    """Tags that every series has beside `job`, `role` and `executor`, as `team=features,region=eu`; at most 10. One of these three keys
+      |goes over it, as `job=nightly` where the application's name has a date in it.""")(
+    _.getOption("spark.andiron.atlas.tags"))()
+
+  val AtlasMaxSeries: Setting[Int] = count("spark.andiron.atlas.maxSeries", 200, 1,
+    """The most series that a process publishes to Atlas. Those beyond it are left out, the same ones in each step, and counted.""", 100000)
+
   /** All of them, in the order of the document. */
   val all: Seq[Setting[_]] = registered
 

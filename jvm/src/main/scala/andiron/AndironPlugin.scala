@@ -26,6 +26,7 @@ private[andiron] final class AndironDriver extends DriverPlugin {
   private val guard = new CallbackGuard
   @volatile private var reports: DriverReports = _
   private var context: SparkContext = _
+  private var atlas: Option[AtlasPublisher] = None
 
   override def init(context: SparkContext, plugin: PluginContext): java.util.Map[String, String] = {
     val conf = plugin.conf()
@@ -34,6 +35,7 @@ private[andiron] final class AndironDriver extends DriverPlugin {
     if (AndironConf.Enabled.in(conf)) {
       NativeLibrary.requireJava(System.getProperty("java.specification.version"), System.getProperty("java.home"))
       AndironConf.validate(conf)
+      AtlasPublisher.check(conf)
       this.context = context
       AndironPlugin.warnIfTooLarge(conf)
       reports = new DriverReports(DriverReports.patienceNanos(AndironConf.ReportInterval.in(conf)))
@@ -52,7 +54,16 @@ private[andiron] final class AndironDriver extends DriverPlugin {
 
   /** The application has its id, and no event of it has been delivered yet. */
   override def registerMetrics(application: String, plugin: PluginContext): Unit =
-    if (context != null) guard("start the metrics")(MetricsApplication.start(context))
+    if (context != null) {
+      guard("start the metrics")(MetricsApplication.start(context))
+      val metrics = MetricsApplication.of(context)
+      guard("show the metrics in Spark's")(metrics.foreach(_.show(plugin.metricRegistry())))
+      guard("publish figures to Atlas") {
+        atlas = AtlasPublisher.start(context.getConf, "driver", "driver", metrics.map(_.handle))
+      }
+    }
+
+  override def shutdown(): Unit = guard("publish the last figures to Atlas")(atlas.foreach(_.close()))
 
   /** null for anything that is not an executor's report. */
   override def receive(message: Any): AnyRef = message match {
@@ -74,6 +85,7 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
   private var env: SparkEnv = _
   private var reporter: Reporter = _
   private var lines: Option[LogWatch] = None
+  private var atlas: Option[AtlasPublisher] = None
 
   override def init(plugin: PluginContext, extra: java.util.Map[String, String]): Unit = {
     val conf = plugin.conf()
@@ -84,6 +96,10 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
       guard("load the native library and register metrics")(register(plugin.metricRegistry()))
       reporter = new Reporter(plugin, AndironConf.ReportInterval.in(conf))
       reporter.start()
+      // In local mode the driver publishes for the one process.
+      if (!AndironConf.isLocal(conf)) guard("publish figures to Atlas") {
+        atlas = AtlasPublisher.start(conf, "executor", plugin.executorID(), None)
+      }
       // In local mode the driver watches the log of the one process.
       if (AndironConf.MetricsEnabled.in(conf) && !AndironConf.isLocal(conf))
         guard("watch the log") {
@@ -102,6 +118,7 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
   override def onTaskFailed(reason: TaskFailedReason): Unit = endTask()
 
   override def shutdown(): Unit = if (reporter != null) {
+    guard("publish the last figures to Atlas")(atlas.foreach(_.close()))
     guard("send the last lines of the log")(lines.foreach(_.close()))
     guard("send the last report")(reporter.close())
     guard("end the cache")(ExecutorCache.stop(env))

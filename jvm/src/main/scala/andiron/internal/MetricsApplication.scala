@@ -3,6 +3,7 @@ package andiron.internal
 import java.nio.ByteBuffer
 import java.util.concurrent.atomic.{AtomicBoolean, AtomicLong}
 
+import com.codahale.metrics.MetricRegistry
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.SparkContext
 import org.apache.spark.andiron.{Gathering, MetricsEvents, MetricsInternals, MetricsListener, MetricsSentinel, StepPlanning}
@@ -16,7 +17,7 @@ import andiron.{AndironConf, Step, StepFigures}
  * The metrics of one application, on its driver: hands events and cells to Rust, which owns all figures. Nothing that is called from Spark's
  * threads throws.
  */
-private[andiron] final class MetricsApplication private (val context: SparkContext, handle: Long) extends MetricsEvents {
+private[andiron] final class MetricsApplication private (val context: SparkContext, val handle: Long) extends MetricsEvents {
   private val guard = new CallbackGuard
   private val open = java.util.concurrent.ConcurrentHashMap.newKeySet[Step]()
   private val sentinels = new AtomicLong
@@ -24,6 +25,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   private var dropped = 0L
   private val sites = new CallSites
   @volatile private var forget: () => Unit = () => ()
+  @volatile private var gauges: Option[SeriesGauges] = None
   private val lines = LogWatch.open("driver", texts => texts.foreach(logLine))
 
   private val archive = AndironConf.LogArchive.in(context.getConf).flatMap(to => guard.value[Option[LogArchive]]("open the archive of the log", None) {
@@ -53,6 +55,14 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     site.foreach(s => node.put("site", s.label).put("site_id", s.id))
     node.set[ObjectNode]("counters", Json.array(counters))
     send(EventKind.StepDeclared, node)
+    gauges.foreach(_.refresh())
+  }
+
+  /** Shows what there is of this application in Spark's metrics system, now and as it comes. */
+  def show(registry: MetricRegistry): Unit = {
+    val made = new SeriesGauges(registry, () => NativeMetrics.series(handle))
+    made.refresh()
+    gauges = Some(made)
   }
 
   /** None if they cannot be told. */
@@ -60,7 +70,11 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     guard.value[Option[StepFigures]]("tell the figures of a step", None)(Some(StepFigures.of(step, Json.parse(NativeMetrics.stepFigures(handle, step)))))
 
   /** Rust's verdict on a step. */
-  def judge(step: String, limits: String): String = NativeMetrics.judge(handle, step, limits)
+  def judge(step: String, limits: String): String = {
+    val verdict = NativeMetrics.judge(handle, step, limits)
+    gauges.foreach(_.refresh())
+    verdict
+  }
 
   /** The report so far, as text or as an HTML page. */
   def report(html: Boolean): String = {

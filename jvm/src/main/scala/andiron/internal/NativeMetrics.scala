@@ -49,6 +49,24 @@ private[andiron] object NativeMetrics {
   /** All figures, as JSON. */
   @native def figures(metrics: Long): String
 
+  /** The series of this application, as a JSON list of `name`, `tags` (each a list of key and value) and `value`. */
+  @native def series(metrics: Long): String
+
+  /** Throws a SettingException if the settings cannot be published by. */
+  @native def atlasCheck(settings: String): Unit
+
+  /**
+   * Starts to publish the figures of this process; what published before ends. `application`: whose cache; `metrics`: the handle of its
+   * metrics, or 0. The publisher's number.
+   */
+  @native def atlasStart(settings: String, application: String, metrics: Long): Long
+
+  /** What has become of the points of a publisher, as JSON. */
+  @native def atlasFigures(publisher: Long): String
+
+  /** Publishes once more and ends; waits at most `millis`. False if no answer has come by then. Idempotent. */
+  @native def atlasStop(publisher: Long, millis: Long): Boolean
+
   /** The report on an application in a log directory, as text or as an HTML page. */
   @native def report(logDirectory: String, application: String, html: Boolean): String
 

@@ -25,8 +25,8 @@ private[andiron] abstract class StepFunction[T, U] extends (Iterator[T] => Itera
 
   override def label: String = s"${handle.name}: ${site.label}"
 
-  override def execute(rows: RDD[InternalRow], unwrap: InternalRow => Any, wrap: () => Any => InternalRow): RDD[InternalRow] =
-    new StepRDD(rows, new RowsOfObjects(this.asInstanceOf[StepFunction[Any, Any]], unwrap, wrap), keepsPartitioning = true)
+  override def execute(rows: RDD[InternalRow], read: Int => InternalRow => Any, wrap: () => Any => InternalRow): RDD[InternalRow] =
+    new StepRDD(rows, new RowsOfObjects(this.asInstanceOf[StepFunction[Any, Any]], read, wrap), keepsPartitioning = true)
 
   override def toString: String = s"step '${handle.name}', ${site.label}"
 }
@@ -68,11 +68,21 @@ private[andiron] object StepRDD {
   private val instances = new AtomicLong
 }
 
-/** A step's function over rows that hold an object each. */
-private final class RowsOfObjects(f: StepFunction[Any, Any], unwrap: InternalRow => Any, wrap: () => Any => InternalRow)
+/** A step's function over the objects of rows. */
+private final class RowsOfObjects(f: StepFunction[Any, Any], read: Int => InternalRow => Any, wrap: () => Any => InternalRow)
     extends StepFunction[InternalRow, InternalRow] {
   override val handle: StepHandle = f.handle
   override val site: StepSite = f.site
 
-  override def apply(rows: Iterator[InternalRow], cell: StepCell): Iterator[InternalRow] = f(rows.map(unwrap), cell).map(wrap())
+  override def apply(rows: Iterator[InternalRow], cell: StepCell): Iterator[InternalRow] =
+    new RowsOfObjects.Each(f(new RowsOfObjects.Each(rows, read(TaskContext.getPartitionId())), cell), wrap())
+}
+
+private object RowsOfObjects {
+
+  /** As `map`, in one class whose calls the compiler sees through. */
+  private final class Each[T, U](rows: Iterator[T], f: T => U) extends Iterator[U] {
+    override def hasNext: Boolean = rows.hasNext
+    override def next(): U = f(rows.next())
+  }
 }

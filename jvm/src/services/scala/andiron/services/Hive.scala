@@ -18,7 +18,7 @@ object Hive {
       .config("spark.andiron.cache.dir", folder.resolve("cache").toString)
       .getOrCreate()
     val (gates, ingest) = (new HiveGates(spark, warehouse), new HiveIngest(spark, folder, option))
-    try Check.all(gates.checks ++ ingest.checks, report)(())
+    try Check.each(gates.checks ++ ingest.checks, report)(())
     finally spark.stop()
   }
 }

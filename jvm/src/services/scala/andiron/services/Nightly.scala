@@ -17,10 +17,9 @@ object Nightly {
       val odd = history.counter("odd")
       Gate(history, maxDropRatio = 0.01)
       val seen = spark.sparkContext.longAccumulator("seen")
-      val log = LoggerFactory.getLogger("andiron.services.Nightly")
       val rows = history.map(spark.range(0, 1000, 1, 2)) { n =>
         seen.add(1)
-        if (n == 0) log.warn("the cache is slow")
+        if (n == 0) LoggerFactory.getLogger("nightly.Cache").warn("the cache is slow")
         if (n % 2 == 1) odd.increment(): Unit
         if (n % every == 0) sys.error(s"no history of member $n") else n.longValue
       }(Encoders.scalaLong)

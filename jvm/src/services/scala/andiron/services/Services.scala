@@ -5,7 +5,8 @@ import java.nio.file.{Files, Path, Paths, StandardOpenOption}
 
 /**
  * Checks Andiron against one real service and writes a line of JSON for each check into `<folder>/results.jsonl`:
- * `Services service=hdfs folder=...`, for S3 `server=<command>` and `port=<number>`, for Hive `metastore=<URI>`. ci/services/run.py starts it.
+ * `Services service=hdfs folder=...`, for S3 `server=<command>` and `port=<number>`, for Hive and Atlas where they and what they need listen.
+ * ci/services/run.py starts it.
  */
 object Services {
 
@@ -16,7 +17,8 @@ object Services {
       case "hdfs" => Hdfs.run(folder, report(folder, _))
       case "s3"   => S3.run(folder, option("server").split(' ').toSeq, option("port").toInt, report(folder, _))
       case "hive" => Hive.run(folder, option, report(folder, _))
-      case other  => throw new IllegalArgumentException(s"no service $other; there are hdfs, s3 and hive")
+      case "atlas" => new Atlas(folder, option).run(report(folder, _))
+      case other  => throw new IllegalArgumentException(s"no service $other; there are hdfs, s3, hive and atlas")
     }
   }
 
@@ -45,10 +47,10 @@ object Check {
   def require(condition: Boolean, what: => String): Unit = if (!condition) throw new IllegalStateException(what)
 
   /** Runs the checks one after the other. After each, nothing may be leased, waited for or resident. */
-  def all(checks: Seq[Check], bench: Bench, report: Seq[(String, Any)] => Unit): Unit = all(checks, report)(bench.requireQuiet())
+  def all(checks: Seq[Check], bench: Bench, report: Seq[(String, Any)] => Unit): Unit = each(checks, report)(bench.requireQuiet())
 
-  /** Runs the checks one after the other, and `after` after each. */
-  def all(checks: Seq[Check], report: Seq[(String, Any)] => Unit)(after: => Unit): Unit = checks.foreach { check =>
+  /** Runs the checks one after the other, and `after` after each that holds. */
+  def each(checks: Seq[Check], report: Seq[(String, Any)] => Unit)(after: => Unit): Unit = checks.foreach { check =>
     println(s"progress: ${check.name}")
     val started = System.nanoTime()
     val seen =

@@ -19,6 +19,6 @@ class CrashDocumentSuite extends AnyFunSuite {
       assert(point.path("lost").asInt() == 0 && point.path("duplicates").asInt() == 0 && point.path("complaints").size() == 0, point)
     }
     CrashDocument.data.path("layers").forEach { layer => assert(layer.path("complaints").size() == 0, layer): Unit }
-    assert(kills.keySet == Set("files", "lossy") && kills.values.forall(_ >= 15), kills)
+    assert(kills.keySet == Set("files", "lossy") && kills.values.forall(_ >= 50), kills)
   }
 }

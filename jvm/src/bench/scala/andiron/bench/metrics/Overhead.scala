@@ -68,7 +68,7 @@ object GuardedRowCost {
     }
   }
 
-  private val Names = Seq("rdd-plain", "rdd-guarded", "dataset-plain", "dataset-guarded")
+  private val Names = Seq("rdd-plain", "rdd-guarded", "dataset-plain", "dataset-partitions", "dataset-guarded")
 
   private def total(values: Iterator[Long]): Long = {
     var sum = 0L
@@ -89,8 +89,11 @@ private final class GuardedRowCost(spark: SparkSession, rows: Long, partitions: 
     case "rdd-plain"     => sum(rdd.map(f))
     case "rdd-guarded"   => sum(step.map(rdd)(f))
     case "dataset-plain" => sum(dataset.map(f))
+    case "dataset-partitions" => sum(inPartitions(f))
     case _               => sum(step.map(dataset)(f))
   }
+
+  private def inPartitions(change: Long => Long): Dataset[Long] = dataset.mapPartitions((rows: Iterator[Long]) => rows.map(change))
 
   private def sum(rows: RDD[Long]): Long = rows.mapPartitions(values => Iterator.single(GuardedRowCost.total(values))).collect().sum
 

@@ -6,10 +6,11 @@ import org.apache.spark.SparkContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{ExperimentalMethods, SparkSession, SparkSessionExtensions}
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.expressions.Attribute
+import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression}
+import org.apache.spark.sql.catalyst.expressions.codegen.GenerateSafeProjection
 import org.apache.spark.sql.catalyst.plans.logical
 import org.apache.spark.sql.catalyst.plans.physical.Partitioning
-import org.apache.spark.sql.execution.{ObjectConsumerExec, ObjectOperator, ObjectProducerExec, SparkPlan, SparkStrategy}
+import org.apache.spark.sql.execution.{DeserializeToObjectExec, ObjectConsumerExec, ObjectOperator, ObjectProducerExec, SparkPlan, SparkStrategy}
 import org.apache.spark.sql.internal.StaticSQLConf
 import org.apache.spark.sql.types.DataType
 import org.slf4j.LoggerFactory
@@ -28,8 +29,8 @@ trait StepOperator extends OfStep {
   /** How the plan calls it. */
   def label: String
 
-  /** One execution of it over rows that hold an object each. */
-  def execute(rows: RDD[InternalRow], unwrap: InternalRow => Any, wrap: () => Any => InternalRow): RDD[InternalRow]
+  /** One execution of it over rows; `read` and `wrap` are made for each evaluation of a partition, and give the object of a row and the row of an object. */
+  def execute(rows: RDD[InternalRow], read: Int => InternalRow => Any, wrap: () => Any => InternalRow): RDD[InternalRow]
 }
 
 /** `spark.sql.extensions`: plans steps in every session, also in those that only read what another has made of a step. */
@@ -103,16 +104,27 @@ case class StepExec(step: StepOperator, outputObjAttr: Attribute, child: SparkPl
 
   override def outputPartitioning: Partitioning = child.outputPartitioning
 
+  // Spark makes an object of a row in an operator of its own: done here, a row passes one iterator less.
   override protected def doExecute(): RDD[InternalRow] = {
-    val (in, out) = (child.output.head.dataType, outputObjectType)
-    step.execute(child.execute(), StepExec.unwrap(in), StepExec.wrap(out))
+    val wrap = StepExec.wrap(outputObjectType)
+    child match {
+      case DeserializeToObjectExec(deserializer, _, rows) => step.execute(rows.execute(), StepExec.read(deserializer, rows.output), wrap)
+      case objects                                        => step.execute(objects.execute(), StepExec.unwrap(objects.output.head.dataType), wrap)
+    }
   }
 
   override protected def withNewChildInternal(newChild: SparkPlan): StepExec = copy(child = newChild)
 }
 
 object StepExec {
-  private def unwrap(kind: DataType): InternalRow => Any = row => row.get(0, kind)
+  private def unwrap(kind: DataType): Int => InternalRow => Any = _ => row => row.get(0, kind)
+
+  private def read(deserializer: Expression, rows: Seq[Attribute]): Int => InternalRow => Any = { partition =>
+    val projection = GenerateSafeProjection.generate(deserializer :: Nil, rows)
+    projection.initialize(partition)
+    val kind = deserializer.dataType
+    row => projection(row).get(0, kind)
+  }
 
   private def wrap(kind: DataType): () => Any => InternalRow = () => ObjectOperator.wrapObjectToRow(kind)
 }

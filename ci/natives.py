@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""The native library for every platform that the jar serves, from a Linux x86_64 machine.
+
+    ci/natives.py [PLATFORM ...]
+
+Builds the named platforms, or all, with zig's linker (from pinned Python packages) and the standard library that rustup brings; checks what was
+built; puts it into build/natives/<platform>/ and makes the jar with `gradle jar -PnativesDir=build/natives`. Writes build/natives.json. Needs
+rustup, which installs the targets that are missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+PINNED = Path(__file__).with_name("natives-requirements.txt")
+GRADLE = [os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet"]
+GLIBC = (2, 17)
+MOST_BYTES = 15_000_000
+ALLOWED = re.compile(r"(libc|libm|libgcc_s|libpthread|libdl|librt|ld-linux-[a-z0-9-]+)\.so\.\d+")
+ELF_MACHINES = {"linux-x86_64": 62, "linux-aarch64": 183}
+MACH_MAGIC, MACH_ARM64, MACH_DYLIB = 0xFEEDFACF, 0x0100000C, 6
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One entry of the jar. `linked` is the target as the linker is told it; `features` are those of the crate."""
+
+    name: str
+    target: str
+    linked: str
+    file: str
+    features: tuple[str, ...] = ()
+
+
+PLATFORMS = (
+    Platform("linux-x86_64", "x86_64-unknown-linux-gnu", "x86_64-unknown-linux-gnu.2.17", "libandiron.so"),
+    Platform("linux-aarch64", "aarch64-unknown-linux-gnu", "aarch64-unknown-linux-gnu.2.17", "libandiron.so"),
+    Platform("macos-aarch64", "aarch64-apple-darwin", "aarch64-apple-darwin", "libandiron.dylib"),
+)
+
+
+class BadLibrary(Exception):
+    """What was built cannot be shipped."""
+
+
+def packages() -> Path:
+    """The folder with zig; a copy of the list beside what it installed says that it is done."""
+    folder = BUILD / "python-natives"
+    done = folder / "requirements.txt"
+    if not done.exists() or done.read_text() != PINNED.read_text():
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([
+            sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore",
+            "--no-deps", "--require-hashes", "--target", folder, "-r", PINNED], check=True)
+        shutil.copy(PINNED, done)
+    return folder
+
+
+def build(platform: Platform, build_id: str, python: Path) -> Path:
+    """The library, without what only a debugger reads."""
+    subprocess.run(["rustup", "target", "add", platform.target], check=True, stderr=subprocess.DEVNULL)
+    environment = os.environ | {
+        "PYTHONPATH": str(python), "PATH": f"{python / 'bin'}:{os.environ['PATH']}", "ANDIRON_BUILD_ID": build_id,
+        "CARGO_TARGET_DIR": str(ROOT / "target/natives"), "CARGO_PROFILE_RELEASE_DEBUG": "false",
+    }
+    if platform.name.startswith("linux"):
+        environment["CARGO_PROFILE_RELEASE_STRIP"] = "debuginfo"
+    options = ["--locked", "--release", "-p", "andiron", "--lib", "--target", platform.linked]
+    if platform.features:
+        options += ["--features", ",".join(platform.features)]
+    subprocess.run(["cargo-zigbuild", "zigbuild", *options], cwd=ROOT, env=environment, check=True)
+    built = ROOT / "target/natives" / platform.target / "release" / platform.file
+    stem, ending = platform.file.split(".")
+    library = BUILD / "natives" / platform.name / f"{stem}-{build_id}.{ending}"
+    shutil.rmtree(library.parent, ignore_errors=True)
+    library.parent.mkdir(parents=True)
+    shutil.copy(built, library)
+    return library
+
+
+def readelf(library: Path, *options: str) -> str:
+    return subprocess.run(["readelf", "-W", *options, str(library)], check=True, capture_output=True, text=True).stdout
+
+
+def check_elf(platform: Platform, library: Path) -> dict[str, object]:
+    """Machine, needed libraries, versions and names of needed symbols, names that it gives."""
+    machine = struct.unpack_from("<H", library.read_bytes()[:64], 18)[0]
+    if machine != ELF_MACHINES[platform.name]:
+        raise BadLibrary(f"{library.name} is for machine {machine}, not {ELF_MACHINES[platform.name]}")
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", readelf(library, "-d"))
+    if foreign := [name for name in needed if not ALLOWED.fullmatch(name)]:
+        raise BadLibrary(f"{library.name} needs {', '.join(foreign)}, which an executor may not have")
+    versions = {tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_(\d+(?:\.\d+)+)", readelf(library, "-V"))}
+    if max(versions) > GLIBC:
+        raise BadLibrary(f"{library.name} needs glibc {max(versions)}, newer than {GLIBC}")
+    symbols = [line.split() for line in readelf(library, "--dyn-syms").splitlines()]
+    named = [words for words in symbols if len(words) == 8 and words[0].rstrip(":").isdigit()]
+    # A strong symbol without a version comes from no library that is named: the loader would refuse it at its first call.
+    open_ends = [words[7] for words in named if words[6] == "UND" and words[4] == "GLOBAL" and "@" not in words[7]]
+    if open_ends:
+        raise BadLibrary(f"{library.name} has symbols that nothing defines: {', '.join(open_ends[:10])}")
+    given = sorted(words[7].split("@")[0] for words in named if words[6] != "UND" and words[4] == "GLOBAL")
+    return {"glibc": ".".join(map(str, max(versions))), "needed": needed, "gives": given}
+
+
+def check_mach(library: Path) -> dict[str, object]:
+    magic, processor, _, kind = struct.unpack_from("<4I", library.read_bytes()[:16])
+    if (magic, processor, kind) != (MACH_MAGIC, MACH_ARM64, MACH_DYLIB):
+        raise BadLibrary(f"{library.name} is no arm64 library of macOS: {magic:#x}, {processor:#x}, {kind}")
+    if b"_JNI_OnLoad\0" not in library.read_bytes():
+        raise BadLibrary(f"{library.name} has no JNI_OnLoad")
+    return {"gives": ["JNI_OnLoad"]}
+
+
+def check(platform: Platform, library: Path) -> dict[str, object]:
+    found = check_elf(platform, library) if platform.name.startswith("linux") else check_mach(library)
+    if "JNI_OnLoad" not in found["gives"]:  # type: ignore[operator]
+        raise BadLibrary(f"{library.name} has no JNI_OnLoad")
+    if library.stat().st_size > MOST_BYTES:
+        raise BadLibrary(f"{library.name} has {library.stat().st_size} bytes, more than {MOST_BYTES}")
+    return {"platform": platform.name, "file": library.name, "bytes": library.stat().st_size, "sha256": hashlib.sha256(library.read_bytes()).hexdigest(), **found}
+
+
+def check_jar(jar: Path, found: list[dict[str, object]]) -> None:
+    """Each library is in the jar as it was built, with its checksum, and nothing else is there."""
+    with zipfile.ZipFile(jar) as files:
+        names = {name for name in files.namelist() if name.startswith("META-INF/native/") and not name.endswith("/")}
+        expected = {f"META-INF/native/{one['platform']}/{one['file']}{more}" for one in found for more in ("", ".sha256")}
+        if names != expected:
+            raise BadLibrary(f"{jar.name} has {sorted(names)}, not {sorted(expected)}")
+        facts = files.read("META-INF/andiron.properties").decode()
+        for one in found:
+            inside = hashlib.sha256(files.read(f"META-INF/native/{one['platform']}/{one['file']}")).hexdigest()
+            if inside != one["sha256"] or f"sha256.{one['platform']}={inside}" not in facts.splitlines():
+                raise BadLibrary(f"{jar.name} has another {one['file']} for {one['platform']} than was built, or another checksum")
+
+
+def main() -> int:
+    unknown = set(sys.argv[1:]) - {platform.name for platform in PLATFORMS}
+    if unknown:
+        print(f"ci/natives.py: no platform {', '.join(sorted(unknown))}; there are {', '.join(p.name for p in PLATFORMS)}", file=sys.stderr)
+        return 2
+    chosen = [platform for platform in PLATFORMS if platform.name in sys.argv[1:] or not sys.argv[1:]]
+    build_id = subprocess.run([*GRADLE, "buildId"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()[-1]
+    shutil.rmtree(BUILD / "natives", ignore_errors=True)
+    python = packages()
+    try:
+        found = [check(platform, build(platform, build_id, python)) for platform in chosen]
+        here = "linux-x86_64" in [platform.name for platform in chosen]
+        subprocess.run([*GRADLE, "jar", f"-PnativesDir={BUILD / 'natives'}"], cwd=ROOT, check=True)
+        scala = re.search(r"^scalaVersion=(.*)$", (ROOT / "gradle.properties").read_text(), re.MULTILINE)
+        jar = next(path for path in (BUILD / f"scala-{scala[1]}" / "libs").glob("andiron_*.jar") if "sources" not in path.name)  # type: ignore[index]
+        if here:
+            check_jar(jar, found)
+    except BadLibrary as bad:
+        print(f"natives: {bad}", file=sys.stderr)
+        return 1
+    (BUILD / "natives.json").write_text(json.dumps({"build": build_id, "jar": jar.name, "jar_bytes": jar.stat().st_size, "libraries": found}, indent=2) + "\n")
+    for one in found:
+        print(f"{one['platform']:16}{one['bytes']:>12,} bytes  glibc {one.get('glibc', '-'):6}  {one['sha256'][:16]}  {one['file']}")  # type: ignore[index]
+    print(f"{jar.name}: {jar.stat().st_size:,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+//! The one publisher of this process, and the figures that it is given: the cache's, and on the driver the application's.
+
+use super::guard::entry;
+use super::metrics::{application, millis, string, Index, FIRST_INDEX};
+use crate::cache::process::process;
+use crate::cache::{StatKind, Stats};
+use crate::metrics::Application;
+use crate::sinks::atlas::{AtlasHealth, AtlasSettings, Publisher, Sample, Source, Value};
+use jni::objects::{JObject, JString};
+use jni::sys::{jboolean, jlong};
+use jni::EnvUnowned;
+use serde_json::json;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// The publisher that runs, by a number that is never used again.
+struct Running {
+    next: jlong,
+    publisher: Option<(jlong, Arc<Publisher>)>,
+}
+
+static RUNNING: Mutex<Running> = Mutex::new(Running { next: 1, publisher: None });
+
+fn running() -> MutexGuard<'static, Running> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+macro_rules! at {
+    ($function:ident) => {
+        FIRST_INDEX + Index::$function as usize
+    };
+}
+
+pub(super) extern "system" fn atlas_check<'l>(env: EnvUnowned<'l>, this: JObject<'l>, settings: JString<'l>) {
+    entry(env, &this, at!(atlas_check), |env| {
+        AtlasSettings::parse(&string(env, &settings, "settings")?)?;
+        Ok(())
+    })
+}
+
+pub(super) extern "system" fn atlas_start<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    settings: JString<'l>,
+    id: JString<'l>,
+    metrics: jlong,
+) -> jlong {
+    entry(env, &this, at!(atlas_start), |env| {
+        let settings = AtlasSettings::parse(&string(env, &settings, "settings")?)?;
+        let id = string(env, &id, "application")?;
+        let of_driver = if metrics == 0 { Weak::new() } else { Arc::downgrade(&application(metrics)?) };
+        let publisher = Arc::new(Publisher::start(settings, source(id, of_driver))?);
+        let mut running = running();
+        let number = running.next;
+        running.next += 1;
+        running.publisher = Some((number, publisher));
+        Ok(number)
+    })
+}
+
+pub(super) extern "system" fn atlas_figures<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    number: jlong,
+) -> JString<'l> {
+    entry(env, &this, at!(atlas_figures), |env| {
+        let found = find(number).map(|publisher| publisher.health()).unwrap_or_default();
+        Ok(env.new_string(json(&found))?)
+    })
+}
+
+pub(super) extern "system" fn atlas_stop<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    number: jlong,
+    wait: jlong,
+) -> jboolean {
+    entry(env, &this, at!(atlas_stop), |_| {
+        let Some(publisher) = find(number) else { return Ok(true) };
+        let ended = publisher.stop(millis(wait));
+        let mut running = running();
+        if running.publisher.as_ref().is_some_and(|(current, _)| *current == number) {
+            running.publisher = None;
+        }
+        Ok(ended)
+    })
+}
+
+fn find(number: jlong) -> Option<Arc<Publisher>> {
+    let running = running();
+    running.publisher.as_ref().filter(|(current, _)| *current == number).map(|(_, found)| Arc::clone(found))
+}
+
+/// The figures of `metrics`, while it is there, and of the cache, while `id` is its application.
+fn source(id: String, metrics: Weak<Application>) -> Source {
+    Box::new(move || {
+        let mut samples = metrics.upgrade().map(|metrics| metrics.samples()).unwrap_or_default();
+        if process().cache.settings().is_some_and(|settings| settings.application == id) {
+            let values = process().stats().values();
+            let figures = Stats::NAMES.iter().zip(Stats::KINDS).zip(values);
+            let cache = figures.map(|((name, kind), value)| {
+                let value = match kind {
+                    StatKind::Gauge | StatKind::Maximum => Value::Gauge(value as f64),
+                    StatKind::Counter => Value::Counter(value as f64),
+                };
+                Sample::figure("andiron.cache", name, value)
+            });
+            samples.splice(0..0, cache);
+        }
+        samples
+    })
+}
+
+fn json(health: &AtlasHealth) -> String {
+    let told = json!({
+        "sent": health.sent,
+        "refused": health.refused,
+        "unanswered": health.unanswered,
+        "late": health.late,
+        "retried": health.retried,
+        "left_out": health.left_out,
+        "untold": health.untold,
+        "last_failure": health.last_failure,
+    });
+    told.to_string()
+}

@@ -1,0 +1,122 @@
+//! The figures of an application as series, for graphs: gates, sinks, and the sums of each step.
+
+use std::collections::BTreeMap;
+
+use serde_json::{json, Value};
+
+use super::gate::Verdict;
+use super::Application;
+use crate::sinks::atlas::Sample;
+use crate::sync::lock;
+
+/// Gates whose last verdict is kept.
+const MOST_GATES: usize = 1000;
+
+/// The last verdicts, by step and layer.
+#[derive(Debug, Default)]
+pub(super) struct Judged(BTreeMap<(String, String), Last>);
+
+#[derive(Debug, Default)]
+struct Last {
+    passed: bool,
+    ratio: Option<f64>,
+    limit: Option<f64>,
+    failed: u64,
+}
+
+impl Judged {
+    pub(super) fn note(&mut self, verdict: &Verdict) {
+        let key = (verdict.step.clone(), verdict.limits.gate.clone());
+        if self.0.len() >= MOST_GATES && !self.0.contains_key(&key) {
+            return;
+        }
+        let last = self.0.entry(key).or_default();
+        last.passed = verdict.passed;
+        (last.ratio, last.limit) = (verdict.ratio(), verdict.limits.max_drop_ratio);
+        last.failed += u64::from(!verdict.passed);
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        let of_gate = |((step, gate), last): (&(String, String), &Last)| {
+            let passed = Sample::gauge("andiron.gate.passed", f64::from(u8::from(last.passed)));
+            let failed = Sample::counter("andiron.gate.failed", last.failed as f64);
+            let ratio = last.ratio.map(|ratio| Sample::gauge("andiron.gate.ratio", ratio));
+            let limit = last.limit.map(|limit| Sample::gauge("andiron.gate.limitRatio", limit));
+            let all = [Some(passed), Some(failed), ratio, limit].into_iter().flatten();
+            all.map(|sample| sample.tag("step", step).tag("gate", gate)).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of_gate).collect()
+    }
+}
+
+impl Application {
+    /// What there is to graph, what matters most first: the last verdict of each gate, sinks, log and listener, then each step in
+    /// the order of its first operator. A step's rows are those that count; `attempted` are all that were read.
+    pub fn samples(&self) -> Vec<Sample> {
+        let mut samples = lock(&self.pending).judged.samples();
+        if let Some(log) = &self.log {
+            samples.extend(of_sinks(&log.sinks()));
+            samples.extend(of_log(&log.health()));
+        }
+        let (events, dropped) = {
+            let listener = lock(&self.listener);
+            (listener.events, listener.dropped)
+        };
+        samples.push(Sample::counter("andiron.listener.events", events as f64));
+        samples.push(Sample::counter("andiron.listener.dropped", dropped as f64));
+        let steps = lock(&self.steps).totals();
+        for (step, totals) in steps {
+            let [read, given, dropped] = totals.committed.map(|rows| rows as f64);
+            let ratio = if read > 0.0 { dropped / read } else { 0.0 };
+            let of_step = [
+                Sample::gauge("andiron.step.dropRatio", ratio),
+                Sample::gauge("andiron.step.in", read),
+                Sample::gauge("andiron.step.out", given),
+                Sample::gauge("andiron.step.dropped", dropped),
+                Sample::counter("andiron.step.attempted", totals.attempted as f64),
+            ];
+            samples.extend(of_step.map(|sample| sample.tag("step", &*step)));
+        }
+        samples
+    }
+
+    /// The same as a JSON list of `name`, `tags` (each a list of key and value) and `value`.
+    pub fn samples_json(&self) -> String {
+        let told = |sample: Sample| {
+            let number = sample.value.number();
+            json!({"name": sample.name, "tags": sample.tags, "value": number})
+        };
+        Value::Array(self.samples().into_iter().map(told).collect()).to_string()
+    }
+}
+
+fn number(from: &Value, key: &str) -> f64 {
+    from.get(key).and_then(Value::as_f64).unwrap_or(0.0)
+}
+
+/// The sum over causes.
+fn sum(from: &Value, key: &str) -> f64 {
+    from.get(key).and_then(Value::as_object).map_or(0.0, |all| all.values().filter_map(Value::as_f64).sum())
+}
+
+fn of_sinks(sinks: &Value) -> Vec<Sample> {
+    let of_sink = |(name, told): (&String, &Value)| {
+        let all = [
+            Sample::gauge("andiron.sink.behind", number(told, "behind")),
+            Sample::counter("andiron.sink.sent", number(told, "sent")),
+            Sample::counter("andiron.sink.retried", number(told, "retried")),
+            Sample::counter("andiron.sink.dropped", sum(told, "dropped")),
+        ];
+        all.map(|sample| sample.tag("sink", name))
+    };
+    sinks.as_object().into_iter().flatten().flat_map(of_sink).collect()
+}
+
+fn of_log(log: &Value) -> [Sample; 4] {
+    [
+        Sample::counter("andiron.log.appended", number(log, "appended")),
+        Sample::counter("andiron.log.durable", number(log, "durable")),
+        Sample::counter("andiron.log.failures", number(log, "failures")),
+        Sample::counter("andiron.log.lost", sum(log, "lost")),
+    ]
+}

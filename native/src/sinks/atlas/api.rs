@@ -1,0 +1,140 @@
+//! Atlas' publish API: JSON by HTTP.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::Agent;
+
+use super::book::{Kind, Point};
+
+/// The most points of one call.
+pub(super) const BATCH: usize = 500;
+/// How much of an answer is read.
+const MOST_ANSWER: u64 = 64 << 10;
+/// How much of what it says is kept.
+const MOST_SAID: usize = 200;
+
+/// What Atlas said to a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It has all of it.
+    Taken,
+    /// It has refused so many points of it and has the others.
+    Partly(u64, String),
+    /// It will never take it.
+    Refused(String),
+    /// It is down, slow or busy.
+    Unavailable(String),
+}
+
+/// One publish API.
+pub(super) struct Api {
+    agent: Agent,
+    url: String,
+}
+
+impl Api {
+    pub(super) fn new(base: &str) -> Api {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .max_idle_connections(1)
+            .user_agent("andiron")
+            .build();
+        Api { agent: Agent::new_with_config(config), url: format!("{base}/api/v1/publish") }
+    }
+
+    /// Publishes a batch; waits for the answer at most `timeout`.
+    pub(super) fn send(&self, body: &str, points: usize, timeout: Duration) -> Answer {
+        let request = self.agent.post(&self.url).config().timeout_global(Some(timeout)).build();
+        let mut response = match request.header("Content-Type", "application/json").send(body) {
+            Ok(response) => response,
+            Err(error) => return Answer::Unavailable(format!("{}: {error}", self.url)),
+        };
+        let status = response.status().as_u16();
+        // Reading the answer to its end lets the connection serve the next call.
+        let text = response.body_mut().with_config().limit(MOST_ANSWER).read_to_string().unwrap_or_default();
+        let said = || format!("{} answered {status}: {}", self.url, cut(&text));
+        match status {
+            202 => Answer::Partly(errors(&text).unwrap_or(1).min(points as u64), said()),
+            200..=299 => Answer::Taken,
+            408 | 429 | 500..=599 => Answer::Unavailable(said()),
+            _ => Answer::Refused(said()),
+        }
+    }
+}
+
+/// How many points an answer says were refused.
+fn errors(text: &str) -> Option<u64> {
+    serde_json::from_str::<Value>(text).ok()?.get("errorCount")?.as_u64()
+}
+
+fn cut(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_SAID).collect()
+}
+
+/// The JSON of a batch. Names and tags have no character that JSON would escape. `rate`: what a counter's rise is multiplied by.
+pub(super) fn body(common: &[(String, String)], points: &[Point], at: Duration, rate: f64) -> String {
+    let mut text = String::with_capacity(64 + 160 * points.len());
+    text.push_str("{\"tags\":{");
+    pairs(&mut text, common.iter());
+    text.push_str("},\"metrics\":[");
+    for (index, point) in points.iter().enumerate() {
+        let (statistic, dstype, value) = match point.kind {
+            Kind::Gauge => ("gauge", "gauge", point.value),
+            Kind::Counter => ("count", "rate", point.value * rate),
+        };
+        text.push_str(if index == 0 { "{\"tags\":{" } else { ",{\"tags\":{" });
+        pairs(&mut text, point.tags.iter().filter(|tag| !common.contains(tag)));
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            ",\"statistic\":\"{statistic}\",\"atlas.dstype\":\"{dstype}\"}},\"timestamp\":{},\"value\":{value}}}",
+            at.as_millis()
+        );
+    }
+    text.push_str("]}");
+    text
+}
+
+fn pairs<'a>(text: &mut String, pairs: impl Iterator<Item = &'a (String, String)>) {
+    for (index, (key, value)) in pairs.enumerate() {
+        let _ = write!(text, "{}\"{key}\":\"{value}\"", if index == 0 { "" } else { "," });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::atlas::book::Book;
+    use crate::sinks::atlas::Sample;
+    use serde_json::json;
+
+    #[test]
+    fn a_batch_is_what_atlas_reads() {
+        let common = vec![("job".to_string(), "nightly".to_string())];
+        let mut book = Book::new(common.clone(), 10);
+        let points = book.points(vec![
+            Sample::gauge("andiron.step.dropRatio", 0.25).tag("step", "a \"b\""),
+            Sample::counter("andiron.cache.hits", 30.0),
+        ]);
+        let text = body(&common, &points, Duration::from_millis(1_700_000_000_000), 0.1);
+        let read: Value = serde_json::from_str(&text).unwrap();
+        let expected = json!({"tags": {"job": "nightly"}, "metrics": [
+            {"tags": {"name": "andiron.step.dropRatio", "step": "a__b_", "statistic": "gauge", "atlas.dstype": "gauge"},
+             "timestamp": 1_700_000_000_000u64, "value": 0.25},
+            {"tags": {"name": "andiron.cache.hits", "statistic": "count", "atlas.dstype": "rate"},
+             "timestamp": 1_700_000_000_000u64, "value": 3},
+        ]});
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_partial_answer_says_how_many() {
+        assert_eq!(errors("{\"type\":\"partial\",\"errorCount\":3,\"message\":[\"too old\"]}"), Some(3));
+        assert_eq!(errors("{}"), None);
+        assert_eq!(errors("no JSON"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! Which series there are, and what is published of them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::sample::{Sample, Value};
+use super::tags::{self, Tags};
+
+/// How Atlas is to treat a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A value that stands.
+    Gauge,
+    /// Of a counter.
+    Counter,
+}
+
+/// One series in one step.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Point {
+    pub(super) tags: Tags,
+    pub(super) kind: Kind,
+    /// Of a counter how much it has risen since the last step that was asked for.
+    pub(super) value: f64,
+}
+
+/// The series of the process. A series that has once been admitted stays for the life of the book, so that a process that
+/// comes to more than the limit publishes the same ones in every step: those that were told first.
+pub(super) struct Book {
+    common: Vec<(String, String)>,
+    most: usize,
+    /// By tags, with a counter's last value.
+    series: HashMap<Tags, f64>,
+    left_out: u64,
+    told: bool,
+}
+
+impl Book {
+    pub(super) fn new(common: Vec<(String, String)>, most: usize) -> Book {
+        Book { common, most, series: HashMap::new(), left_out: 0, told: false }
+    }
+
+    /// Series that were left out the last time.
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// What is to be published of `samples`. A counter that appears has counted from 0, and one that has fallen does so again;
+    /// of two samples with the same tags the first counts, and what is no number is left out.
+    pub(super) fn points(&mut self, samples: Vec<Sample>) -> Vec<Point> {
+        let mut points = Vec::with_capacity(samples.len().min(self.most));
+        let mut seen: HashMap<Tags, ()> = HashMap::new();
+        self.left_out = 0;
+        for sample in samples {
+            let number = sample.value.number();
+            if !number.is_finite() {
+                continue;
+            }
+            let tags = tags::of_series(&sample.name, &sample.tags, &self.common);
+            if seen.insert(tags.clone(), ()).is_some() {
+                continue;
+            }
+            if self.series.len() >= self.most && !self.series.contains_key(&tags) {
+                self.left_out += 1;
+                continue;
+            }
+            let last = self.series.insert(tags.clone(), number).unwrap_or(0.0);
+            points.push(match sample.value {
+                Value::Gauge(_) => Point { tags, kind: Kind::Gauge, value: number },
+                Value::Counter(_) => {
+                    let value = if number < last { number } else { number - last };
+                    Point { tags, kind: Kind::Counter, value }
+                }
+            });
+        }
+        if self.left_out > 0 && !self.told {
+            self.told = true;
+            log::warn!(
+                "Atlas: {} series are left out, since this process may publish {}: raise spark.andiron.atlas.maxSeries",
+                self.left_out,
+                self.most
+            );
+        }
+        points
+    }
+}
+
+/// The step that `now` is in: when it began. Both are times since 1970.
+pub(super) fn step_of(now: Duration, step: Duration) -> Duration {
+    let step = step.as_millis().max(1);
+    Duration::from_millis((now.as_millis() / step * step) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn book(most: usize) -> Book {
+        Book::new(vec![("job".to_string(), "j".to_string())], most)
+    }
+
+    fn values(points: &[Point]) -> Vec<f64> {
+        points.iter().map(|point| point.value).collect()
+    }
+
+    #[test]
+    fn a_counter_gives_what_it_has_risen() {
+        let mut book = book(10);
+        for (now, risen) in [(5.0, 5.0), (5.0, 0.0), (7.5, 2.5), (1.0, 1.0), (2.0, 1.0)] {
+            assert_eq!(values(&book.points(vec![Sample::counter("c", now)])), [risen], "{now}");
+        }
+        assert_eq!(values(&book.points(vec![Sample::gauge("g", 3.0)])), [3.0]);
+        assert_eq!(values(&book.points(vec![Sample::gauge("g", 3.0)])), [3.0]);
+    }
+
+    #[test]
+    fn the_same_series_are_left_out_every_time() {
+        let mut book = book(2);
+        let all = || ["a", "b", "c", "d"].map(|step| Sample::gauge("s", 1.0).tag("step", step));
+        let step_of = |points: &[Point]| points.iter().map(|p| p.tags[2].1.clone()).collect::<Vec<_>>();
+        assert_eq!(step_of(&book.points(all().to_vec())), ["a", "b"]);
+        assert_eq!(book.left_out(), 2);
+        let mut turned = all().to_vec();
+        turned.reverse();
+        assert_eq!(step_of(&book.points(turned)), ["b", "a"]);
+        assert_eq!(book.left_out(), 2);
+        assert_eq!(step_of(&book.points(vec![Sample::gauge("s", 1.0).tag("step", "a")])), ["a"]);
+        assert_eq!(book.left_out(), 0);
+    }
+
+    #[test]
+    fn what_is_no_number_and_what_is_there_twice_is_left_out() {
+        let mut book = book(10);
+        let samples = vec![
+            Sample::gauge("ratio", f64::NAN),
+            Sample::gauge("ratio", f64::INFINITY),
+            Sample::gauge("twice", 1.0).tag("step", "a b"),
+            Sample::gauge("twice", 2.0).tag("step", "a/b"),
+        ];
+        assert_eq!(values(&book.points(samples)), [1.0]);
+    }
+
+    #[test]
+    fn steps_begin_at_whole_multiples() {
+        let ms = Duration::from_millis;
+        assert_eq!(step_of(ms(60_000), ms(60_000)), ms(60_000));
+        assert_eq!(step_of(ms(119_999), ms(60_000)), ms(60_000));
+        assert_eq!(step_of(ms(1_700_000_003_217), ms(10_000)), ms(1_700_000_000_000));
+    }
+}

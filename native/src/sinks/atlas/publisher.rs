@@ -1,0 +1,282 @@
+//! The thread that publishes step by step.
+
+use std::hash::{BuildHasher, RandomState};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::api::{self, Answer, Api};
+use super::book::{step_of, Book, Point};
+use super::health::AtlasHealth;
+use super::sample::Sample;
+use super::settings::{AtlasSettings, Target};
+use super::spectatord::{datagrams, Agent};
+use crate::error::{Error, Result};
+
+/// Tells the figures of the process as they are now, those that matter most first.
+pub type Source = Box<dyn FnMut() -> Vec<Sample> + Send>;
+
+/// The longest wait for one answer.
+const ANSWER: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The processes of a job publish at different times, within this part of a step after its beginning.
+const SPREAD: u32 = 5;
+
+/// A thread that publishes until it is stopped. Dropping it asks it to end and does not wait.
+pub struct Publisher {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    health: AtlasHealth,
+    /// When it is to end at the latest.
+    stop: Option<Instant>,
+    ended: bool,
+}
+
+impl Publisher {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The operating system has no thread to give.
+    pub fn start(settings: AtlasSettings, source: Source) -> Result<Publisher> {
+        let shared = Arc::new(Shared::default());
+        let way = match &settings.target {
+            Target::Api(base) => Way::Api(Api::new(base)),
+            Target::Udp(address) => Way::Agent(Agent::udp(address.clone())),
+            Target::Unix(path) => Way::Agent(Agent::unix(path.clone())),
+        };
+        let work = Work {
+            shared: Arc::clone(&shared),
+            book: Book::new(settings.common.clone(), settings.most_series),
+            settings,
+            source,
+            way,
+            last: None,
+            failing: false,
+            refusal_told: false,
+        };
+        let spawned = std::thread::Builder::new().name("andiron-atlas".to_string()).spawn(move || work.run());
+        spawned.map_err(|error| Error::io("start the thread andiron-atlas", &error))?;
+        Ok(Publisher { shared })
+    }
+
+    /// What has become of the points so far.
+    pub fn health(&self) -> AtlasHealth {
+        self.shared.lock().health.clone()
+    }
+
+    /// Publishes what there is once more and ends the thread, within `timeout`. Whether it has ended; if not, an answer is
+    /// still waited for, and the thread ends with it.
+    pub fn stop(&self, timeout: Duration) -> bool {
+        let end = Instant::now() + timeout;
+        self.shared.ask_to_stop(end);
+        let mut state = self.shared.lock();
+        while !state.ended {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.shared.ask_to_stop(Instant::now());
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first end that is asked for holds.
+    fn ask_to_stop(&self, end: Instant) {
+        self.lock().stop.get_or_insert(end);
+        self.changed.notify_all();
+    }
+
+    fn stop(&self) -> Option<Instant> {
+        self.lock().stop
+    }
+
+    /// Sleeps, at most until it is time to stop; whether it is.
+    fn sleep(&self, pause: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.lock(), pause, |state| state.stop.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.stop.is_some()
+    }
+
+    fn count(&self, change: impl FnOnce(&mut AtlasHealth)) {
+        change(&mut self.lock().health);
+    }
+}
+
+enum Way {
+    Api(Api),
+    Agent(Agent),
+}
+
+/// What the thread works with.
+struct Work {
+    shared: Arc<Shared>,
+    settings: AtlasSettings,
+    source: Source,
+    book: Book,
+    way: Way,
+    /// The step that was published last.
+    last: Option<Duration>,
+    failing: bool,
+    refusal_told: bool,
+}
+
+impl Work {
+    fn run(mut self) {
+        let step = self.settings.step;
+        let offset = (step / SPREAD).mul_f64(RandomState::new().hash_one(0) as f64 / u64::MAX as f64);
+        loop {
+            let now = since_1970();
+            let stopped = self.shared.sleep((step_of(now, step) + step + offset).saturating_sub(now));
+            let at = step_of(since_1970(), step);
+            if stopped {
+                break;
+            }
+            // The clock may have been set back a little while this slept.
+            if self.last != Some(at) {
+                let left = (at + step).saturating_sub(since_1970());
+                self.publish(at, Instant::now() + left.mul_f64(0.9));
+            }
+        }
+        if let Some(end) = self.shared.stop().filter(|end| *end > Instant::now()) {
+            // What belongs to a step that was published is the beginning of the next.
+            let at = step_of(since_1970(), step);
+            let at = if self.last.is_some_and(|last| last >= at) { at + step } else { at };
+            self.publish(at, end);
+        }
+        self.shared.lock().ended = true;
+        self.shared.changed.notify_all();
+    }
+
+    fn publish(&mut self, at: Duration, end: Instant) {
+        let mut samples = match catch_unwind(AssertUnwindSafe(&mut self.source)) {
+            Ok(samples) => samples,
+            Err(payload) => {
+                // Dropping a payload may panic itself.
+                std::mem::forget(payload);
+                let untold = {
+                    let mut state = self.shared.lock();
+                    state.health.untold += 1;
+                    state.health.untold
+                };
+                if untold == 1 {
+                    log::error!("Atlas: the figures of this process could not be told, please report this");
+                }
+                Vec::new()
+            }
+        };
+        let own = self.shared.lock().health.samples();
+        samples.splice(0..0, own);
+        let points = self.book.points(samples);
+        let left_out = self.book.left_out();
+        self.shared.count(|health| health.left_out = left_out);
+        let steps =
+            self.last.map_or(1, |last| at.saturating_sub(last).as_millis() / self.settings.step.as_millis());
+        self.last = Some(at);
+        let rate = 1.0 / (self.settings.step.as_secs_f64() * steps.max(1) as f64);
+        let batches: Vec<(String, u64)> = match &self.way {
+            Way::Api(_) => points
+                .chunks(api::BATCH)
+                .map(|batch: &[Point]| {
+                    (api::body(&self.settings.common, batch, at, rate), batch.len() as u64)
+                })
+                .collect(),
+            Way::Agent(agent) => datagrams(&points, self.settings.step, agent.most_bytes()),
+        };
+        for (body, points) in &batches {
+            if Instant::now() >= end {
+                self.shared.count(|health| health.late += points);
+            } else {
+                self.deliver(body, *points, end);
+            }
+        }
+    }
+
+    /// Offers a batch until it is taken or refused, or the step ends.
+    fn deliver(&mut self, body: &str, points: u64, end: Instant) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let answer = match &mut self.way {
+                Way::Api(api) => api.send(body, points as usize, left.min(ANSWER)),
+                Way::Agent(agent) => agent.send(body).map_or_else(Answer::Unavailable, |()| Answer::Taken),
+            };
+            let why = match answer {
+                Answer::Taken => {
+                    self.shared.count(|health| health.sent += points);
+                    self.works();
+                    return;
+                }
+                Answer::Partly(refused, why) => {
+                    self.shared.count(|health| health.sent += points - refused);
+                    self.works();
+                    return self.refuse(refused, why);
+                }
+                Answer::Refused(why) => return self.refuse(points, why),
+                Answer::Unavailable(why) => why,
+            };
+            if !self.failing {
+                self.failing = true;
+                log::warn!(
+                    "Atlas does not answer, its points of a step are dropped when the step ends: {why}"
+                );
+            }
+            self.shared.count(|health| health.last_failure = Some(why));
+            let left = end.saturating_duration_since(Instant::now());
+            // In the last call of an application there is an end already, and the wait for it is over at once.
+            let stopping = self.shared.stop().is_some();
+            if left <= pause || (stopping && pause > FIRST_PAUSE) {
+                break;
+            }
+            if stopping {
+                std::thread::sleep(pause);
+            } else if self.shared.sleep(pause) {
+                break;
+            }
+            self.shared.count(|health| health.retried += 1);
+            pause *= 2;
+        }
+        self.shared.count(|health| health.unanswered += points);
+    }
+
+    fn works(&mut self) {
+        if self.failing {
+            log::info!("Atlas answers again");
+        }
+        self.failing = false;
+    }
+
+    fn refuse(&mut self, points: u64, why: String) {
+        if !self.refusal_told {
+            self.refusal_told = true;
+            log::warn!("Atlas refuses {points} points, further ones are counted only: {why}");
+        }
+        self.shared.count(|health| {
+            health.refused += points;
+            health.last_failure = Some(why);
+        });
+    }
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}

@@ -1,0 +1,200 @@
+//! Where figures are published to, how often, and with which tags. The text form is one `key=value` a line; Scala has parsed
+//! units and defaults already.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::tags;
+use crate::error::{Code, Error, Result};
+
+/// Where to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The publish API at this address, without a trailing slash.
+    Api(String),
+    /// The agent's UDP port.
+    Udp(String),
+    /// The agent's datagram socket.
+    Unix(PathBuf),
+}
+
+/// Immutable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtlasSettings {
+    /// Where to.
+    pub target: Target,
+    /// How often; the step of the Atlas that it goes to.
+    pub step: Duration,
+    /// The most series of this process.
+    pub most_series: usize,
+    /// The tags that every series has, as Atlas allows them.
+    pub common: Vec<(String, String)>,
+}
+
+impl AtlasSettings {
+    /// Reads `uri` or `spectatord`, `stepMillis`, `maxSeries`, `tags` (`key=value,...`: the user's, which go over the others), `job`,
+    /// `role` and `executor`. Every error is a [`Code::BadSetting`] that names the setting.
+    pub fn parse(text: &str) -> Result<AtlasSettings> {
+        let (mut target, mut step, mut most_series) = (None, Duration::from_secs(60), 200);
+        let (mut own, mut common) = (Vec::new(), Vec::new());
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let (key, value) =
+                line.split_once('=').ok_or_else(|| bad(line, "a line of settings must read key=value"))?;
+            match key {
+                "uri" | "spectatord" if target.is_some() => {
+                    return Err(bad(
+                        key,
+                        "spark.andiron.atlas.uri and .spectatord are both set: leave one out",
+                    ));
+                }
+                "uri" => target = Some(api(value)?),
+                "spectatord" => target = Some(agent(value)?),
+                "stepMillis" => step = Duration::from_millis(number(key, value, 100)?),
+                "maxSeries" => most_series = usize::try_from(number(key, value, 1)?).unwrap_or(usize::MAX),
+                "tags" => own = pairs(value)?,
+                "job" | "role" | "executor" => common.push((key.to_string(), tags::value(value))),
+                _ => {
+                    return Err(bad(key, "no such setting: the jar and its native library differ in version"))
+                }
+            }
+        }
+        let target = target.ok_or_else(|| bad("uri", "neither it nor spectatord is set"))?;
+        common.retain(|(key, _)| !own.iter().any(|(known, _)| known == key));
+        common.extend(own);
+        Ok(AtlasSettings { target, step, most_series, common })
+    }
+}
+
+fn bad(key: &str, why: &str) -> Error {
+    Error::new(Code::BadSetting, format!("spark.andiron.atlas.{key}: {why}"))
+}
+
+fn number(key: &str, value: &str, least: u64) -> Result<u64> {
+    match value.parse() {
+        Ok(number) if number >= least => Ok(number),
+        _ => Err(bad(key, &format!("{value:?} is not a whole number of at least {least}"))),
+    }
+}
+
+/// The publish API of an address as the user gives it: with or without its path.
+fn api(value: &str) -> Result<Target> {
+    let base = value.trim().trim_end_matches('/').trim_end_matches("/api/v1/publish").trim_end_matches('/');
+    let is_plain = base.strip_prefix("http://").is_some_and(|rest| {
+        !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(['?', '#', ' ', '@'])
+    });
+    if !is_plain {
+        // What stands before an @ may be a password, so the value is not repeated.
+        return Err(bad(
+            "uri",
+            "it does not read http://host:port. For an Atlas behind https or a password, run spectatord or a proxy on each host \
+             and name that",
+        ));
+    }
+    Ok(Target::Api(base.to_string()))
+}
+
+fn agent(value: &str) -> Result<Target> {
+    let value = value.trim();
+    if let Some(address) = value.strip_prefix("udp://") {
+        let port = address.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+        if port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
+            return Ok(Target::Udp(address.to_string()));
+        }
+    }
+    if let Some(path) = value.strip_prefix("unix:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.starts_with('/') {
+            return Ok(Target::Unix(PathBuf::from(path)));
+        }
+    }
+    Err(bad("spectatord", &format!("{value:?} is neither udp://host:port nor unix:/path/of/its/socket")))
+}
+
+fn pairs(value: &str) -> Result<Vec<(String, String)>> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for part in value.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (key, text) =
+            part.split_once('=').ok_or_else(|| bad("tags", &format!("{part:?} does not read key=value")))?;
+        let key = key.trim();
+        if let Some(why) = tags::refused_key(key) {
+            return Err(bad("tags", &why));
+        }
+        if pairs.iter().any(|(known, _)| known == key) {
+            return Err(bad("tags", &format!("the key {key:?} is there twice")));
+        }
+        pairs.push((key.to_string(), tags::value(text.trim())));
+    }
+    if pairs.len() > tags::MOST_OWN {
+        return Err(bad("tags", &format!("there are {}, more than {}", pairs.len(), tags::MOST_OWN)));
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(key: &str, value: &str) -> (String, String) {
+        (key.to_string(), value.to_string())
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = "uri=http://atlas:7101/api/v1/publish\nstepMillis=10000\nmaxSeries=7\njob=my job\nrole=executor\nexecutor=3\n\
+                    tags=team=rec sys, job=nightly\n";
+        let expected = AtlasSettings {
+            target: Target::Api("http://atlas:7101".to_string()),
+            step: Duration::from_secs(10),
+            most_series: 7,
+            common: vec![
+                tag("role", "executor"),
+                tag("executor", "3"),
+                tag("team", "rec_sys"),
+                tag("job", "nightly"),
+            ],
+        };
+        assert_eq!(AtlasSettings::parse(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn targets_are_read() {
+        for (line, target) in [
+            ("uri=http://h:1/", Target::Api("http://h:1".to_string())),
+            ("uri=http://h/atlas", Target::Api("http://h/atlas".to_string())),
+            ("spectatord=udp://127.0.0.1:1234", Target::Udp("127.0.0.1:1234".to_string())),
+            ("spectatord=udp://[::1]:1234", Target::Udp("[::1]:1234".to_string())),
+            ("spectatord=unix:/run/s.unix", Target::Unix("/run/s.unix".into())),
+            ("spectatord=unix:///run/s.unix", Target::Unix("/run/s.unix".into())),
+        ] {
+            assert_eq!(AtlasSettings::parse(line).unwrap().target, target);
+        }
+    }
+
+    #[test]
+    fn bad_text_names_the_setting() {
+        for (text, part) in [
+            ("", "atlas.uri"),
+            ("uri=https://atlas", "atlas.uri"),
+            ("uri=http://user:secret@atlas", "atlas.uri"),
+            ("uri=http://", "atlas.uri"),
+            ("uri=atlas:7101", "atlas.uri"),
+            ("spectatord=udp://1234", "atlas.spectatord"),
+            ("spectatord=udp://host:0", "atlas.spectatord"),
+            ("spectatord=unix:relative", "atlas.spectatord"),
+            ("uri=http://a\nspectatord=udp://a:1", "both set"),
+            ("uri=http://a\nstepMillis=soon", "atlas.stepMillis"),
+            ("uri=http://a\nmaxSeries=0", "atlas.maxSeries"),
+            ("uri=http://a\ntags=team", "\"team\" does not read"),
+            ("uri=http://a\ntags=a=1,a=2", "twice"),
+            ("uri=http://a\ntags=nf.app=x", "Atlas' own"),
+            ("uri=http://a\ntags=a=,b=,c=,d=,e=,f=,g=,h=,i=,j=,k=", "more than 10"),
+            ("colour=red", "colour"),
+            ("nonsense", "nonsense"),
+        ] {
+            let error = AtlasSettings::parse(text).unwrap_err();
+            assert_eq!(error.code(), Code::BadSetting);
+            assert!(error.message().contains(part), "{text:?}: {error}");
+            assert!(!error.message().contains("secret"), "{error}");
+        }
+    }
+}
