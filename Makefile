@@ -12,7 +12,7 @@ help:
 	@echo "make build          jar, command, demo, benchmark and a Spark home, in build/"
 	@echo "make lint           formatting, lints, rules of the tree"
 	@echo "make test           every test, on Spark 3.5 and 4"
-	@echo "make test-services  against a real HDFS, an S3 server and an Atlas, on loopback (fetches 365 MB; 5 minutes)"
+	@echo "make test-services  against real HDFS, S3, Hive, Kafka and Atlas, on loopback (fetches 700 MB; 20 minutes)"
 	@echo "make demo           the main job on real flights, by every approach and with a gate"
 	@echo "make faults         faults injected into running applications (15 minutes)"
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"

@@ -2,60 +2,6 @@
 
 CREATE DATABASE IF NOT EXISTS andiron;
 
-CREATE TABLE IF NOT EXISTS andiron.failures_raw (
-  `event_id` STRING,
-  `kind` STRING,
-  `revision` BIGINT,
-  `v` BIGINT,
-  `app_id` STRING,
-  `app_attempt` STRING,
-  `ts_ms` BIGINT,
-  `origin` STRING,
-  `position` BIGINT,
-  `committed` BOOLEAN,
-  `complete` BOOLEAN,
-  `error_class` STRING,
-  `executor` STRING,
-  `host` STRING,
-  `kept` BIGINT,
-  `key_hash` STRING,
-  `level` STRING,
-  `logger` STRING,
-  `message` STRING,
-  `record` STRING,
-  `record_cut` BOOLEAN,
-  `row_key` STRING,
-  `seen` BIGINT,
-  `site` STRING,
-  `stack` STRING,
-  `stack_hash` STRING,
-  `stage` BIGINT,
-  `stage_attempt` BIGINT,
-  `step` STRING,
-  `task_attempt` BIGINT,
-  `task_partition` BIGINT,
-  `thread` STRING,
-  `version` STRING,
-  `body` STRING)
-COMMENT 'Revisions of failed rows and log lines, as often as they came'
-PARTITIONED BY (`dt` STRING)
-STORED AS PARQUET;
-
-CREATE TABLE IF NOT EXISTS andiron.quarantine_raw (
-  `origin` STRING,
-  `position` BIGINT,
-  `topic` STRING,
-  `kafka_partition` BIGINT,
-  `record_ms` BIGINT,
-  `cause` STRING,
-  `detail` STRING,
-  `record_key` BINARY,
-  `record_value` BINARY,
-  `seen_ms` BIGINT)
-COMMENT 'Records that are no events, and why'
-PARTITIONED BY (`dt` STRING)
-STORED AS PARQUET;
-
 CREATE TABLE IF NOT EXISTS andiron.metrics_raw (
   `event_id` STRING,
   `kind` STRING,
@@ -124,6 +70,69 @@ CREATE TABLE IF NOT EXISTS andiron.metrics_raw (
   `write_path` STRING,
   `body` STRING)
 COMMENT 'Revisions of all events but failures, as often as they came'
+PARTITIONED BY (`dt` STRING)
+STORED AS PARQUET;
+
+CREATE TABLE IF NOT EXISTS andiron.failures_raw (
+  `event_id` STRING,
+  `kind` STRING,
+  `revision` BIGINT,
+  `v` BIGINT,
+  `app_id` STRING,
+  `app_attempt` STRING,
+  `ts_ms` BIGINT,
+  `origin` STRING,
+  `position` BIGINT,
+  `committed` BOOLEAN,
+  `complete` BOOLEAN,
+  `error_class` STRING,
+  `executor` STRING,
+  `host` STRING,
+  `kept` BIGINT,
+  `key_hash` STRING,
+  `level` STRING,
+  `logger` STRING,
+  `message` STRING,
+  `record` STRING,
+  `record_cut` BOOLEAN,
+  `row_key` STRING,
+  `seen` BIGINT,
+  `site` STRING,
+  `stack` STRING,
+  `stack_hash` STRING,
+  `stage` BIGINT,
+  `stage_attempt` BIGINT,
+  `step` STRING,
+  `task_attempt` BIGINT,
+  `task_partition` BIGINT,
+  `thread` STRING,
+  `version` STRING,
+  `body` STRING)
+COMMENT 'Revisions of failed rows and log lines, as often as they came'
+PARTITIONED BY (`dt` STRING)
+STORED AS PARQUET;
+
+CREATE TABLE IF NOT EXISTS andiron.quarantine_raw (
+  `origin` STRING,
+  `position` BIGINT,
+  `topic` STRING,
+  `kafka_partition` BIGINT,
+  `record_ms` BIGINT,
+  `cause` STRING,
+  `detail` STRING,
+  `record_key` BINARY,
+  `record_value` BINARY,
+  `seen_ms` BIGINT)
+COMMENT 'Records that are no events, and why'
+PARTITIONED BY (`dt` STRING)
+STORED AS PARQUET;
+
+CREATE TABLE IF NOT EXISTS andiron.log_places (
+  `app_id` STRING,
+  `app_attempt` STRING,
+  `position` BIGINT,
+  `seen_ms` BIGINT)
+COMMENT 'Up to which place the tables have all of a log'
 PARTITIONED BY (`dt` STRING)
 STORED AS PARQUET;
 

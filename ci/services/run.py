@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Andiron against real services: what holds with HDFS, S3, Hive, Kafka and Atlas on the loopback interface.
 
-    ci/services/run.py [SERVICE ...]
+    [SERVICES_SPARK=4.0.0] ci/services/run.py [SERVICE ...]
 
 Runs the named services, or all; each is one application of jvm/src/services, started by spark-submit under -Xcheck:jni. Builds what it
 needs, writes build/services.json, prints a line for each check and, last, `N passed, N failed`.
@@ -9,6 +9,7 @@ needs, writes build/services.json, prints a line for each check and, last, `N pa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,7 +17,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +25,13 @@ if __name__ == "__main__":
 
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
-from services import atlas, hive, s3
+from services import atlas, hive, kafka, s3
 from services.kafka_checks import Checks as KafkaChecks
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
-SPARK, SCALA, VERSION = FACTS["sparkVersion"], FACTS["scalaVersion"], FACTS["version"]
+SPARK, SCALA, VERSION = os.environ.get("SERVICES_SPARK", FACTS["sparkVersion"]), FACTS["scalaVersion"], FACTS["version"]
 TIMEOUT_S = 1200
 
 Row = dict[str, object]
@@ -39,16 +39,18 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class Service:
-    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report;
-    `prepare`, `servers` and `server` give arguments of the program, the latter two while what it needs runs as processes of their own, whose
-    jars the program does not see; `classpaths`: those that servers need; `rows`: in place of a program, what gives the rows of the checks."""
+    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report.
+
+    `server`: what starts it as processes of their own, and tells by `arguments()` where they are; `needs`: other services whose classpaths these
+    need; `classpath`: whether the program sees the service's; `rows`: in place of a program, what gives the rows of the checks.
+    """
 
     name: str
     checks: int
     prepare: Callable[[Path], tuple[list[str], dict[str, str]]] = lambda build: ([], {})
-    servers: Callable[[Path, Path], AbstractContextManager[list[str]]] = lambda build, folder: nullcontext([])
-    classpaths: tuple[str, ...] = ()
-    server: Callable[[Path, Path], AbstractContextManager] | None = None
+    server: Callable[[Path, Path], contextlib.AbstractContextManager] | None = None
+    needs: tuple[str, ...] = ()
+    classpath: bool = True
     rows: Callable[[Path], list[Row]] | None = None
 
 
@@ -56,19 +58,35 @@ def kafka_rows(folder: Path) -> list[Row]:
     return KafkaChecks(ROOT, BUILD, folder, SPARK, SCALA, VERSION).run()
 
 
-@contextmanager
-def hive_servers(build: Path, folder: Path) -> Iterator[list[str]]:
-    with hive.server(build, folder / "hive") as metastore:
-        yield [f"metastore={metastore.uri}", f"warehouse={metastore.warehouse}"]
+@dataclass(frozen=True)
+class HiveAndKafka:
+    metastore: hive.Metastore
+    broker: kafka.Broker
+
+    def arguments(self) -> list[str]:
+        libs = BUILD / f"scala-{SCALA}/libs"
+        return [
+            f"metastore={self.metastore.uri}", f"warehouse={self.metastore.warehouse}", f"kafka={self.broker.address}",
+            f"classpath={BUILD / f'scala-{SCALA}/services/hive.classpath'}", f"programs={libs / f'andiron-services_{SCALA}-{VERSION}.jar'}",
+        ]
 
 
-SERVICES = (Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 17, servers=hive_servers), Service("kafka", 9, rows=kafka_rows),
-            Service("atlas", 14, server=atlas.with_agent))
+@contextlib.contextmanager
+def hive_and_kafka(build: Path, folder: Path) -> Iterator[HiveAndKafka]:
+    with hive.server(build, folder / "hive") as metastore, kafka.server(build, folder / "kafka") as broker:
+        yield HiveAndKafka(metastore, broker)
+
+
+SERVICES = (
+    Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 25, server=hive_and_kafka, needs=("kafka",)),
+    Service("kafka", 9, rows=kafka_rows),
+    Service("atlas", 14, server=atlas.with_agent, classpath=False),
+)
 
 
 def command(service: Service, folder: Path, more: list[str]) -> list[str]:
     out = BUILD / f"scala-{SCALA}"
-    jars = [] if service.server else (out / f"services/{service.name}.classpath").read_text().split("\n")
+    jars = [] if not service.classpath else (out / f"services/{service.name}.classpath").read_text().split("\n")
     jar = out / f"libs/andiron_{SCALA}-{VERSION}.jar"
     settings = {
         "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.local.dir": folder / "local",
@@ -92,14 +110,9 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
         rows = [{"service": service.name} | row for row in service.rows(folder)]
         return rows, [] if len(rows) == service.checks else [f"{service.name}: {len(rows)} of {service.checks} checks reported"]
     more, variables = service.prepare(BUILD)
-    with service.servers(BUILD, folder) as addresses:
-        return submit(service, folder, more + addresses, variables)
-
-
-def submit(service: Service, folder: Path, more: list[str], variables: dict[str, str]) -> tuple[list[Row], list[str]]:
     environment = os.environ | {"SPARK_HOME": str(BUILD / f"spark-{SPARK}_{SCALA}"), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
     wrong: list[str] = []
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         if service.server:
             more += stack.enter_context(service.server(BUILD, folder / "server")).arguments()
         out, err = (stack.enter_context((folder / name).open("wb")) for name in ("out.log", "err.log"))
@@ -127,7 +140,7 @@ def submit(service: Service, folder: Path, more: list[str], variables: dict[str,
 
 def classpaths(names: list[str]) -> list[str]:
     """The Gradle tasks that these services need."""
-    return sorted({f"{path}Classpath" for service in SERVICES if service.name in names for path in (service.name, *service.classpaths)})
+    return sorted({f"{path}Classpath" for service in SERVICES if service.name in names for path in (service.name, *service.needs)})
 
 
 def main() -> int:
@@ -136,7 +149,7 @@ def main() -> int:
     if unknown:
         print(f"ci/services/run.py: no service {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SERVICES)}", file=sys.stderr)
         return 2
-    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", "nativeCommand", *classpaths(names)], cwd=ROOT, check=True)
+    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", f"-PtestSpark={SPARK}", "nativeCommand", *classpaths(names)], cwd=ROOT, check=True)
     started = time.monotonic()
     rows: list[Row] = []
     wrong: list[str] = []
@@ -144,7 +157,7 @@ def main() -> int:
         begun = time.monotonic()
         found, complaints = run(service)
         for row in found:
-            print(f"  {service.name:6}{row['check']:62}{row['ms']:>7} ms  {row.get('error', 'ok')}")
+            print(f"  {service.name:6}{row['check']:34}{row['ms']:>7} ms  {row.get('error', 'ok')}")
         print(f"{service.name}: {len(found)} checks in {time.monotonic() - begun:.0f} s, {len(complaints)} complaints", flush=True)
         rows += found
         wrong += complaints

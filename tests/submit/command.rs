@@ -55,6 +55,7 @@ fn the_command_says_the_same_by_itself_and_by_spark_submit() {
         (&["report", &failed], "FAILED  halves dropped 200 of 1,000 rows, 20 % (limit 1 %)"),
         (&["apps"], "drops 200"),
         (&["diff", &passed, &failed], "× 40"),
+        (&["events", &failed, "--since", "0"], "\"kind\":\"Verdict\",\"revision\":1,"),
     ];
     for (arguments, part) in wanted {
         let arguments = [arguments, &["--log-dir", &log]].concat();

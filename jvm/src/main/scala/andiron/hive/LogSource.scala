@@ -15,8 +15,8 @@ import andiron.{AndironException, ErrorCode, Report}
 import andiron.internal.{Json, LogArchive}
 
 /**
- * The ship logs in a directory of this machine or an archive, where there is no Kafka. What the tables have of each log they say themselves,
- * so that there is no checkpoint to lose.
+ * The ship logs in a directory of this machine or an archive, where there is no Kafka. Up to where the tables have each log, one of them says, so
+ * that there is no checkpoint to lose.
  */
 private[hive] object LogSource {
 
@@ -29,9 +29,12 @@ private[hive] object LogSource {
     def once(): Unit = within(options.logDir) { directory =>
       val gathered = new ArrayBuffer[Record]
       var bytes = 0L
+      var places = Map.empty[(String, String), Long]
       def flush(): Unit = if (gathered.nonEmpty) {
         batch(number, spark.sparkContext.parallelize(gathered.toVector, 1 + (bytes / SliceBytes).toInt))
+        store.reach(places)
         number += 1
+        places = Map.empty
         gathered.clear()
         bytes = 0
       }
@@ -39,8 +42,9 @@ private[hive] object LogSource {
       logs(directory).foreach { case log @ (application, attempt) =>
         events(directory, application, attempt, reached.getOrElse(log, 0L)) { record =>
           gathered += record
+          places += log -> record.position
           bytes += record.value.length
-          if (bytes >= BatchBytes) flush()
+          if (bytes >= BatchBytes || gathered.size >= options.maxRecords) flush()
         }
       }
       flush()

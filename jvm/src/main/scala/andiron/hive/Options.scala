@@ -24,7 +24,8 @@ private[hive] object Options {
   val Usage: String =
     """spark-submit --class andiron.hive.Ingest <jar> --from kafka --bootstrap-servers HOST:PORT,... --checkpoint URI
       |             [--topics NAME,...] [--kafka-properties FILE] [--max-records N] [--database NAME] [--follow] [--trigger TIME]
-      |spark-submit --class andiron.hive.Ingest <jar> --from log --log-dir DIR|URI [--database NAME] [--follow] [--trigger TIME]
+      |spark-submit --class andiron.hive.Ingest <jar> --from log --log-dir DIR|URI
+      |             [--max-records N] [--database NAME] [--follow] [--trigger TIME]
       |
       |Puts events into the tables of a Hive database (andiron): what there is, or with --follow also what comes, every TIME (1min).
       |FILE has settings of Kafka's consumer, one key=value a line; secrets belong there, and not on the command line.

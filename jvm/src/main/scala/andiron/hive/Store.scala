@@ -1,7 +1,7 @@
 package andiron.hive
 
 import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.SparkSession
+import org.apache.spark.sql.{Row, SparkSession}
 import org.apache.spark.sql.functions.{col, lit}
 import org.apache.spark.storage.StorageLevel
 import org.slf4j.LoggerFactory
@@ -71,30 +71,40 @@ private[hive] final class Store(spark: SparkSession, database: String) {
     val placed = records.map(EventReader.read(_, now)).persist(StorageLevel.MEMORY_AND_DISK_SER)
     try {
       val sizes = placed.map(one => (one.table, one.cause) -> ((1L, one.bytes))).reduceByKey((a, b) => (a._1 + b._1, a._2 + b._2)).collect().toMap
-      Tables.all.foreach { table =>
+      Tables.ofRecords.foreach { table =>
         val bytes = sizes.collect { case ((name, _), (_, bytes)) if name == table.name => bytes }
-        if (bytes.nonEmpty) append(table, placed.filter(_.table == table.name), bytes.sum)
+        if (bytes.nonEmpty) append(table, placed.filter(_.table == table.name).map(_.row), bytes.sum)
       }
       Counts(sizes.map { case (key, (count, _)) => key -> count })
     } finally placed.unpersist(): Unit
   }
 
   /** Few files, each with the rows of an application side by side: their statistics let a query by application leave out the rest. */
-  private def append(table: Table, placed: RDD[Placed], bytes: Long): Unit = {
+  private def append(table: Table, rows: RDD[Row], bytes: Long): Unit = {
     val own = table.schema.fieldNames.toSet
     val there = spark.table(s"$database.${table.name}").schema.fields.toSeq
     val columns = there.map(field => if (own.contains(field.name)) col(field.name) else lit(null).cast(field.dataType).as(field.name))
-    val order = if (own.contains("app_id")) Seq("dt", "app_id", "event_id") else Seq("dt", "origin", "position")
+    val order = if (own.contains("event_id")) Seq("dt", "app_id", "event_id") else Seq("dt", "position")
     val files = 1 + (bytes / Store.FileBytes).toInt
-    spark.createDataFrame(placed.map(_.row), table.schema).select(columns: _*)
+    spark.createDataFrame(rows, table.schema).select(columns: _*)
       .repartition(files, order.take(2).map(col): _*).sortWithinPartitions(order.map(col): _*)
       .write.mode("append").insertInto(s"$database.${table.name}")
   }
 
-  /** The place in each log (application, attempt) up to which the tables have all of it. */
+  /** Of each log (application, attempt) the place up to which the tables have all of it. */
   def reached(): Map[(String, String), Long] =
-    spark.table(s"$database.${Tables.metrics.name}").where(col("origin") === "log").groupBy("app_id", "app_attempt").max("position").collect()
+    spark.table(s"$database.${Tables.places.name}").groupBy("app_id", "app_attempt").max("position").collect()
       .map(row => (row.getString(0), row.getString(1)) -> row.getLong(2)).toMap
+
+  /**
+   * Says that the tables have each of these logs up to a place: after the rows themselves, since a write that a kill has cut may have left the later of them
+   * and not the earlier.
+   */
+  def reach(places: Map[(String, String), Long]): Unit = {
+    val now = System.currentTimeMillis()
+    val rows = places.toSeq.map { case ((application, attempt), place) => Row(application, attempt, place, now, EventReader.day(now, now)) }
+    append(Tables.places, spark.sparkContext.parallelize(rows, 1), 0)
+  }
 }
 
 private object Store {

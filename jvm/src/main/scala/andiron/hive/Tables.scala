@@ -40,8 +40,12 @@ private[hive] object Tables {
     StructField("topic", StringType), StructField("kafka_partition", LongType), StructField("record_ms", LongType), StructField("cause", StringType),
     StructField("detail", StringType), StructField("record_key", BinaryType), StructField("record_value", BinaryType), StructField("seen_ms", LongType), partition)))
 
-  /** In the order in which a batch is written: the place in a log up to which all is there is read from the last. */
-  val all: Seq[Table] = Seq(failures, quarantine, metrics)
+  val places: Table = Table("log_places", "Up to which place the tables have all of a log", StructType(Seq(
+    StructField("app_id", StringType), StructField("app_attempt", StringType), StructField("position", LongType), StructField("seen_ms", LongType), partition)))
+
+  /** Those that records go to. */
+  val ofRecords: Seq[Table] = Seq(metrics, failures, quarantine)
+  val all: Seq[Table] = ofRecords :+ places
 
   /** Of each event the last revision; of equal ones the later. */
   private def last(database: String, table: Table, columns: Seq[String], kind: Option[String]): String = {

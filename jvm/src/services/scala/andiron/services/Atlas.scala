@@ -16,7 +16,7 @@ final class Atlas(folder: Path, option: Map[String, String]) {
   private val Rows = 1000L
   private val Versions = 4
 
-  def run(report: Seq[(String, Any)] => Unit): Unit = Check.all(cluster ++ agents ++ answers ++ limits, report)(())
+  def run(report: Seq[(String, Any)] => Unit): Unit = Check.each(cluster ++ agents ++ answers ++ limits, report)(())
 
   private def start(master: String, job: String, conf: (String, String)*): SparkSession = {
     val builder = SparkSession.builder().master(master).appName(job)

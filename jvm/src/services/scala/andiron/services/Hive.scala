@@ -4,7 +4,7 @@ import java.nio.file.{Path, Paths}
 
 import org.apache.spark.sql.SparkSession
 
-/** A Hive metastore, a process of its own on the loopback interface that ci/services/hive.py starts. */
+/** A Hive metastore and a Kafka broker, processes of their own on the loopback interface that ci/services/hive.py and kafka.py start. */
 object Hive {
 
   def run(folder: Path, option: Map[String, String], report: Seq[(String, Any)] => Unit): Unit = {
@@ -17,7 +17,8 @@ object Hive {
       .config("spark.andiron.log.dir", folder.resolve("log").toString)
       .config("spark.andiron.cache.dir", folder.resolve("cache").toString)
       .getOrCreate()
-    try Check.all(new HiveGates(spark, warehouse).checks, report)(())
+    val (gates, ingest) = (new HiveGates(spark, warehouse), new HiveIngest(spark, folder, option))
+    try Check.each(gates.checks ++ ingest.checks, report)(())
     finally spark.stop()
   }
 }

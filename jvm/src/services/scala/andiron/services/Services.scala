@@ -5,8 +5,8 @@ import java.nio.file.{Files, Path, Paths, StandardOpenOption}
 
 /**
  * Checks Andiron against one real service and writes a line of JSON for each check into `<folder>/results.jsonl`:
- * `Services service=hdfs folder=...`, for S3 `server=<command>` and `port=<number>`, for Hive `metastore=<URI>`, for Atlas where it and an agent
- * listen. ci/services/run.py starts it.
+ * `Services service=hdfs folder=...`, for S3 `server=<command>` and `port=<number>`, for Hive and Atlas where they and what they need listen.
+ * ci/services/run.py starts it.
  */
 object Services {
 
@@ -48,9 +48,6 @@ object Check {
 
   /** Runs the checks one after the other. After each, nothing may be leased, waited for or resident. */
   def all(checks: Seq[Check], bench: Bench, report: Seq[(String, Any)] => Unit): Unit = each(checks, report)(bench.requireQuiet())
-
-  /** Runs the checks one after the other, and `after` after each. */
-  def all(checks: Seq[Check], report: Seq[(String, Any)] => Unit)(after: => Unit): Unit = each(checks, report)(after)
 
   /** Runs the checks one after the other, and `after` after each that holds. */
   def each(checks: Seq[Check], report: Seq[(String, Any)] => Unit)(after: => Unit): Unit = checks.foreach { check =>

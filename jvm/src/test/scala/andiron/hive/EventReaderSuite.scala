@@ -67,7 +67,7 @@ class EventReaderSuite extends AnyFunSuite {
       refused(read(s"""{$head,"kind":"Metric"}""".replaceFirst(s""""$name":("[^"]*"|\\d+)""", s""""$name":{}""")), "type", name)
     }
     Seq("0", "-1", "1.5", "1e3", "99999999999999999999").foreach(revision =>
-      refused(read(s"""{$head,"kind":"Metric"}""".replace("\"revision\":3", s"\"revision\":$revision")), "type", "revision"))
+      refused(read(s"""{$head,"kind":"Metric"}""".replace("\"revision\":3", s""""revision":$revision""")), "type", "revision"))
     Seq(""","step":1""", ""","exact":"yes"""", ""","plan_nodes":{}""", ""","plan_nodes":["a"]""", ""","stages":[{}]""", ""","instance":1e30""")
       .foreach(more => refused(metric(more), "type"))
     val bytes = "{\"a\":\"\u00e9\"}".getBytes(ISO_8859_1)

@@ -1,0 +1,91 @@
+package andiron.services
+
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Path, Paths}
+import java.util.Properties
+import java.util.concurrent.TimeUnit
+
+import org.apache.kafka.clients.producer.{KafkaProducer, ProducerRecord}
+import org.apache.kafka.common.serialization.ByteArraySerializer
+
+/** `andiron.hive.Ingest` as users start it, by spark-submit in a process of its own, and topics to feed it. */
+final class Ingests(folder: Path, option: Map[String, String]) {
+  private var runs = 0
+
+  /** A process that has been started; its output is in a file. */
+  final class Started(process: Process, out: Path) {
+    def text: String = new String(Files.readAllBytes(out), UTF_8)
+
+    /** Waits until it has printed `what`, which it must. */
+    def await(what: String): Unit = {
+      val end = System.nanoTime() + TimeUnit.SECONDS.toNanos(300)
+      while (!text.contains(what)) {
+        Check.require(process.isAlive && System.nanoTime() < end, s"'$what' is not in the output:\n${text.takeRight(4000)}")
+        Thread.sleep(20)
+      }
+    }
+
+    def kill(): Unit = {
+      process.destroyForcibly()
+      Check.require(process.waitFor(60, TimeUnit.SECONDS), s"process ${process.pid} does not end")
+    }
+
+    def ended(): (Int, String) = {
+      if (!process.waitFor(400, TimeUnit.SECONDS)) {
+        kill()
+        throw new IllegalStateException(s"it did not end:\n${text.takeRight(4000)}")
+      }
+      (process.exitValue, text)
+    }
+  }
+
+  def start(arguments: String*): Started =
+    submit("andiron.hive.Ingest", Seq("spark.hadoop.hive.metastore.uris" -> option("metastore"), "spark.sql.warehouse.dir" -> option("warehouse")), option("jar") +: arguments)
+
+  /** A run of [[Nightly]], with its log in a directory that all share; its application id. */
+  def nightly(every: Long): String = {
+    val started = submit("andiron.services.Nightly", Seq("spark.plugins" -> "andiron.AndironPlugin", "spark.andiron.log.dir" -> nightlyLog,
+      "spark.jars" -> option("jar")), Seq(option("programs"), every.toString, folder.resolve(s"nightly-$every").toString))
+    val (status, text) = started.ended()
+    Check.require(status == 0, s"exit status $status:\n${text.takeRight(4000)}")
+    "(?m)^application: (.*)$".r.findFirstMatchIn(text).getOrElse(throw new IllegalStateException("no application id")).group(1)
+  }
+
+  def nightlyLog: String = folder.resolve("nightly-log").toString
+
+  private def submit(main: String, more: Seq[(String, String)], arguments: Seq[String]): Started = {
+    runs += 1
+    val here = Files.createDirectories(folder.resolve(s"submitted-$runs"))
+    val settings = more ++ Seq("spark.ui.enabled" -> "false", "spark.driver.host" -> "127.0.0.1", "spark.driver.bindAddress" -> "127.0.0.1",
+      "spark.sql.shuffle.partitions" -> "2", "spark.local.dir" -> here.resolve("local").toString,
+      "spark.driver.extraJavaOptions" -> s"-XX:TieredStopAtLevel=1 -Djava.io.tmpdir=$here")
+    val classpath = new String(Files.readAllBytes(Paths.get(option("classpath"))), UTF_8).split('\n').filter(_.nonEmpty).mkString(":")
+    val command = Seq(s"${sys.env("SPARK_HOME")}/bin/spark-submit", "--master", "local[2]", "--driver-memory", "1g", "--class", main,
+      "--driver-class-path", classpath) ++ settings.flatMap { case (key, value) => Seq("--conf", s"$key=$value") } ++ arguments
+    val out = here.resolve("out")
+    new Started(new ProcessBuilder(command: _*).directory(here.toFile).redirectErrorStream(true).redirectOutput(out.toFile).start(), out)
+  }
+
+  /** Runs one to its end, which must be good; what it printed. */
+  def run(arguments: String*): String = {
+    val (status, text) = start(arguments: _*).ended()
+    Check.require(status == 0, s"exit status $status:\n${text.takeRight(4000)}")
+    text
+  }
+
+  def fromKafka(database: String, topic: String, checkpoint: String, more: String*): Seq[String] =
+    Seq("--from", "kafka", "--bootstrap-servers", option("kafka"), "--topics", topic, "--database", database,
+      "--checkpoint", folder.resolve(s"checkpoints/$checkpoint").toString) ++ more
+
+  /** Sends messages, each a key and a value, and waits until the broker has them. */
+  def send(topic: String, messages: Iterable[(Array[Byte], Array[Byte])]): Unit = {
+    val settings = new Properties
+    settings.put("bootstrap.servers", option("kafka"))
+    settings.put("acks", "all")
+    settings.put("linger.ms", "5")
+    settings.put("max.request.size", "4194304")
+    val producer = new KafkaProducer(settings, new ByteArraySerializer, new ByteArraySerializer)
+    try messages.map { case (key, value) => producer.send(new ProducerRecord(topic, key, value)) }.toVector.foreach(_.get(60, TimeUnit.SECONDS))
+    finally producer.close()
+  }
+}
