@@ -96,6 +96,7 @@ pub(super) struct KafkaSettings {
     pub(super) secrets: BTreeMap<String, Secret>,
 }
 
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only the client reads them"))]
 impl KafkaSettings {
     /// `None` without brokers; then nothing else may be set.
     fn of(pairs: BTreeMap<&str, &str>) -> Result<Option<KafkaSettings>> {
@@ -180,6 +181,7 @@ impl KafkaSettings {
     }
 }
 
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only the client reads them"))]
 impl Secret {
     fn read(&self, of: &str) -> Result<String> {
         match self {
