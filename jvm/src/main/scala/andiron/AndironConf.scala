@@ -194,7 +194,8 @@ object AndironConf {
     _.getOption("spark.andiron.atlas.spectatord"))()
 
   val AtlasStep: Setting[Long] = millis("spark.andiron.atlas.step", "1min",
-    """How often figures are published, at the beginnings of such steps. It must be the step of the Atlas that they go to.""", 100)
+    """How often figures are published, at the beginnings of such steps. It must be the step of the Atlas that they go to,
+      |which refuses points that are older than a step of its own.""", 100)
 
   val AtlasTags: Setting[Option[String]] = setting("spark.andiron.atlas.tags", "text", "none",
     """Tags that every series has beside `job`, `role` and `executor`, as `team=features,region=eu`; at most 10. One of these three keys

@@ -130,8 +130,12 @@ final class Atlas(folder: Path, option: Map[String, String]) {
       }),
       Check("the last figures are published when the application ends")(() => {
         stop(running)
-        withSpark("short", "spark.andiron.atlas.uri" -> option("atlas"), "spark.andiron.atlas.step" -> "30s")(work)
-        requireLast("name,andiron.step.in,:eq,job,short,:eq,:and,step,history,:eq,:and,:max", Rows.toDouble)
+        withSpark("short", "spark.andiron.atlas.uri" -> option("atlas")) { spark =>
+          work(spark)
+          Step(spark, "last-words").map(spark.range(0, 10, 1, 1))(_.longValue)(Encoders.scalaLong).collect()
+        }
+        requireLast("name,andiron.step.in,:eq,job,short,:eq,:and,step,last-words,:eq,:and,:max", 10)
+        requireLast("name,andiron.step.out,:eq,job,short,:eq,:and,step,history,:eq,:and,:max", Rows * 0.9)
         Nil
       }))
   }

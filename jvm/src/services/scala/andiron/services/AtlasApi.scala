@@ -62,11 +62,11 @@ object AtlasApi {
   def risen(rates: Seq[(Long, Double)], millis: Long): Double =
     rates.zip(rates.headOption.map(_._1 - millis) ++ rates.map(_._1)).map { case ((at, rate), before) => rate * (at - before) / 1000 }.sum
 
-  /** Waits until `condition` holds, and fails with `what` after a minute. */
+  /** Waits until `condition` holds, and fails with `what` after three minutes. */
   def eventually(what: => String)(condition: => Boolean): Unit = {
-    val end = System.nanoTime() + 60000000000L
+    val end = System.nanoTime() + 180000000000L
     while (!condition) {
-      Check.require(System.nanoTime() < end, s"not so after 60 s: $what")
+      Check.require(System.nanoTime() < end, s"not so after 180 s: $what")
       Thread.sleep(200)
     }
   }
