@@ -5,19 +5,21 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services natives demo faults crashes bench-cache bench-metrics verify matrix miri asan interleavings fuzz dist clean
+.PHONY: help setup build lint test test-services natives demo faults crashes bench-cache bench-metrics bench-sinks bench-atlas verify matrix miri asan interleavings fuzz dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
 	@echo "make build          jar, command, demo, benchmark and a Spark home, in build/"
 	@echo "make lint           formatting, lints, rules of the tree"
 	@echo "make test           every test, on Spark 3.5 and 4"
-	@echo "make test-services  against real HDFS, S3, Hive and Kafka, on loopback (fetches 500 MB; 10 minutes)"
+	@echo "make test-services  against real HDFS, S3, Hive, Kafka and Atlas, on loopback (fetches 700 MB; 20 minutes)"
 	@echo "make demo           the main job on real flights, by every approach and with a gate"
 	@echo "make faults         faults injected into running applications (15 minutes)"
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"
 	@echo "make bench-cache    the cache's benchmark (40 minutes)"
 	@echo "make bench-metrics  the metrics' benchmark (12 minutes); make verify recomputes the ratios of both"
+	@echo "make bench-sinks    what shipping to Kafka costs, with a broker on loopback (5 minutes)"
+	@echo "make bench-atlas    what publishing to an Atlas costs (4 minutes)"
 	@echo "make matrix         the suites on Spark 3.5, 4.0, 4.1 and 4.2, Scala 2.12 and 2.13"
 	@echo "make interleavings  schedules of the core's threads (shuttle)"
 	@echo "make fuzz           new inputs for every decoder and the cache's model, MODEL_TIMES as many as make test (20)"
@@ -57,6 +59,14 @@ bench-cache: build
 bench-metrics: setup
 	$(GRADLE) --no-daemon -PscalaVersion=2.12 assemble benchJar sparkHome
 	$(python) ci/bench/metrics.py
+
+bench-sinks: setup
+	$(GRADLE) --no-daemon kafkaClasspath nativeCommand
+	ci/bench/sinks.py
+
+bench-atlas: build
+	$(GRADLE) --no-daemon -q atlasClasspath
+	$(python) ci/bench/atlas.py
 
 verify: setup
 	$(python) ci/bench/verify.py

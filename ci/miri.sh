@@ -14,6 +14,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rustup toolchain list | grep -q ^nightly || rustup toolchain install nightly --profile minimal
 rustup component add --toolchain nightly miri rust-src
 # Isolation would refuse the clock. A target folder of its own keeps the other builds' caches.
-MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test --locked -p andiron --lib --target-dir target/miri \
+MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test --locked -p andiron --no-default-features --lib --target-dir target/miri \
   -- "$@" --skip cache::store --skip cache::bytes --skip cache::process --skip boundary \
   --skip shiplog --skip sinks --skip report

@@ -77,7 +77,7 @@ class MetricsFiguresTest(unittest.TestCase):
         self.assertEqual(self.found("overhead.cpu")["value"], 1.05)
 
     def test_a_guarded_row_is_compared_with_a_plain_one(self) -> None:
-        self.assertEqual(self.found("row.dataset")["value"], 10)
+        self.assertEqual(self.found("row.dataset")["value"], 20)
 
     def test_the_log_is_compared_by_rates(self) -> None:
         self.assertEqual(self.found("log.bare_grouped")["value"], 1.2)

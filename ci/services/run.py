@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Andiron against real services: what holds with HDFS, S3, Hive and Atlas on the loopback interface.
+"""Andiron against real services: what holds with HDFS, S3, Hive, Kafka and Atlas on the loopback interface.
 
     [SERVICES_SPARK=4.0.0] ci/services/run.py [SERVICE ...]
 
@@ -26,6 +26,7 @@ if __name__ == "__main__":
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
 from services import atlas, hive, kafka, s3
+from services.kafka_checks import Checks as KafkaChecks
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -41,7 +42,7 @@ class Service:
     """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report.
 
     `server`: what starts it as processes of their own, and tells by `arguments()` where they are; `needs`: other services whose classpaths these
-    need; `classpath`: whether the program sees the service's.
+    need; `classpath`: whether the program sees the service's; `rows`: in place of a program, what gives the rows of the checks.
     """
 
     name: str
@@ -50,6 +51,11 @@ class Service:
     server: Callable[[Path, Path], contextlib.AbstractContextManager] | None = None
     needs: tuple[str, ...] = ()
     classpath: bool = True
+    rows: Callable[[Path], list[Row]] | None = None
+
+
+def kafka_rows(folder: Path) -> list[Row]:
+    return KafkaChecks(ROOT, BUILD, folder, SPARK, SCALA, VERSION).run()
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ def hive_and_kafka(build: Path, folder: Path) -> Iterator[HiveAndKafka]:
 
 SERVICES = (
     Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 25, server=hive_and_kafka, needs=("kafka",)),
+    Service("kafka", 9, rows=kafka_rows),
     Service("atlas", 14, server=atlas.with_agent, classpath=False),
 )
 
@@ -99,6 +106,9 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
     folder = BUILD / "services" / service.name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
+    if service.rows is not None:
+        rows = [{"service": service.name} | row for row in service.rows(folder)]
+        return rows, [] if len(rows) == service.checks else [f"{service.name}: {len(rows)} of {service.checks} checks reported"]
     more, variables = service.prepare(BUILD)
     environment = os.environ | {"SPARK_HOME": str(BUILD / f"spark-{SPARK}_{SCALA}"), "SPARK_LOCAL_IP": "127.0.0.1"} | variables
     wrong: list[str] = []
@@ -139,7 +149,7 @@ def main() -> int:
     if unknown:
         print(f"ci/services/run.py: no service {', '.join(sorted(unknown))}; there are {', '.join(s.name for s in SERVICES)}", file=sys.stderr)
         return 2
-    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", f"-PtestSpark={SPARK}", *classpaths(names)], cwd=ROOT, check=True)
+    subprocess.run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", f"-PtestSpark={SPARK}", "nativeCommand", *classpaths(names)], cwd=ROOT, check=True)
     started = time.monotonic()
     rows: list[Row] = []
     wrong: list[str] = []

@@ -10,6 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::metrics::{Application, Limits, MetricsSettings, ValueKind};
 use crate::report::command::{report_html, report_text, run_json};
 use crate::report::text::Colour;
+use crate::sinks::{self, SinkSettings};
 use jni::objects::{JByteArray, JByteBuffer, JObject, JString};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned};
@@ -57,6 +58,7 @@ natives! {
     figures "figures" "(J)Ljava/lang/String;",
     report "report" "(Ljava/lang/String;Ljava/lang/String;Z)Ljava/lang/String;",
     command "command" "(Ljava/lang/String;)Ljava/lang/String;",
+    check_sinks "checkSinks" "(Ljava/lang/String;)V",
     series "series" "(J)Ljava/lang/String;",
     atlas_check "atlasCheck" "(Ljava/lang/String;)V",
     atlas_start "atlasStart" "(Ljava/lang/String;Ljava/lang/String;J)J",
@@ -317,5 +319,12 @@ extern "system" fn command<'l>(
     entry(env, &this, at!(command), |env| {
         let printed = run_json(&string(env, &arguments, "arguments")?)?;
         Ok(env.new_string(printed)?)
+    })
+}
+
+extern "system" fn check_sinks<'l>(env: EnvUnowned<'l>, this: JObject<'l>, settings: JString<'l>) {
+    entry(env, &this, at!(check_sinks), |env| {
+        sinks::check(&SinkSettings::parse(&string(env, &settings, "settings")?)?)?;
+        Ok(())
     })
 }

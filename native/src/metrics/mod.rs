@@ -83,9 +83,9 @@ impl Application {
     /// that cannot be opened is told in the process's log, and the figures are kept in memory only.
     ///
     /// # Errors
-    /// [`Code::BadArgument`] for facts that are no JSON object.
+    /// [`Code::BadArgument`] for facts that are no JSON object, [`Code::BadSetting`] for a sink that this build lacks.
     pub fn start(settings: &MetricsSettings, facts: &str) -> Result<Arc<Application>> {
-        Application::start_shipping(settings, facts, sinks::of_process())
+        Application::start_shipping(settings, facts, sinks::of(&settings.sinks)?)
     }
 
     /// The same with sinks beside the log itself.

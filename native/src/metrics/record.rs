@@ -112,6 +112,7 @@ impl Record for Logged {
             let mut told = json!({
                 "sent": health.sent,
                 "retried": health.retried,
+                "failed": health.failed,
                 "behind": health.behind,
                 "dropped": health.dropped,
             });

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Code, Error, Result};
+use crate::sinks::SinkSettings;
 
 /// Limits and places. Immutable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct MetricsSettings {
     pub record_bytes: usize,
     /// How often what has changed is shipped; `None`: only when asked.
     pub ship_every: Option<Duration>,
+    /// Where events are shipped to, beside the log itself.
+    pub sinks: SinkSettings,
 }
 
 impl Default for MetricsSettings {
@@ -43,6 +46,7 @@ impl Default for MetricsSettings {
             samples: 500,
             record_bytes: 2048,
             ship_every: Some(Duration::from_secs(1)),
+            sinks: SinkSettings::default(),
         }
     }
 }
@@ -50,7 +54,8 @@ impl Default for MetricsSettings {
 impl MetricsSettings {
     /// Reads the text form. Every error is a [`Code::BadSetting`] that names the key.
     pub fn parse(text: &str) -> Result<MetricsSettings> {
-        let mut settings = MetricsSettings::default();
+        let mut settings =
+            MetricsSettings { sinks: SinkSettings::parse(text)?, ..MetricsSettings::default() };
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let (key, value) =
                 line.split_once('=').ok_or_else(|| bad(line, "a line of settings must read key=value"))?;
@@ -79,6 +84,8 @@ impl MetricsSettings {
                 self.ship_every =
                     Some(Duration::from_millis(number(key, value)?)).filter(|every| !every.is_zero());
             }
+            // The sinks'.
+            _ if key.starts_with("spark.andiron.") => {}
             _ => return Err(bad(key, "no such setting: the jar and its native library differ in version")),
         }
         Ok(())
@@ -107,7 +114,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let text = "application=app-1\nattempt=2\nrunId=nightly\nlogDir=/somewhere\nsegmentBytes=5\nretentionDays=3\n\
-                    maxBytes=6\nsamples=7\nrecordBytes=8\nshipEveryMillis=9\n";
+                    maxBytes=6\nsamples=7\nrecordBytes=8\nshipEveryMillis=9\nspark.andiron.kafka.bootstrap.servers=a:1\n";
         let expected = MetricsSettings {
             application: "app-1".into(),
             attempt: "2".into(),
@@ -119,6 +126,7 @@ mod tests {
             samples: 7,
             record_bytes: 8,
             ship_every: Some(Duration::from_millis(9)),
+            sinks: SinkSettings::of([("spark.andiron.kafka.bootstrap.servers", "a:1")]).unwrap(),
         };
         assert_eq!(MetricsSettings::parse(text).unwrap(), expected);
     }
@@ -132,6 +140,7 @@ mod tests {
             ("application=a\nsamples=100001", "samples"),
             ("application=a\ncolour=red", "colour"),
             ("nonsense", "nonsense"),
+            ("application=a\nspark.andiron.kafka.acks=1", "spark.andiron.kafka.acks"),
         ] {
             let error = MetricsSettings::parse(text).unwrap_err();
             assert_eq!(error.code(), Code::BadSetting);

@@ -203,6 +203,7 @@ fn health(latest: &Latest) -> Option<Health> {
             retried: sink.count("retried").unwrap_or(0),
             behind: sink.count("behind").unwrap_or(0),
             last_failure: sink.text("last_failure"),
+            failed: losses(&sink, "failed"),
             dropped: losses(&sink, "dropped"),
         }
     });

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::events::{self, Wanted};
 use super::reading::view;
 use super::text::Colour;
-use super::{clean, diff, format, html, text, View};
+use super::{clean, diff, format, html, properties, text, View};
 use crate::error::{Code, Error, Result};
 use crate::shiplog::{self, Found, Sequence};
-use crate::sinks::{self, Embedded};
+use crate::sinks::{self, Embedded, SinkSettings};
 
 const USAGE: &str = "\
 andiron report <application id> [--log-dir DIR] [--attempt N] [--html FILE]
@@ -19,7 +19,9 @@ andiron apps [--log-dir DIR] [--json]
                              the applications that have a log; as JSON, one a line
 andiron diff <A> <B> [--log-dir DIR]
                              how the ratios of application B differ from those of A
-andiron ship [--log-dir DIR] ship what earlier runs have left
+andiron ship [--log-dir DIR] [--properties-file FILE] [--conf KEY=VALUE ...]
+                             ship what earlier runs have left to the sinks that the settings name;
+                             FILE is a spark-defaults.conf, and KEY a setting spark.andiron.*
 andiron events <application id> [--log-dir DIR] [--attempt N] [--since SEQ] [--numbered] [--out FILE]
                              every event of its log after place SEQ, one JSON value a line, with its place before it
 
@@ -88,6 +90,8 @@ struct Arguments {
     log_dir: Option<PathBuf>,
     attempt: Option<String>,
     html: Option<PathBuf>,
+    properties: Option<PathBuf>,
+    conf: Vec<(String, String)>,
     out: Option<PathBuf>,
     since: u64,
     numbered: bool,
@@ -109,6 +113,12 @@ impl Arguments {
                 "--log-dir" => parsed.log_dir = Some(value()?.into()),
                 "--attempt" => parsed.attempt = Some(value()?),
                 "--html" => parsed.html = Some(value()?.into()),
+                "--properties-file" => parsed.properties = Some(value()?.into()),
+                "--conf" => {
+                    let given = value()?;
+                    let pair = given.split_once('=').ok_or("--conf needs KEY=VALUE")?;
+                    parsed.conf.push((pair.0.to_string(), pair.1.to_string()));
+                }
                 "--out" => parsed.out = Some(value()?.into()),
                 "--since" => {
                     let place = value()?;
@@ -155,7 +165,7 @@ impl Arguments {
             "apps" if self.json => say(out, &events::applications(&root)?),
             "apps" => say(out, &applications(&root)?),
             "events" => self.events(&root, out, err),
-            _ => ship(&root, out),
+            _ => ship(&root, &self.sinks()?, out),
         }
     }
 
@@ -170,6 +180,16 @@ impl Arguments {
             Some(file) => events::write(root, &wanted, file, err),
             None => events::print(root, &wanted, out, err),
         }
+    }
+
+    /// The sinks of the settings: `--conf` holds against the file.
+    fn sinks(&self) -> Result<SinkSettings> {
+        let mut pairs = match &self.properties {
+            Some(file) => properties::read(file)?,
+            None => Vec::new(),
+        };
+        pairs.extend(self.conf.iter().cloned());
+        SinkSettings::of(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
     }
 
     fn report(&self, root: &Path, out: &mut dyn Write, colour: Colour) -> Result<()> {
@@ -270,13 +290,17 @@ fn row(found: &Found) -> [String; 6] {
 }
 
 /// Ships what earlier runs have left, as far as there are sinks besides the log itself.
-fn ship(root: &Path, out: &mut dyn Write) -> Result<()> {
-    let mut to = sinks::of_process();
+fn ship(root: &Path, settings: &SinkSettings, out: &mut dyn Write) -> Result<()> {
+    sinks::check(settings)?;
+    let mut to = sinks::of(settings)?;
     to.push(Box::new(Embedded));
     let done = sinks::ship(root, to, false, SHIP_FOR)?;
     for (sink, health) in &done.sinks {
         let (sent, behind) = (format::some(health.sent, "event", "events"), format::count(health.behind));
         say(out, &format!("{}: {sent} sent, {behind} left\n", clean::terminal(sink, clean::NAME)))?;
+        if let Some(failure) = health.last_failure.as_ref().filter(|_| health.behind > 0) {
+            say(out, &format!("    {}\n", clean::terminal(failure, clean::LINE)))?;
+        }
     }
     for problem in &done.problems {
         say(out, &format!("not shipped: {}\n", clean::terminal(problem, clean::LINE)))?;

@@ -17,6 +17,7 @@ mod format;
 pub mod html;
 mod json;
 pub mod model;
+mod properties;
 mod reading;
 mod steps;
 pub mod text;

@@ -368,7 +368,9 @@ pub struct SinkHealth {
     pub retried: u64,
     pub behind: u64,
     pub last_failure: String,
-    /// By cause.
+    /// Calls that failed, by cause.
+    pub failed: Vec<(String, u64)>,
+    /// Events, by cause.
     pub dropped: Vec<(String, u64)>,
 }
 

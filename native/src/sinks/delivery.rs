@@ -22,7 +22,9 @@ pub struct SinkHealth {
     pub sent: u64,
     /// Calls that failed and were made again.
     pub retried: u64,
-    /// Events that the sink will never have, by cause: `refused`, `panic`.
+    /// Calls that failed, by cause.
+    pub failed: BTreeMap<&'static str, u64>,
+    /// Events that the sink will never have, by cause: `refused`, `panic`, and what the sink says.
     pub dropped: BTreeMap<&'static str, u64>,
     /// Durable events of this application that the sink has not had.
     pub behind: u64,
@@ -151,22 +153,23 @@ impl Delivery {
         loop {
             let last_try = self.line.stopping();
             let failure = match self.call(events) {
-                Ok(()) => {
-                    let mut state = self.line.lock();
-                    if state.failing {
-                        log::info!("sink {} works again", self.name);
+                Ok(()) => return self.taken(events.len()),
+                Err(ShipError::Without(left)) => {
+                    for left in &left {
+                        if let Some(event) = events.get(left.at) {
+                            self.drop_one(event, left.cause, left.why.clone());
+                        }
                     }
-                    state.failing = false;
-                    state.health.sent += events.len() as u64;
-                    return Outcome::Done;
+                    return self.taken(events.len().saturating_sub(left.len()));
                 }
                 Err(ShipError::Refused(why)) => return self.apart(events, "refused", why),
-                Err(ShipError::Retry(why)) => why,
+                Err(ShipError::Retry { cause, why }) => (cause, why),
             };
-            if failure == PANIC {
+            let (cause, failure) = failure;
+            if cause == PANIC {
                 panics += 1;
                 if panics >= MOST_PANICS {
-                    return self.apart(events, "panic", failure);
+                    return self.apart(events, PANIC, failure);
                 }
             }
             {
@@ -175,6 +178,7 @@ impl Delivery {
                     log::warn!("sink {} fails, what it misses stays in the log: {failure}", self.name);
                 }
                 state.failing = true;
+                *state.health.failed.entry(cause).or_default() += 1;
                 state.health.last_failure = Some(failure);
                 if last_try || state.abandoned {
                     return Outcome::Stopped;
@@ -187,13 +191,32 @@ impl Delivery {
         }
     }
 
+    /// The sink has so many events more.
+    fn taken(&self, events: usize) -> Outcome {
+        let mut state = self.line.lock();
+        if state.failing {
+            log::info!("sink {} works again", self.name);
+        }
+        state.failing = false;
+        state.health.sent += events as u64;
+        Outcome::Done
+    }
+
+    /// The sink will never have this event. The first of each cause is told.
+    fn drop_one(&self, event: &Event, cause: &'static str, why: String) {
+        let mut state = self.line.lock();
+        let dropped = state.health.dropped.entry(cause).or_default();
+        *dropped += 1;
+        if *dropped == 1 {
+            log::warn!("sink {} never gets {:?} {}: {why}", self.name, event.kind, event.id);
+        }
+        state.health.last_failure = Some(why);
+    }
+
     /// Ships the events of a batch one by one; drops the only one of a batch.
     fn apart(&mut self, events: &[Event], cause: &'static str, why: String) -> Outcome {
         if let [event] = events {
-            log::warn!("sink {} never gets {:?} {}: {why}", self.name, event.kind, event.id);
-            let mut state = self.line.lock();
-            *state.health.dropped.entry(cause).or_default() += 1;
-            state.health.last_failure = Some(why);
+            self.drop_one(event, cause, why);
             return Outcome::Done;
         }
         let stopped = |event: &Event| self.deliver(std::slice::from_ref(event)) == Outcome::Stopped;
@@ -208,7 +231,8 @@ impl Delivery {
         let called = catch_unwind(AssertUnwindSafe(|| self.sink.ship(events)));
         self.line.lock().calling = None;
         self.line.changed.notify_all();
-        called.unwrap_or_else(|_| Err(ShipError::Retry(PANIC.to_string())))
+        called
+            .unwrap_or_else(|_| Err(ShipError::Retry { cause: PANIC, why: "the sink panicked".to_string() }))
     }
 
     /// Between half of `pause` and all of it, so that sinks of many applications do not come back together.
@@ -220,13 +244,9 @@ impl Delivery {
     }
 }
 
-const PANIC: &str = "the sink panicked";
+const PANIC: &str = "panic";
 
 /// How far a sink has come is saved no more often than this while there is more to ship.
 pub(super) const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// The most that one call is given.
-pub(super) const MOST_EVENTS: usize = 500;
-pub(super) const MOST_BYTES: usize = 1 << 20;
-
 /// Where a log is read up to when nobody writes it.
 pub(super) const TO_THE_END: Sequence = Sequence(u64::MAX);

@@ -95,10 +95,12 @@ impl Sink for Faulty {
         let poisoned = |(id, _): &&(String, Fault)| events.iter().any(|event| event.id == *id);
         let poison = inner.poison.as_ref().filter(poisoned).map(|(_, fault)| fault.clone());
         match inner.faults.pop_front().or(poison).or_else(|| inner.always.clone()) {
-            Some(Fault::Retry) => return Err(ShipError::Retry("the sink is down".to_string())),
+            Some(Fault::Retry) => {
+                return Err(ShipError::Retry { cause: "told", why: "the sink is down".to_string() })
+            }
             Some(Fault::RetryAfterTaking) => {
                 inner.taken.extend_from_slice(events);
-                return Err(ShipError::Retry("the answer was lost".to_string()));
+                return Err(ShipError::Retry { cause: "told", why: "the answer was lost".to_string() });
             }
             Some(Fault::Refuse) => return Err(ShipError::Refused("too large".to_string())),
             Some(Fault::Panic) => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::delivery::{Delivery, Outcome, SinkHealth, MOST_BYTES, MOST_EVENTS, TO_THE_END};
+use super::delivery::{Delivery, Outcome, SinkHealth, TO_THE_END};
 use super::Sink;
 use crate::error::Result;
 use crate::shiplog::{applications, position, set_position, Claim, Event, Found, Sequence, Tail};
@@ -95,7 +95,8 @@ fn ship_one(found: &Found, deliveries: &mut [Delivery], everything: bool, replay
 fn ship_batch(folder: &Path, tail: &mut Tail, delivery: &mut Delivery) -> Result<bool> {
     let before = tail.position();
     let mut batch: Vec<Event> = Vec::new();
-    tail.read(TO_THE_END, MOST_EVENTS, MOST_BYTES, &mut batch)?;
+    let (events, bytes) = delivery.sink.most();
+    tail.read(TO_THE_END, events, bytes, &mut batch)?;
     if tail.position() == before || (!batch.is_empty() && delivery.deliver(&batch) == Outcome::Stopped) {
         return Ok(false);
     }

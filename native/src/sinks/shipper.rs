@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::delivery::{Delivery, Line, Outcome, SinkHealth, MOST_BYTES, MOST_EVENTS, SAVE_EVERY};
+use super::delivery::{Delivery, Line, Outcome, SinkHealth, SAVE_EVERY};
 use super::replay::Earlier;
 use super::Sink;
 use crate::error::{Error, Result};
@@ -120,7 +120,8 @@ impl Courier {
             let stopping = self.delivery.line.stopping();
             let durable = self.following.acknowledged();
             let before = self.tail.position();
-            let read = self.tail.read(durable, MOST_EVENTS, MOST_BYTES, &mut batch);
+            let (events, bytes) = self.delivery.sink.most();
+            let read = self.tail.read(durable, events, bytes, &mut batch);
             if let Err(error) = &read {
                 self.delivery.line.note(error.to_string());
             }

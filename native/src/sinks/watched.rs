@@ -37,7 +37,7 @@ impl Sink for Watched {
             std::thread::sleep(Duration::from_millis(20));
         }
         match self.fault().as_str() {
-            "retry" => return Err(ShipError::Retry("the sink is down".to_string())),
+            "retry" => return Err(ShipError::Retry { cause: "told", why: "the sink is down".to_string() }),
             "refuse" => return Err(ShipError::Refused("the sink takes nothing".to_string())),
             "panic" => panic!("the sink panics as it was told"),
             _ => {}
@@ -51,6 +51,6 @@ impl Sink for Watched {
         }
         let file = OpenOptions::new().create(true).append(true).open(self.folder.join("taken"));
         let taken = file.and_then(|mut file| file.write_all(lines.as_bytes()));
-        taken.map_err(|error| ShipError::Retry(error.to_string()))
+        taken.map_err(|error| ShipError::Retry { cause: "told", why: error.to_string() })
     }
 }

@@ -230,6 +230,13 @@ fn healthy(page: &mut Page, health: &Health) {
         for (cause, n) in dropped.into_iter().take(12) {
             page.raw("<span class=error>").say(&format::count(*n)).raw("</span> ").text(cause, NAME).raw(" ");
         }
+        if !sink.failed.is_empty() {
+            page.raw("<div class=quiet>calls that failed:");
+            for (cause, n) in sink.failed.iter().take(12) {
+                page.raw(" ").say(&format::count(*n)).raw(" ").text(cause, NAME);
+            }
+            page.raw("</div>");
+        }
         if !sink.last_failure.is_empty() {
             page.element("<div class=quiet>last failure: ", &sink.last_failure, "</div>");
         }

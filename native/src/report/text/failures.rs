@@ -130,13 +130,8 @@ pub(super) fn health(text: &mut Text, view: &View) {
         )));
     }
     for sink in &health.sinks {
-        let dropped: Vec<String> = sink
-            .dropped
-            .iter()
-            .filter(|(_, n)| *n > 0)
-            .map(|(cause, n)| format!("{} {}", format::count(*n), terminal(cause, NAME)))
-            .collect();
-        let dropped = if dropped.is_empty() { "none".to_string() } else { dropped.join(", ") };
+        let dropped = causes(&sink.dropped);
+        let dropped = if dropped.is_empty() { "none".to_string() } else { dropped };
         text.line(&format!(
             "  {}: {} sent, {} retried, {} behind, dropped {dropped}",
             terminal(&sink.name, NAME),
@@ -144,6 +139,9 @@ pub(super) fn health(text: &mut Text, view: &View) {
             format::count(sink.retried),
             format::count(sink.behind)
         ));
+        if !sink.failed.is_empty() {
+            text.line(&text.warn(&format!("    calls that failed: {}", causes(&sink.failed))));
+        }
         if !sink.last_failure.is_empty() {
             text.line(&text.warn(&format!("    its last failure: {}", terminal(&sink.last_failure, LINE))));
         }
@@ -156,4 +154,10 @@ pub(super) fn health(text: &mut Text, view: &View) {
         );
         text.line(&text.warn(&said));
     }
+}
+
+fn causes(counts: &[(String, u64)]) -> String {
+    let told = counts.iter().filter(|(_, n)| *n > 0).take(12);
+    let told = told.map(|(cause, n)| format!("{} {}", format::count(*n), terminal(cause, NAME)));
+    told.collect::<Vec<String>>().join(", ")
 }

@@ -164,8 +164,26 @@ object AndironConf {
     """How many events Spark keeps for Andiron's listener before it drops further ones. Dropped events make the figures of named
       |accumulators inexact, never those of steps.""")
 
-  val MetricsStopTimeout: Setting[Long] = millis("spark.andiron.metrics.stopTimeout", "10s",
+  val MetricsStopTimeout: Setting[Long] = millis("spark.andiron.metrics.stopTimeout", "5s",
     """How long the end of an application waits for its metrics to become durable. What is left is lost or shipped later, and the log says so.""")
+
+  /** What begins so is a setting of the sink that ships to Kafka. */
+  private[andiron] val KafkaPrefix = "spark.andiron.kafka."
+
+  val KafkaServers: Setting[Option[String]] = setting("spark.andiron.kafka.bootstrap.servers", "list", "none: nothing is shipped to Kafka",
+    """Brokers, as `host:port` with commas between, to which every event of the log is shipped.""")(_.getOption("spark.andiron.kafka.bootstrap.servers"))()
+
+  val KafkaMetrics: Setting[String] = setting("spark.andiron.kafka.topic.metrics", "word", "andiron.metrics.v1",
+    """Topic of everything but failures.""")(_.get("spark.andiron.kafka.topic.metrics", "andiron.metrics.v1"))()
+
+  val KafkaFailures: Setting[String] = setting("spark.andiron.kafka.topic.failures", "word", "andiron.failures.v1",
+    """Topic of failed rows and of log lines.""")(_.get("spark.andiron.kafka.topic.failures", "andiron.failures.v1"))()
+
+  val KafkaProperty: Setting[Seq[String]] = setting("spark.andiron.kafka.<property>", "any", "librdkafka's",
+    """Any other property of the client, librdkafka, as in `spark.andiron.kafka.security.protocol=SASL_SSL`. One that bears a secret is refused:
+      |`spark.andiron.kafka.<property>.file` names a file that has it, `spark.andiron.kafka.<property>.env` an environment variable. Those
+      |on which it depends that no event is lost (`acks`, `enable.idempotence`, `message.timeout.ms` and their like) cannot be set.""")(
+    MetricsFacts.ofSinks(_).map(_._1))()
 
   val AtlasUri: Setting[Option[String]] = setting("spark.andiron.atlas.uri", "URI", "none",
     """An Atlas, as `http://atlas.example:7101`, to which driver and executors publish their figures (docs/operations.md).""")(

@@ -35,6 +35,7 @@ private[andiron] final class AndironDriver extends DriverPlugin {
     if (AndironConf.Enabled.in(conf)) {
       NativeLibrary.requireJava(System.getProperty("java.specification.version"), System.getProperty("java.home"))
       AndironConf.validate(conf)
+      AndironPlugin.checkSinks(conf)
       AtlasPublisher.check(conf)
       this.context = context
       AndironPlugin.warnIfTooLarge(conf)
@@ -151,6 +152,12 @@ private[andiron] object AndironPlugin {
     else
       Some(s"${AndironConf.BudgetBytes.key} is $budget bytes, but an executor has only $room beside its heap: " +
         "raise spark.memory.offHeap.size (with spark.memory.offHeap.enabled) or spark.executor.memoryOverhead, or lower the budget")
+  }
+
+  /** Throws what Rust says against the settings of sinks. Without the library there are no sinks, as the start of the metrics tells. */
+  def checkSinks(conf: SparkConf): Unit = if (AndironConf.MetricsEnabled.in(conf) && MetricsFacts.ofSinks(conf).nonEmpty) {
+    val isLoaded = try { NativeLibrary.load(); true } catch { case _: NativeLibraryException => false }
+    if (isLoaded) NativeMetrics.checkSinks(MetricsFacts.sinks(conf))
   }
 
   /** Logs what `tooLarge` says, once for the application that runs in this process. */

@@ -7,7 +7,7 @@ import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.FileUtil
 import org.apache.spark.SparkConf
 
-import andiron.internal.{Json, LogArchive, NativeLibrary, NativeMetrics}
+import andiron.internal.{Json, LogArchive, MetricsFacts, NativeLibrary, NativeMetrics}
 
 /**
  * The command `andiron` for those who have the jar: `spark-submit --class andiron.Report <jar> report <application id> [--html <file>]`, and
@@ -41,8 +41,11 @@ object Report {
     }
   }
 
+  /** `ship` has the sinks of spark-submit's settings, and of `--conf` in its own arguments, which hold against those. */
   private def andiron(arguments: Seq[String], directory: String): Done = {
-    val all = Json.array(arguments ++ Seq("--log-dir", directory))
+    val submitted = if (arguments.contains("ship")) MetricsFacts.ofSinks(new SparkConf()) else Nil
+    val sinks = submitted.flatMap { case (key, value) => Seq("--conf", s"$key=$value") }
+    val all = Json.array(sinks ++ arguments ++ Seq("--log-dir", directory))
     val done = Json.parse(NativeMetrics.command(Json.text(all)))
     Done(done.path("status").asInt(1), done.path("out").asText(), done.path("err").asText())
   }

@@ -113,4 +113,21 @@ class SettingsSuite extends AnyFunSuite {
       assert(e.code == 116 && e.getMessage.contains(setting.key) && e.getMessage.contains(s"'$value'"), e.getMessage)
     }
   }
+
+  test("settings of Kafka that lose events, show a secret or are none stop the application") {
+    val servers = AndironConf.KafkaServers.key -> "127.0.0.1:9"
+    AndironPlugin.checkSinks(conf())
+    AndironPlugin.checkSinks(conf(servers, "spark.andiron.kafka.ssl.ca.pem.env" -> "PATH", AndironConf.MetricsEnabled.key -> "false"))
+    AndironPlugin.checkSinks(conf(servers, "spark.andiron.kafka.compression.type" -> "zstd"))
+    Seq("acks" -> "1", "sasl.password" -> "hunter2", "no.such.property" -> "1", "topic.metrics" -> "a b", "sasl.password.file" -> "/nowhere/at/all").foreach {
+      case (key, value) =>
+        val e = intercept[SettingException](AndironPlugin.checkSinks(conf(servers, s"spark.andiron.kafka.$key" -> value)))
+        assert(e.code == 116 && e.getMessage.contains(s"spark.andiron.kafka.$key") && !e.getMessage.contains("hunter2"), e.getMessage)
+    }
+  }
+
+  test("a setting of Kafka may have several lines") {
+    val settings = internal.MetricsFacts.sinks(conf("spark.andiron.kafka.x" -> "1\r\n2\\n", "spark.app.name" -> "x"))
+    assert(settings == "spark.andiron.kafka.x=1\\n2\\\\n")
+  }
 }

@@ -60,7 +60,8 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
 
   /** Shows what there is of this application in Spark's metrics system, now and as it comes. */
   def show(registry: MetricRegistry): Unit = {
-    val made = new SeriesGauges(registry, () => NativeMetrics.series(handle))
+    val number = handle // The registry shall not hold the application.
+    val made = new SeriesGauges(registry, () => NativeMetrics.series(number))
     made.refresh()
     gauges = Some(made)
   }

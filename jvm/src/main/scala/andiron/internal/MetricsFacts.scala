@@ -4,7 +4,7 @@ import java.io.File
 import java.nio.file.Paths
 
 import com.fasterxml.jackson.databind.node.ObjectNode
-import org.apache.spark.SparkContext
+import org.apache.spark.{SparkConf, SparkContext}
 
 import andiron.AndironConf
 
@@ -24,8 +24,17 @@ private[andiron] object MetricsFacts {
       "maxBytes" -> AndironConf.LogMaxBytes.in(conf),
       "samples" -> AndironConf.MetricsSamples.in(conf),
       "recordBytes" -> AndironConf.MetricsRecordBytes.in(conf))
-    all.map { case (key, value) => s"$key=$value" }.mkString("\n")
+    (all.map { case (key, value) => s"$key=$value" } :+ sinks(conf)).mkString("\n")
   }
+
+  /** Settings of sinks as `key=value` lines, in which `\\` and `\n` stand for a backslash and a line's end. Rust reads and checks them. */
+  def sinks(conf: SparkConf): String = ofSinks(conf).map { case (key, value) =>
+    s"$key=${value.replace("\\", "\\\\").replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\\n")}"
+  }.mkString("\n")
+
+  /** Settings of sinks, in the order of their keys. */
+  def ofSinks(conf: SparkConf): Seq[(String, String)] =
+    conf.getAll.filter(_._1.startsWith(AndironConf.KafkaPrefix)).sortBy(_._1).toSeq
 
   /** The body of the Application event. */
   def facts(context: SparkContext): ObjectNode = {

@@ -73,6 +73,9 @@ private[andiron] object NativeMetrics {
   /** The command `andiron` with a JSON list of arguments: its exit status, and what it prints, as JSON (`status`, `out`, `err`). */
   @native def command(arguments: String): String
 
+  /** Throws if no sinks can be made of `settings`, lines of MetricsFacts.sinks; contacts nobody. */
+  @native def checkSinks(settings: String): Unit
+
   /** Builds the exception for an error of the library, which calls it. */
   private[internal] def failure(code: Int, message: String, cause: Throwable): Throwable = AndironException.of(code, message, cause)
 }

@@ -1,0 +1,46 @@
+package andiron.bench.metrics
+
+import org.apache.spark.sql.{Encoders, SparkSession}
+
+import andiron.{Andiron, Gate, Step}
+import andiron.bench.Options
+import andiron.internal.AtlasPublisher
+
+/** An application with so many steps that it publishes as many series as it may, and what its publisher's thread takes. */
+object Publishing {
+  private val PublisherThread = "andiron-atlas"
+
+  def run(spark: SparkSession, options: Options): Seq[Map[String, Any]] = {
+    val (steps, seconds) = (options.int("steps"), options.int("seconds"))
+    val all = (0 until steps).map(i => Step(spark, s"step-$i"))
+    all.zipWithIndex.foreach { case (step, i) => count(spark, step, i, 100) }
+    Andiron.guard(Gate(all.head, maxDropRatio = 0.5))(())
+    // Every series is there from now on.
+    Thread.sleep(2000)
+    val before = cpu()
+    val begun = System.nanoTime()
+    var round = 0
+    while (System.nanoTime() - begun < seconds * 1000000000L) {
+      count(spark, all(round % steps), round, 1000)
+      round += 1
+      Thread.sleep(500)
+    }
+    val wall = System.nanoTime() - begun
+    val taken = cpu() - before
+    val figures = andiron.internal.Json.parse(AtlasPublisher.running.getOrElse(throw new IllegalStateException("nothing publishes")).figures)
+    Seq(Map("wall_s" -> wall / 1e9, "cpu_s" -> taken / 1e9, "steps" -> steps, "left_out" -> figures.path("left_out").asLong(),
+      "sent" -> figures.path("sent").asLong(), "refused" -> figures.path("refused").asLong(), "unanswered" -> figures.path("unanswered").asLong(),
+      "late" -> figures.path("late").asLong()))
+  }
+
+  private def count(spark: SparkSession, step: Step, seed: Int, rows: Long): Unit = {
+    step.map(spark.range(0, rows, 1, 2)) { n => if (n % (7 + seed % 13) == 0) throw new IllegalStateException(s"row $n") else n.longValue }(Encoders.scalaLong).collect()
+    ()
+  }
+
+  /** Of the one thread that publishes. */
+  private def cpu(): Long = ThreadCpu.all().values.filter(_._1 == PublisherThread).toSeq match {
+    case Seq((_, nanos)) => nanos
+    case found           => throw new IllegalStateException(s"${found.size} threads are called $PublisherThread")
+  }
+}

@@ -1,0 +1,169 @@
+//! The producer: what it is made of, and what its errors mean.
+
+use std::time::Duration;
+
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer};
+
+use super::reports::Reports;
+use crate::error::{Code, Error, Result};
+use crate::shiplog::Event;
+use crate::sinks::settings::{bad, KafkaSettings};
+use crate::sinks::Left;
+
+/// Why something fails: one word, by which it is counted, and a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) cause: &'static str,
+    pub(super) why: String,
+}
+
+/// The cause of failures for which no broker is there.
+pub(super) const UNREACHABLE: &str = "unreachable";
+
+/// What the user may set otherwise. Keys go to partitions as Java's producers send them.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("client.id", "andiron"),
+    ("compression.type", "lz4"),
+    ("linger.ms", "1"),
+    ("partitioner", "murmur2_random"),
+    ("log.connection.close", "false"),
+    ("socket.keepalive.enable", "true"),
+];
+
+/// What the user may not. Without a time-out a message stays with the client until its broker is back.
+const FIXED: &[(&str, &str)] =
+    &[("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", "0")];
+
+fn config(settings: &KafkaSettings) -> Result<ClientConfig> {
+    let mut config = ClientConfig::new();
+    config.set_log_level(RDKafkaLogLevel::Info);
+    for (key, value) in DEFAULTS {
+        config.set(*key, *value);
+    }
+    for (key, value) in &settings.properties {
+        config.set(key, value);
+    }
+    for (key, secret) in settings.secrets()? {
+        config.set(key, secret);
+    }
+    for (key, value) in FIXED {
+        config.set(*key, *value);
+    }
+    Ok(config)
+}
+
+/// The producer of one sink.
+pub(super) fn open(settings: &KafkaSettings) -> Result<BaseProducer<Reports>> {
+    create(&config(settings)?, settings)
+}
+
+/// Whether a producer can be made; without brokers it contacts none.
+pub(super) fn check(settings: &KafkaSettings) -> Result<()> {
+    let mut config = config(settings)?;
+    config.create_native_config().map_err(|error| refused(&error, settings))?;
+    config.remove("bootstrap.servers");
+    create(&config, settings).map(drop)
+}
+
+fn create(config: &ClientConfig, settings: &KafkaSettings) -> Result<BaseProducer<Reports>> {
+    config.create_with_context(Reports::default()).map_err(|error| refused(&error, settings))
+}
+
+/// What the client says of a setting; of a secret only that it does not take it.
+fn refused(error: &KafkaError, settings: &KafkaSettings) -> Error {
+    match error {
+        KafkaError::ClientConfig(_, said, key, _) if settings.secrets.contains_key(key) => {
+            let known = !said.starts_with("No such configuration property");
+            let why = if known { "is not what the client takes" } else { "is no property of the client" };
+            bad(key, why)
+        }
+        KafkaError::ClientConfig(_, said, key, _) => bad(key, &format!("is refused by the client: {said}")),
+        KafkaError::ClientCreation(_) if !settings.secrets.is_empty() => Error::new(
+            Code::BadSetting,
+            format!(
+                "no client can be made of spark.andiron.kafka.*: check keys, certificates and passwords ({})",
+                settings.secrets.keys().cloned().collect::<Vec<_>>().join(", ")
+            ),
+        ),
+        other => {
+            Error::new(Code::BadSetting, format!("no client can be made of spark.andiron.kafka.*: {other}"))
+        }
+    }
+}
+
+/// What the client says of itself, if it tells more than that no broker is there.
+pub(super) fn refusal(code: RDKafkaErrorCode, reason: &str) -> Option<Told> {
+    let told = |cause, what: &str| Some(Told { cause, why: format!("{what}: {reason}") });
+    match code {
+        RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => told(
+            "authentication",
+            "the brokers refuse to authenticate; check spark.andiron.kafka.sasl.* and ssl.*",
+        ),
+        RDKafkaErrorCode::SSL => {
+            told("tls", "TLS fails; check spark.andiron.kafka.ssl.* and security.protocol")
+        }
+        RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve => {
+            told(UNREACHABLE, "no broker can be reached; check spark.andiron.kafka.bootstrap.servers")
+        }
+        _ => None,
+    }
+}
+
+/// What it means that a message for `topic` failed.
+pub(super) fn told(code: RDKafkaErrorCode, topic: &str, settings: &KafkaSettings) -> Told {
+    let (cause, why) = match code {
+        RDKafkaErrorCode::UnknownTopic
+        | RDKafkaErrorCode::UnknownTopicOrPartition
+        | RDKafkaErrorCode::UnknownPartition => (
+            "topic",
+            format!("there is no topic {topic}: create it, or name another with {}", settings.names(topic)),
+        ),
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => (
+            "authorization",
+            format!("the brokers do not let this client write to {topic}: give it the right to write, idempotently"),
+        ),
+        RDKafkaErrorCode::NotEnoughReplicas | RDKafkaErrorCode::NotEnoughReplicasAfterAppend => {
+            ("replicas", format!("{topic} has fewer replicas in sync than its min.insync.replicas"))
+        }
+        other => ("broker", format!("a message for {topic} failed: {other}")),
+    };
+    Told { cause, why }
+}
+
+/// The broker answers, and takes its time.
+pub(super) fn slow() -> Told {
+    Told { cause: "slow", why: "the brokers are reached, and do not answer in time".to_string() }
+}
+
+/// Asks a broker why messages for `topic` have no answer.
+pub(super) fn ask(
+    producer: &BaseProducer<Reports>,
+    topic: &str,
+    settings: &KafkaSettings,
+    patience: Duration,
+) -> Told {
+    let answer = producer.client().fetch_metadata(Some(topic), patience);
+    // What the client has found out meanwhile.
+    producer.poll(Duration::ZERO);
+    match answer {
+        Ok(metadata) => {
+            let error = metadata.topics().first().and_then(|topic| topic.error());
+            error.map_or_else(slow, |code| told(code.into(), topic, settings))
+        }
+        Err(_) => producer.context().refusal().unwrap_or_else(|| Told {
+            cause: UNREACHABLE,
+            why: "no broker can be reached; check spark.andiron.kafka.bootstrap.servers".to_string(),
+        }),
+    }
+}
+
+/// An event whose message no broker takes.
+pub(super) fn too_large(at: usize, event: &Event) -> Left {
+    let why = format!(
+        "its message of about {} bytes is too large: raise spark.andiron.kafka.message.max.bytes and the topic's max.message.bytes",
+        event.body.len()
+    );
+    Left { at, cause: "too_large", why }
+}

@@ -1,0 +1,196 @@
+//! Events as messages of Kafka.
+//!
+//! A batch is given to the client, and the call ends when the broker has answered for each message, or has been silent
+//! for [`QUIET`]. What has not been answered stays with the client, which goes on by itself: when the batch is shipped
+//! again, only what has failed is produced again. So one producer never writes a message twice, whatever answers are
+//! lost on the way, as idempotence promises.
+
+mod client;
+mod reports;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use serde_json::Value;
+
+use self::client::Told;
+use self::reports::{Reports, State};
+use super::settings::KafkaSettings;
+use super::value::value;
+use super::{Left, ShipError, Sink};
+use crate::error::Result;
+use crate::shiplog::{Event, Kind};
+
+/// A broker that has answered nothing for so long is down, or slow. Far below the time that an application's end has.
+const QUIET: Duration = Duration::from_secs(2);
+/// The longest that one call takes though the broker answers.
+const LONGEST: Duration = Duration::from_secs(30);
+/// What asking a broker what is wrong may take.
+const ASK: Duration = Duration::from_millis(500);
+const SLICE: Duration = Duration::from_millis(50);
+
+/// The sink of one application, by one idempotent producer.
+pub struct Kafka {
+    settings: KafkaSettings,
+    producer: Option<BaseProducer<Reports>>,
+    /// The batch that has not been answered whole, by id and revision.
+    batch: Vec<(String, u64)>,
+}
+
+impl Kafka {
+    /// Nobody is contacted before the first batch.
+    pub(super) fn new(settings: KafkaSettings) -> Kafka {
+        Kafka { settings, producer: None, batch: Vec::new() }
+    }
+
+    /// Finds out whether the client takes the settings, without contacting a broker.
+    pub(super) fn check(settings: &KafkaSettings) -> Result<()> {
+        client::check(settings)
+    }
+
+    /// Gives the client what it does not have, as far as its queue has room; waits for reports until all are there, the
+    /// broker has been silent for [`QUIET`], or the call took [`LONGEST`].
+    fn deliver(&self, producer: &BaseProducer<Reports>, events: &[Event]) {
+        let reports = producer.context();
+        let end = Instant::now() + LONGEST;
+        let mut heard = (reports.arrived(), Instant::now());
+        let mut waiting = reports.waiting();
+        loop {
+            while let Some(at) = waiting.last().copied() {
+                match self.produce(producer, &events[at], reports.token(at)) {
+                    Ok(()) => reports.set(at, State::Pending),
+                    Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => break,
+                    Err(error) => {
+                        reports.settle(at, error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))
+                    }
+                }
+                waiting.pop();
+            }
+            if waiting.is_empty() && reports.pending() == 0 {
+                match reports.suspect() {
+                    Some(at) => waiting.push(at),
+                    None => return,
+                }
+                continue;
+            }
+            producer.poll(SLICE);
+            let now = Instant::now();
+            if reports.arrived() != heard.0 {
+                heard = (reports.arrived(), now);
+            }
+            if now >= end || now - heard.1 >= QUIET {
+                return;
+            }
+        }
+    }
+
+    fn produce(
+        &self,
+        producer: &BaseProducer<Reports>,
+        event: &Event,
+        token: usize,
+    ) -> std::result::Result<(), KafkaError> {
+        let value = value(event);
+        let revision = event.revision.to_string();
+        let kind = format!("{:?}", event.kind);
+        let (application, attempt) = application(event);
+        let header = |key, value| Header { key, value: Some(value) };
+        let headers = OwnedHeaders::new_with_capacity(6)
+            .insert(header("schema", "andiron.event/1"))
+            .insert(header("kind", &kind))
+            .insert(header("app_id", &application))
+            .insert(header("app_attempt", &attempt))
+            .insert(header("revision", &revision))
+            .insert(header("content-type", "application/json"));
+        let record = BaseRecord::with_opaque_to(self.settings.topic(event.kind), token)
+            .key(event.id.as_str())
+            .payload(value.as_str())
+            .headers(headers);
+        producer.send(record).map_err(|(error, _)| error)
+    }
+
+    /// Why the batch is not shipped whole: what the client last said, else what a broker says of the topic.
+    fn failure(&self, producer: &BaseProducer<Reports>, events: &[Event]) -> Told {
+        let reports = producer.context();
+        if let Some((at, code)) = reports.failure() {
+            return client::told(code, self.settings.topic(events[at].kind), &self.settings);
+        }
+        // That a broker cannot be reached may be long ago.
+        if let Some(told) = reports.refusal().filter(|told| told.cause != client::UNREACHABLE) {
+            return told;
+        }
+        let Some(topic) = reports.first_pending().map(|at| self.settings.topic(events[at].kind)) else {
+            return client::slow();
+        };
+        client::ask(producer, topic, &self.settings, ASK)
+    }
+}
+
+impl Sink for Kafka {
+    fn name(&self) -> &str {
+        "kafka"
+    }
+
+    fn most(&self) -> (usize, usize) {
+        (10_000, 4 << 20)
+    }
+
+    fn ship(&mut self, events: &[Event]) -> std::result::Result<(), ShipError> {
+        let producer = match self.producer.take() {
+            Some(producer) => producer,
+            None => {
+                self.batch.clear();
+                client::open(&self.settings).map_err(|error| ShipError::Retry {
+                    cause: "settings",
+                    why: error.message().to_string(),
+                })?
+            }
+        };
+        let known = self.batch.len() == events.len()
+            && self
+                .batch
+                .iter()
+                .zip(events)
+                .all(|((id, revision), event)| *id == event.id && *revision == event.revision);
+        if known {
+            producer.context().again();
+        } else {
+            self.batch = events.iter().map(|event| (event.id.clone(), event.revision)).collect();
+            producer.context().begin(events.len());
+        }
+        self.deliver(&producer, events);
+        let reports = producer.context();
+        if reports.is_settled() {
+            self.batch.clear();
+            let left: Vec<Left> =
+                reports.refused().into_iter().map(|at| client::too_large(at, &events[at])).collect();
+            self.producer = Some(producer);
+            return if left.is_empty() { Ok(()) } else { Err(ShipError::Without(left)) };
+        }
+        let Told { cause, why } = self.failure(&producer, events);
+        match producer.client().fatal_error() {
+            // The client does nothing more: the next call begins with another, and the whole batch.
+            Some((_, fatal)) => {
+                Err(ShipError::Retry { cause: "fatal", why: format!("the client has given up: {fatal}") })
+            }
+            None => {
+                self.producer = Some(producer);
+                Err(ShipError::Retry { cause, why })
+            }
+        }
+    }
+}
+
+/// Application id and attempt: the event's id begins with them, but that of an Application event has no attempt.
+fn application(event: &Event) -> (String, String) {
+    if event.kind == Kind::Application {
+        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
+        return (event.id.clone(), body["app_attempt"].as_str().unwrap_or_default().to_string());
+    }
+    let mut parts = event.id.split('|').map(str::to_string);
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}

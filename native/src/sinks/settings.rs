@@ -1,0 +1,325 @@
+//! The settings of sinks: `spark.andiron.kafka.*` pairs to what a sink is made of, refused by name where they are wrong.
+//!
+//! A setting that bears a secret is never taken itself, since settings are shown: it is read from where
+//! `<setting>.file` or `<setting>.env` says, and what is read stays inside the client.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::error::{Code, Error, Result};
+use crate::shiplog::Kind;
+
+const KAFKA: &str = "spark.andiron.kafka.";
+
+/// What Andiron sets itself, and what another value would cost.
+const OURS: &[(&str, &str)] = &[
+    ("acks", "Andiron waits for all replicas, or events could be lost"),
+    ("request.required.acks", "Andiron waits for all replicas, or events could be lost"),
+    ("enable.idempotence", "without it a lost answer makes duplicates"),
+    ("enable.gapless.guarantee", "the ship log already keeps every event in order"),
+    ("transactional.id", "Andiron ships without transactions"),
+    ("message.timeout.ms", "an event waits as long as its broker is away"),
+    ("delivery.timeout.ms", "an event waits as long as its broker is away"),
+    ("delivery.report.only.error", "an event counts as shipped only when its broker says so"),
+    ("plugin.library.paths", "a setting must not load code into the driver"),
+    ("metadata.broker.list", "name the brokers in spark.andiron.kafka.bootstrap.servers"),
+];
+
+/// Properties of the client that end as the pointers to secrets do.
+const FILES: &[&str] =
+    &["sasl.oauthbearer.assertion.private.key.file", "sasl.oauthbearer.assertion.jwt.template.file"];
+
+/// What the sinks of one application are made of. Holds no secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SinkSettings {
+    /// `None`: nothing is shipped to Kafka.
+    pub(super) kafka: Option<KafkaSettings>,
+}
+
+impl SinkSettings {
+    /// Reads what concerns sinks among settings of any kind; of two with one key the later holds.
+    ///
+    /// # Errors
+    /// [`Code::BadSetting`], which names the key and never says a secret.
+    pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<SinkSettings> {
+        let kafka: BTreeMap<&str, &str> = pairs
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.trim().strip_prefix(KAFKA)?, value.trim())))
+            .collect();
+        Ok(SinkSettings { kafka: if kafka.is_empty() { None } else { KafkaSettings::of(kafka)? } })
+    }
+
+    /// The same from `key=value` lines, in which `\n` stands for a line's end and `\\` for a backslash.
+    pub fn parse(lines: &str) -> Result<SinkSettings> {
+        let pairs: Vec<(String, String)> = lines
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(key, value)| (key.to_string(), whole(value)))
+            .collect();
+        SinkSettings::of(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+    }
+}
+
+fn whole(value: &str) -> String {
+    let mut characters = value.chars();
+    let mut whole = String::new();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some('n') => whole.push('\n'),
+                Some(other) => whole.push(other),
+                None => whole.push('\\'),
+            },
+            other => whole.push(other),
+        }
+    }
+    whole
+}
+
+/// Where a secret is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Secret {
+    /// A file; its last line's end does not count.
+    File(PathBuf),
+    /// A variable of the process's environment.
+    Variable(String),
+}
+
+/// What the client of Kafka is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KafkaSettings {
+    metrics: String,
+    failures: String,
+    /// The client's own properties, by their names.
+    pub(super) properties: BTreeMap<String, String>,
+    /// Where those are that are not said here.
+    pub(super) secrets: BTreeMap<String, Secret>,
+}
+
+impl KafkaSettings {
+    /// `None` without brokers; then nothing else may be set.
+    fn of(pairs: BTreeMap<&str, &str>) -> Result<Option<KafkaSettings>> {
+        let mut settings = KafkaSettings {
+            metrics: "andiron.metrics.v1".to_string(),
+            failures: "andiron.failures.v1".to_string(),
+            properties: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+        };
+        for (key, value) in pairs {
+            settings.set(key, value)?;
+        }
+        match settings.properties.get("bootstrap.servers") {
+            None => Err(bad(
+                "bootstrap.servers",
+                "is missing: name the brokers, or leave out all settings of Kafka",
+            )),
+            Some(servers) if servers.is_empty() => {
+                Err(bad("bootstrap.servers", "is empty: name the brokers"))
+            }
+            Some(_) => Ok(Some(settings)),
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        if let Some((_, why)) = OURS.iter().find(|(ours, _)| *ours == key) {
+            return Err(bad(key, &format!("cannot be set: {why}")));
+        }
+        if is_secret(key) {
+            return Err(bad(
+                key,
+                &format!(
+                    "bears a secret, and settings are shown: name the file that has it with {KAFKA}{key}.file, or \
+                     the environment variable with {KAFKA}{key}.env"
+                ),
+            ));
+        }
+        match key {
+            "topic.metrics" => self.metrics = topic(key, value)?,
+            "topic.failures" => self.failures = topic(key, value)?,
+            _ => match (key.strip_suffix(".file"), key.strip_suffix(".env")) {
+                (Some(of), _) if !FILES.contains(&key) => {
+                    self.point(of, value, Secret::File(value.into()))?
+                }
+                (_, Some(of)) => self.point(of, value, Secret::Variable(value.to_string()))?,
+                _ => drop(self.properties.insert(key.to_string(), value.to_string())),
+            },
+        }
+        Ok(())
+    }
+
+    fn point(&mut self, of: &str, value: &str, secret: Secret) -> Result<()> {
+        if value.is_empty() {
+            return Err(bad(of, "is said to be elsewhere, and not where"));
+        }
+        if OURS.iter().any(|(ours, _)| *ours == of) {
+            return Err(bad(of, "cannot be set"));
+        }
+        match self.secrets.insert(of.to_string(), secret) {
+            Some(_) => Err(bad(of, "has both a .file and an .env: leave one of them out")),
+            None => Ok(()),
+        }
+    }
+
+    /// The topic of an event.
+    pub(super) fn topic(&self, kind: Kind) -> &str {
+        match kind {
+            Kind::Failure | Kind::LogLine => &self.failures,
+            _ => &self.metrics,
+        }
+    }
+
+    /// The setting that names the topic `topic`.
+    pub(super) fn names(&self, topic: &str) -> String {
+        let which = if topic == self.metrics { "metrics" } else { "failures" };
+        format!("{KAFKA}topic.{which}")
+    }
+
+    /// The secrets, read.
+    pub(super) fn secrets(&self) -> Result<Vec<(&str, String)>> {
+        self.secrets.iter().map(|(key, secret)| Ok((key.as_str(), secret.read(key)?))).collect()
+    }
+}
+
+impl Secret {
+    fn read(&self, of: &str) -> Result<String> {
+        match self {
+            Secret::File(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    bad(&format!("{of}.file"), &format!("names {}: {error}", path.display()))
+                })?;
+                Ok(text
+                    .strip_suffix('\n')
+                    .map(|text| text.strip_suffix('\r').unwrap_or(text))
+                    .unwrap_or(&text)
+                    .to_string())
+            }
+            Secret::Variable(name) => std::env::var(name).map_err(|_| {
+                bad(&format!("{of}.env"), &format!("names {name}, which this process's environment lacks"))
+            }),
+        }
+    }
+}
+
+/// Whether the value of this property of the client must not be shown.
+pub(super) fn is_secret(key: &str) -> bool {
+    let shown = [".location", ".url", ".file", ".env", ".path", ".ms", ".scope", ".name", ".username"];
+    if shown.iter().any(|end| key.ends_with(end)) {
+        return false;
+    }
+    let key = key.to_ascii_lowercase();
+    let words = ["password", "passphrase", "secret", "jaas", "token", "credential", "private", "ssl.key.pem"];
+    words.iter().any(|word| key.contains(word))
+        || ["ssl_key", "sasl.oauthbearer.config"].contains(&key.as_str())
+}
+
+pub(super) fn bad(key: &str, why: &str) -> Error {
+    Error::new(Code::BadSetting, format!("{KAFKA}{key} {why}"))
+}
+
+fn topic(key: &str, value: &str) -> Result<String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if value.is_empty() || value.len() > 249 || [".", ".."].contains(&value) || !value.bytes().all(fits) {
+        return Err(bad(
+            key,
+            &format!(
+                "is {value:?}: a topic's name has 1 to 249 letters, digits, dots, dashes and underscores"
+            ),
+        ));
+    }
+    Ok(value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[(&str, &str)]) -> Result<Option<KafkaSettings>> {
+        let all: Vec<(String, &str)> =
+            pairs.iter().map(|(key, value)| (format!("{KAFKA}{key}"), *value)).collect();
+        Ok(SinkSettings::of(all.iter().map(|(key, value)| (key.as_str(), *value)))?.kafka)
+    }
+
+    #[test]
+    fn properties_pass_and_the_topics_have_names() {
+        assert_eq!(SinkSettings::of([("spark.app.name", "x")]).unwrap(), SinkSettings::default());
+        let kafka = of(&[("bootstrap.servers", " a:1,b:2 "), ("compression.type", "zstd")]).unwrap().unwrap();
+        assert_eq!(kafka.properties["bootstrap.servers"], "a:1,b:2");
+        assert_eq!(kafka.properties["compression.type"], "zstd");
+        let topics: Vec<&str> = Kind::ALL.iter().map(|kind| kafka.topic(*kind)).collect();
+        let (metrics, failures) = ("andiron.metrics.v1", "andiron.failures.v1");
+        let expected = [metrics, metrics, failures, metrics, metrics, metrics, metrics, failures, metrics];
+        assert_eq!(topics, expected);
+        let other = of(&[("bootstrap.servers", "a"), ("topic.metrics", "m"), ("topic.failures", "f")]);
+        let other = other.unwrap().unwrap();
+        assert_eq!((other.topic(Kind::Stage), other.topic(Kind::LogLine)), ("m", "f"));
+        assert_eq!(other.names("f"), "spark.andiron.kafka.topic.failures");
+    }
+
+    #[test]
+    fn lines_carry_ends_of_lines() {
+        let lines = "application=a\nspark.andiron.kafka.bootstrap.servers=a=b\nspark.andiron.kafka.ssl.ca.pem=1\\n2\\\\n";
+        let kafka = SinkSettings::parse(lines).unwrap().kafka.unwrap();
+        assert_eq!(kafka.properties["bootstrap.servers"], "a=b");
+        assert_eq!(kafka.properties["ssl.ca.pem"], "1\n2\\n");
+    }
+
+    #[test]
+    fn what_would_lose_events_or_show_a_secret_is_refused_by_name() {
+        for (key, value) in [
+            ("acks", "1"),
+            ("enable.idempotence", "false"),
+            ("message.timeout.ms", "1"),
+            ("transactional.id", "x"),
+            ("plugin.library.paths", "/x.so"),
+            ("sasl.password", "hunter2"),
+            ("ssl.key.password", "hunter2"),
+            ("ssl.keystore.password", "hunter2"),
+            ("ssl.key.pem", "hunter2"),
+            ("sasl.oauthbearer.client.secret", "hunter2"),
+            ("sasl.oauthbearer.config", "hunter2"),
+            ("sasl.jaas.config", "hunter2"),
+            ("sasl.oauthbearer.assertion.private.key.passphrase", "hunter2"),
+            ("topic.metrics", "a b"),
+            ("topic.failures", ".."),
+            ("sasl.password.env", ""),
+            ("acks.env", "X"),
+        ] {
+            let error = of(&[("bootstrap.servers", "a:1"), (key, value)]).unwrap_err();
+            assert_eq!(error.code(), Code::BadSetting);
+            let named = key.trim_end_matches(".env");
+            assert!(error.message().contains(named) && !error.message().contains("hunter2"), "{error}");
+            if value == "hunter2" {
+                assert!(error.message().contains(&format!("{KAFKA}{key}.file")), "{error}");
+            }
+        }
+        let shown =
+            ["sasl.username", "ssl.key.location", "sasl.oauthbearer.token.endpoint.url", "ssl.ca.pem"];
+        shown.iter().for_each(|key| assert!(!is_secret(key), "{key}"));
+        let error = of(&[("topic.metrics", "m")]).unwrap_err();
+        assert!(error.message().contains("bootstrap.servers"), "{error}");
+    }
+
+    #[test]
+    fn secrets_come_from_files_and_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "hunter2\n").unwrap();
+        let path = file.to_str().unwrap();
+        let pairs =
+            [("bootstrap.servers", "a"), ("sasl.password.file", path), ("ssl.key.password.env", "PATH")];
+        let kafka = of(&pairs).unwrap().unwrap();
+        let read = kafka.secrets().unwrap();
+        assert_eq!(read[0], ("sasl.password", "hunter2".to_string()));
+        assert_eq!(read[1], ("ssl.key.password", std::env::var("PATH").unwrap()));
+        assert!(!format!("{kafka:?}").contains("hunter2"));
+        let both = of(&[("bootstrap.servers", "a"), ("x.file", "1"), ("x.env", "1")]).unwrap_err();
+        assert!(both.message().contains("both"), "{both}");
+        for (key, value, named) in
+            [("x.file", "/nowhere/at/all", "/nowhere"), ("x.env", "NO_SUCH_1", "NO_SUCH_1")]
+        {
+            let error =
+                of(&[("bootstrap.servers", "a"), (key, value)]).unwrap().unwrap().secrets().unwrap_err();
+            assert!(error.message().contains(named) && error.message().contains(key), "{error}");
+        }
+    }
+}
