@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
 SPARK, SCALA, VERSION = os.environ.get("SERVICES_SPARK", FACTS["sparkVersion"]), FACTS["scalaVersion"], FACTS["version"]
-TIMEOUT_S = 1200
+TIMEOUT_S = 2400
 
 Row = dict[str, object]
 

@@ -2,11 +2,7 @@ package andiron.services
 
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
-import java.util.Properties
 import java.util.concurrent.TimeUnit
-
-import org.apache.kafka.clients.producer.{KafkaProducer, ProducerRecord}
-import org.apache.kafka.common.serialization.ByteArraySerializer
 
 /** `andiron.hive.Ingest` as users start it, by spark-submit in a process of its own, and topics to feed it. */
 final class Ingests(folder: Path, option: Map[String, String]) {
@@ -78,14 +74,6 @@ final class Ingests(folder: Path, option: Map[String, String]) {
       "--checkpoint", folder.resolve(s"checkpoints/$checkpoint").toString) ++ more
 
   /** Sends messages, each a key and a value, and waits until the broker has them. */
-  def send(topic: String, messages: Iterable[(Array[Byte], Array[Byte])]): Unit = {
-    val settings = new Properties
-    settings.put("bootstrap.servers", option("kafka"))
-    settings.put("acks", "all")
-    settings.put("linger.ms", "5")
-    settings.put("max.request.size", "4194304")
-    val producer = new KafkaProducer(settings, new ByteArraySerializer, new ByteArraySerializer)
-    try messages.map { case (key, value) => producer.send(new ProducerRecord(topic, key, value)) }.toVector.foreach(_.get(60, TimeUnit.SECONDS))
-    finally producer.close()
-  }
+  def send(topic: String, messages: Seq[(Array[Byte], Array[Byte])]): Unit =
+    Topics.send(option("kafka"), topic, messages.map(_._1).toArray, messages.map(_._2).toArray)
 }
