@@ -167,7 +167,7 @@ class Checks:
             require(message["headers"] == headers and message["key"] == value["event_id"], f"{message['headers']} of {message['key']}")
             require((message["topic"] == FAILURES) == (value["kind"] in ("Failure", "LogLine")), f"{value['kind']} in {message['topic']}")
             arrived[value["event_id"], value["revision"]] = value
-        logged = [json.loads(line) for application in applications for line in place.andiron("events", application).splitlines()]
+        logged = [json.loads(line) for application in applications for line in place.andiron("events", application).split("\n") if line]
         missing = [value for value in logged if (value["event_id"], value["revision"]) not in arrived]
         require(logged and len(missing) == least_missing, f"{len(missing)} of {len(logged)} events are missing: {missing[:3]}")
         different = [value for value in logged if value not in missing and arrived[value["event_id"], value["revision"]] != value]
@@ -176,7 +176,7 @@ class Checks:
         return {"events": len(logged), "duplicates": len(messages) - len(arrived)}
 
     def _health(self, place: Place, application: str) -> Facts:
-        values = [json.loads(line) for line in place.andiron("events", application).splitlines()]
+        values = [json.loads(line) for line in place.andiron("events", application).split("\n") if line]
         return next(value for value in reversed(values) if value["kind"] == "Health")["sinks"]["kafka"]
 
     def down_at_start(self, place: Place) -> Facts:
@@ -306,7 +306,7 @@ class Checks:
                 require(all(messages == different for messages, different in counts), f"duplicates: {counts}")
                 place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers=127.0.0.1:{cutter.port}")
                 arrived = {(message["key"], json.loads(str(message["value"]))["revision"]) for topic in TOPICS for message in broker.messages(topic)}
-                logged = [json.loads(line) for line in place.andiron("events", app.id).splitlines()]
+                logged = [json.loads(line) for line in place.andiron("events", app.id).split("\n") if line]
                 missing = [value for value in logged if (value["event_id"], value["revision"]) not in arrived]
                 require(not missing, f"{len(missing)} events are missing")
                 return {"swallowed": cutter.cuts, "events": len(logged), "messages": sum(messages for messages, _ in counts)}
