@@ -32,7 +32,7 @@ Facts = dict[str, object]
 
 def rate(broker: kafka.Broker) -> Facts:
     """Of the sink and of a bare producer with the same settings and messages, in turns."""
-    command = ["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--bench", "kafka"]
+    command = ["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", "tls", "--bench", "kafka"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {"BENCH_KAFKA_SERVERS": broker.address}, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

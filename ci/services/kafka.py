@@ -54,8 +54,7 @@ class Broker:
         out = next(path.parent for path in sorted(build.glob("scala-*/services")) if (path / "kafka.classpath").exists())
         jars = [*(out / "services/kafka.classpath").read_text().split(), *map(str, sorted((out / "libs").glob("andiron-services_*.jar")))]
         java = os.environ.get("JAVA_HOME", "")
-        self._java = [f"{java}/bin/java" if java else "java", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                      "-Dorg.apache.logging.log4j.level=INFO", "-cp", ":".join(jars)]
+        self._java = [f"{java}/bin/java" if java else "java", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", ":".join(jars)]
         self.port, sasl = free_port(), free_port()
         self.address, self.sasl_address = f"127.0.0.1:{self.port}", f"127.0.0.1:{sasl}"
         settings = folder / "server.properties"
@@ -63,7 +62,7 @@ class Broker:
         settings.write_text(text + "".join(f"{key}={value}\n" for key, value in (more or {}).items()))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         subprocess.run([*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)], check=True, capture_output=True)
-        self._server = Server([*self._java, "kafka.Kafka", str(settings)], folder / "kafka.log", r"Kafka Server started")
+        self._server = Server([*self._java, "-Dorg.apache.logging.log4j.level=INFO", "kafka.Kafka", str(settings)], folder / "kafka.log", r"Kafka Server started")
 
     @property
     def pid(self) -> int:
@@ -90,7 +89,7 @@ class Broker:
 
     def messages(self, topic: str) -> list[dict[str, object]]:
         """Every message of a topic: `partition`, `offset`, `key`, `value`, `headers`; none of a topic that is not there."""
-        return [json.loads(line) for line in self._tool("read", topic).splitlines()]
+        return [json.loads(line) for line in self._tool("read", topic).split("\n") if line]
 
     def counts(self, topic: str) -> tuple[int, int]:
         """How many messages a topic has, and how many different pairs of key and header `revision`."""
@@ -98,7 +97,7 @@ class Broker:
         return int(messages), int(different)
 
     def _tool(self, *arguments: str) -> str:
-        command = [*self._java, "andiron.services.KafkaTool", self.address, *arguments]
+        command = [*self._java, "-Dorg.apache.logging.log4j.level=OFF", "andiron.services.KafkaTool", self.address, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"KafkaTool {' '.join(arguments)}: {done.stderr[-2000:]}")

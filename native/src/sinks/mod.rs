@@ -24,6 +24,7 @@ pub mod faulty;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod replay;
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only the client reads all of it"))]
 mod settings;
 mod shipper;
 #[cfg(test)]
