@@ -66,14 +66,16 @@ private[andiron] final class AndironDriver extends DriverPlugin {
 
   override def shutdown(): Unit = guard("publish the last figures to Atlas")(atlas.foreach(_.close()))
 
-  /** null for anything that is not an executor's report. */
+  /** null for anything that is not an executor's report, and for its last one: nobody waits for that answer, and Spark would warn of it. */
   override def receive(message: Any): AnyRef = message match {
     case Array(LogWatch.Tag, lines @ _*) =>
       MetricsApplication.running.foreach(metrics => lines.foreach(line => metrics.logLine(line.toString)))
       null
     case _ =>
       ExecutorReport.of(message) match {
-        case Some(report) if reports != null => guard.value[AnyRef]("receive a report", null)(reports.receive(report).message)
+        case Some(report) if reports != null =>
+          val answer = guard.value[AnyRef]("receive a report", null)(reports.receive(report).message)
+          if (report.isLast) null else answer
         case _                               => null
       }
   }
