@@ -35,19 +35,21 @@ MACH_MAGIC, MACH_ARM64, MACH_DYLIB = 0xFEEDFACF, 0x0100000C, 6
 
 @dataclass(frozen=True)
 class Platform:
-    """One entry of the jar. `linked` is the target as the linker is told it; `features` are those of the crate."""
+    """One entry of the jar. `linked` is the target as the linker is told it, `zig` as zig's C compiler is; `kafka`: whether it has the sink."""
 
     name: str
     target: str
     linked: str
+    zig: str
     file: str
-    features: tuple[str, ...] = ()
+    kafka: bool
 
 
+# librdkafka's configure runs what it compiles: on this machine that is Linux on x86_64 only.
 PLATFORMS = (
-    Platform("linux-x86_64", "x86_64-unknown-linux-gnu", "x86_64-unknown-linux-gnu.2.17", "libandiron.so"),
-    Platform("linux-aarch64", "aarch64-unknown-linux-gnu", "aarch64-unknown-linux-gnu.2.17", "libandiron.so"),
-    Platform("macos-aarch64", "aarch64-apple-darwin", "aarch64-apple-darwin", "libandiron.dylib"),
+    Platform("linux-x86_64", "x86_64-unknown-linux-gnu", "x86_64-unknown-linux-gnu.2.17", "x86_64-linux-gnu.2.17", "libandiron.so", True),
+    Platform("linux-aarch64", "aarch64-unknown-linux-gnu", "aarch64-unknown-linux-gnu.2.17", "aarch64-linux-gnu.2.17", "libandiron.so", False),
+    Platform("macos-aarch64", "aarch64-apple-darwin", "aarch64-apple-darwin", "aarch64-macos", "libandiron.dylib", False),
 )
 
 
@@ -68,6 +70,19 @@ def packages() -> Path:
     return folder
 
 
+def tools(platform: Platform, python: Path) -> dict[str, str]:
+    """What librdkafka's own build is to use in place of the host's compiler, with which it would find a newer libc."""
+    folder = python / "tools" / platform.name
+    folder.mkdir(parents=True, exist_ok=True)
+    variables = {"LDFLAGS": "-Wl,--undefined-version"}
+    for variable, words in (("CC", f"cc -target {platform.zig}"), ("AR", "ar"), ("RANLIB", "ranlib")):
+        tool = folder / variable.lower()
+        tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m ziglang {words} "$@"\n')
+        tool.chmod(0o755)
+        variables[variable] = str(tool)
+    return variables
+
+
 def build(platform: Platform, build_id: str, python: Path) -> Path:
     """The library, without what only a debugger reads."""
     subprocess.run(["rustup", "target", "add", platform.target], check=True, stderr=subprocess.DEVNULL)
@@ -78,8 +93,10 @@ def build(platform: Platform, build_id: str, python: Path) -> Path:
     if platform.name.startswith("linux"):
         environment["CARGO_PROFILE_RELEASE_STRIP"] = "debuginfo"
     options = ["--locked", "--release", "-p", "andiron", "--lib", "--target", platform.linked]
-    if platform.features:
-        options += ["--features", ",".join(platform.features)]
+    if platform.kafka:
+        environment |= tools(platform, python)
+    else:
+        options.append("--no-default-features")
     subprocess.run(["cargo-zigbuild", "zigbuild", *options], cwd=ROOT, env=environment, check=True)
     built = ROOT / "target/natives" / platform.target / "release" / platform.file
     stem, ending = platform.file.split(".")
