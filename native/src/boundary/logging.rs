@@ -48,7 +48,8 @@ pub(super) fn install(env: &mut Env<'_>) -> jni::errors::Result<()> {
 impl Slf4j {
     fn write(&self, record: &Record<'_>) -> jni::errors::Result<()> {
         let text = record.args().to_string();
-        self.vm.attach_current_thread(|env| -> jni::errors::Result<()> {
+        // For this call only: the JVM's end waits for every thread that stays attached.
+        self.vm.attach_current_thread_for_scope(|env| -> jni::errors::Result<()> {
             // A pending exception belongs to the caller, and no call into the JVM is allowed under it.
             if env.exception_check() {
                 LOST.fetch_add(1, Ordering::Relaxed);

@@ -20,6 +20,11 @@ const OURS: &[(&str, &str)] = &[
     ("transactional.id", "Andiron ships without transactions"),
     ("message.timeout.ms", "an event waits as long as its broker is away"),
     ("delivery.timeout.ms", "an event waits as long as its broker is away"),
+    ("retries", "a message that the client gives up and Andiron produces again could be there twice"),
+    (
+        "message.send.max.retries",
+        "a message that the client gives up and Andiron produces again could be there twice",
+    ),
     ("delivery.report.only.error", "an event counts as shipped only when its broker says so"),
     ("plugin.library.paths", "a setting must not load code into the driver"),
     ("metadata.broker.list", "name the brokers in spark.andiron.kafka.bootstrap.servers"),

@@ -157,7 +157,10 @@ impl Courier {
                 self.delivery.line.sleep(IDLE);
             }
         }
-        self.delivery.line.end();
+        // What the sink has of its own, threads too, goes before anybody hears that it has ended.
+        let line = Arc::clone(&self.delivery.line);
+        drop(self);
+        line.end();
     }
 
     fn save(&mut self, reached: Sequence) {

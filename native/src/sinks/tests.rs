@@ -160,10 +160,10 @@ fn a_call_that_hung_before_the_stop_is_not_waited_for() {
     let (log, shipper) = start(&root, "app-1", &[("hangs", &faults)]);
     append(&log, 0..1);
     until("the sink hangs", || faults.calls() == 1);
-    std::thread::sleep(Duration::from_millis(300));
+    std::thread::sleep(Duration::from_secs(4));
     let began = Instant::now();
-    assert_eq!(shipper.stop(Duration::from_millis(300)), ["hangs"]);
-    assert!(began.elapsed() < Duration::from_millis(200), "{:?}", began.elapsed());
+    assert_eq!(shipper.stop(Duration::from_secs(4)), ["hangs"]);
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     faults.open();
 }
 

@@ -203,6 +203,7 @@ impl Work {
             Way::Agent(agent) => datagrams(&points, self.settings.step, agent.most_bytes()),
         };
         for (body, points) in &batches {
+            let end = self.shared.stop().map_or(end, |stop| end.min(stop));
             if Instant::now() >= end {
                 self.shared.count(|health| health.late += points);
             } else {

@@ -150,7 +150,9 @@ impl Inner {
 /// Where an event is whose message the client gives back.
 fn of(code: RDKafkaErrorCode) -> State {
     match code {
-        RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidRecord => State::Refused,
+        RDKafkaErrorCode::MessageSizeTooLarge
+        | RDKafkaErrorCode::MessageBatchTooLarge
+        | RDKafkaErrorCode::InvalidRecord => State::Refused,
         other => State::Failed(other),
     }
 }

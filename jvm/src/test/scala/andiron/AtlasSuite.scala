@@ -58,15 +58,15 @@ class AtlasSuite extends AnyFunSuite with BeforeAndAfterAll {
       val common = bodies.peek().path("tags")
       val expected = Seq("job" -> "andiron-test", "role" -> "driver", "executor" -> "driver", "team" -> "features")
       assert(expected.forall { case (key, value) => common.path(key).asText() == value }, common.toString)
-      assert(last("andiron.step.in").exists { case (tags, value) => tags.path("step").asText() == "history" && value == 100 })
-      assert(Json.parse(AtlasPublisher.running.get.figures).path("sent").asLong() > 0)
+      eventually(s"published: $bodies", 60)(last("andiron.step.in").exists { case (tags, value) => tags.path("step").asText() == "history" && value == 100 })
+      eventually("nothing is sent", 60)(Json.parse(AtlasPublisher.running.get.figures).path("sent").asLong() > 0)
     }
   }
 
   test("an application that is shorter than a step publishes when it ends") {
     bodies.clear()
     withMetrics("local[2]", uri, AndironConf.AtlasStep.key -> "1h")(count)
-    assert(last("andiron.step.dropped").exists(_._2 == 10), bodies.toString)
+    eventually(s"published: $bodies", 60)(last("andiron.step.dropped").exists(_._2 == 10))
   }
 
   test("a setting that cannot be published by stops the application at its start, and is named") {

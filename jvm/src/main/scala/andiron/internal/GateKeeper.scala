@@ -84,7 +84,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
 
   private def look(): Unit = gates.forEach { gate =>
     if (gate.maxDropped < Long.MaxValue && !failed.containsKey(gate))
-      GateException.of(gate.step.name, Json.parse(application.judge(gate.step.name, gate.limits("early", None, None)))).foreach { e =>
+      GateException.of(gate.step.name, Json.parse(application.watch(gate.step.name, gate.limits("early", None, None)))).foreach { e =>
         failed.put(gate, e)
         gate.step.lastStage.foreach(stage => MetricsInternals.cancelStage(application.context, stage, GateKeeper.Reason + e.getMessage))
       }

@@ -55,7 +55,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     site.foreach(s => node.put("site", s.label).put("site_id", s.id))
     node.set[ObjectNode]("counters", Json.array(counters))
     send(EventKind.StepDeclared, node)
-    gauges.foreach(_.refresh())
+    if (site.isEmpty) gauges.foreach(_.refresh())
   }
 
   /** Shows what there is of this application in Spark's metrics system, now and as it comes. */
@@ -72,10 +72,13 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
 
   /** Rust's verdict on a step. */
   def judge(step: String, limits: String): String = {
-    val verdict = NativeMetrics.judge(handle, step, limits)
+    val verdict = watch(step, limits)
     gauges.foreach(_.refresh())
     verdict
   }
+
+  /** The same while a job runs, several times a second: what passes is no figure. */
+  def watch(step: String, limits: String): String = NativeMetrics.judge(handle, step, limits)
 
   /** The report so far, as text or as an HTML page. */
   def report(html: Boolean): String = {

@@ -2,6 +2,7 @@ package org.apache.spark.andiron
 
 import java.nio.ByteBuffer
 
+import org.apache.spark.SparkFirehoseListener
 import org.apache.spark.scheduler._
 import org.apache.spark.sql.execution.ui.{SparkListenerSQLAdaptiveExecutionUpdate, SparkListenerSQLExecutionEnd, SparkListenerSQLExecutionStart}
 
@@ -26,20 +27,38 @@ trait MetricsEvents {
 }
 
 /**
- * Copies what Spark tells into `events` and returns. While more events wait in the queue, ends of tasks are handed over together, always
- * before an event of another kind. Nothing is thrown: Spark swallows some errors, stops the application for others, and
- * removes a listener that leaves its thread interrupted.
+ * Copies what Spark tells into `events` and returns. While more events wait in the queue, ends of tasks are handed over together: before an
+ * event of another kind that is handed over, and before the thread waits for the next event at the latest. Nothing is thrown: Spark swallows some
+ * errors, stops the application for others, and removes a listener that leaves its thread interrupted.
  *
  * @param gathering of the events of this listener's queue; None where it has none of its own
  */
-final class MetricsListener(events: MetricsEvents, gathering: Option[Gathering] = None) extends SparkListener {
+final class MetricsListener(events: MetricsEvents, gathering: Option[Gathering] = None) extends SparkFirehoseListener {
   private val packer = new TaskEndPacker(events.accumulator)
 
-  override def onTaskEnd(event: SparkListenerTaskEnd): Unit = onlyGuarded("note the end of a task") {
-    packer.pack(event)
-    val more = gathering.exists(_.more)
-    if (!more || packer.length >= MetricsListener.MostBytes) handOver()
-    if (!more) gathering.foreach(_.rest())
+  override def onEvent(event: SparkListenerEvent): Unit = event match {
+    case end: SparkListenerTaskEnd                       => guarded("note the end of a task")(taskEnd(end))
+    case stage: SparkListenerStageSubmitted              => inOrder("note a stage")(events.stageSubmitted(stage.stageInfo, execution(stage.properties)))
+    case stage: SparkListenerStageCompleted              => inOrder("note the end of a stage")(events.stageCompleted(stage.stageInfo))
+    case job: SparkListenerJobStart                      => inOrder("note a job")(events.jobStart(job, execution(job.properties)))
+    case job: SparkListenerJobEnd                        => inOrder("note the end of a job")(events.jobEnd(job))
+    case end: SparkListenerApplicationEnd                => inOrder("end the metrics")(events.applicationEnd(end))
+    case sentinel: MetricsSentinel                       => inOrder("note an event")(events.sentinel(sentinel.number))
+    case start: SparkListenerSQLExecutionStart           => inOrder("note an event")(events.executionStart(start))
+    case update: SparkListenerSQLAdaptiveExecutionUpdate => inOrder("note an event")(events.executionUpdate(update))
+    case end: SparkListenerSQLExecutionEnd               => inOrder("note an event")(events.executionEnd(end))
+    case _                                               => if (packer.length > 0 && !more) guarded("note the ends of tasks")(handOver())
+  }
+
+  private def more: Boolean = gathering.exists(_.more)
+
+  private def taskEnd(event: SparkListenerTaskEnd): Unit = {
+    val waits =
+      try {
+        packer.pack(event)
+        more
+      } finally if (packer.length >= MetricsListener.MostBytes || !more) handOver()
+    if (!waits) gathering.foreach(_.rest())
   }
 
   private def handOver(): Unit = {
@@ -49,37 +68,16 @@ final class MetricsListener(events: MetricsEvents, gathering: Option[Gathering] 
       finally packer.clear()
   }
 
-  override def onStageSubmitted(event: SparkListenerStageSubmitted): Unit =
-    guarded("note a stage")(events.stageSubmitted(event.stageInfo, execution(event.properties)))
-
-  override def onStageCompleted(event: SparkListenerStageCompleted): Unit = guarded("note the end of a stage")(events.stageCompleted(event.stageInfo))
-
-  override def onJobStart(event: SparkListenerJobStart): Unit = guarded("note a job")(events.jobStart(event, execution(event.properties)))
-
-  override def onJobEnd(event: SparkListenerJobEnd): Unit = guarded("note the end of a job")(events.jobEnd(event))
-
-  override def onApplicationEnd(event: SparkListenerApplicationEnd): Unit = guarded("end the metrics")(events.applicationEnd(event))
-
-  override def onOtherEvent(event: SparkListenerEvent): Unit = guarded("note an event") {
-    event match {
-      case sentinel: MetricsSentinel                       => events.sentinel(sentinel.number)
-      case start: SparkListenerSQLExecutionStart           => events.executionStart(start)
-      case update: SparkListenerSQLAdaptiveExecutionUpdate => events.executionUpdate(update)
-      case end: SparkListenerSQLExecutionEnd               => events.executionEnd(end)
-      case _                                               =>
-    }
-  }
-
   private def execution(properties: java.util.Properties): Option[Long] =
     Option(properties).flatMap(p => Option(p.getProperty("spark.sql.execution.id"))).map(_.toLong)
 
-  private def guarded(what: String)(action: => Unit): Unit = {
-    if (packer.length > 0) onlyGuarded("note the ends of tasks")(handOver())
-    onlyGuarded(what)(action)
+  private def inOrder(what: String)(action: => Unit): Unit = {
+    if (packer.length > 0) guarded("note the ends of tasks")(handOver())
+    guarded(what)(action)
   }
 
   // An interrupt has nobody else to go to: the thread belongs to this listener's queue.
-  private def onlyGuarded(what: String)(action: => Unit): Unit =
+  private def guarded(what: String)(action: => Unit): Unit =
     try action
     catch {
       case t: Throwable =>

@@ -46,12 +46,12 @@ class TaskEndsSuite extends AnyFunSuite {
     override def stageSubmitted(stage: StageInfo, executionId: Option[Long]): Unit = ()
     override def stageCompleted(stage: StageInfo): Unit = ()
     override def jobStart(event: SparkListenerJobStart, executionId: Option[Long]): Unit = ()
-    override def jobEnd(event: SparkListenerJobEnd): Unit = ()
+    override def jobEnd(event: SparkListenerJobEnd): Unit = order += "job end"
     override def executionStart(event: SparkListenerSQLExecutionStart): Unit = ()
     override def executionUpdate(event: SparkListenerSQLAdaptiveExecutionUpdate): Unit = ()
     override def executionEnd(event: SparkListenerSQLExecutionEnd): Unit = ()
     override def sentinel(number: Long): Unit = order += s"sentinel $number"
-    override def applicationEnd(event: SparkListenerApplicationEnd): Unit = order += "application end"
+    override def applicationEnd(event: SparkListenerApplicationEnd): Unit = ()
     override def failed(what: String, error: Throwable): Unit = order += s"failed ${error.getMessage}"
   }
 
@@ -83,8 +83,19 @@ class TaskEndsSuite extends AnyFunSuite {
     listener.onTaskEnd(end(0))
     listener.onOtherEvent(MetricsSentinel(7))
     listener.onTaskEnd(end(1))
-    listener.onApplicationEnd(SparkListenerApplicationEnd(1L))
-    assert(told.order == Seq("accumulator 0", "ends 0", "sentinel 7", "ends 1", "application end"))
+    listener.onJobEnd(SparkListenerJobEnd(0, 1L, JobSucceeded))
+    assert(told.order == Seq("accumulator 0", "ends 0", "sentinel 7", "ends 1", "job end"))
+  }
+
+  test("none stays behind when what waited is an event that nobody notes") {
+    val (told, waiting) = (new Told, new Waiting(1))
+    val listener = new MetricsListener(told, Some(new Gathering(0, Some(waiting))))
+    listener.onTaskEnd(end(0))
+    listener.onTaskStart(SparkListenerTaskStart(0, 0, end(1).taskInfo))
+    assert(told.order == Seq("accumulator 0"))
+    waiting.count = 0
+    listener.onTaskStart(SparkListenerTaskStart(0, 0, end(2).taskInfo))
+    assert(told.order == Seq("accumulator 0", "ends 0"))
   }
 
   test("where Spark does not tell what waits, each is handed over at once") {
