@@ -22,6 +22,8 @@ else
     missing+=("a JDK 17 instead of Java $major: set JAVA_HOME, or apt-get install openjdk-17-jdk-headless")
   fi
 fi
+# OpenSSL's own build, which the shipped library's TLS needs, is written in it.
+perl -MFindBin -MIPC::Cmd -e 1 2>/dev/null || missing+=("apt-get install perl")
 python3 -m pip --version >/dev/null 2>&1 || missing+=("apt-get install python3-pip")
 if [ ${#missing[@]} -gt 0 ]; then
   echo "setup: please install:" >&2
