@@ -1,7 +1,7 @@
 package andiron.bench.metrics
 
 import org.apache.spark.andiron.{BenchBus, BenchListeners, Gathering, MetricsInternals, MetricsListener}
-import org.apache.spark.scheduler.{SparkListenerInterface, SparkListenerTaskEnd}
+import org.apache.spark.scheduler.SparkListenerTaskEnd
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.util.LongAccumulator
 
@@ -41,16 +41,16 @@ private final class Listeners(spark: SparkSession, accumulators: Seq[LongAccumul
   }
 
   /** @param bus whose only listener it will be */
-  private def make(name: String, bus: => BenchBus): SparkListenerInterface = name match {
+  private def make(name: String, bus: => BenchBus): BenchListeners.Listener = name match {
     case "nothing"      => new BenchListeners.Nothing
     case "sparkmeasure" => ofStages()
     case _              => new MetricsListener(MetricsApplication.of(context).get, Some(new Gathering(0, bus.waiting)))
   }
 
   /** sparkMeasure's of stages, without accumulables and executors' metrics, as its stage mode makes it. By name: there is none for Scala 2.13. */
-  private def ofStages(): SparkListenerInterface =
+  private def ofStages(): BenchListeners.Listener =
     Class.forName("ch.cern.sparkmeasure.StageInfoRecorderListener").getConstructor(classOf[Boolean], classOf[Array[String]])
-      .newInstance(Boolean.box(false), Array.empty[String]).asInstanceOf[SparkListenerInterface]
+      .newInstance(Boolean.box(false), Array.empty[String]).asInstanceOf[BenchListeners.Listener]
 
   private def inTurn(turn: Int): Seq[String] = {
     val first = turn % Listeners.Names.size

@@ -13,6 +13,9 @@ import org.apache.spark.storage.{RDDInfo, StorageLevel}
 /** What the benchmark of listeners needs of Spark's private API. */
 object BenchListeners {
 
+  /** Whatever a bus takes. */
+  type Listener = SparkListenerInterface
+
   /** A no-op. */
   final class Nothing extends SparkListener
 
