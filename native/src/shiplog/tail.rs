@@ -18,6 +18,8 @@ pub struct Tail {
     folder: PathBuf,
     current: Option<(u64, Scanner<File>)>,
     last: Sequence,
+    /// Where the segment was last opened again.
+    reopened: Option<Sequence>,
     /// Nobody writes the log: what is incomplete stays so.
     whole: bool,
 }
@@ -25,7 +27,7 @@ pub struct Tail {
 impl Tail {
     /// Begins after `position`, in a log that may be written meanwhile.
     pub fn after(folder: &Path, position: Sequence) -> Tail {
-        Tail { folder: folder.to_path_buf(), current: None, last: position, whole: false }
+        Tail { folder: folder.to_path_buf(), current: None, last: position, reopened: None, whole: false }
     }
 
     /// Begins after `position`, in a log that nobody writes as long as the claim is held.
@@ -60,6 +62,9 @@ impl Tail {
             let mut step = scanner.step(false).map_err(failed)?;
             if step == Step::End {
                 if !self.whole && next_segment(&self.folder, number)?.is_none() {
+                    if self.reopen() {
+                        continue;
+                    }
                     return Ok(());
                 }
                 step = scanner.step(true).map_err(failed)?;
@@ -67,6 +72,9 @@ impl Tail {
             match step {
                 Step::Record(record) => {
                     if record.sequence <= self.last {
+                        continue;
+                    }
+                    if record.sequence.0 > self.last.0 + 1 && !self.whole && self.reopen() {
                         continue;
                     }
                     self.last = record.sequence;
@@ -90,6 +98,17 @@ impl Tail {
             }
         }
         Ok(())
+    }
+
+    /// Lets the segment be opened again, once at a place: what was read ahead before it was durable may have had holes
+    /// then, and the file has it now. False if it was opened again here already.
+    fn reopen(&mut self) -> bool {
+        let fresh = self.reopened != Some(self.last);
+        if fresh {
+            self.reopened = Some(self.last);
+            self.current = None;
+        }
+        fresh
     }
 
     /// Goes to the next segment, or to the one that holds what follows the position; false if there is none.

@@ -149,3 +149,32 @@ fn a_tail_reads_what_is_acknowledged_and_no_more() {
     tail.read(Sequence(300), 30, 1, &mut some).unwrap();
     assert_eq!(some, events(140..141));
 }
+
+#[test]
+fn what_was_read_ahead_before_it_was_durable_is_read_again() {
+    const MARKER: [u8; 4] = [0xfe, 0xc1, 0xff, 0xc0];
+    let (_dir, root) = root();
+    let log = open(&root, "app-1", Options::default());
+    for event in events(1..4) {
+        log.append(event);
+    }
+    log.close(PATIENCE).unwrap();
+    let path = segments(log.folder()).remove(0);
+    let whole = std::fs::read(&path).unwrap();
+    let records: Vec<usize> = (0..whole.len() - 4).filter(|at| whole[*at..at + 4] == MARKER).collect();
+    let mut holed = whole.clone();
+    holed[records[1]..records[2]].fill(0);
+    for (filled, expected) in [(true, vec![2, 3]), (false, vec![3])] {
+        std::fs::write(&path, &holed).unwrap();
+        let mut tail = Tail::after(log.folder(), Sequence::NONE);
+        let mut batch = Vec::new();
+        tail.read(Sequence(1), 500, 1 << 20, &mut batch).unwrap();
+        assert_eq!(batch.drain(..).map(|event| event.revision).collect::<Vec<_>>(), [1]);
+        if filled {
+            std::fs::write(&path, &whole).unwrap();
+        }
+        tail.read(Sequence(3), 500, 1 << 20, &mut batch).unwrap();
+        assert_eq!(batch.iter().map(|event| event.revision).collect::<Vec<_>>(), expected);
+        assert_eq!(tail.position(), Sequence(3));
+    }
+}
