@@ -22,6 +22,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.packages import installed
+
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 PINNED = Path(__file__).with_name("natives-requirements.txt")
@@ -55,19 +57,6 @@ PLATFORMS = (
 
 class BadLibrary(Exception):
     """What was built cannot be shipped."""
-
-
-def packages() -> Path:
-    """The folder with zig; a copy of the list beside what it installed says that it is done."""
-    folder = BUILD / "python-natives"
-    done = folder / "requirements.txt"
-    if not done.exists() or done.read_text() != PINNED.read_text():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([
-            sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore",
-            "--no-deps", "--require-hashes", "--target", folder, "-r", PINNED], check=True)
-        shutil.copy(PINNED, done)
-    return folder
 
 
 def tools(platform: Platform, python: Path) -> dict[str, str]:
@@ -172,7 +161,7 @@ def main() -> int:
     chosen = [platform for platform in PLATFORMS if platform.name in sys.argv[1:] or not sys.argv[1:]]
     build_id = subprocess.run([*GRADLE, "buildId"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()[-1]
     shutil.rmtree(BUILD / "natives", ignore_errors=True)
-    python = packages()
+    python = installed(BUILD / "python-natives", PINNED)
     try:
         found = [check(platform, build(platform, build_id, python)) for platform in chosen]
         here = "linux-x86_64" in [platform.name for platform in chosen]
