@@ -20,7 +20,7 @@ from services.packages import packages
 METRICS, FAILURES = "andiron.metrics.v1", "andiron.failures.v1"
 TOPICS = (METRICS, FAILURES)
 SECRET = "hunter2-is-wrong"
-PATIENCE_S = 300
+PATIENCE_S = 600
 STOP_MS = 10 * 5000
 """Ten times what spark.andiron.metrics.stopTimeout allows."""
 Facts = dict[str, object]
@@ -53,9 +53,10 @@ class Place:
 
 
 class Application:
-    """One application of KafkaJob, through spark-submit."""
+    """One application, through spark-submit; `options` are its own."""
 
-    def __init__(self, place: Place, name: str, settings: dict[str, str], options: list[str], variables: dict[str, str] | None = None) -> None:
+    def __init__(self, place: Place, name: str, settings: dict[str, str], options: list[str], variables: dict[str, str] | None = None,
+                 main: str = "andiron.services.KafkaJob") -> None:
         self.place, self._name = place, name
         self._out, self._err = place.folder / f"{name}.out", place.folder / f"{name}.err"
         self._done = place.folder / f"{name}.done"
@@ -68,7 +69,7 @@ class Application:
             "spark.driver.extraJavaOptions": f"-Xcheck:jni -XX:ErrorFile={place.folder}/hs_err_%p.log -Djava.io.tmpdir={place.folder}/tmp",
         } | settings
         command = [
-            str(home / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", "700m", "--class", "andiron.services.KafkaJob",
+            str(home / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", "700m", "--class", main,
             "--jars", str(libs / f"andiron_{place.scala}-{place.version}.jar"),
             *(word for key, value in all_settings.items() for word in ("--conf", f"{key}={value}")),
             str(libs / f"andiron-services_{place.scala}-{place.version}.jar"), *options, *([] if options else [f"until={self._done}"]),
