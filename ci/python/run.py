@@ -22,14 +22,14 @@ PINNED = sorted(file.stem.partition("-")[2] for file in HERE.glob("pyspark-*.txt
 def main() -> int:
     parser = argparse.ArgumentParser(description="the checks of the Python package")
     parser.add_argument("spark", nargs="*", default=PINNED)
-    parser.add_argument("-k", dest="pattern", help="run what matches only")
+    parser.add_argument("-k", dest="patterns", action="append", default=[], help="run what matches only")
     options = parser.parse_args()
     failed = []
     for spark in options.spark:
         environment = Environment(spark)
         environment.fetch()
         print(f"\n==== PySpark {spark}", flush=True)
-        command = [sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "discover", "-v", "-s", HERE, *(["-k", options.pattern] if options.pattern else [])]
+        command = [sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "discover", "-v", "-s", HERE, *(word for pattern in options.patterns for word in ("-k", pattern))]
         if subprocess.run(command, env=environment.variables() | {"ANDIRON_JAR": str(environment.jar)}, cwd=HERE, check=False).returncode:
             failed.append(spark)
     print(f"test-python: failed on {', '.join(failed)}" if failed else f"test-python: passed on {', '.join(options.spark)}")

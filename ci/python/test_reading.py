@@ -6,7 +6,8 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 import andiron
-from support import CLUSTER, Application, figure, records
+import bench_job
+from support import CLUSTER, LOCAL, MB, Application, figure, records
 
 LENGTH, COUNT = 100, 2000
 
@@ -69,6 +70,31 @@ class Reading(Application):
 
         self.same(self.frame().rdd.mapPartitions(read).collect())
 
+    def test_functions_of_columns_and_groups(self):
+        from pyspark.sql.functions import pandas_udf, udf
+
+        catalog = self.catalog
+
+        @udf("binary")
+        def one(version, at):
+            with catalog.cursor() as cursor:
+                return bytearray(cursor.lookup(version, at, LENGTH))
+
+        @pandas_udf("binary")
+        def batch(at: pd.Series) -> pd.Series:
+            with catalog.cursor() as cursor:
+                return pd.Series([record.tobytes() for record in cursor.records("v2", at, LENGTH)])
+
+        def group(key, rows):
+            with catalog.cursor() as cursor:
+                return pd.DataFrame({"id": rows["id"], "record": [record.tobytes() for record in cursor.records(key[0], rows["at"], LENGTH)]})
+
+        frame = self.frame()
+        self.same(frame.select("id", one("version", "at")).collect())
+        self.same(frame.groupBy("version").applyInPandas(group, "id long, record binary").collect())
+        found = {row[0]: bytes(row[1]) for row in frame.select("id", batch("at")).collect()}
+        self.assertEqual(found, {i: self.content["v2"][at : at + LENGTH] for i, _, at in self.rows})
+
     def test_views_are_read_only_and_not_copies(self):
         catalog = self.catalog
 
@@ -125,3 +151,14 @@ class Reading(Application):
     def test_a_catalog_is_small_in_a_closure(self):
         self.assertLess(len(pickle.dumps(self.catalog)), 400)
         self.assertIsNone(TaskContext.get())
+
+
+class Memory(Application):
+    master = LOCAL
+
+    def test_four_workers_share_the_pages_of_their_executor(self):
+        """Four copies would take 4 x 128 MB; what is asked for here is less than one."""
+        told, = bench_job.memory(self.spark, self.folder, 1, 128 * MB)
+        self.assertTrue(told["equal"])
+        self.assertLess(told["added_bytes"], 64 * MB, told)
+        self.nothing_leased()

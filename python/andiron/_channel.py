@@ -45,7 +45,8 @@ class Channel:
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             message = answer["message"]
-            shown = message if f"'{self._dataset}'" in message else f"dataset '{self._dataset}': {message}"
+            named_already = any(f"{quote}{self._dataset}{quote}" in message for quote in "'\"")
+            shown = message if named_already else f"dataset '{self._dataset}': {message}"
             raise named(answer["error"], shown, answer["code"])
         return answer
 

@@ -37,7 +37,7 @@ class Guarded:
         describe: Optional[Callable[[Any], object]], version: Optional[Callable[[Any], object]]
     ) -> None:
         self._function, self._value = function, value
-        self._key, self._describe, self._version = key, describe, version
+        self._shown = {name: text for name, text in (("text", describe or str), ("key", key), ("version", version)) if text is not None}
         self._verify: Optional[Callable[[Any], None]] = None
 
     def result(self) -> StructType:
@@ -49,19 +49,18 @@ class Guarded:
 
         text = StringType()
         frames = ArrayType(struct(module=text, function=text, file=text, line=IntegerType()))
-        return struct(
-            value=self._value, error=struct(kind=text, message=text, frames=frames), key=text, text=text, version=text,
-            counts=MapType(text, LongType()))
+        shown = {name: text for name in ("key", "version") if name in self._shown}
+        return struct(value=self._value, error=struct(kind=text, message=text, frames=frames), counts=MapType(text, LongType()), text=text, **shown)
 
     def __call__(self, row: Any) -> tuple[Any, ...]:
         counts = counting.counts = {}
         try:
             value = self._checked(self._function(row))
         except Exception as error:
-            return None, _told(error), _shown(self._key, row), _shown(self._describe or str, row), _shown(self._version, row), counts or None
+            return None, _told(error), counts or None, *(_cut(lambda text=text: str(text(row))) for text in self._shown.values())
         finally:
             counting.counts = None
-        return value, None, None, None, None, counts or None
+        return value, None, counts or None, *(None for _ in self._shown)
 
     def _checked(self, value: Any) -> Any:
         """The value, if it is what the step declares: what Spark cannot convert would become null without a word."""
@@ -91,10 +90,6 @@ def _frames(error: Exception) -> list[tuple[str, str, str, int]]:
         if frame.f_globals.get("__name__") != __name__
     ]
     return found[::-1][:MOST_FRAMES]
-
-
-def _shown(text: Optional[Callable[[Any], object]], row: Any) -> Optional[str]:
-    return None if text is None else _cut(lambda: str(text(row)))
 
 
 def _cut(text: Callable[[], str]) -> str:

@@ -5,6 +5,7 @@ import java.net.Socket
 import java.nio.charset.StandardCharsets.UTF_8
 import java.security.MessageDigest
 
+import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.TaskKilledException
@@ -51,7 +52,7 @@ private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveT
     try {
       say(Json.node())
       Iterator.continually(line()).takeWhile(_.isDefined).flatten.foreach { text =>
-        answer(task)(LeaseConnection.perform(cursor, Json.parse(text))).foreach(say)
+        answer(task)(LeaseConnection.perform(cursor, LeaseConnection.request(text))).foreach(say)
       }
     } finally cursor.close()
 
@@ -94,6 +95,10 @@ private object LeaseConnection {
     }
     if (next < 0) None else Some(new String(bytes.toByteArray, UTF_8))
   }
+
+  private def request(text: String): JsonNode =
+    try Json.parse(text)
+    catch { case _: JsonProcessingException => throw AndironException.of(ErrorCode.BadArgument, s"'${text.take(80)}' is not JSON", null) }
 
   private def perform(cursor: SharedCursor, request: JsonNode): ObjectNode = request.path("op").asText() match {
     case "advance" =>

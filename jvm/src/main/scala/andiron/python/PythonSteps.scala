@@ -19,7 +19,7 @@ final class PythonRowException(val kind: String, message: String) extends Runtim
  *
  *  - `value`: what the function gave: a struct, an array of structs, or a boolean;
  *  - `error`: null, or a struct of `kind`, `message` and `frames`, an array of structs of `module`, `function`, `file` and `line`;
- *  - `key`, `text`, `version`: of a row that failed, as samples show it;
+ *  - `text`, and `key` and `version` if the user says what they are: of a row that failed, as samples show it;
  *  - `counts`: what its function added to the step's counters, by name.
  *
  * The step's own operator counts, drops and samples by that, once for each row, whatever is computed again.
@@ -51,8 +51,11 @@ object PythonSteps {
   /** The same rows, counted. */
   def count(step: Step, rows: DataFrame, place: String): DataFrame = CallSite.from(place)(step.count(rows))
 
-  private def described(step: Step, read: Reader): StepRows[Row] =
-    step.keyed[Row](read.text(_, "key")).describe(read.text(_, "text")).version(read.text(_, "version"))
+  private def described(step: Step, read: Reader): StepRows[Row] = {
+    val shown = step.describe[Row](read.text(_, "text"))
+    val keyed = if (read.has("key")) shown.keyed(read.text(_, "key")) else shown
+    if (read.has("version")) keyed.version(read.text(_, "version")) else keyed
+  }
 
   /** Where things are in a row. */
   private final class Reader(schema: StructType, counters: java.util.List[StepCounter]) extends Serializable {
@@ -79,6 +82,8 @@ object PythonSteps {
       made.setStackTrace(frames.toArray)
       made
     }
+
+    def has(name: String): Boolean = made.fieldNames.contains(name)
 
     def text(row: Row, name: String): String = row.getStruct(column).getAs[String](name)
   }
