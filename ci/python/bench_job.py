@@ -172,7 +172,7 @@ def _wait(marks: Path, mine: str, until: str) -> None:
 
 
 def _await(marks: Path, name: str) -> None:
-    support.eventually(lambda: os.listdir(marks), lambda: len(list(marks.glob(f"{name}-*"))) == WORKERS, 120)
+    support.eventually(lambda: os.listdir(marks), lambda: len(list(marks.glob(f"{name}-*"))) == WORKERS)
 
 
 def main(result: str, folder: str, turns: int) -> None:

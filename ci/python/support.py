@@ -39,7 +39,7 @@ def records(seed: int, count: int, length: int) -> bytes:
     return random.Random(seed).randbytes(count * length)
 
 
-def eventually(what: Callable[[], object], holds: Callable[[], bool], seconds: float = 60) -> None:
+def eventually(what: Callable[[], object], holds: Callable[[], bool], seconds: float = 180) -> None:
     """Waits until `holds`, and fails with `what` after `seconds`."""
     end = time.monotonic() + seconds
     while not holds():

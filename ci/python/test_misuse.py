@@ -305,7 +305,7 @@ class Killed(Application):
         eventually(lambda: os.listdir(started), lambda: len(os.listdir(started)) == 4)
         eventually(lambda: figure(self.spark, "leases"), lambda: sum(figure(self.spark, "leases").values()) == 4)
         context.cancelAllJobs()
-        thread.join(60)
+        thread.join(180)
         self.assertEqual(len(outcome), 1)
         self.nothing_leased()
 

@@ -57,7 +57,7 @@ class Guarded:
         try:
             value = self._checked(self._function(row))
         except Exception as error:
-            return None, _told(error), counts or None, *(_cut(lambda text=text: str(text(row))) for text in self._shown.values())
+            return None, _told(error), counts or None, *(_shown(text, row) for text in self._shown.values())
         finally:
             counting.counts = None
         return value, None, counts or None, *(None for _ in self._shown)
@@ -79,7 +79,7 @@ class Guarded:
 def _told(error: Exception) -> tuple[str, str, list[tuple[str, str, str, int]]]:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return name, _cut(lambda: str(error)), _frames(error)
+    return name, _shown(str, error), _frames(error)
 
 
 def _frames(error: Exception) -> list[tuple[str, str, str, int]]:
@@ -92,9 +92,9 @@ def _frames(error: Exception) -> list[tuple[str, str, str, int]]:
     return found[::-1][:MOST_FRAMES]
 
 
-def _cut(text: Callable[[], str]) -> str:
+def _shown(text: Callable[[Any], object], of: Any) -> str:
     """The text; what raises is replaced by a text that says so."""
     try:
-        return text()[:MOST_CHARACTERS]
+        return str(text(of))[:MOST_CHARACTERS]
     except Exception as error:
         return f"(not shown: {type(error).__name__})"

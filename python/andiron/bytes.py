@@ -46,7 +46,7 @@ class Bytes:
             raise self._outside(count, start)
         return memory[start : start + count]
 
-    def numpy(self, dtype: Any = "u1", offset: int = 0, count: Optional[int] = None) -> np.ndarray:
+    def numpy(self, dtype: Any = "u1", offset: int = 0, count: Optional[int] = None) -> np.ndarray[Any, Any]:
         """A read-only array of `count` values, or of as many as there are from `offset` on; not a copy."""
         import numpy as np
 
@@ -66,7 +66,7 @@ class Bytes:
 
         return pa.py_buffer(self.view(offset, length))
 
-    def records(self, offsets: Any, record: Any) -> np.ndarray:
+    def records(self, offsets: Any, record: Any) -> np.ndarray[Any, Any]:
         """What stands at each of `offsets`, an array of integers: values of a numpy dtype, or so many bytes if `record` is a number.
 
         The result is an array of copies, in the order of the offsets.
@@ -84,8 +84,9 @@ class Bytes:
         least, most = int(at.min()), int(at.max())
         if least < 0 or most > len(memory) - kind.itemsize:
             raise self._outside(kind.itemsize, least if least < 0 else most)
-        everywhere = np.ndarray((len(memory) - kind.itemsize + 1,), kind, memory, 0, (1,))
-        return everywhere[at]
+        everywhere: np.ndarray[Any, Any] = np.ndarray((len(memory) - kind.itemsize + 1,), kind, memory, 0, (1,))
+        found: np.ndarray[Any, Any] = everywhere[at]
+        return found
 
     def arrow_records(self, offsets: Any, length: int) -> pa.FixedSizeBinaryArray:
         """The same as an Arrow array of `length` bytes each."""
@@ -107,11 +108,11 @@ class Bytes:
         except TypeError:
             raise self._bad(f"{what} is a whole number, not {value!r}") from None
 
-    def _dtype(self, dtype: Any) -> np.dtype:
+    def _dtype(self, dtype: Any) -> np.dtype[Any]:
         import numpy as np
 
         try:
-            kind = np.dtype(dtype)
+            kind: np.dtype[Any] = np.dtype(dtype)
         except TypeError as error:
             raise self._bad(f"{dtype!r} is no dtype of numpy's: {error}") from error
         if kind.hasobject or kind.itemsize == 0:

@@ -49,7 +49,7 @@ class Cursor:
         """A copy of `length` bytes of the version from `offset` on."""
         return self.advance(version).read(offset, length)
 
-    def records(self, version: str, offsets: Any, record: Any) -> np.ndarray:
+    def records(self, version: str, offsets: Any, record: Any) -> np.ndarray[Any, Any]:
         """What stands at each of `offsets` in the version; see Bytes.records."""
         return self.advance(version).records(offsets, record)
 
