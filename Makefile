@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services test-python natives demo demo-python faults crashes bench-cache bench-metrics bench-sinks bench-atlas bench-python verify matrix miri asan interleavings fuzz dist clean
+.PHONY: help setup build lint test test-services test-python natives demo demo-python faults crashes bench-cache bench-metrics bench-sinks revisions bench-atlas bench-python verify matrix miri asan interleavings fuzz dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -20,7 +20,8 @@ help:
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"
 	@echo "make bench-cache    the cache's benchmark (40 minutes)"
 	@echo "make bench-metrics  the metrics' benchmark (12 minutes); make verify recomputes the ratios of both"
-	@echo "make bench-sinks    what shipping to Kafka costs, with a broker on loopback (5 minutes)"
+	@echo "make bench-sinks    what shipping costs and loses, with broker and metastore on loopback (45 minutes)"
+	@echo "make revisions      of it: a million revisions into Hive while broker and drivers are killed (25 minutes)"
 	@echo "make bench-atlas    what publishing to an Atlas costs (4 minutes)"
 	@echo "make bench-python   what Python workers gain, with PySpark 3.5 (4 minutes)"
 	@echo "make matrix         the suites on Spark 3.5, 4.0, 4.1 and 4.2, Scala 2.12 and 2.13"
@@ -72,9 +73,14 @@ bench-metrics: setup
 	$(GRADLE) --no-daemon -PscalaVersion=2.12 assemble benchJar sparkHome
 	$(python) ci/bench/metrics.py
 
+# `make revisions` is its longest part alone.
 bench-sinks: setup
-	$(GRADLE) --no-daemon kafkaClasspath nativeCommand
-	ci/bench/sinks.py
+	$(GRADLE) --no-daemon kafkaClasspath hiveClasspath nativeCommand
+	$(python) ci/bench/sinks.py $(if $(BENCH_PUBLISH),--publish)
+
+revisions: setup
+	$(GRADLE) --no-daemon kafkaClasspath hiveClasspath nativeCommand
+	$(python) ci/bench/sinks.py revisions
 
 bench-atlas: build
 	$(GRADLE) --no-daemon -q atlasClasspath

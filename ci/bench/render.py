@@ -224,13 +224,13 @@ def markdown(heads: Sequence[str], rows: list[Sequence[str]]) -> str:
     return "\n".join(["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-METRICS, PYTHON = "metrics-", "python-"
+METRICS, PYTHON, SINKS = "metrics-", "python-", "sinks-"
 """What the names of other benchmarks' parts begin with."""
 
 
 def benchmark_of(name: str) -> str:
     """The prefix of a part's name; that of the cache's benchmark is empty."""
-    return next((prefix for prefix in (METRICS, PYTHON) if name.startswith(prefix)), "")
+    return next((prefix for prefix in (METRICS, PYTHON, SINKS) if name.startswith(prefix)), "")
 
 
 def filled(page: str, parts: dict[str, str], benchmark: str = "") -> str:

@@ -119,6 +119,10 @@ class Application:
         """The process of the driver; spark-submit becomes it."""
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def status(self) -> int:
         return self._process.wait(PATIENCE_S)
 

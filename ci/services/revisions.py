@@ -47,11 +47,11 @@ class Drivers:
         self._application: Application | None = None
         self._turn = 0
 
-    def start(self, rounds: int) -> None:
+    def start(self) -> None:
         self._turn += 1
-        done = self._place.folder / f"driver-{self._turn}.done"
+        self._done = self._place.folder / f"driver-{self._turn}.done"
         self._application = Application(self._place, f"driver-{self._turn}", {"spark.andiron.kafka.bootstrap.servers": self._servers},
-                                        [str(rounds), str(ACCUMULATORS), str(AGE), str(done)], main="andiron.services.Revisions")
+                                        [str(ACCUMULATORS), str(AGE), str(self._done)], main="andiron.services.Revisions")
         self._application.wait("it has started", lambda: bool(self.current.said("ready")))
         self.ids.append(self.current.id)
 
@@ -68,12 +68,18 @@ class Drivers:
         self.current.wait(f"round {rounds} of all", lambda: self.rounds >= rounds)
 
     def kill(self) -> None:
+        require(self.current.is_running, "the driver had ended before it was killed")
         self.current.kill()
         self._finished = self.rounds
         self._application = None
 
+    def clear(self) -> None:
+        if self._application is not None:
+            self._application.kill()
+
     def end(self) -> None:
-        """The last one ends by itself."""
+        """The last one ends in order."""
+        self._done.touch()
         require(self.current.status() == 0, f"the driver failed:\n{self.current.log[-3000:]}")
 
 
@@ -134,29 +140,31 @@ def campaign(place: Place) -> Facts:
     total = TOTAL // ACCUMULATORS
     between = lambda parts, n: int(total * (n + chance.uniform(0.25, 0.75)) / parts)
     plan = sorted([(between(BROKER_KILLS, n), "broker") for n in range(BROKER_KILLS)] + [(between(DRIVER_KILLS, n), "driver") for n in range(DRIVER_KILLS)])
-    begun, middle = time.monotonic(), ""
+    begun, middle, kills = time.monotonic(), "", 0
     with proxy.swallowing(SWALLOW_BYTES, SWALLOW_S) as cutter, hive.server(place.build, place.folder / "hive") as metastore, \
             kafka.server(place.build, place.folder / "kafka", cutter.port) as broker:
         cutter.forward(broker.port)
         broker.create(*TOPICS)
         drivers = Drivers(place, f"127.0.0.1:{cutter.port}")
-        drivers.start(total)
+        drivers.start()
         try:
             for number, (at, what) in enumerate(plan):
                 drivers.reach(at)
                 if what == "driver":
                     drivers.kill()
-                    drivers.start(total - at)
+                    kills += 1
+                    if kills == DRIVER_KILLS // 2:
+                        middle = ingest(place, metastore, broker, "ingest-middle")
+                    drivers.start()
                 else:
                     broker.kill()
                     time.sleep(chance.uniform(0, 5))
                     broker.start()
                 print(f"round {drivers.rounds} of {total}: {what} killed ({number + 1} of {len(plan)})", flush=True)
-                if number == len(plan) // 2:
-                    middle = ingest(place, metastore, broker, "ingest-middle")
+            drivers.reach(total)
             drivers.end()
         finally:
-            drivers.current.kill()
+            drivers.clear()
         made = time.monotonic() - begun
         said = place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
         require(" 0 left" in said, said)

@@ -7,18 +7,18 @@ import org.apache.spark.sql.SparkSession
 import org.apache.spark.util.LongAccumulator
 
 /**
- * Makes many revisions, by real stages that change accumulators: `Revisions <rounds> <accumulators> <rounds of one set> <file>`. Each round changes
- * every accumulator of the set that is in use, and so makes a revision of each; then comes another set. It tells of each round, and ends before
- * its rounds are over once the file is there.
+ * Makes many revisions, by real stages that change accumulators: `Revisions <accumulators> <rounds of one set> <file>`. Each round changes every
+ * accumulator of the set that is in use, and so makes a revision of each; then comes another set. It tells of each round, and ends once the file is
+ * there.
  */
 object Revisions {
   def main(arguments: Array[String]): Unit = {
-    val (rounds, size, age, until) = (arguments(0).toInt, arguments(1).toInt, arguments(2).toInt, Paths.get(arguments(3)))
+    val (size, age, until) = (arguments(0).toInt, arguments(1).toInt, Paths.get(arguments(2)))
     val spark = SparkSession.builder().appName("revisions").getOrCreate()
     println(s"@ready ${spark.sparkContext.applicationId}")
     var figures = Vector.empty[LongAccumulator]
     var n = 0
-    while (n < rounds && !Files.exists(until)) {
+    while (!Files.exists(until)) {
       if (n % age == 0) figures = Vector.tabulate(size)(figure => spark.sparkContext.longAccumulator(s"set ${n / age}, figure $figure"))
       round(spark.sparkContext, figures)
       n += 1
