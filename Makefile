@@ -14,7 +14,7 @@ help:
 	@echo "make test           every test, on Spark 3.5 and 4"
 	@echo "make test-services  against real HDFS, S3, Hive, Kafka and Atlas, on loopback (fetches 700 MB; 20 minutes)"
 	@echo "make demo           the main job on real flights, by every approach and with a gate"
-	@echo "make demo-stack     the main job with its driver killed, its record in real Kafka, Hive and Atlas (fetches 110 MB; 6 minutes)"
+	@echo "make demo-stack     the main job with its driver killed, its record in real Kafka, Hive and Atlas (fetches 110 MB; 6 to 10 minutes)"
 	@echo "make faults         faults injected into running applications (15 minutes)"
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"
 	@echo "make bench-cache    the cache's benchmark (40 minutes)"

@@ -6,9 +6,10 @@ import contextlib
 import json
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from demo import prepare, sources, stack_atlas, stack_verdict, steps, versions
-from demo.application import Setup
+from demo.application import ApplicationError, Setup
 from demo.features import Lookup
 from demo.run import BUILD, ROOT
 from demo.stack_drivers import JOB, Killed, Logs, killed, published, started, words
@@ -54,6 +55,7 @@ class Chain:
         return bool(self.checks) and not any(check["breaches"] for check in self.checks)
 
     def run(self, setup: Setup, services: contextlib.ExitStack) -> None:
+        classpath = {name: classpath_of(setup, name) for name in ("kafka", "hive", "atlas")}
         flights, truth = self.prepare(setup)
         metastore = services.enter_context(hive.server(BUILD, setup.work / "hive"))
         broker = services.enter_context(kafka.server(BUILD, setup.work / "kafka"))
@@ -78,7 +80,7 @@ class Chain:
         self.check(f"its table has the digest of an undisturbed run, {truth.published.sha256[:12]}",
                    stack_verdict.same_table(published(setup, out), truth.published))
         self.after(logs, broker, first, second)
-        self.consolidate(Hive(setup, metastore, setup.demo_jar.parents[1] / "services/hive.classpath"), broker, logs, first, second, truth)
+        self.consolidate(Hive(setup, metastore, classpath["hive"]), broker, logs, first, second, truth)
         self.graphs(answers)
 
     def prepare(self, setup: Setup) -> tuple[int, steps.Truth]:
@@ -137,6 +139,14 @@ class Chain:
         self.facts["atlas"] = [graph.as_json() for graph in answers]
         lines = stack_atlas.rows(answers)
         self.print(f"\n{table(['graph', 'line', 'points', 'greatest', 'last'], lines, len(lines))}\n")
+
+
+def classpath_of(setup: Setup, service: str) -> Path:
+    """The list of a service's jars, beside the demo's."""
+    path = setup.demo_jar.parents[1] / f"services/{service}.classpath"
+    if not path.is_file():
+        raise ApplicationError(f"no {path}: run gradle {service}Classpath")
+    return path
 
 
 def rows(told: dict[str, tuple[list[str], Answer]], title: str) -> Answer:
