@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services natives demo demo-stack faults crashes bench-cache bench-metrics bench-sinks bench-atlas verify matrix miri asan interleavings fuzz dist clean
+.PHONY: help setup build lint test test-services test-python natives demo demo-stack demo-python faults crashes bench-cache bench-metrics bench-sinks bench-atlas bench-python verify matrix miri asan interleavings fuzz dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -13,14 +13,17 @@ help:
 	@echo "make lint           formatting, lints, rules of the tree"
 	@echo "make test           every test, on Spark 3.5 and 4"
 	@echo "make test-services  against real HDFS, S3, Hive, Kafka and Atlas, on loopback (fetches 700 MB; 20 minutes)"
+	@echo "make test-python    the Python package, with PySpark 3.5 and 4.1 (fetches 0.9 GB; 10 minutes)"
 	@echo "make demo           the main job on real flights, by every approach and with a gate"
 	@echo "make demo-stack     the main job with its driver killed, its record in real Kafka, Hive and Atlas (fetches 110 MB; 6 to 10 minutes)"
+	@echo "make demo-python    the same job in Python, with PySpark 3.5 (fetches 0.4 GB)"
 	@echo "make faults         faults injected into running applications (15 minutes)"
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"
 	@echo "make bench-cache    the cache's benchmark (40 minutes)"
 	@echo "make bench-metrics  the metrics' benchmark (12 minutes); make verify recomputes the ratios of both"
 	@echo "make bench-sinks    what shipping to Kafka costs, with a broker on loopback (5 minutes)"
 	@echo "make bench-atlas    what publishing to an Atlas costs (4 minutes)"
+	@echo "make bench-python   what Python workers gain, with PySpark 3.5 (4 minutes)"
 	@echo "make matrix         the suites on Spark 3.5, 4.0, 4.1 and 4.2, Scala 2.12 and 2.13"
 	@echo "make interleavings  schedules of the core's threads (shuttle)"
 	@echo "make fuzz           new inputs for every decoder and the cache's model, MODEL_TIMES as many as make test (20)"
@@ -43,6 +46,15 @@ test: setup
 
 test-services: setup
 	ci/services/run.py
+
+test-python: setup
+	$(GRADLE) --no-daemon -q assemble sparkHome
+	$(GRADLE) --no-daemon -q -PtestSpark=4.1.3 sparkHome
+	ci/python/run.py
+
+demo-python: setup
+	$(GRADLE) --no-daemon -q assemble sparkHome
+	ci/python/run_demo.py
 
 demo: build
 	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) ci/demo/run.py
@@ -72,6 +84,10 @@ bench-sinks: setup
 bench-atlas: build
 	$(GRADLE) --no-daemon -q atlasClasspath
 	$(python) ci/bench/atlas.py
+
+bench-python: setup
+	$(GRADLE) --no-daemon -q assemble sparkHome
+	$(python) ci/bench/python.py $(if $(BENCH_PUBLISH),--publish)
 
 verify: setup
 	$(python) ci/bench/verify.py
