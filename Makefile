@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services test-python natives demo demo-python faults crashes bench-cache bench-metrics bench-sinks revisions bench-atlas bench-python verify matrix miri asan interleavings fuzz dist clean
+.PHONY: help setup build lint test test-services test-python natives demo demo-stack demo-python faults crashes bench-cache bench-metrics bench-sinks revisions bench-atlas bench-python verify matrix miri asan interleavings fuzz dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-services  against real HDFS, S3, Hive, Kafka and Atlas, on loopback (fetches 700 MB; 20 minutes)"
 	@echo "make test-python    the Python package, with PySpark 3.5 and 4.1 (fetches 0.9 GB; 10 minutes)"
 	@echo "make demo           the main job on real flights, by every approach and with a gate"
+	@echo "make demo-stack     the main job with its driver killed, its record in real Kafka, Hive and Atlas (fetches 110 MB; 6 to 10 minutes)"
 	@echo "make demo-python    the same job in Python, with PySpark 3.5 (fetches 0.4 GB)"
 	@echo "make faults         faults injected into running applications (15 minutes)"
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"
@@ -58,6 +59,10 @@ demo-python: setup
 
 demo: build
 	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) ci/demo/run.py
+
+demo-stack: build
+	$(GRADLE) --no-daemon -q kafkaClasspath hiveClasspath atlasClasspath
+	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) ci/demo/stack.py
 
 faults: build
 	ci/faults/run.py
