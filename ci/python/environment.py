@@ -42,7 +42,12 @@ class Environment:
     @property
     def path(self) -> str:
         """PYTHONPATH of driver and workers."""
-        return os.pathsep.join(map(str, (ROOT / "python", BUILD / f"python-spark-{self.spark}", BUILD / "python-workers")))
+        return f"{ROOT / 'python'}{os.pathsep}{self.libraries}"
+
+    @property
+    def libraries(self) -> str:
+        """The same without the package."""
+        return os.pathsep.join(map(str, (BUILD / f"python-spark-{self.spark}", BUILD / "python-workers")))
 
     @property
     def has_connect(self) -> bool:

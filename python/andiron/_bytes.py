@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+CHUNK, LARGE = 1 << 19, 4 << 20
+
+
 class Bytes:
     """The bytes of one version, leased by a cursor until it moves on, is closed, or its task ends.
 
@@ -85,8 +88,11 @@ class Bytes:
         if least < 0 or most > len(memory) - kind.itemsize:
             raise self._outside(kind.itemsize, least if least < 0 else most)
         everywhere: np.ndarray[Any, Any] = np.ndarray((len(memory) - kind.itemsize + 1,), kind, memory, 0, (1,))
-        found: np.ndarray[Any, Any] = everywhere[at]
-        return found
+        made: np.ndarray[Any, Any] = _room(at.size, kind)
+        step = max(1, CHUNK // kind.itemsize)
+        for first in range(0, at.size, step):
+            made[first : first + step] = everywhere[at[first : first + step]]
+        return made
 
     def arrow_records(self, offsets: Any, length: int) -> pa.FixedSizeBinaryArray:
         """The same as an Arrow array of `length` bytes each."""
@@ -127,6 +133,17 @@ class Bytes:
 
     def __repr__(self) -> str:
         return f"Bytes({self._label})"
+
+
+def _room(count: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An array for so many values. Large ones are not numpy's own, which ask for huge pages: where memory is in pieces, these are dear to get."""
+    import numpy as np
+
+    size = count * kind.itemsize
+    if size < LARGE:
+        return np.empty(count, kind)
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_POPULATE", 0)
+    return np.ndarray((count,), kind, mmap.mmap(-1, size, flags=flags))
 
 
 def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> memoryview:
