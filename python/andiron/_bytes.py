@@ -7,7 +7,7 @@ import operator
 import os
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from andiron.errors import BAD_ARGUMENT, RELEASED, ArgumentError, OutOfBoundsError, ReleasedError
+from andiron.errors import BAD_ARGUMENT, IO, RELEASED, ArgumentError, OutOfBoundsError, ReleasedError, StoreError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,5 +158,9 @@ def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> mem
             raise ReleasedError(f"{label} was released while it was being mapped: its task has ended", RELEASED)
         # A mapping has at least one byte.
         return memoryview(mmap.mmap(file, length, mmap.MAP_SHARED, mmap.PROT_READ) if length else b"")
+    except OSError as error:
+        raise StoreError(
+            f"{label}: its {length} bytes cannot be mapped: {error}. spark.executor.pyspark.memory limits a worker's addresses, those of mapped "
+            "files included: raise it by the size of the largest version, or leave it out", IO) from error
     finally:
         os.close(file)
