@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services natives demo faults crashes bench-cache bench-metrics bench-sinks bench-atlas verify matrix miri asan interleavings fuzz dist clean
+.PHONY: help setup build lint test test-services test-cluster natives natives-test demo faults crashes bench-cache bench-metrics bench-sinks bench-atlas bench-cluster verify matrix miri asan interleavings fuzz dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint           formatting, lints, rules of the tree"
 	@echo "make test           every test, on Spark 3.5 and 4"
 	@echo "make test-services  against real HDFS, S3, Hive, Kafka and Atlas, on loopback (fetches 700 MB; 20 minutes)"
+	@echo "make test-cluster   standalone master with two workers, and local-cluster, on every Spark; CLUSTERS=2.13:4.1.3 on one (25 minutes each)"
 	@echo "make demo           the main job on real flights, by every approach and with a gate"
 	@echo "make faults         faults injected into running applications (15 minutes)"
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"
@@ -20,6 +21,7 @@ help:
 	@echo "make bench-metrics  the metrics' benchmark (12 minutes); make verify recomputes the ratios of both"
 	@echo "make bench-sinks    what shipping to Kafka costs, with a broker on loopback (5 minutes)"
 	@echo "make bench-atlas    what publishing to an Atlas costs (4 minutes)"
+	@echo "make bench-cluster  memory of a version in two executors of one host, and 20 kills (20 minutes)"
 	@echo "make matrix         the suites on Spark 3.5, 4.0, 4.1 and 4.2, Scala 2.12 and 2.13"
 	@echo "make interleavings  schedules of the core's threads (shuttle)"
 	@echo "make fuzz           new inputs for every decoder and the cache's model, MODEL_TIMES as many as make test (20)"
@@ -42,6 +44,10 @@ test: setup
 
 test-services: setup
 	ci/services/run.py
+
+CLUSTERS ?= 2.12:3.5.4 2.13:3.5.4 2.13:4.0.4 2.13:4.1.3 2.13:4.2.0
+test-cluster: setup
+	ci/cluster/run.py --on $(CLUSTERS)
 
 demo: build
 	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) ci/demo/run.py
@@ -67,6 +73,9 @@ bench-sinks: setup
 bench-atlas: build
 	$(GRADLE) --no-daemon -q atlasClasspath
 	$(python) ci/bench/atlas.py
+
+bench-cluster: setup
+	ci/cluster/bench.py
 
 verify: setup
 	$(python) ci/bench/verify.py
