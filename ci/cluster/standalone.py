@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -74,7 +75,8 @@ class Standalone:
         self.home, self.folder, self.settings = home, folder, settings or {}
         self.workers: list[Daemon] = []
         self._started = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         self.master = self._daemon("master", "master.Master", "--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
         try:
             self.url = self.master.await_line(URL)[1]
