@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services test-cluster natives natives-test demo faults crashes bench-cache bench-metrics bench-sinks bench-atlas bench-cluster verify matrix miri asan interleavings fuzz dist clean
+.PHONY: help setup build lint test test-services test-cluster natives natives-test demo faults crashes bench-cache bench-metrics bench-sinks bench-atlas bench-cluster verify matrix miri asan interleavings fuzz dist test-dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -27,7 +27,9 @@ help:
 	@echo "make fuzz           new inputs for every decoder and the cache's model, MODEL_TIMES as many as make test (20)"
 	@echo "make miri, asan     the core under Miri and AddressSanitizer (Rust nightly)"
 	@echo "make natives        the library for Linux x86_64 and aarch64 (glibc 2.17) and macOS arm64, and a jar with all of them"
-	@echo "make dist           jars, sources and POMs as a Maven repository in build/repo"
+	@echo "make natives-test   the core's tests on linux aarch64, emulated by qemu-user"
+	@echo "make dist           jars, sources, scaladoc and POMs as a Maven repository in build/repo"
+	@echo "make test-dist      projects of Gradle, Maven and sbt that use that repository"
 	@echo "make clean          remove build/ and target/"
 
 setup:
@@ -101,8 +103,14 @@ fuzz: setup
 natives: setup
 	ci/natives.py
 
+natives-test: setup
+	ci/natives_tests.py
+
 dist: setup
 	ci/dist.sh
+
+test-dist: dist
+	ci/consumers.py
 
 clean:
 	rm -rf build target

@@ -154,7 +154,7 @@ fn the_pom_leaves_spark_and_scala_to_the_cluster() {
     let dependencies = pom.matches("<dependency>").count();
     assert_eq!((dependencies, pom.matches("<scope>provided</scope>").count()), (2, 2), "{pom}");
     assert!(pom.contains("<name>Apache-2.0</name>"), "{pom}");
-    for classifier in ["", "-sources"] {
+    for classifier in ["", "-sources", "-javadoc"] {
         let file = folder.join(format!("{artifact}-{version}{classifier}.jar"));
         assert!(file.is_file(), "{} is missing", file.display());
     }
