@@ -18,6 +18,7 @@ if not __package__:
 
 from bench import figures, metrics_figures, metrics_render, render
 from bench.figures import Record
+from cluster import figures as cluster_figures
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = ("commit", "spark", "scala", "jar_sha256", "seed", "machine", "parameters", "started")
@@ -68,17 +69,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="recompute docs/benchmarks.md")
     parser.add_argument("--root", type=Path, default=ROOT)
     root = parser.parse_args().root
-    found = mismatches(root)
+    found = mismatches(root) + cluster_figures.mismatches(root)
     for sentence in found:
         print(f"verify: {sentence}", file=sys.stderr)
     if found:
         return 1
-    cache, micro, metrics = (json.loads((root / render.DATA / name).read_text(encoding="utf-8")) for name in (render.CACHE, render.MICRO, metrics_render.FILE))
-    all_figures = cache["figures"] + micro["figures"] + metrics["figures"]
+    files = (render.CACHE, render.MICRO, metrics_render.FILE, cluster_figures.FILE)
+    cache, micro, metrics, cluster = (json.loads((root / render.DATA / name).read_text(encoding="utf-8")) for name in files)
+    all_figures = cache["figures"] + micro["figures"] + metrics["figures"] + cluster["figures"]
     reached = sum(figure["reached"] for figure in all_figures)
     print(render.plain(*render.figure_table(all_figures)))
     print(f"verify: {len(all_figures)} figures recomputed, {reached} reached, {len(all_figures) - reached} missed; "
-          f"{len(render.blocks(cache, micro)) + len(metrics_render.blocks(metrics))} tables and {len(render.charts(cache))} charts are those of the raw figures")
+          f"{len(render.blocks(cache, micro)) + len(metrics_render.blocks(metrics)) + len(cluster_figures.blocks(cluster))} tables and {len(render.charts(cache))} charts are those of the raw figures")
     return 0
 
 

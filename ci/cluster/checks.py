@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 from cluster import sharing
 from cluster.application import EXIT_S, Application, ApplicationError, Job, Record, Setup
@@ -172,17 +173,19 @@ def decommission(setup: Setup) -> Record:
 
 
 def kills(setup: Setup, seed: int, count: int, workers: bool) -> Record:
-    """kill -9 of one of two executors, or workers, at random moments of the job: one in each round, and a round without at the end."""
+    """kill -9 of one of two executors, or workers, at random moments of the job: one in each round, and a round without at the end. A moment is
+    drawn from as long as the rounds before took in the median."""
     kind, moments = random.Random(f"{seed} {workers}"), []
     name = "kill-workers" if workers else "kill-executors"
     with Standalone(setup.home, setup.work / f"{name}-cluster") as cluster:
         with on(cluster, setup, Job(BUSY, rounds=count + 1, pause=20, settings=BUSY_BUDGET), name) as app:
             for n in range(count):
                 app.await_mark(f"round-{n}")
-                moment = kind.uniform(0, ROUND_S)
+                moment = kind.uniform(0, median([result["wall_ms"] / 1000 for result in app.results()] or [ROUND_S]))
                 time.sleep(moment)
+                inside = not app.has(f"done-{n}")
                 ended = kill_worker(app, cluster, kind) if workers else kill_executor(app, kind)
-                moments.append({"seconds": round(moment, 3), "ended": ended, "in_round": not app.has(f"done-{n}")})
+                moments.append({"seconds": round(moment, 3), "ended": ended, "in_round": inside})
                 app.await_mark(f"done-{n}")
             app.finish()
             nothing_left(setup, app, cluster, killed=True)

@@ -89,6 +89,17 @@ class FiguresTest(unittest.TestCase):
         missed = [one["id"] for one in figures.of(content) if not one["reached"]]
         self.assertEqual(missed, ["downloads.shared", "kills.executor"])
 
+    def test_the_page_is_that_of_its_data(self) -> None:
+        self.assertEqual(figures.mismatches(ROOT), [])
+
+    def test_a_changed_page_does_not_agree(self) -> None:
+        page = (ROOT / figures.PAGE).read_text()
+        content = json.loads((ROOT / figures.DATA / figures.FILE).read_text())
+        content["raw"]["memory"][0]["peak_pss_bytes"] += GB
+        self.assertNotEqual(figures.filled(page, figures.blocks(content)), page)
+        with self.assertRaises(ValueError):
+            figures.filled("no section", figures.blocks(content))
+
 
 class RunTest(unittest.TestCase):
     def test_the_versions_are_lines_that_gradle_knows(self) -> None:
