@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services test-python natives demo demo-stack demo-python faults crashes bench-cache bench-metrics bench-sinks revisions bench-atlas bench-python verify matrix miri asan interleavings fuzz dist clean
+.PHONY: help setup build lint test test-services test-python test-cluster natives natives-test demo demo-stack demo-python faults crashes bench-cache bench-metrics bench-sinks revisions bench-atlas bench-python bench-cluster verify matrix miri asan interleavings fuzz dist test-dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -14,6 +14,7 @@ help:
 	@echo "make test           every test, on Spark 3.5 and 4"
 	@echo "make test-services  against real HDFS, S3, Hive, Kafka and Atlas, on loopback (fetches 700 MB; 20 minutes)"
 	@echo "make test-python    the Python package, with PySpark 3.5 and 4.1 (fetches 0.9 GB; 10 minutes)"
+	@echo "make test-cluster   standalone master with two workers, and local-cluster, on every Spark; CLUSTERS=2.13:4.1.3 on one (25 minutes each)"
 	@echo "make demo           the main job on real flights, by every approach and with a gate"
 	@echo "make demo-stack     the main job with its driver killed, its record in real Kafka, Hive and Atlas (fetches 110 MB; 6 to 10 minutes)"
 	@echo "make demo-python    the same job in Python, with PySpark 3.5 (fetches 0.4 GB)"
@@ -25,12 +26,15 @@ help:
 	@echo "make revisions      of it: a million revisions into Hive while broker and drivers are killed (25 minutes)"
 	@echo "make bench-atlas    what publishing to an Atlas costs (4 minutes)"
 	@echo "make bench-python   what Python workers gain, with PySpark 3.5 (4 minutes)"
+	@echo "make bench-cluster  memory of a version in two executors of one host, and 20 kills (20 minutes)"
 	@echo "make matrix         the suites on Spark 3.5, 4.0, 4.1 and 4.2, Scala 2.12 and 2.13"
 	@echo "make interleavings  schedules of the core's threads (shuttle)"
 	@echo "make fuzz           new inputs for every decoder and the cache's model, MODEL_TIMES as many as make test (20)"
 	@echo "make miri, asan     the core under Miri and AddressSanitizer (Rust nightly)"
 	@echo "make natives        the library for Linux x86_64 and aarch64 (glibc 2.17) and macOS arm64, and a jar with all of them"
-	@echo "make dist           jars, sources and POMs as a Maven repository in build/repo"
+	@echo "make natives-test   the core's tests on linux aarch64, emulated by qemu-user"
+	@echo "make dist           jars, sources, scaladoc and POMs as a Maven repository in build/repo"
+	@echo "make test-dist      projects of Gradle, Maven and sbt that use that repository"
 	@echo "make clean          remove build/ and target/"
 
 setup:
@@ -56,6 +60,10 @@ test-python: setup
 demo-python: setup
 	$(GRADLE) --no-daemon -q assemble sparkHome
 	ci/python/run_demo.py
+
+CLUSTERS ?= 2.12:3.5.4 2.13:3.5.4 2.13:4.0.4 2.13:4.1.3 2.13:4.2.0
+test-cluster: setup
+	ci/cluster/run.py --on $(CLUSTERS)
 
 demo: build
 	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) ci/demo/run.py
@@ -95,6 +103,9 @@ bench-python: setup
 	$(GRADLE) --no-daemon -q assemble sparkHome
 	$(python) ci/bench/python.py $(if $(BENCH_PUBLISH),--publish)
 
+bench-cluster: setup
+	ci/cluster/bench.py
+
 verify: setup
 	$(python) ci/bench/verify.py
 
@@ -119,8 +130,14 @@ fuzz: setup
 natives: setup
 	ci/natives.py
 
+natives-test: setup
+	ci/natives_tests.py
+
 dist: setup
 	ci/dist.sh
+
+test-dist: dist
+	ci/consumers.py
 
 clean:
 	rm -rf build target

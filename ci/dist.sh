@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a release is made of: jar, sources and POM for both Scala versions as a Maven repository in build/repo.
+# What a release is made of: jar, sources, scaladoc and POM for both Scala versions as a Maven repository in build/repo.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 rm -rf build/repo
@@ -7,4 +7,4 @@ for scala in 2.12 2.13; do
   "${GRADLE:-gradle}" --no-daemon dist "-PscalaVersion=$scala"
 done
 cd build/repo
-find . -type f ! -name SHA256SUMS | sort | xargs sha256sum | tee SHA256SUMS
+find . -type f ! -name SHA256SUMS ! -name "*.md5" ! -name "*.sha1" | sort | xargs sha256sum | tee SHA256SUMS

@@ -33,25 +33,25 @@ MOST_BYTES = 15_000_000
 ALLOWED = re.compile(r"(libc|libm|libgcc_s|libpthread|libdl|librt|ld-linux-[a-z0-9-]+)\.so\.\d+")
 ELF_MACHINES = {"linux-x86_64": 62, "linux-aarch64": 183}
 MACH_MAGIC, MACH_ARM64, MACH_DYLIB = 0xFEEDFACF, 0x0100000C, 6
+# LC_LOAD_DYLIB, LC_LOAD_WEAK_DYLIB, LC_REEXPORT_DYLIB; LC_CODE_SIGNATURE.
+MACH_LOAD, MACH_SIGNATURE = (0xC, 0x80000018, 0x8000001F), 0x1D
 
 
 @dataclass(frozen=True)
 class Platform:
-    """One entry of the jar. `linked` is the target as the linker is told it, `zig` as zig's C compiler is; `kafka`: whether it has the sink."""
+    """One entry of the jar. `linked` is the target as the linker is told it, `zig` as zig's C compiler is."""
 
     name: str
     target: str
     linked: str
     zig: str
     file: str
-    kafka: bool
 
 
-# librdkafka's configure runs what it compiles: on this machine that is Linux on x86_64 only.
 PLATFORMS = (
-    Platform("linux-x86_64", "x86_64-unknown-linux-gnu", "x86_64-unknown-linux-gnu.2.17", "x86_64-linux-gnu.2.17", "libandiron.so", True),
-    Platform("linux-aarch64", "aarch64-unknown-linux-gnu", "aarch64-unknown-linux-gnu.2.17", "aarch64-linux-gnu.2.17", "libandiron.so", False),
-    Platform("macos-aarch64", "aarch64-apple-darwin", "aarch64-apple-darwin", "aarch64-macos", "libandiron.dylib", False),
+    Platform("linux-x86_64", "x86_64-unknown-linux-gnu", "x86_64-unknown-linux-gnu.2.17", "x86_64-linux-gnu.2.17", "libandiron.so"),
+    Platform("linux-aarch64", "aarch64-unknown-linux-gnu", "aarch64-unknown-linux-gnu.2.17", "aarch64-linux-gnu.2.17", "libandiron.so"),
+    Platform("macos-aarch64", "aarch64-apple-darwin", "aarch64-apple-darwin", "aarch64-macos", "libandiron.dylib"),
 )
 
 
@@ -63,8 +63,8 @@ def tools(platform: Platform, python: Path) -> dict[str, str]:
     """What librdkafka's own build is to use in place of the host's compiler, with which it would find a newer libc."""
     folder = python / "tools" / platform.name
     folder.mkdir(parents=True, exist_ok=True)
-    variables = {"LDFLAGS": "-Wl,--undefined-version"}
-    for variable, words in (("CC", f"cc -target {platform.zig}"), ("AR", "ar"), ("RANLIB", "ranlib")):
+    variables = {"LDFLAGS": "-Wl,--undefined-version"} if platform.name.startswith("linux") else {}
+    for variable, words in (("CC", f"cc -target {platform.zig}"), ("CXX", f"c++ -target {platform.zig}"), ("AR", "ar"), ("RANLIB", "ranlib")):
         tool = folder / variable.lower()
         tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m ziglang {words} "$@"\n')
         tool.chmod(0o755)
@@ -78,15 +78,13 @@ def build(platform: Platform, build_id: str, python: Path) -> Path:
     environment = os.environ | {
         "PYTHONPATH": str(python), "PATH": f"{python / 'bin'}:{os.environ['PATH']}", "ANDIRON_BUILD_ID": build_id,
         "CARGO_TARGET_DIR": str(ROOT / "target/natives"), "CARGO_PROFILE_RELEASE_DEBUG": "false",
-    }
+    } | tools(platform, python)
     if platform.name.startswith("linux"):
         environment["CARGO_PROFILE_RELEASE_STRIP"] = "debuginfo"
-    options = ["--locked", "--release", "-p", "andiron", "--lib", "--target", platform.linked]
-    if platform.kafka:
-        environment |= tools(platform, python)
-    else:
-        options.append("--no-default-features")
+    options = ["--locked", "--release", "-p", "andiron", "--lib", "--features", "tls", "--target", platform.linked]
     subprocess.run(["cargo-zigbuild", "zigbuild", *options], cwd=ROOT, env=environment, check=True)
+    # zig leaves it when it is asked what compiler it is.
+    (ROOT / "native/a.o").unlink(missing_ok=True)
     built = ROOT / "target/natives" / platform.target / "release" / platform.file
     stem, ending = platform.file.split(".")
     library = BUILD / "natives" / platform.name / f"{stem}-{build_id}.{ending}"
@@ -125,9 +123,29 @@ def check_mach(library: Path) -> dict[str, object]:
     magic, processor, _, kind = struct.unpack_from("<4I", library.read_bytes()[:16])
     if (magic, processor, kind) != (MACH_MAGIC, MACH_ARM64, MACH_DYLIB):
         raise BadLibrary(f"{library.name} is no arm64 library of macOS: {magic:#x}, {processor:#x}, {kind}")
+    commands = mach_commands(library.read_bytes())
+    needed = [name for number, name in commands if number in MACH_LOAD]
+    if foreign := [name for name in needed if not name.startswith(("/usr/lib/", "/System/Library/"))]:
+        raise BadLibrary(f"{library.name} needs {', '.join(foreign)}, which macOS does not have")
+    if not any(number == MACH_SIGNATURE for number, _ in commands):
+        raise BadLibrary(f"{library.name} has no signature, without which macOS on arm64 loads no code")
     if b"_JNI_OnLoad\0" not in library.read_bytes():
         raise BadLibrary(f"{library.name} has no JNI_OnLoad")
-    return {"gives": ["JNI_OnLoad"]}
+    return {"needed": needed, "gives": ["JNI_OnLoad"]}
+
+
+def mach_commands(content: bytes) -> list[tuple[int, str]]:
+    """The load commands: number, and of those that name a library its name."""
+    (count,), at, found = struct.unpack_from("<I", content, 16), 32, []
+    for _ in range(count):
+        number, size = struct.unpack_from("<2I", content, at)
+        name = ""
+        if number in MACH_LOAD:
+            (start,) = struct.unpack_from("<I", content, at + 8)
+            name = content[at + start : at + size].split(b"\0")[0].decode()
+        found.append((number, name))
+        at += size
+    return found
 
 
 def check(platform: Platform, library: Path) -> dict[str, object]:
@@ -148,9 +166,11 @@ def check_jar(jar: Path, found: list[dict[str, object]]) -> None:
             raise BadLibrary(f"{jar.name} has {sorted(names)}, not {sorted(expected)}")
         facts = files.read("META-INF/andiron.properties").decode()
         for one in found:
-            inside = hashlib.sha256(files.read(f"META-INF/native/{one['platform']}/{one['file']}")).hexdigest()
-            if inside != one["sha256"] or f"sha256.{one['platform']}={inside}" not in facts.splitlines():
-                raise BadLibrary(f"{jar.name} has another {one['file']} for {one['platform']} than was built, or another checksum")
+            content = files.read(f"META-INF/native/{one['platform']}/{one['file']}")
+            inside = hashlib.sha256(content).hexdigest()
+            said = {f"library.{one['platform']}={one['file']}", f"bytes.{one['platform']}={len(content)}", f"sha256.{one['platform']}={inside}"}
+            if inside != one["sha256"] or not said <= set(facts.splitlines()):
+                raise BadLibrary(f"{jar.name} has another {one['file']} for {one['platform']} than was built, or says another size or checksum")
 
 
 def main() -> int:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every test: the core's, the suites on Spark 3.5, the packaged jar and a JVM driven from Rust, faults, the suites on a Spark 4.
+"""Every test: the core's, the suites on Spark 3.5, the packaged jar and a JVM driven from Rust, faults, a cluster, the suites on a Spark 4.
 
     ci/test.py [STEP ...]
 
@@ -27,9 +27,10 @@ SPARK, SCALA = FACTS["sparkVersion"], FACTS["scalaVersion"]
 SPARK_4 = "4.1.3"
 CARGO_RESULT = re.compile(r"^test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored;.*$", re.MULTILINE)
 FAULTS_RESULT = re.compile(r"^(\d+ faults in .*: (\d+) passed, (\d+) failed, .*)$", re.MULTILINE)
+CLUSTER_RESULT = re.compile(r"^(\d+ checks on clusters: (\d+) passed, (\d+) failed)$", re.MULTILINE)
 CARGO_FAILURE = re.compile(r"^test (\S+)(?: - should panic)? \.\.\. (?:FAILED|ignored)", re.MULTILINE)
 CARGO_MESSAGE = re.compile(r"^---- (\S+) stdout ----\n(.*?)\n(?=\n|----)", re.MULTILINE | re.DOTALL)
-FAULTS_COMPLAINT = re.compile(r"^faults: (.*)$", re.MULTILINE)
+COMPLAINT = re.compile(r"^(?:faults|cluster): (.*)$", re.MULTILINE)
 UNITTEST_FAILURE = re.compile(r"^(?:FAIL|ERROR): (.+)$", re.MULTILINE)
 UNITTEST_RESULT = re.compile(r"^Ran (\d+) tests? in .*$", re.MULTILINE)
 
@@ -99,6 +100,11 @@ def faults(output: str) -> tuple[int, int, str]:
     return (int(found[2]), int(found[3]), found[1]) if found else (0, 0, "the campaign did not end")
 
 
+def cluster(output: str) -> tuple[int, int, str]:
+    found = CLUSTER_RESULT.search(output)
+    return (int(found[2]), int(found[3]), found[1]) if found else (0, 0, "the checks did not end")
+
+
 def suites(spark: str) -> tuple[list[str], Path]:
     # A report that is up to date says nothing about this run: rerun the suites, whatever Gradle remembers.
     return GRADLE + ["cleanTest", "test", f"-PtestSpark={spark}"], ROOT / f"build/scala-{SCALA}/test-results/spark-{spark}"
@@ -112,6 +118,7 @@ STEPS = {
     f"spark-{SPARK}": suites(SPARK),
     "jar": (GRADLE + ["cargoTest"], None),
     "faults": (["sh", "-c", '"$@" && ci/faults/run.py --short', "sh", *GRADLE, "jar", "faultsJar", "sparkHome"], None),
+    "cluster": (["ci/cluster/run.py", "--short"], None),
     f"spark-{SPARK_4}": suites(SPARK_4),
 }
 
@@ -137,7 +144,10 @@ def run(name: str) -> Outcome:
         failures = UNITTEST_FAILURE.findall(output)
     elif name == "faults":
         passed, failed, closing = faults(output)
-        failures = [shortened(complaint) for complaint in FAULTS_COMPLAINT.findall(output)]
+        failures = [shortened(complaint) for complaint in COMPLAINT.findall(output)]
+    elif name == "cluster":
+        passed, failed, closing = cluster(output)
+        failures = [shortened(complaint) for complaint in COMPLAINT.findall(output)]
     else:
         passed, failed, closing = cargo(output)
         failures = cargo_failures(output)

@@ -18,6 +18,7 @@ if not __package__:
 
 from bench import figures, metrics_figures, metrics_render, python_render, render, sinks_render
 from bench.figures import Record
+from cluster import figures as cluster_figures
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = ("commit", "spark", "scala", "jar_sha256", "seed", "machine", "parameters", "started")
@@ -90,17 +91,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="recompute docs/benchmarks.md")
     parser.add_argument("--root", type=Path, default=ROOT)
     root = parser.parse_args().root
-    found = mismatches(root) + python_mismatches(root) + sinks_mismatches(root)
+    found = mismatches(root) + python_mismatches(root) + sinks_mismatches(root) + cluster_figures.mismatches(root)
     for sentence in found:
         print(f"verify: {sentence}", file=sys.stderr)
     if found:
         return 1
-    names = (render.CACHE, render.MICRO, metrics_render.FILE, python_render.FILE, sinks_render.FILE, sinks_render.ATLAS)
-    cache, micro, metrics, python, sinks, atlas = (json.loads((root / render.DATA / name).read_text(encoding="utf-8")) for name in names)
-    all_figures = cache["figures"] + micro["figures"] + metrics["figures"] + python["figures"] + sinks["figures"]
+    names = (render.CACHE, render.MICRO, metrics_render.FILE, python_render.FILE, sinks_render.FILE, sinks_render.ATLAS, cluster_figures.FILE)
+    cache, micro, metrics, python, sinks, atlas, cluster = (json.loads((root / render.DATA / name).read_text(encoding="utf-8")) for name in names)
+    all_figures = [figure for content in (cache, micro, metrics, python, sinks, cluster) for figure in content["figures"]]
     reached = sum(figure["reached"] for figure in all_figures)
     print(render.plain(*render.figure_table(all_figures)))
-    tables = (render.blocks(cache, micro), metrics_render.blocks(metrics), python_render.blocks(python), sinks_render.blocks(sinks, atlas))
+    tables = (render.blocks(cache, micro), metrics_render.blocks(metrics), python_render.blocks(python), sinks_render.blocks(sinks, atlas), cluster_figures.blocks(cluster))
     print(f"verify: {len(all_figures)} figures recomputed, {reached} reached, {len(all_figures) - reached} missed; "
           f"{sum(map(len, tables))} tables and {len(render.charts(cache))} charts are those of the raw figures")
     return 0

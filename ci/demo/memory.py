@@ -84,7 +84,7 @@ class Sampler:
             while not self._stop.wait(PERIOD_S):
                 if len(pids) < self._expected:
                     pids = executors(self._root)
-                seen = {pid: now for pid in pids if (now := usage(pid))}
+                seen = self._once(pids)
                 pids = list(seen)
                 self.last_rss = sum(rss for rss, _ in seen.values())
                 if seen:
@@ -93,3 +93,12 @@ class Sampler:
                 self.peak.pss = max(self.peak.pss, sum(pss for _, pss in seen.values()))
         except Exception as error:
             self.error = error
+
+    def _once(self, pids: list[int]) -> dict[int, tuple[int, int]]:
+        """Of several processes two readings, of which the lesser counts: a page that one comes to share after the other was read would
+        else count one and a half times."""
+        seen = {pid: now for pid in pids if (now := usage(pid))}
+        if len(seen) < 2:
+            return seen
+        again = {pid: now for pid in seen if (now := usage(pid))}
+        return {pid: (min(seen[pid][0], now[0]), min(seen[pid][1], now[1])) for pid, now in again.items()}

@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails fails its test")]
 
+mod again;
 #[path = "../src/shiplog/lossy.rs"]
 mod lossy;
 
@@ -16,7 +17,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -92,7 +93,7 @@ fn child() {
 /// Lets a child write from the `begin`th event on for a while, and kills it. The number of events that it has said to
 /// be durable.
 fn write_and_die(root: &Path, layer: &str, begin: u64, noise: &mut Noise) -> u64 {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut child = again::this_binary()
         .args(["child", "--exact", "--nocapture", "--test-threads=1"])
         .env(ROOT, root)
         .env(LAYER, layer)

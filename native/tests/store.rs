@@ -5,11 +5,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a step that fails fails its test")]
 
+mod again;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use andiron::cache::store::{Mapping, Store};
@@ -28,7 +30,7 @@ struct Other {
 
 impl Other {
     fn start(role: &str, root: &Path, application: &str) -> Other {
-        let mut process = Command::new(std::env::current_exe().unwrap())
+        let mut process = again::this_binary()
             .args(["child", "--exact", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
             .env(ROOT, root)

@@ -4,6 +4,9 @@ use andiron_tests::artifacts::{build_id, files, output, required, unpacked_jar};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What a library may take, debug information left out.
+const MOST_BYTES: u64 = 15_000_000;
+
 fn native(name: &str) -> bool {
     let id = build_id();
     let Some((platform, file)) = name.strip_prefix("META-INF/native/").and_then(|rest| rest.split_once('/'))
@@ -65,31 +68,42 @@ fn class_files_are_for_java_8() {
     }
 }
 
+/// Names, sizes and checksums in `andiron.properties`, recomputed from every library of the jar, whichever platforms it has.
 #[test]
-fn properties_and_checksum_belong_to_the_library() {
+fn properties_and_checksums_belong_to_the_libraries() {
     let jar = unpacked_jar();
-    let library = library(jar.path());
-    let folder = library.parent().expect("its folder");
-    // sha256sum reads the file beside the library.
-    output(
-        Command::new("sha256sum")
-            .args(["--check", "--strict"])
-            .arg(format!("{}.sha256", library.display()))
-            .current_dir(folder),
-    );
-    let sum = output(Command::new("sha256sum").arg(&library))[..64].to_string();
     let properties =
         std::fs::read_to_string(jar.path().join("META-INF/andiron.properties")).expect("andiron.properties");
-    let platform = folder.file_name().expect("a name").to_string_lossy().into_owned();
-    let name = library.file_name().expect("a name").to_string_lossy().into_owned();
-    for line in [
-        format!("version={}", env!("CARGO_PKG_VERSION")),
-        format!("build={}", build_id()),
-        format!("library.{platform}={name}"),
-        format!("sha256.{platform}={sum}"),
-    ] {
-        assert!(properties.lines().any(|found| found == line), "{line} is not in\n{properties}");
+    let mut expected =
+        vec![format!("version={}", env!("CARGO_PKG_VERSION")), format!("build={}", build_id())];
+    let all = files(jar.path());
+    for name in all.iter().filter(|name| native(name) && !name.ends_with(".sha256")) {
+        let library = jar.path().join(name);
+        let folder = library.parent().expect("its folder");
+        // sha256sum reads the file beside the library.
+        output(
+            Command::new("sha256sum")
+                .args(["--check", "--strict"])
+                .arg(format!("{}.sha256", library.display()))
+                .current_dir(folder),
+        );
+        let sum = output(Command::new("sha256sum").arg(&library))[..64].to_string();
+        let platform = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        let name = library.file_name().expect("a name").to_string_lossy().into_owned();
+        let bytes = library.metadata().expect("its size").len();
+        assert!(bytes < MOST_BYTES, "{platform}: {bytes} bytes, not less than {MOST_BYTES}");
+        expected.extend([
+            format!("library.{platform}={name}"),
+            format!("bytes.{platform}={bytes}"),
+            format!("sha256.{platform}={sum}"),
+        ]);
     }
+    let (mut said, libraries) =
+        (properties.lines().filter(|line| !line.starts_with("scala=")).collect::<Vec<_>>(), expected.len());
+    said.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(said, expected);
+    assert!(libraries > 2, "no library is in the jar");
 }
 
 #[test]
@@ -118,8 +132,11 @@ fn the_library_is_stripped_stays_mapped_and_needs_libc_only() {
         .collect();
     for entry in needed {
         let name = entry.trim_end_matches(']');
+        // An old glibc has threads and dlopen in libraries of their own.
         assert!(
-            ["libc.so", "libm.so", "libgcc_s.so", "ld-linux"].iter().any(|known| name.starts_with(known)),
+            ["libc.so", "libm.so", "libpthread.so", "libdl.so", "librt.so", "libgcc_s.so", "ld-linux"]
+                .iter()
+                .any(|known| name.starts_with(known)),
             "needs {name}"
         );
     }
@@ -154,7 +171,7 @@ fn the_pom_leaves_spark_and_scala_to_the_cluster() {
     let dependencies = pom.matches("<dependency>").count();
     assert_eq!((dependencies, pom.matches("<scope>provided</scope>").count()), (2, 2), "{pom}");
     assert!(pom.contains("<name>Apache-2.0</name>"), "{pom}");
-    for classifier in ["", "-sources"] {
+    for classifier in ["", "-sources", "-javadoc"] {
         let file = folder.join(format!("{artifact}-{version}{classifier}.jar"));
         assert!(file.is_file(), "{} is missing", file.display());
     }

@@ -138,7 +138,9 @@ mod tests {
     /// A shared library without any symbol of ours.
     fn library(folder: &Path, name: &str) -> CString {
         let path = folder.join(name);
-        let built = Command::new("cc").args(["-shared", "-x", "c", "/dev/null", "-o"]).arg(&path).status();
+        let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_string());
+        let built =
+            Command::new(compiler).args(["-shared", "-x", "c", "/dev/null", "-o"]).arg(&path).status();
         assert!(built.unwrap().success());
         CString::new(path.to_str().unwrap()).unwrap()
     }

@@ -4,9 +4,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use super::testing::again::this_binary;
 use super::testing::{begin, noise, root};
 use super::{names, Store};
 
@@ -16,7 +17,7 @@ const SOMEBODY: u32 = 54_321;
 const LENGTH: u64 = 1 << 20;
 
 fn start(role: &str, root: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    this_binary()
         .args(["cache::store::deaths::child", "--exact", "--nocapture", "--test-threads=1"])
         .env(ROLE, role)
         .env(ROOT, root)

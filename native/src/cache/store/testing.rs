@@ -1,5 +1,8 @@
 //! What the store's own tests share.
 
+#[path = "../../../tests/again/mod.rs"]
+pub(super) mod again;
+
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 

@@ -1,0 +1,1 @@
+"""Andiron on clusters of this machine: checks, kills and figures."""
