@@ -111,4 +111,4 @@ def publish(root: Path, content: Record) -> None:
     (root / DATA).mkdir(parents=True, exist_ok=True)
     (root / DATA / FILE).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     page = root / PAGE
-    page.write_text(filled(page.read_text(encoding="utf-8"), blocks(content), metrics=True), encoding="utf-8")
+    page.write_text(filled(page.read_text(encoding="utf-8"), blocks(content), METRICS), encoding="utf-8")

@@ -224,13 +224,18 @@ def markdown(heads: Sequence[str], rows: list[Sequence[str]]) -> str:
     return "\n".join(["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-METRICS = "metrics-"
-"""What the names of the metrics benchmark's parts begin with."""
+METRICS, PYTHON, SINKS = "metrics-", "python-", "sinks-"
+"""What the names of other benchmarks' parts begin with."""
 
 
-def filled(page: str, parts: dict[str, str], metrics: bool = False) -> str:
+def benchmark_of(name: str) -> str:
+    """The prefix of a part's name; that of the cache's benchmark is empty."""
+    return next((prefix for prefix in (METRICS, PYTHON, SINKS) if name.startswith(prefix)), "")
+
+
+def filled(page: str, parts: dict[str, str], benchmark: str = "") -> str:
     """The page with its generated parts of one benchmark replaced. An error if it lacks one, or has one that nobody writes."""
-    names = [name for name in re.findall(r"<!-- begin (\S+) -->", page) if name.startswith(METRICS) == metrics]
+    names = [name for name in re.findall(r"<!-- begin (\S+) -->", page) if benchmark_of(name) == benchmark]
     if sorted(names) != sorted(parts):
         raise ValueError(f"the page has the parts {sorted(names)}, not {sorted(parts)}")
     for name, part in parts.items():

@@ -1,94 +1,86 @@
 #!/usr/bin/env python3
-"""What shipping to Kafka costs: the sink's rate against a bare producer, the listener's CPU with the sink and without, the library's size.
+"""What shipping costs and loses: `ci/bench/sinks.py [--publish] [PART ...]`, of the parts rate, jobs, library and revisions, or all.
 
-Starts a broker on loopback. Writes build/bench-sinks.json and prints the figures. Needs what `make bench-sinks` builds.
+The sink's rate against a bare producer; jobs whose broker works, is absent or silent; the library's size; a million revisions into Hive while broker and
+drivers are killed. Servers are started on loopback. A part that is run replaces what build/bench-sinks.json has of it; `--publish` copies that file, if it is
+whole, to docs/data and renders its part of docs/benchmarks.md. Needs what `make bench-sinks` builds.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import re
-import statistics
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from services import kafka
-from services.kafka_checks import METRICS, TOPICS, Application, Place
+from bench import machine, sinks_measure, sinks_render
+from bench.cache import write
+from bench.figures import Record
+from services import kafka, revisions
+from services.kafka_checks import TOPICS, Place
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 GRADLE = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
-TURNS = int(os.environ.get("BENCH_SINKS_TURNS", "3"))
-ROUNDS = int(os.environ.get("BENCH_SINKS_ROUNDS", "100"))
-TASKS_A_ROUND = 4
-
-Facts = dict[str, object]
 
 
-def rate(broker: kafka.Broker) -> Facts:
-    """Of the sink and of a bare producer with the same settings and messages, in turns."""
-    command = ["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", "tls", "--bench", "kafka"]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"BENCH_KAFKA_SERVERS": broker.address}, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def listener_cpu(place: Place, name: str, settings: dict[str, str]) -> float:
-    """Microseconds of CPU for each task of the thread that Spark's queue for Andiron's listener has."""
-    app = Application(place, name, settings, [])
-    try:
-        app.rounds(ROUNDS)
-        dump = subprocess.run(["jcmd", str(app.java), "Thread.print"], capture_output=True, text=True, check=True).stdout
-        rounds = len(app.said("round"))
-        app.end()
-    finally:
-        app.kill()
-    [(milliseconds)] = re.findall(r'^"spark-listener-group-andiron[^"]*".*? cpu=([0-9.]+)ms', dump, re.MULTILINE)
-    return 1000 * float(milliseconds) / (rounds * TASKS_A_ROUND)
-
-
-def library() -> Facts:
-    """The library as the jar has it, without what only a debugger reads."""
-    stripped = BUILD / "bench-sinks.so"
-    subprocess.run(["strip", "-o", str(stripped), str(ROOT / "target/release/libandiron.so")], check=True)
-    read = lambda option: subprocess.run(["readelf", "-W", option, str(stripped)], capture_output=True, text=True, check=True).stdout
-    versions = {tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_(\d+(?:\.\d+)+)", read("-V"))}
-    facts: Facts = {
-        "bytes": stripped.stat().st_size,
-        "needed": re.findall(r"\(NEEDED\).*\[(.*)\]", read("-d")),
-        "glibc": ".".join(map(str, max(versions))),
-    }
-    stripped.unlink()
-    return facts
+def measure(part: str, place: Place, turns: int, rounds: int) -> list[Record]:
+    if part == "rate":
+        # Its build is no part of the time.
+        subprocess.run(["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", "tls", "--bench", "kafka", "--no-run"], cwd=ROOT, check=True)
+        with kafka.server(place.build, place.folder / "kafka") as broker:
+            broker.create(*TOPICS)
+            return sinks_measure.rate(broker)
+    if part == "jobs":
+        return sinks_measure.jobs(place, turns, rounds, lambda text: print(text, flush=True))
+    return sinks_measure.library(BUILD) if part == "library" else sinks_measure.million()
 
 
 def main() -> int:
-    folder = BUILD / "bench-sinks"
-    subprocess.run(["rm", "-rf", str(folder)], check=True)
-    place = Place(ROOT, BUILD, folder, GRADLE["sparkVersion"], GRADLE["scalaVersion"], GRADLE["version"])
-    cpu: dict[str, list[float]] = {"with": [], "without": []}
-    with kafka.server(BUILD, folder / "kafka") as broker:
-        broker.create(*TOPICS)
-        rates = rate(broker)
-        for turn in range(TURNS):
-            cpu["without"].append(listener_cpu(place, f"without-{turn}", {}))
-            cpu["with"].append(listener_cpu(place, f"with-{turn}", {"spark.andiron.kafka.bootstrap.servers": broker.address}))
-        messages = broker.counts(METRICS)
-    medians = {name: statistics.median(values) for name, values in cpu.items()}
-    facts = {
-        "load": os.getloadavg()[0], "rate": rates, "library": library(),
-        "listener_us_a_task": {"turns": cpu, "medians": medians, "ratio": medians["with"] / medians["without"]},
-        "messages": messages,
-    }
-    (BUILD / "bench-sinks.json").write_text(json.dumps(facts, indent=2) + "\n")
-    print(f"sink {rates['sink_median']:,} messages/s, bare producer {rates['bare_median']:,}: ratio {rates['ratio']} (0.8 is wanted)")
-    print(f"listener: {medians['with']:.1f} us of CPU a task with the sink, {medians['without']:.1f} without")
-    print(f"library: {facts['library']}")
-    return 0
+    parser = argparse.ArgumentParser(description="what shipping costs and loses")
+    parser.add_argument("parts", nargs="*", metavar="PART")
+    parser.add_argument("--publish", action="store_true")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=60)
+    options = parser.parse_args()
+    unknown = set(options.parts) - set(sinks_render.PARTS)
+    if unknown:
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(sinks_render.PARTS)}")
+    file, folder = BUILD / "bench-sinks.json", BUILD / "bench-sinks"
+    jar = BUILD / f"scala-{GRADLE['scalaVersion']}/libs/andiron_{GRADLE['scalaVersion']}-{GRADLE['version']}.jar"
+    content: Record = {"raw": {}, "runs": {}} | (json.loads(file.read_text()) if file.exists() else {})
+    for part in options.parts or sinks_render.PARTS:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        facts, started, load = machine.facts(ROOT, jar), time.time(), os.getloadavg()[0]
+        place = Place(ROOT, BUILD, folder, GRADLE["sparkVersion"], GRADLE["scalaVersion"], GRADLE["version"])
+        content["raw"][part] = measure(part, place, options.turns, options.rounds)
+        content["runs"][part] = {"commit": facts["commit"], "uncommitted": facts["uncommitted"], "load_average": round(load, 2), "started": round(started),
+                                 "total_s": round(time.time() - started, 1)}
+        content |= facts | {"spark": GRADLE["sparkVersion"], "scala": GRADLE["scalaVersion"], "seed": revisions.SEED, "started": round(started),
+                            "parameters": {"turns": options.turns, "rounds": options.rounds}}
+        write(file, content)
+    shutil.rmtree(folder, ignore_errors=True)
+    wrong = sinks_render.wrong(content)
+    for sentence in wrong:
+        print(f"bench-sinks: {sentence}", file=sys.stderr)
+    if wrong:
+        return 1
+    atlas = json.loads((ROOT / sinks_render.DATA / sinks_render.ATLAS).read_text())
+    content["figures"] = sinks_render.figures(content, atlas)
+    write(file, content)
+    print(sinks_render.plain(*sinks_render.figure_table(content["figures"])))
+    if options.publish:
+        write(ROOT / sinks_render.DATA / sinks_render.FILE, content)
+        sinks_render.publish(ROOT)
+    return 0 if all(figure["reached"] for figure in content["figures"]) else 1
 
 
 if __name__ == "__main__":

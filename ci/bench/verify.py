@@ -16,7 +16,7 @@ from pathlib import Path
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import figures, metrics_figures, metrics_render, render
+from bench import figures, metrics_figures, metrics_render, python_render, render, sinks_render
 from bench.figures import Record
 from cluster import figures as cluster_figures
 
@@ -58,6 +58,28 @@ def metrics_mismatches(root: Path) -> list[str]:
     return found + _parts(root, metrics_render.blocks(content))
 
 
+def python_mismatches(root: Path) -> list[str]:
+    """The same of the benchmark of Python alone."""
+    file = root / render.DATA / python_render.FILE
+    if not file.exists():
+        return [f"{file.relative_to(root)} is missing: run `make bench-python BENCH_PUBLISH=1`"]
+    content = json.loads(file.read_text(encoding="utf-8"))
+    found = [f"{file.name} does not say its {fact}" for fact in FACTS if fact not in ("seed", "scala") and not content.get(fact)]
+    found += _figures(file.name, content["figures"], python_render.figures(content)) + python_render.wrong(content)
+    return found + _parts(root, python_render.blocks(content))
+
+
+def sinks_mismatches(root: Path) -> list[str]:
+    """The same of the benchmark of sinks alone."""
+    files = [root / render.DATA / name for name in (sinks_render.FILE, sinks_render.ATLAS)]
+    missing = [f"{file.relative_to(root)} is missing: run `make bench-sinks BENCH_PUBLISH=1`" for file in files if not file.exists()]
+    if missing:
+        return missing
+    content, atlas = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+    found = [f"{files[0].name} does not say its {fact}" for fact in (*FACTS, "runs") if not content.get(fact)] + sinks_render.wrong(content)
+    return found or _figures(files[0].name, content["figures"], sinks_render.figures(content, atlas)) + _parts(root, sinks_render.blocks(content, atlas))
+
+
 def _figures(file: str, written: list[Record], computed: list[Record]) -> list[str]:
     by = {figure["id"]: figure for figure in written}
     found = [f"{file}: {f['id']} is written as {by.get(f['id'], {}).get('value')}, but its raw records give {f['value']}"
@@ -69,18 +91,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="recompute docs/benchmarks.md")
     parser.add_argument("--root", type=Path, default=ROOT)
     root = parser.parse_args().root
-    found = mismatches(root) + cluster_figures.mismatches(root)
+    found = mismatches(root) + python_mismatches(root) + sinks_mismatches(root) + cluster_figures.mismatches(root)
     for sentence in found:
         print(f"verify: {sentence}", file=sys.stderr)
     if found:
         return 1
-    files = (render.CACHE, render.MICRO, metrics_render.FILE, cluster_figures.FILE)
-    cache, micro, metrics, cluster = (json.loads((root / render.DATA / name).read_text(encoding="utf-8")) for name in files)
-    all_figures = cache["figures"] + micro["figures"] + metrics["figures"] + cluster["figures"]
+    names = (render.CACHE, render.MICRO, metrics_render.FILE, python_render.FILE, sinks_render.FILE, sinks_render.ATLAS, cluster_figures.FILE)
+    cache, micro, metrics, python, sinks, atlas, cluster = (json.loads((root / render.DATA / name).read_text(encoding="utf-8")) for name in names)
+    all_figures = cache["figures"] + micro["figures"] + metrics["figures"] + python["figures"] + sinks["figures"] + cluster["figures"]
     reached = sum(figure["reached"] for figure in all_figures)
     print(render.plain(*render.figure_table(all_figures)))
+    tables = (render.blocks(cache, micro), metrics_render.blocks(metrics), python_render.blocks(python), sinks_render.blocks(sinks, atlas), cluster_figures.blocks(cluster))
     print(f"verify: {len(all_figures)} figures recomputed, {reached} reached, {len(all_figures) - reached} missed; "
-          f"{len(render.blocks(cache, micro)) + len(metrics_render.blocks(metrics)) + len(cluster_figures.blocks(cluster))} tables and {len(render.charts(cache))} charts are those of the raw figures")
+          f"{sum(map(len, tables))} tables and {len(render.charts(cache))} charts are those of the raw figures")
     return 0
 
 

@@ -45,14 +45,11 @@ def write_all(sources: Sources, versions: list[Version], lookups: dict[int, Look
     done = Prepared(folder / "flights", folder / "joined", folder / "tables", folder / "versions")
     for path in (done.flights, done.joined, done.tables, done.versions):
         path.mkdir(parents=True)
-    for number, part in enumerate(spread(sources.flights)):
-        columns = [
-            (f.id, version_name(f.month), f.origin, f.hour, f.tailnum, f.dest, f.dep_delay, f.arr_delay, f.distance)
-            for f in part
-        ]
-        write_csv(done.flights / f"part-{number:02d}.csv", columns)
+    parts = spread(sources.flights)
+    write_flights(parts, done.flights)
+    for number, part in enumerate(parts):
         facts = (lookups[flight.month].facts(flight) for flight in part)
-        write_csv(done.joined / f"part-{number:02d}.csv", (a + b for a, b in zip(columns, facts)))
+        write_csv(done.joined / f"part-{number:02d}.csv", (columns(flight) + fact for flight, fact in zip(part, facts)))
     write_csv(done.tables / "weather.csv", (
         (v.name, w.origin, w.hour, w.temp, w.wind, w.visib, w.precip) for v in versions for w in v.weather))
     write_csv(done.tables / "planes.csv", (
@@ -61,6 +58,16 @@ def write_all(sources: Sources, versions: list[Version], lookups: dict[int, Look
         (v.name, a.faa, a.altitude, a.zone, n) for v in versions for a, n in v.airports))
     write_versions(versions, done.versions, 0)
     return done
+
+
+def columns(f: Flight) -> tuple[object, ...]:
+    return f.id, version_name(f.month), f.origin, f.hour, f.tailnum, f.dest, f.dep_delay, f.arr_delay, f.distance
+
+
+def write_flights(parts: list[list[Flight]], folder: Path) -> None:
+    """One file for each part."""
+    for number, part in enumerate(parts):
+        write_csv(folder / f"part-{number:02d}.csv", map(columns, part))
 
 
 def write_versions(versions: list[Version], folder: Path, megabytes: int) -> int:

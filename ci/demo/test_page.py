@@ -9,17 +9,37 @@ from demo import page
 class PageTest(unittest.TestCase):
     def setUp(self) -> None:
         self.runs = json.loads(page.DATA.read_text(encoding="utf-8"))
+        self.stack = json.loads(page.STACK.read_text(encoding="utf-8"))
+        self.text = page.STACK_TEXT.read_text(encoding="utf-8")
+
+    def page(self) -> str:
+        return page.page(self.runs, self.stack, self.text)
 
     def test_the_page_is_what_the_figures_give(self) -> None:
-        self.assertEqual(page.PAGE.read_text(encoding="utf-8"), page.page(self.runs))
+        self.assertEqual(page.PAGE.read_text(encoding="utf-8"), self.page())
 
     def test_another_figure_gives_another_page(self) -> None:
         self.runs[0]["wall_s"] += 1
-        self.assertNotEqual(page.PAGE.read_text(encoding="utf-8"), page.page(self.runs))
+        self.assertNotEqual(page.PAGE.read_text(encoding="utf-8"), self.page())
 
     def test_another_count_gives_another_page(self) -> None:
         self.runs[-1]["steps"]["history"]["dropped"] += 1
-        self.assertNotEqual(page.PAGE.read_text(encoding="utf-8"), page.page(self.runs))
+        self.assertNotEqual(page.PAGE.read_text(encoding="utf-8"), self.page())
+
+    def test_the_whole_chain_held(self) -> None:
+        self.assertEqual(self.stack["failure"], "")
+        self.assertEqual([check for check in self.stack["checks"] if check["breaches"]], [])
+        self.assertGreater(self.stack["killed"]["owed"], 0)
+        # What was printed is of the run whose figures these are.
+        for check in self.stack["checks"]:
+            self.assertIn(f"holds: {check['what']}", self.text)
+        self.assertIn(self.stack["killed"]["application"], self.text)
+        self.assertTrue(all(graph["lines"] for graph in self.stack["atlas"]))
+        self.assertNotIn("WRONG", self.text)
+
+    def test_other_figures_of_the_chain_give_another_page(self) -> None:
+        self.stack["hive"]["event_ids"] += 1
+        self.assertNotEqual(page.PAGE.read_text(encoding="utf-8"), self.page())
 
     def test_what_the_page_promises_holds(self) -> None:
         runs = [run for run in self.runs if "digest" in run]

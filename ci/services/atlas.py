@@ -42,17 +42,24 @@ class Atlas:
         return self.process.pid
 
     def start(self) -> None:
-        """Starts it with nothing in its memory, and waits until it answers."""
+        """Starts it with nothing in its memory, and waits until it answers; ends it if it does not."""
         java = Path(os.environ["JAVA_HOME"]) / "bin/java" if "JAVA_HOME" in os.environ else Path("java")
         with (self.folder / "atlas.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [str(java), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", ":".join(self.jars),
                  "andiron.atlas.AtlasServer", str(CONFIGURATION), str(self.port)],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder)
+        try:
+            self._await()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _await(self) -> None:
+        assert self.process is not None
         end = time.monotonic() + READY_S
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > end:
-                self.kill()
                 text = (self.folder / "atlas.log").read_text(errors="replace")
                 raise RuntimeError(f"Atlas does not answer; the end of its log:\n{text[-2000:]}")
             time.sleep(0.1)

@@ -47,9 +47,9 @@ PASSWORD = "correct-horse"
 
 class Broker:
     """`address` is what bootstrap.servers is set to; it stays after a restart, as do the messages. `advertised`: the port that clients
-    of that address are sent to, that of a proxy; `more`: settings of the broker."""
+    of that address are sent to, that of a proxy; `more`: settings of the broker; `format`: options of the tool that makes its folder."""
 
-    def __init__(self, build: Path, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None) -> None:
+    def __init__(self, build: Path, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None, format: tuple[str, ...] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         out = next(path.parent for path in sorted(build.glob("scala-*/services")) if (path / "kafka.classpath").exists())
         jars = [*(out / "services/kafka.classpath").read_text().split(), *map(str, sorted((out / "libs").glob("andiron-services_*.jar")))]
@@ -61,7 +61,7 @@ class Broker:
         text = SETTINGS.format(port=self.port, sasl=sasl, advertised=advertised or self.port, controller=free_port(), folder=folder, password=PASSWORD)
         settings.write_text(text + "".join(f"{key}={value}\n" for key, value in (more or {}).items()))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        subprocess.run([*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)], check=True, capture_output=True)
+        subprocess.run([*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings), *format], check=True, capture_output=True)
         self._server = Server([*self._java, "-Dorg.apache.logging.log4j.level=INFO", "kafka.Kafka", str(settings)], folder / "kafka.log", r"Kafka Server started")
 
     @property
@@ -105,9 +105,9 @@ class Broker:
 
 
 @contextmanager
-def server(build: Path, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None) -> Iterator[Broker]:
+def server(build: Path, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None, format: tuple[str, ...] = ()) -> Iterator[Broker]:
     """A broker that has started."""
-    broker = Broker(build, folder, advertised, more)
+    broker = Broker(build, folder, advertised, more, format)
     try:
         broker.start()
         yield broker

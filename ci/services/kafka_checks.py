@@ -20,7 +20,7 @@ from services.packages import packages
 METRICS, FAILURES = "andiron.metrics.v1", "andiron.failures.v1"
 TOPICS = (METRICS, FAILURES)
 SECRET = "hunter2-is-wrong"
-PATIENCE_S = 300
+PATIENCE_S = 600
 STOP_MS = 10 * 5000
 """Ten times what spark.andiron.metrics.stopTimeout allows."""
 Facts = dict[str, object]
@@ -53,9 +53,10 @@ class Place:
 
 
 class Application:
-    """One application of KafkaJob, through spark-submit."""
+    """One application, through spark-submit; `options` are its own."""
 
-    def __init__(self, place: Place, name: str, settings: dict[str, str], options: list[str], variables: dict[str, str] | None = None) -> None:
+    def __init__(self, place: Place, name: str, settings: dict[str, str], options: list[str], variables: dict[str, str] | None = None,
+                 main: str = "andiron.services.KafkaJob") -> None:
         self.place, self._name = place, name
         self._out, self._err = place.folder / f"{name}.out", place.folder / f"{name}.err"
         self._done = place.folder / f"{name}.done"
@@ -68,7 +69,7 @@ class Application:
             "spark.driver.extraJavaOptions": f"-Xcheck:jni -XX:ErrorFile={place.folder}/hs_err_%p.log -Djava.io.tmpdir={place.folder}/tmp",
         } | settings
         command = [
-            str(home / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", "700m", "--class", "andiron.services.KafkaJob",
+            str(home / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", "700m", "--class", main,
             "--jars", str(libs / f"andiron_{place.scala}-{place.version}.jar"),
             *(word for key, value in all_settings.items() for word in ("--conf", f"{key}={value}")),
             str(libs / f"andiron-services_{place.scala}-{place.version}.jar"), *options, *([] if options else [f"until={self._done}"]),
@@ -118,6 +119,10 @@ class Application:
         """The process of the driver; spark-submit becomes it."""
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def status(self) -> int:
         return self._process.wait(PATIENCE_S)
 
@@ -143,7 +148,7 @@ class Checks:
         self.kinds: set[str] = set()
 
     @contextmanager
-    def _app(self, place: Place, name: str, servers: str, more: dict[str, str] | None = None, options: list[str] | None = None,
+    def app(self, place: Place, name: str, servers: str, more: dict[str, str] | None = None, options: list[str] | None = None,
              variables: dict[str, str] | None = None) -> Iterator[Application]:
         settings = {f"spark.andiron.kafka.{key}": value for key, value in ({"bootstrap.servers": servers} | (more or {})).items() if not key.startswith("spark.")}
         settings |= {key: value for key, value in (more or {}).items() if key.startswith("spark.")}
@@ -153,7 +158,7 @@ class Checks:
         finally:
             app.kill()
 
-    def _compare(self, place: Place, broker: kafka.Broker, applications: list[str], fits: int = 1 << 30) -> Facts:
+    def compare(self, place: Place, broker: kafka.Broker, applications: list[str], fits: int = 1 << 30) -> Facts:
         """Every event of the logs whose value has fewer characters than `fits` is in the topics with the same value; all are valid, and once."""
         messages = [message | {"topic": topic} for topic in TOPICS for message in broker.messages(topic)]
         arrived: dict[tuple[str, int], object] = {}
@@ -167,7 +172,7 @@ class Checks:
             require(message["headers"] == headers and message["key"] == value["event_id"], f"{message['headers']} of {message['key']}")
             require((message["topic"] == FAILURES) == (value["kind"] in ("Failure", "LogLine")), f"{value['kind']} in {message['topic']}")
             arrived[value["event_id"], value["revision"]] = value
-        logged = [json.loads(line) for application in applications for line in place.andiron("events", application).split("\n") if line]
+        logged = [value for application in applications for value in self.events(place, application)]
         missing = [value for value in logged if (value["event_id"], value["revision"]) not in arrived]
         lost = [value for value in missing if len(json.dumps(value)) < fits]
         require(logged and not lost, f"{len(lost)} of {len(logged)} events are missing: {lost[:3]}")
@@ -176,13 +181,16 @@ class Checks:
         require(len(messages) == len(arrived), f"{len(messages) - len(arrived)} duplicates among {len(messages)}")
         return {"events": len(logged), "missing": len(missing), "duplicates": len(messages) - len(arrived)}
 
-    def _health(self, place: Place, application: str) -> Facts:
-        values = [json.loads(line) for line in place.andiron("events", application).split("\n") if line]
-        return next(value for value in reversed(values) if value["kind"] == "Health")["sinks"]["kafka"]
+    def events(self, place: Place, application: str) -> list[Facts]:
+        """Every revision that the log of an application has."""
+        return [json.loads(line) for line in place.andiron("events", application).split("\n") if line]
+
+    def health(self, place: Place, application: str) -> Facts:
+        return next(value for value in reversed(self.events(place, application)) if value["kind"] == "Health")["sinks"]["kafka"]
 
     def down_at_start(self, place: Place) -> Facts:
         broker = kafka.Broker(place.build, place.folder / "kafka")
-        with self._app(place, "job", broker.address) as app:
+        with self.app(place, "job", broker.address) as app:
             try:
                 app.wait("the log says that the sink fails", lambda: bool(app.failures()))
                 app.rounds(3)
@@ -190,12 +198,12 @@ class Checks:
                 app.wait("the sink works", lambda: "sink kafka works again" in app.log)
                 stop = app.end()
                 require(len(app.failures()) == 1, app.failures())
-                return self._compare(place, broker, [app.id]) | {"stop_ms": stop}
+                return self.compare(place, broker, [app.id]) | {"stop_ms": stop}
             finally:
                 broker.stop()
 
     def killed_and_restarted(self, place: Place) -> Facts:
-        with kafka.server(place.build, place.folder / "kafka") as broker, self._app(place, "job", broker.address) as app:
+        with kafka.server(place.build, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
             for _ in range(2):
                 app.rounds(3)
                 broker.kill()
@@ -204,14 +212,14 @@ class Checks:
             app.rounds(3)
             stop = app.end()
             place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
-            return self._compare(place, broker, [app.id]) | {"stop_ms": stop, "told": len(app.failures())}
+            return self.compare(place, broker, [app.id]) | {"stop_ms": stop, "told": len(app.failures())}
 
     def away_all_day(self, place: Place) -> Facts:
         """Then the command ships it; and of another day the next application."""
         broker = kafka.Broker(place.build, place.folder / "kafka")
         ids, stops = [], []
         for day in ("monday", "tuesday"):
-            with self._app(place, day, broker.address, options=["rounds=15"]) as app:
+            with self.app(place, day, broker.address, options=["rounds=15"]) as app:
                 stops.append(app.end())
                 ids.append(app.id)
                 require(len(app.failures()) == 1 and "bootstrap.servers" in app.failures()[0], app.failures())
@@ -221,28 +229,28 @@ class Checks:
                 broker.start()
                 said = place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
                 require("kafka: " in said and " 0 left" in said, said)
-                first = self._compare(place, broker, ids)
+                first = self.compare(place, broker, ids)
                 broker.stop()
         try:
             broker.start()
-            with self._app(place, "wednesday", broker.address, options=["rounds=30"]) as app:
+            with self.app(place, "wednesday", broker.address, options=["rounds=30"]) as app:
                 app.end()
                 ids.append(app.id)
             place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
-            return self._compare(place, broker, ids) | {"first_day": first["events"], "stop_ms": max(stops)}
+            return self.compare(place, broker, ids) | {"first_day": first["events"], "stop_ms": max(stops)}
         finally:
             broker.stop()
 
     def topic_missing(self, place: Place) -> Facts:
         with kafka.server(place.build, place.folder / "kafka", more={"auto.create.topics.enable": "false"}) as broker:
-            with self._app(place, "job", broker.address) as app:
+            with self.app(place, "job", broker.address) as app:
                 app.wait("the log says that the sink fails", lambda: bool(app.failures()))
                 require("there is no topic" in app.failures()[0] and "spark.andiron.kafka.topic." in app.failures()[0], app.failures())
                 broker.create(*TOPICS)
                 app.wait("the sink works", lambda: "sink kafka works again" in app.log)
                 app.end()
-                require(self._health(place, app.id)["failed"].get("topic", 0) > 0, "no failure for the topic is counted")
-                return self._compare(place, broker, [app.id])
+                require(self.health(place, app.id)["failed"].get("topic", 0) > 0, "no failure for the topic is counted")
+                return self.compare(place, broker, [app.id])
 
     def message_too_large(self, place: Place) -> Facts:
         """For the client, and for the broker only, which refuses it together with its neighbours."""
@@ -253,12 +261,12 @@ class Checks:
             with kafka.server(place.build, at.folder / "kafka") as broker:
                 broker.create(*TOPICS, max_message_bytes=brokers)
                 more = {"message.max.bytes": own, "compression.type": "none"}
-                with self._app(at, "job", broker.address, more, ["rounds=12"]) as app:
+                with self.app(at, "job", broker.address, more, ["rounds=12"]) as app:
                     app.end()
                     require("sink kafka never gets" in app.log and "max.message.bytes" in app.log, "the log does not say what is too large")
                     at.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}", "--conf", f"spark.andiron.kafka.message.max.bytes={own}")
                     # A value has key and headers beside it, some hundred bytes.
-                    facts[who] = self._compare(at, broker, [app.id], fits=2000)
+                    facts[who] = self.compare(at, broker, [app.id], fits=2000)
                     require(facts[who]["missing"], "nothing was too large")
         return facts
 
@@ -269,7 +277,7 @@ class Checks:
         file.write_text(SECRET + "\n")
         sasl = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "andiron"}
         with kafka.server(place.build, place.folder / "kafka") as broker:
-            with self._app(place, "wrong", broker.sasl_address, sasl | {"sasl.password.file": str(file), "spark.ui.enabled": "true", "spark.ui.port": "0"}) as app:
+            with self.app(place, "wrong", broker.sasl_address, sasl | {"sasl.password.file": str(file), "spark.ui.enabled": "true", "spark.ui.port": "0"}) as app:
                 app.wait("the log says that the sink fails", lambda: bool(app.failures()))
                 require("refuse to authenticate" in app.failures()[0], app.failures())
                 ui = app.said("ready")[0][1]
@@ -278,21 +286,22 @@ class Checks:
                 require(all("sasl.password.file" in page for page in pages), "the page of the environment does not show the setting")
                 app.rounds(2)
                 stop = app.end()
-                require(self._health(place, app.id)["failed"].get("authentication", 0) > 0, "no failure to authenticate is counted")
+                require(self.health(place, app.id)["failed"].get("authentication", 0) > 0, "no failure to authenticate is counted")
                 shown = "".join([*pages, app.log, app.out, place.andiron("report", app.id), place.andiron("events", app.id)])
                 require(SECRET not in shown, "a secret is shown")
                 wrong = app.id
-            with self._app(place, "right", broker.sasl_address, sasl | {"sasl.password.env": "KAFKA_PASSWORD"}, ["rounds=10"],
+            with self.app(place, "right", broker.sasl_address, sasl | {"sasl.password.env": "KAFKA_PASSWORD"}, ["rounds=10"],
                            {"KAFKA_PASSWORD": kafka.PASSWORD}) as app:
                 app.end()
                 right = app.id
                 require(kafka.PASSWORD not in app.log + app.out + place.andiron("report", app.id), "a secret is shown")
             place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
-            return self._compare(place, broker, [wrong, right]) | {"stop_ms": stop}
+            return self.compare(place, broker, [wrong, right]) | {"stop_ms": stop}
 
     def refused_settings(self, place: Place) -> Facts:
-        for key, value, named in (("sasl.password", SECRET, ".file"), ("acks", "1", "replicas"), ("no.such.property", "1", "No such configuration property")):
-            with self._app(place, key, "127.0.0.1:9", {key: value}, ["rounds=1"]) as app:
+        for key, value, named in (("sasl.password", SECRET, ".file"), ("acks", "1", "replicas"), ("no.such.property", "1", "No such configuration property"),
+                                  ("sasl.mechanism", "OAUTHBEARER", "SCRAM")):
+            with self.app(place, key, "127.0.0.1:9", {key: value}, ["rounds=1"]) as app:
                 require(app.status() != 0, f"an application with {key} has started")
                 require(f"SettingException: spark.andiron.kafka.{key}" in app.log and named in app.log, app.log[-3000:])
                 require(SECRET not in app.log + app.out, "a secret is shown")
@@ -301,7 +310,7 @@ class Checks:
     def swallowed_acknowledgements(self, place: Place) -> Facts:
         with proxy.swallowing(20000, 2.0) as cutter, kafka.server(place.build, place.folder / "kafka", cutter.port) as broker:
             cutter.forward(broker.port)
-            with self._app(place, "job", f"127.0.0.1:{cutter.port}") as app:
+            with self.app(place, "job", f"127.0.0.1:{cutter.port}") as app:
                 app.wait("8 answers are swallowed", lambda: cutter.cuts >= 8)
                 app.end()
                 # What one session has written; a second would write some of it again.
@@ -309,21 +318,24 @@ class Checks:
                 require(all(messages == different for messages, different in counts), f"duplicates: {counts}")
                 place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers=127.0.0.1:{cutter.port}")
                 arrived = {(message["key"], json.loads(str(message["value"]))["revision"]) for topic in TOPICS for message in broker.messages(topic)}
-                logged = [json.loads(line) for line in place.andiron("events", app.id).split("\n") if line]
+                logged = self.events(place, app.id)
                 missing = [value for value in logged if (value["event_id"], value["revision"]) not in arrived]
                 require(not missing, f"{len(missing)} events are missing")
                 return {"swallowed": cutter.cuts, "events": len(logged), "messages": sum(messages for messages, _ in counts)}
 
     def every_kind(self, _: Place) -> Facts:
         """Of what has arrived in all checks."""
-        wanted = {"Application", "Metric", "Failure", "Stage", "Job", "Execution", "Health"}
+        wanted = {"Application", "Metric", "Failure", "Stage", "Job", "Execution", "Verdict", "LogLine", "Health"}
         require(wanted <= self.kinds, f"no event of {sorted(wanted - self.kinds)} has been compared with the schema")
         return {"kinds": len(self.kinds)}
 
+    def checks(self) -> list[Callable[[Place], Facts]]:
+        return [self.down_at_start, self.killed_and_restarted, self.away_all_day, self.topic_missing, self.message_too_large,
+                self.authentication, self.refused_settings, self.swallowed_acknowledgements]
+
     def run(self) -> list[Facts]:
         rows: list[Facts] = []
-        for check in (self.down_at_start, self.killed_and_restarted, self.away_all_day, self.topic_missing, self.message_too_large,
-                      self.authentication, self.refused_settings, self.swallowed_acknowledgements, self.every_kind):
+        for check in (*self.checks(), self.every_kind):
             name = check.__name__.replace("_", "-")
             place = self._at(name)
             begun = time.monotonic()

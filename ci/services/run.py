@@ -26,7 +26,7 @@ if __name__ == "__main__":
 from faults.application import kill, processes
 from faults.leftovers import jni_warnings
 from services import atlas, hive, kafka, s3
-from services.kafka_checks import Checks as KafkaChecks
+from services.kafka_tls import Checks as KafkaChecks
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -79,7 +79,7 @@ def hive_and_kafka(build: Path, folder: Path) -> Iterator[HiveAndKafka]:
 
 SERVICES = (
     Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 25, server=hive_and_kafka, needs=("kafka",)),
-    Service("kafka", 9, rows=kafka_rows),
+    Service("kafka", 11, rows=kafka_rows),
     Service("atlas", 14, server=atlas.with_agent, classpath=False),
 )
 

@@ -26,12 +26,21 @@ class Server:
         return self._process.pid
 
     def start(self, command: list[str] | None = None) -> None:
-        """Starts it and waits until it is ready; `command` in place of the one that it was made with."""
+        """Starts it and waits until it is ready, or ends it; `command` in place of the one that it was made with."""
         self._command = command or self._command
         begin = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=self._variables, start_new_session=True)
+        try:
+            self._await(begin)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _await(self, begin: int) -> None:
+        """Until what the log says from `begin` on is that it is ready."""
+        assert self._process is not None
         end = time.monotonic() + START_S
         while True:
             said = self._log.read_bytes()[begin:].decode(errors="replace")
@@ -39,7 +48,6 @@ class Server:
                 self.port = int(found.group(1)) if found.groups() else self.port
                 return
             if self._process.poll() is not None or time.monotonic() > end:
-                self.kill()
                 raise RuntimeError(f"{self._command[-3:]} did not start:\n" + "\n".join(said.splitlines()[-20:]))
             time.sleep(0.05)
 

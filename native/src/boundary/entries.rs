@@ -56,6 +56,7 @@ natives! {
     open_view "openView" "(JI[J)J",
     close_view "closeView" "(J)V",
     view_buffer "viewBuffer" "(JJI)Ljava/nio/ByteBuffer;",
+    leased_file "leasedFile" "(JI[J)Ljava/lang/String;",
     leased_object "leasedObject" "(JI)Ljava/lang/Object;",
     next_load "nextLoad" "(J)J",
     load_version "loadVersion" "(J)J",
@@ -325,6 +326,24 @@ extern "system" fn view_buffer<'l>(
         // pages are read-only, and so is every buffer that the caller hands on.
         let buffer = unsafe { env.new_direct_byte_buffer(address, length as usize)? };
         Ok(buffer.into())
+    })
+}
+
+extern "system" fn leased_file<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    cursor: jlong,
+    index: jint,
+    out: JLongArray<'l>,
+) -> JString<'l> {
+    entry(env, &this, at!(leased_file), |env| {
+        present(&out, "out")?;
+        if out.len(env)? < 3 {
+            return Err(Error::new(Code::BadArgument, "out has no room for three numbers").into());
+        }
+        let file = process().leased_file(handle(cursor, "cursor")?, place(index)?)?;
+        out.set_region(env, 0, &[file.length as jlong, file.device as jlong, file.inode as jlong])?;
+        Ok(env.new_string(file.path)?)
     })
 }
 

@@ -4,7 +4,7 @@
 use super::bytes::Bytes;
 use super::probe::Probe;
 use super::slab::{Handle, Kind, Slab};
-use super::store::{Checksum, Store, Writer};
+use super::store::{Checksum, OpenFile, Store, Writer};
 use super::underway::Underway;
 use super::{Cache, CursorId, LoadId, LoadOrder, Payload, Residency, SlotId, Stats};
 use crate::clock::Clock;
@@ -243,6 +243,15 @@ impl Process {
         let (address, length) = (bytes.mapping().address(), bytes.mapping().len());
         let view = leaf(&self.views).insert(View { payload });
         Ok(Region { view, address, length, residency })
+    }
+
+    /// The file behind the bytes that the cursor leases at place `index`, for another process of this user to map.
+    pub fn leased_file(&self, cursor: CursorId, index: usize) -> Result<OpenFile> {
+        let (_, payload) = self.cache.leased(cursor, index)?;
+        let bytes = payload.as_any().downcast_ref::<Bytes>().ok_or_else(|| {
+            Error::new(Code::BadArgument, "this version is an object, not bytes; no other process can map it")
+        })?;
+        bytes.mapping().open_file()
     }
 
     /// Closes a view. Idempotent.

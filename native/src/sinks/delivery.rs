@@ -92,6 +92,34 @@ impl Line {
         self.lock().abandoned
     }
 
+    /// Counts a call that failed. Whether it is the first since the sink worked, and whether none follows it. Nothing is
+    /// logged here: an appender that stalls must not hold up who asks for the sink's health.
+    fn failed(&self, cause: &'static str, why: &str, last_try: bool) -> (bool, bool) {
+        let mut state = self.lock();
+        let is_first = !std::mem::replace(&mut state.failing, true);
+        *state.health.failed.entry(cause).or_default() += 1;
+        state.health.last_failure = Some(why.to_string());
+        let stopped = last_try || state.abandoned;
+        state.health.retried += u64::from(!stopped);
+        (is_first, stopped)
+    }
+
+    /// Counts what the sink took. Whether it had failed before.
+    fn taken(&self, events: u64) -> bool {
+        let mut state = self.lock();
+        state.health.sent += events;
+        std::mem::replace(&mut state.failing, false)
+    }
+
+    /// Counts one event that the sink will never have. Whether it is the first of its cause.
+    fn dropped(&self, cause: &'static str, why: &str) -> bool {
+        let mut state = self.lock();
+        state.health.last_failure = Some(why.to_string());
+        let dropped = state.health.dropped.entry(cause).or_default();
+        *dropped += 1;
+        *dropped == 1
+    }
+
     /// For the thread, last.
     pub(super) fn end(&self) {
         self.lock().ended = true;
@@ -152,7 +180,7 @@ impl Delivery {
         let (mut pause, mut panics) = (FIRST_PAUSE, 0);
         loop {
             let last_try = self.line.stopping();
-            let failure = match self.call(events) {
+            let (cause, failure) = match self.call(events) {
                 Ok(()) => return self.taken(events.len()),
                 Err(ShipError::Without(left)) => {
                     for left in &left {
@@ -165,25 +193,18 @@ impl Delivery {
                 Err(ShipError::Refused(why)) => return self.apart(events, "refused", why),
                 Err(ShipError::Retry { cause, why }) => (cause, why),
             };
-            let (cause, failure) = failure;
             if cause == PANIC {
                 panics += 1;
                 if panics >= MOST_PANICS {
                     return self.apart(events, PANIC, failure);
                 }
             }
-            {
-                let mut state = self.line.lock();
-                if !state.failing {
-                    log::warn!("sink {} fails, what it misses stays in the log: {failure}", self.name);
-                }
-                state.failing = true;
-                *state.health.failed.entry(cause).or_default() += 1;
-                state.health.last_failure = Some(failure);
-                if last_try || state.abandoned {
-                    return Outcome::Stopped;
-                }
-                state.health.retried += 1;
+            let (is_first, stopped) = self.line.failed(cause, &failure, last_try);
+            if is_first {
+                log::warn!("sink {} fails, what it misses stays in the log: {failure}", self.name);
+            }
+            if stopped {
+                return Outcome::Stopped;
             }
             let pause_now = self.jitter(pause);
             self.line.sleep(pause_now);
@@ -193,24 +214,17 @@ impl Delivery {
 
     /// The sink has so many events more.
     fn taken(&self, events: usize) -> Outcome {
-        let mut state = self.line.lock();
-        if state.failing {
+        if self.line.taken(events as u64) {
             log::info!("sink {} works again", self.name);
         }
-        state.failing = false;
-        state.health.sent += events as u64;
         Outcome::Done
     }
 
     /// The sink will never have this event. The first of each cause is told.
     fn drop_one(&self, event: &Event, cause: &'static str, why: String) {
-        let mut state = self.line.lock();
-        let dropped = state.health.dropped.entry(cause).or_default();
-        *dropped += 1;
-        if *dropped == 1 {
+        if self.line.dropped(cause, &why) {
             log::warn!("sink {} never gets {:?} {}: {why}", self.name, event.kind, event.id);
         }
-        state.health.last_failure = Some(why);
     }
 
     /// Ships the events of a batch one by one; drops the only one of a batch.

@@ -139,6 +139,13 @@ impl KafkaSettings {
                 ),
             ));
         }
+        if ["sasl.mechanism", "sasl.mechanisms"].contains(&key) && value.to_ascii_uppercase() == "OAUTHBEARER"
+        {
+            return Err(bad(
+                key,
+                "is OAUTHBEARER, whose token nobody here renews: use SCRAM-SHA-512, PLAIN or certificates",
+            ));
+        }
         match key {
             "topic.metrics" => self.metrics = topic(key, value)?,
             "topic.failures" => self.failures = topic(key, value)?,
@@ -290,6 +297,8 @@ mod tests {
             ("topic.failures", ".."),
             ("sasl.password.env", ""),
             ("acks.env", "X"),
+            ("sasl.mechanism", "OAUTHBEARER"),
+            ("sasl.mechanisms", "oauthbearer"),
         ] {
             let error = of(&[("bootstrap.servers", "a:1"), (key, value)]).unwrap_err();
             assert_eq!(error.code(), Code::BadSetting);

@@ -167,6 +167,55 @@ fn a_call_that_hung_before_the_stop_is_not_waited_for() {
     faults.open();
 }
 
+/// Halts whoever logs of the sink `halting`, while it is armed; so does an appender whose disk stalls.
+struct Halting(std::sync::Mutex<bool>, std::sync::Condvar);
+
+impl log::Log for Halting {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.args().to_string().contains("sink halting") {
+            drop(self.1.wait_while(self.0.lock().unwrap(), |armed| *armed).unwrap());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+static HALTING: Halting = Halting(std::sync::Mutex::new(true), std::sync::Condvar::new());
+
+#[test]
+fn an_appender_that_stalls_holds_up_nobody_who_asks() {
+    log::set_logger(&HALTING).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
+    let (_dir, root) = root();
+    let faults = Faults::default();
+    faults.next(Fault::Retry);
+    let (log, shipper) = start(&root, "app-1", &[("halting", &faults)]);
+    append(&log, 0..10);
+    // Told while the thread of the sink stands in the logger: of a failure, then of the first success.
+    let health = std::thread::scope(|scope| {
+        let asks = scope.spawn(|| {
+            until("the failure is counted", || shipper.health()["halting"].failed.contains_key("told"));
+            shipper.health()
+        });
+        let end = Instant::now() + PATIENCE;
+        while !asks.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let answered = asks.is_finished();
+        *HALTING.0.lock().unwrap() = false;
+        HALTING.1.notify_all();
+        assert!(answered, "who asks waits for the appender");
+        asks.join().unwrap()
+    });
+    assert_eq!(health["halting"].sent, 0);
+    assert_eq!(end(&log, &shipper), [""; 0]);
+    assert_eq!(faults.taken(), events(0..10));
+}
+
 #[test]
 fn the_log_is_a_sink_that_has_what_is_durable() {
     let (_dir, root) = root();

@@ -32,6 +32,21 @@ pub struct Mapping {
     _pin: Option<Pin>,
 }
 
+/// A mapping's file as another process of this user finds it.
+///
+/// `path` is good as long as the mapping lives, also after the file's name has gone. Whoever opens it later may find another file:
+/// `device` and `inode` tell.
+pub struct OpenFile {
+    /// What to open, read-only.
+    pub path: String,
+    /// Bytes of the file.
+    pub length: u64,
+    /// The file system's number.
+    pub device: u64,
+    /// The file's number in it.
+    pub inode: u64,
+}
+
 impl Mapping {
     /// Maps the whole of a regular file of `length` bytes, without bringing anything in.
     pub(super) fn of(file: OwnedFd, length: u64, pin: Option<Pin>, label: &str) -> Result<Mapping> {
@@ -96,6 +111,14 @@ impl Mapping {
     /// Whether the file has no bytes; then there is no address either.
     pub fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// How another process of this user may open the file.
+    pub fn open_file(&self) -> Result<OpenFile> {
+        let told = rustix::fs::fstat(&self.file).and_then(|stat| Ok((stat, system::path(&self.file)?)));
+        let (stat, path) =
+            told.map_err(|errno| Error::io("tell other processes where a version's file is", &errno.into()))?;
+        Ok(OpenFile { path, length: self.len(), device: stat.st_dev as u64, inode: stat.st_ino as u64 })
     }
 
     /// The checksum of the bytes, if this process has seen all of them (it has not when it adopted the file).
@@ -164,6 +187,12 @@ impl std::fmt::Debug for Mapping {
 #[cfg(target_os = "linux")]
 mod system {
     use super::{Advice, Errno, OwnedFd};
+    use std::os::fd::AsRawFd;
+
+    /// Of the descriptor, since the name may have gone.
+    pub(super) fn path(file: &OwnedFd) -> Result<String, Errno> {
+        Ok(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()))
+    }
 
     pub(super) const POPULATE: Advice = Advice::LinuxPopulateRead;
     pub(super) const DROP: Advice = Advice::LinuxDontNeed;
@@ -177,6 +206,11 @@ mod system {
 #[cfg(not(target_os = "linux"))]
 mod system {
     use super::{Advice, Errno, OwnedFd};
+
+    pub(super) fn path(file: &OwnedFd) -> Result<String, Errno> {
+        let path = rustix::fs::getpath(file)?;
+        path.into_string().map_err(|_| Errno::ILSEQ)
+    }
 
     pub(super) const POPULATE: Advice = Advice::WillNeed;
     pub(super) const DROP: Advice = Advice::DontNeed;
@@ -243,6 +277,18 @@ mod tests {
         assert_eq!(error.code(), Code::Io);
         assert!(error.message().contains("videos/v1"), "{error}");
         assert!(error.message().contains("truncated"), "{error}");
+    }
+
+    #[test]
+    fn another_process_finds_the_file_though_its_name_has_gone() {
+        let bytes = noise(5, 3 * 4096 + 5);
+        let (_file, mapping) = mapped(&bytes);
+        let told = mapping.open_file().unwrap();
+        let cat = std::process::Command::new("cat").arg(&told.path).output().unwrap();
+        assert!(cat.status.success(), "{}", String::from_utf8_lossy(&cat.stderr));
+        assert!(cat.stdout == bytes && told.length == bytes.len() as u64);
+        let found = rustix::fs::stat(told.path.as_str()).unwrap();
+        assert_eq!((told.device, told.inode), (found.st_dev as u64, found.st_ino as u64));
     }
 
     #[test]

@@ -41,7 +41,7 @@ use rustix::io::Errno;
 
 pub use checksum::Checksum;
 pub use hold::Hold;
-pub use mapping::Mapping;
+pub use mapping::{Mapping, OpenFile};
 pub use writer::Writer;
 
 use crate::error::{Code, Error, Result};

@@ -36,7 +36,15 @@ const DEFAULTS: &[(&str, &str)] = &[
 const FIXED: &[(&str, &str)] =
     &[("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", "0")];
 
+/// Has OpenSSL leave its state as it is when the process exits: a thread of the client that still runs then would use
+/// what was freed.
+fn keep_tls() {
+    #[cfg(feature = "tls")]
+    openssl_sys::init();
+}
+
 fn config(settings: &KafkaSettings) -> Result<ClientConfig> {
+    keep_tls();
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
     for (key, value) in DEFAULTS {

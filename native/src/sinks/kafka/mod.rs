@@ -31,7 +31,9 @@ const QUIET: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(30);
 /// What asking a broker what is wrong may take.
 const ASK: Duration = Duration::from_millis(500);
-const SLICE: Duration = Duration::from_millis(50);
+/// How long the client is polled at a time: nothing while answers come, else twice as long as the time before. A poll
+/// lasts as long as it may, whatever it finds.
+const SLICES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(50));
 
 /// The sink of one application, by one idempotent producer.
 pub struct Kafka {
@@ -59,6 +61,7 @@ impl Kafka {
         let end = Instant::now() + LONGEST;
         let mut heard = (reports.arrived(), Instant::now());
         let mut waiting = reports.waiting();
+        let mut slice = SLICES.0;
         loop {
             while let Some(at) = waiting.last().copied() {
                 match self.produce(producer, &events[at], reports.token(at)) {
@@ -77,10 +80,15 @@ impl Kafka {
                 }
                 continue;
             }
-            producer.poll(SLICE);
+            producer.poll(Duration::ZERO);
+            if reports.arrived() == heard.0 {
+                producer.poll(slice);
+                slice = (slice * 2).min(SLICES.1);
+            }
             let now = Instant::now();
             if reports.arrived() != heard.0 {
                 heard = (reports.arrived(), now);
+                slice = SLICES.0;
             }
             if now >= end || now - heard.1 >= QUIET {
                 return;

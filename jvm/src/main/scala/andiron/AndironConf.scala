@@ -127,6 +127,10 @@ object AndironConf {
     """How often executors report their statistics to the driver and learn which catalogs were closed (needs the plugin), and
       |how often the charge to Spark's memory is brought up to date.""", 100)
 
+  val PythonEnabled: Setting[Boolean] = flag("spark.andiron.python.enabled", default = true,
+    """Whether the plugin lets Python workers lease: a socket of each executor on the loopback address, for those who know a secret that stands
+      |in Spark's own directory. false: cursors of the Python package raise an error that says so.""")
+
   val MetricsEnabled: Setting[Boolean] = flag("spark.andiron.metrics.enabled", default = true,
     """false turns the metrics off: steps compute the same rows, and nothing is counted, judged or logged.""")
 

@@ -6,11 +6,13 @@ import java.util.Collections
 import com.codahale.metrics.{Gauge, MetricRegistry}
 
 import org.apache.spark.{SparkConf, SparkContext, SparkEnv, TaskContext, TaskFailedReason}
+import org.apache.spark.andiron.SparkInternals
 import org.apache.spark.api.plugin.{DriverPlugin, ExecutorPlugin, PluginContext, SparkPlugin}
 import org.apache.spark.scheduler.{SparkListener, SparkListenerExecutorRemoved}
 import org.slf4j.LoggerFactory
 
 import andiron.internal._
+import andiron.python.{DriverCatalogs, ExecutorCatalogs, LeaseServer, LiveTasks}
 
 /**
  * `spark.plugins=andiron.AndironPlugin`: checks settings and library when the application starts, shows the cache's figures in Spark's
@@ -31,6 +33,7 @@ private[andiron] final class AndironDriver extends DriverPlugin {
   override def init(context: SparkContext, plugin: PluginContext): java.util.Map[String, String] = {
     val conf = plugin.conf()
     DriverReports.latest = None
+    DriverCatalogs.clear()
     MetricsApplication.leave()
     if (AndironConf.Enabled.in(conf)) {
       NativeLibrary.requireJava(System.getProperty("java.specification.version"), System.getProperty("java.home"))
@@ -71,6 +74,8 @@ private[andiron] final class AndironDriver extends DriverPlugin {
     case Array(LogWatch.Tag, lines @ _*) =>
       MetricsApplication.running.foreach(metrics => lines.foreach(line => metrics.logLine(line.toString)))
       null
+    case _ if DriverCatalogs.asked(message).isDefined =>
+      guard.value[AnyRef]("hand out a catalog", Array.emptyByteArray)(DriverCatalogs.answer(DriverCatalogs.asked(message).get))
     case _ =>
       ExecutorReport.of(message) match {
         case Some(report) if reports != null =>
@@ -88,6 +93,8 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
   private var env: SparkEnv = _
   private var reporter: Reporter = _
   private var lines: Option[LogWatch] = None
+  private val live = new LiveTasks
+  private var python: Option[LeaseServer] = None
   private var atlas: Option[AtlasPublisher] = None
 
   override def init(plugin: PluginContext, extra: java.util.Map[String, String]): Unit = {
@@ -99,6 +106,9 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
       guard("load the native library and register metrics")(register(plugin.metricRegistry()))
       reporter = new Reporter(plugin, AndironConf.ReportInterval.in(conf))
       reporter.start()
+      if (AndironConf.PythonEnabled.in(conf)) guard("listen for Python workers") {
+        python = SparkInternals.localDirectories(env).headOption.map(LeaseServer.start(_, live, new ExecutorCatalogs(plugin)))
+      }
       // In local mode the driver publishes for the one process.
       if (!AndironConf.isLocal(conf)) guard("publish figures to Atlas") {
         atlas = AtlasPublisher.start(conf, "executor", plugin.executorID(), None)
@@ -113,7 +123,10 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
 
   override def onTaskStart(): Unit = if (reporter != null) guard("note the start of a task") {
     val context = TaskContext.get()
-    if (context != null) task.set(context.taskAttemptId())
+    if (context != null) {
+      task.set(context.taskAttemptId())
+      if (python.isDefined) live.begin(context)
+    }
   }
 
   override def onTaskSucceeded(): Unit = endTask()
@@ -123,6 +136,10 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
   override def shutdown(): Unit = if (reporter != null) {
     guard("publish the last figures to Atlas")(atlas.foreach(_.close()))
     guard("send the last lines of the log")(lines.foreach(_.close()))
+    guard("end what Python workers hold") {
+      python.foreach(_.close())
+      live.endAll()
+    }
     guard("send the last report")(reporter.close())
     guard("end the cache")(ExecutorCache.stop(env))
   }
@@ -131,6 +148,7 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
     val id = task.get()
     if (id != null) {
       task.remove()
+      live.end(id)
       ExecutorCache.currentIfAny.foreach(_.endTask(id))
     }
   }

@@ -4,8 +4,19 @@ package andiron.internal
 private[andiron] object CallSite {
   private val Ours = Seq("andiron.", "org.apache.spark.", "scala.", "java.", "jdk.", "sun.")
 
+  private val told = new ThreadLocal[String]
+
+  /** Runs `body`, of which `place` is the place: what is called from another language has no frame here that says so. */
+  def from[A](place: String)(body: => A): A = {
+    told.set(place)
+    try body
+    finally told.remove()
+  }
+
   /** File and line of the frame nearest to the top that is the user's. */
-  def here: String = Thread.currentThread().getStackTrace.find(isUsers) match {
+  def here: String = Option(told.get()).getOrElse(ofStack)
+
+  private def ofStack: String = Thread.currentThread().getStackTrace.find(isUsers) match {
     case Some(frame) => s"${Option(frame.getFileName).getOrElse(frame.getClassName)}:${frame.getLineNumber}"
     case None        => "unknown"
   }

@@ -69,6 +69,12 @@ private[andiron] object Native {
   /** A direct buffer on part of the view. The view must stay open while the buffer, or one derived from it, is reachable. */
   @native def viewBuffer(view: Long, offset: Long, length: Int): ByteBuffer
 
+  /**
+   * A path by which another process of this user may open the file behind leased bytes number `index` while they are leased; `out` gets
+   * length, device and inode, by which it knows that it has opened the right one.
+   */
+  @native def leasedFile(cursor: Long, index: Int, out: Array[Long]): String
+
   /** Leased object number `index`. */
   @native def leasedObject(cursor: Long, index: Int): AnyRef
 

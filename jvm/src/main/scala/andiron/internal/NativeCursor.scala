@@ -43,6 +43,17 @@ private[andiron] final class NativeCursor[V](catalog: OpenCatalog[V], leases: Ta
     versions.indices.map(index => value(index, 0))
   }
 
+  /** The same of bytes that another process maps: their file, good as long as they are leased. */
+  def acquireFile(version: Long, owner: AnyRef): LeasedFile = {
+    hold.release()
+    val what = () => catalog.describe(Array(version))
+    wait(what, () => Native.advance(handle, version)): Unit
+    begin(owner, what)
+    val out = new Array[Long](3)
+    val path = Native.leasedFile(handle, 0, out)
+    LeasedFile(path, out(0), out(1), out(2))
+  }
+
   /** Releases what is held. */
   def release(): Unit = {
     hold.release()
@@ -105,6 +116,9 @@ private[andiron] final class NativeCursor[V](catalog: OpenCatalog[V], leases: Ta
     }
   }
 }
+
+/** A leased version's file, as `Native.leasedFile` tells it. */
+private[andiron] final case class LeasedFile(path: String, length: Long, device: Long, inode: Long)
 
 private[andiron] object NativeCursor {
   private val log = LoggerFactory.getLogger(classOf[NativeCursor[_]])

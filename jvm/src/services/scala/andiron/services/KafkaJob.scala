@@ -2,13 +2,15 @@ package andiron.services
 
 import java.nio.file.{Files, Path, Paths}
 
-import andiron.Step
+import andiron.{Andiron, Gate, Step}
 
 import org.apache.spark.sql.{Encoders, SparkSession}
+import org.slf4j.LoggerFactory
 
 /**
  * The application whose events go to Kafka: `rounds=<least number> until=<file> record=<characters>`. It runs rounds of a step until the file is
- * there, and tells of each how many milliseconds it took; some rows of each fail, the first of all with a record of so many characters.
+ * there, and tells of each how many milliseconds it took; some rows of each fail, the first of all with a record of so many characters. Each
+ * round passes a gate, and warns in the log of a task.
  */
 object KafkaJob {
   private val Rows = 400L
@@ -38,11 +40,13 @@ object KafkaJob {
     val step = Step(spark, s"historical-data \"${n % 3}\" <b>")
     try {
       val seen = step.counter("seen")
-      step.describe[java.lang.Long](id => s"$id ${"x" * record}").map(spark.range(0, Rows, 1, 4)) { id =>
+      val kept = step.describe[java.lang.Long](id => s"$id ${"x" * record}").map(spark.range(0, Rows, 1, 4)) { id =>
         seen.increment()
+        if (id == 0) LoggerFactory.getLogger("services.KafkaJob").warn("the history is old")
         if (id % 100 == 7) throw new IllegalStateException(s"no history of member $id in round $n")
         id.longValue
-      }(Encoders.scalaLong).collect(): Unit
+      }(Encoders.scalaLong)
+      Andiron.guard(Gate(step, maxDropRatio = 0.1))(kept.collect()): Unit
     } finally step.close()
   }
 }

@@ -14,6 +14,11 @@ object SparkInternals {
     try env.blockManager.diskBlockManager.localDirs.toSeq
     catch { case _: LinkageError | NonFatal(_) => Seq.empty }
 
+  /** Lets the task end as one that was killed, which does not count as a failure. Without effect if this Spark does not offer it. */
+  def kill(context: TaskContext, reason: String): Unit =
+    try context.markInterrupted(reason)
+    catch { case _: LinkageError => () }
+
   /** Why the task was killed. */
   def killReason(context: TaskContext): String =
     try context.getKillReason().getOrElse("unknown reason")

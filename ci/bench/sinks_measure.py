@@ -1,0 +1,123 @@
+"""The parts of the benchmark of sinks; each gives its raw records."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.figures import Record
+from services import kafka, revisions
+from services.kafka_checks import TOPICS, Application, Place
+from services.servers import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+WARM_UP, TASKS_A_ROUND, DUMPS = 10, 4, 10
+JOBS = ("off", "works", "absent", "silent")
+"""Kafka not set, a broker that works, none that listens, one that takes connections and never answers."""
+HEADS = re.compile(r'^"(?P<name>[^"]+)".*? cpu=(?P<cpu>[0-9.]+)ms', re.MULTILINE)
+
+
+def rate(broker: kafka.Broker) -> list[Record]:
+    """Of the sink and of a bare producer with the same settings and messages, in turns."""
+    command = ["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", "tls", "--bench", "kafka"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"BENCH_KAFKA_SERVERS": broker.address}, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    return [{"turn": turn, "events": told["events"], "sink": sink, "bare": bare} for turn, (sink, bare) in enumerate(zip(told["sink"], told["bare"], strict=True))]
+
+
+@contextmanager
+def _silent() -> Iterator[str]:
+    """The address of what takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken: list[socket.socket] = []
+
+        def accept() -> None:
+            try:
+                while True:
+                    taken.append(listener.accept()[0])
+            except OSError:
+                pass
+
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            for connection in taken:
+                connection.close()
+
+
+def job(place: Place, turn: int, rounds: int, brokers: dict[str, str]) -> list[Record]:
+    """One application for each of JOBS: the time of its rounds, what its threads stood in, the CPU of the listener's, how long its end took."""
+    found = []
+    # In another order each turn, so that none always follows the same.
+    for name in (*JOBS[turn % len(JOBS):], *JOBS[:turn % len(JOBS)]):
+        settings = {} if name == "off" else {"spark.andiron.kafka.bootstrap.servers": brokers[name]}
+        app = Application(place, f"{name}-{turn}", settings, [])
+        try:
+            app.rounds(WARM_UP)
+            dumps = []
+            for part in range(DUMPS):
+                app.rounds(rounds // DUMPS)
+                dumps.append(subprocess.run(["jcmd", str(app.java), "Thread.print"], capture_output=True, text=True, check=True).stdout)
+            walls = [int(ms) for _, ms in app.said("round")][WARM_UP:WARM_UP + rounds]
+            tasks = len(app.said("round")) * TASKS_A_ROUND
+            stop = app.end()
+        finally:
+            app.kill()
+        [listener] = [float(head["cpu"]) for head in HEADS.finditer(dumps[-1]) if head["name"].startswith("spark-listener-group-andiron")]
+        found.append({"broker": name, "turn": turn, "rounds": rounds, "round_ms": walls, "stop_ms": stop, "listener_us_a_task": 1000 * listener / tasks,
+                      "dumps": len(dumps), "in_andiron": standing(dumps), "load_average": os.getloadavg()[0]})
+    return found
+
+
+def standing(dumps: list[str]) -> Record:
+    """How often which thread of Spark's stood in a native of Andiron's, or waited below a frame of Andiron's; names without their numbers."""
+    found: Counter[str] = Counter()
+    for dump in dumps:
+        for block in dump.split("\n\n"):
+            name = re.match(r'"([^"]+)"', block)
+            frames = re.findall(r"\tat (\S+)", block)
+            if name is None or name[1].startswith("andiron") or not frames:
+                continue
+            in_native = "andiron." in frames[0]
+            waits = "java.lang.Thread.State: RUNNABLE" not in block and any("andiron.internal." in frame for frame in frames[:12])
+            if in_native or waits:
+                found[re.sub(r"[0-9.]+", "N", name[1]) + (" in " + next(frame for frame in frames if "andiron." in frame).split("(")[0].split("/")[-1])] += 1
+    return dict(found)
+
+
+def jobs(place: Place, turns: int, rounds: int, say: Callable[[str], None]) -> list[Record]:
+    found: list[Record] = []
+    with kafka.server(place.build, place.folder / "kafka") as broker, _silent() as silent:
+        broker.create(*TOPICS)
+        for turn in range(turns):
+            found += job(place, turn, rounds, {"works": broker.address, "absent": f"127.0.0.1:{free_port()}", "silent": silent})
+            say(f"jobs: turn {turn + 1} of {turns}")
+    return found
+
+
+def library(build: Path) -> list[Record]:
+    """The library as the jar has it, without what only a debugger reads."""
+    stripped = build / "bench-sinks.so"
+    subprocess.run(["strip", "-o", str(stripped), str(ROOT / "target/release/libandiron.so")], check=True)
+
+    def read(option: str) -> str:
+        return subprocess.run(["readelf", "-W", option, str(stripped)], capture_output=True, text=True, check=True).stdout
+
+    versions = {tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_(\d+(?:\.\d+)+)", read("-V"))}
+    facts = {"bytes": stripped.stat().st_size, "needed": re.findall(r"\(NEEDED\).*\[(.*)\]", read("-d")), "glibc": ".".join(map(str, max(versions)))}
+    stripped.unlink()
+    return [facts]
+
+
+def million() -> list[Record]:
+    return [revisions.run()]

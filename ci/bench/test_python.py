@@ -1,0 +1,62 @@
+"""The arithmetic of the benchmark of Python, and that `make verify` can fail on its section."""
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+from bench import python_render as render
+from bench import verify
+from bench.figures import MB, Record
+from bench.render import PAGE
+
+
+def content() -> Record:
+    """A whole run, made up."""
+    made: Record = {
+        "commit": "c" * 40, "uncommitted": False, "spark": "3.5.4", "python": "3.11.2", "jar_sha256": "a", "started": 1, "total_s": 100.0, "load_average": 1.0,
+        "machine": {"cpu": "one", "cores": 2, "memory_kb": 1 << 24, "kernel": "6", "java": "17"}, "parameters": {"turns": 3, **render.PARAMETERS},
+        "raw": {
+            "bulk": [{"turn": i, "andiron_s": 0.1, "dict_s": 1.0 + i, "dict_unpickled_s": 0.5, "equal": True} for i in range(3)],
+            "start": [{"turn": i, "fresh": True, "import_s": 0.004, "cursor_s": 0.002, "advance_s": 0.001, "total_s": 0.007 + i / 1000} for i in range(3)],
+            "memory": [{"turn": i, "before": {"jvm": 500 * MB, "python": 80 * MB}, "after": {"jvm": 300 * MB, "python": 290 * MB + i * MB}, "added_bytes": (10 + i) * MB,
+                        "equal": True} for i in range(3)]}}
+    made["figures"] = render.figures(made)
+    return made
+
+
+class Python(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        (self.root / render.DATA).mkdir(parents=True)
+        names = ("python-machine", "python-figures", "python-turns")
+        (self.root / PAGE).write_text("".join(f"<!-- begin {name} -->\n\n<!-- end {name} -->\n" for name in names))
+        self.write(content())
+        render.publish(self.root)
+
+    def write(self, made: Record) -> None:
+        (self.root / render.DATA / render.FILE).write_text(json.dumps(made))
+
+    def test_figures(self) -> None:
+        self.assertEqual([(f["id"], f["value"], f["reached"]) for f in content()["figures"]],
+                         [("python-bulk", 20.0, True), ("python-start", 8.0, True), ("python-memory", 11.0, True)])
+
+    def test_what_agrees_is_no_mismatch(self) -> None:
+        self.assertEqual(verify.python_mismatches(self.root), [])
+
+    def test_mismatches(self) -> None:
+        made = content()
+        made["raw"]["bulk"][0]["equal"] = made["raw"]["start"][1]["fresh"] = False
+        made["raw"]["memory"].pop()
+        made["figures"][0]["value"] = 99.0
+        self.write(made)
+        found = verify.python_mismatches(self.root)
+        for text in ("turn 0 of bulk has read other bytes", "turn 1 of start", "memory has 2 of 3 turns", "python-bulk is written as 99.0", "python-memory"):
+            self.assertTrue(any(text in sentence for sentence in found), (text, found))
+
+    def test_a_table_that_was_changed(self) -> None:
+        page = self.root / PAGE
+        page.write_text(page.read_text().replace("20 x", "30 x"))
+        self.assertEqual(len(verify.python_mismatches(self.root)), 1)

@@ -1,0 +1,107 @@
+"""The arithmetic of the benchmark of sinks, its reader of thread dumps, and that `make verify` can fail on its section."""
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+from bench import sinks_measure, verify
+from bench import sinks_render as render
+from bench.figures import Record
+from bench.render import PAGE
+
+ATLAS: Record = {"raw": [{"to": "http", "cpu_s": 0.06, "wall_s": 60.0}, {"to": "udp", "cpu_s": 0.05, "wall_s": 60.0}]}
+DUMP = '''"main" #1 prio=5 cpu=1.00ms tid=0x1 waiting on condition [0x1]
+   java.lang.Thread.State: TIMED_WAITING (sleeping)
+\tat java.lang.Thread.sleep(java.base@17/Native Method)
+\tat andiron.services.KafkaJob$.main(KafkaJob.scala:30)
+
+"Executor task launch worker for task 3.0 in stage 9.0 (TID 41)" #41 daemon cpu=12.00ms tid=0x2 runnable [0x2]
+   java.lang.Thread.State: RUNNABLE
+\tat andiron.internal.Native.metricsMerge(Native Method)
+\tat org.apache.spark.Thing.run(Thing.scala:1)
+
+"dag-scheduler-event-loop" #17 daemon cpu=9.00ms tid=0x3 waiting on condition [0x3]
+   java.lang.Thread.State: WAITING (parking)
+\tat jdk.internal.misc.Unsafe.park(java.base@17/Native Method)
+\tat andiron.internal.Reporter.await(Reporter.scala:9)
+
+"spark-listener-group-andiron" #23 daemon cpu=30.50ms tid=0x4 waiting on condition [0x4]
+   java.lang.Thread.State: WAITING (parking)
+\tat jdk.internal.misc.Unsafe.park(java.base@17/Native Method)
+\tat java.util.concurrent.LinkedBlockingQueue.take(java.base@17/LinkedBlockingQueue.java:435)
+\tat org.apache.spark.scheduler.AsyncEventQueue.dispatch(AsyncEventQueue.scala:97)
+'''
+
+
+def content() -> Record:
+    """A whole run, made up."""
+    job = {"rounds": 60, "stop_ms": 2100, "dumps": 10, "in_andiron": {}, "load_average": 1.0}
+    million = dict.fromkeys([*render.COUNTS, *render.LOST], 0) | {"revisions": 1_000_000, "events": 50_000, "driver_kills": 5, "broker_kills": 10, "answers_swallowed": 30}
+    made: Record = {
+        "commit": "c" * 40, "uncommitted": False, "spark": "3.5.4", "scala": "2.13", "jar_sha256": "a", "seed": 1, "started": 1,
+        "machine": {"cpu": "one", "cores": 2, "memory_kb": 1 << 24, "kernel": "6", "java": "17"}, "parameters": {"turns": 2, "rounds": 60},
+        "runs": {part: {"commit": "c" * 40, "uncommitted": False, "load_average": 1.0} for part in render.PARTS},
+        "raw": {
+            "rate": [{"turn": i, "events": 1000, "sink": 90.0 + i, "bare": 100.0} for i in range(3)],
+            "jobs": [job | {"broker": name, "turn": turn, "round_ms": [100 + 10 * turn], "listener_us_a_task": 300.0} for turn in range(2) for name in render.BROKERS],
+            "library": [{"bytes": 13_000_000, "needed": ["libc.so.6"], "glibc": "2.34"}], "revisions": [million]}}
+    made["figures"] = render.figures(made, ATLAS)
+    return made
+
+
+class Sinks(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        (self.root / render.DATA).mkdir(parents=True)
+        (self.root / render.DATA / render.ATLAS).write_text(json.dumps(ATLAS))
+        names = ("sinks-machine", "sinks-figures", "sinks-jobs", "sinks-revisions")
+        (self.root / PAGE).write_text("".join(f"<!-- begin {name} -->\n\n<!-- end {name} -->\n" for name in names))
+        self.write(content())
+        render.publish(self.root)
+
+    def write(self, made: Record) -> None:
+        (self.root / render.DATA / render.FILE).write_text(json.dumps(made))
+
+    def test_figures(self) -> None:
+        by = {f["id"]: f for f in content()["figures"]}
+        self.assertEqual((by["sinks-rate"]["value"], by["sinks-rate"]["reached"]), (0.91, True))
+        self.assertEqual((by["sinks-job-absent"]["value"], by["sinks-stop"]["value"], by["sinks-lost"]["value"]), (1.0, 0.0, 0))
+        self.assertTrue(all(f["reached"] for f in by.values()))
+
+    def test_what_is_lost_waits_or_is_too_large_is_missed(self) -> None:
+        made = content()
+        made["raw"]["revisions"][0]["ids_missing"] = 1
+        made["raw"]["jobs"][0]["in_andiron"] = {"dag-scheduler-event-loop in andiron.internal.Reporter.await": 1}
+        made["raw"]["library"][0] |= {"bytes": 16_000_000, "needed": ["libc.so.6", "libssl.so.3"]}
+        made["raw"]["jobs"][2]["stop_ms"] = 7101
+        missed = {f["id"] for f in render.figures(made, ATLAS) if not f["reached"]}
+        self.assertEqual(missed, {"sinks-lost", "sinks-waiting", "sinks-library", "sinks-needed", "sinks-stop"})
+
+    def test_threads_that_stand_in_andiron(self) -> None:
+        self.assertEqual(sinks_measure.standing([DUMP, DUMP]), {
+            "Executor task launch worker for task N in stage N (TID N) in andiron.internal.Native.metricsMerge": 2,
+            "dag-scheduler-event-loop in andiron.internal.Reporter.await": 2})
+        self.assertEqual([head["cpu"] for head in sinks_measure.HEADS.finditer(DUMP) if head["name"].startswith("spark-listener-group-andiron")], ["30.50"])
+
+    def test_what_agrees_is_no_mismatch(self) -> None:
+        self.assertEqual(verify.sinks_mismatches(self.root), [])
+
+    def test_mismatches(self) -> None:
+        made = content()
+        made["figures"][0]["value"] = 99.0
+        self.write(made)
+        self.assertEqual(verify.sinks_mismatches(self.root), ["bench-sinks.json: sinks-rate is written as 99.0, but its raw records give 0.91"])
+        made = content()
+        made["raw"]["jobs"].pop()
+        made["raw"]["revisions"][0]["driver_kills"] = 4
+        self.write(made)
+        found = verify.sinks_mismatches(self.root)
+        self.assertTrue(any("silent lacks turn 1" in sentence for sentence in found) and any("4 drivers" in sentence for sentence in found), found)
+
+    def test_a_table_that_was_changed(self) -> None:
+        page = self.root / PAGE
+        page.write_text(page.read_text().replace("50,000", "60,000"))
+        self.assertEqual(len(verify.sinks_mismatches(self.root)), 2)

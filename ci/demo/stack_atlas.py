@@ -1,0 +1,79 @@
+"""Atlas in `make demo-stack`: what it answers for the graphs of docs/atlas-graphs.json, as numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+import urllib.parse
+import urllib.request
+from dataclasses import asdict, dataclass
+
+PATIENCE_S = 60
+SINCE = "e-10m"
+"""A step is a second: Atlas gives each, and no means of several."""
+MOST_LINES = 4
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a graph: the tags by which it is one, how many points it has, and what they are."""
+
+    tags: str
+    points: int
+    greatest: float
+    last: float
+
+
+@dataclass(frozen=True)
+class Graph:
+    name: str
+    says: str
+    lines: list[Line]
+
+    @property
+    def points(self) -> int:
+        return sum(line.points for line in self.lines)
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def tags(legend: str) -> str:
+    """The values of the tags that a legend names, as `labels` of `((step=labels) * 100.0)`; a division names each twice."""
+    return ", ".join(dict.fromkeys(re.findall(r"[\w.-]+=([^,)\s]+)", legend))) or legend
+
+
+def lines(told: dict[str, object]) -> list[Line]:
+    """The lines of an answer that have a point; a step without one is NaN."""
+    found = []
+    for at, legend in enumerate(told["legend"]):
+        values = [float(row[at]) for row in told["values"] if not math.isnan(float(row[at]))]
+        if values:
+            found.append(Line(tags(legend), len(values), max(values), values[-1]))
+    return sorted(found, key=lambda line: line.tags)
+
+
+def ask(uri: str, graphs: list[dict[str, str]], job: str) -> list[Graph]:
+    """Every graph. Atlas shows what it was sent when it builds its index anew, so those without a point are asked again for a while."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        found = [Graph(graph["graph"], graph["says"], lines(_get(uri, graph["q"].replace("{job}", job)))) for graph in graphs]
+        if all(graph.points for graph in found) or time.monotonic() > end:
+            return found
+        time.sleep(1)
+
+
+def _get(uri: str, q: str) -> dict[str, object]:
+    with urllib.request.urlopen(f"{uri}/api/v1/graph?{urllib.parse.urlencode({'q': q, 'format': 'json', 's': SINCE})}", timeout=60) as answer:
+        return json.load(answer)
+
+
+def rows(graphs: list[Graph]) -> list[dict[str, object]]:
+    """For a table: a row for each line, MOST_LINES of a graph."""
+    found = []
+    for graph in graphs:
+        for line in graph.lines[:MOST_LINES]:
+            found.append({"graph": graph.name, "line": line.tags, "points": line.points, "greatest": line.greatest, "last": line.last})
+    return found

@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""The checks of the Python package, with real PySpark, on each Spark that is named (both that are pinned, if none is).
+
+    ci/python/run.py [SPARK ...] [-k PATTERN]
+
+after `gradle assemble sparkHome`, and `-PtestSpark=4.1.3 sparkHome` for Spark 4. Fetches PySpark (317 and 456 MB) once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from environment import Environment
+
+HERE = Path(__file__).resolve().parent
+PINNED = sorted(file.stem.partition("-")[2] for file in HERE.glob("pyspark-*.txt"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="the checks of the Python package")
+    parser.add_argument("spark", nargs="*", default=PINNED)
+    parser.add_argument("-k", dest="patterns", action="append", default=[], help="run what matches only")
+    options = parser.parse_args()
+    failed = []
+    for spark in options.spark:
+        environment = Environment(spark)
+        environment.fetch()
+        print(f"\n==== PySpark {spark}", flush=True)
+        command = [sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "discover", "-v", "-s", HERE, *(word for pattern in options.patterns for word in ("-k", pattern))]
+        if subprocess.run(command, env=environment.variables() | {"ANDIRON_JAR": str(environment.jar)}, cwd=HERE, check=False).returncode:
+            failed.append(spark)
+    print(f"test-python: failed on {', '.join(failed)}" if failed else f"test-python: passed on {', '.join(options.spark)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,337 @@
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import andiron
+from support import CLUSTER, LOCAL, Application, eventually, figure, records
+
+VALUE = records(1, 100, 100)
+BAD_ARGUMENT, UNKNOWN, NULL, RELEASED, CLOSED = 403, 100, 101, 114, 113
+
+
+class Misuse(Application):
+    """Whatever a function does wrong is an exception that names dataset and version, and the worker lives on."""
+
+    master = LOCAL
+
+    def setUp(self):
+        self.catalog = andiron.catalog(self.spark, "planes", {"v1": self.source("v1", VALUE), "v2": self.source("v2", VALUE[:10]), "none": self.source("none", b"")})
+        self.addCleanup(self.catalog.close)
+
+    def told(self, *actions):
+        """What each action raises in one task, and the processes before and after."""
+        catalog = self.catalog
+
+        def run(rows):
+            cursor = catalog.cursor()
+            for action in actions:
+                try:
+                    yield "nothing", repr(action(cursor)), 0, os.getpid()
+                except andiron.AndironError as error:
+                    yield type(error).__name__, str(error), error.code, os.getpid()
+
+        found = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
+        self.assertEqual(len({pid for *_, pid in found}), 1)
+        self.nothing_leased()
+        return [row[:3] for row in found]
+
+    def test_bad_versions(self):
+        known = "it has 3: none, v1, v2"
+        self.assertEqual([(kind, code) for kind, _, code in self.told(
+            lambda c: c.advance("v9"), lambda c: c.advance(None), lambda c: c.advance(1), lambda c: c.advance(b"v1"), lambda c: c.advance(["v1"]))],
+            [("UnknownVersionError", UNKNOWN), ("UnknownVersionError", NULL), *[("ArgumentError", BAD_ARGUMENT)] * 3])
+        (_, message, _), = self.told(lambda c: c.advance("v9"))
+        self.assertIn("dataset 'planes' has no version 'v9'", message)
+        self.assertIn(known, message)
+        self.assertEqual(self.told(lambda c: (c.contains("v1"), c.contains("v9"), c.contains(None), c.contains([])))[0][1], "(True, False, False, False)")
+
+    def test_reads_outside(self):
+        outside = [
+            lambda c: c.lookup("v1", 10000, 1), lambda c: c.lookup("v1", -1, 1), lambda c: c.lookup("v1", 0, 10001), lambda c: c.lookup("v1", 0, -1),
+            lambda c: c.lookup("v1", 1 << 70, 1), lambda c: c.lookup("v1", 1, 1 << 70), lambda c: c.records("v1", [0, 9901], 100),
+            lambda c: c.records("v1", [-1], 1), lambda c: c.records("v2", [0], 11), lambda c: c.advance("v1").numpy("u1", 10001),
+            lambda c: c.advance("v1").numpy("<i8", 0, 1251), lambda c: c.lookup("none", 0, 1), lambda c: c.records("none", [0], 1)]
+        for kind, message, code in self.told(*outside):
+            self.assertEqual((kind, code), ("OutOfBoundsError", BAD_ARGUMENT), message)
+            self.assertRegex(message, r"^version '(v1|v2|none)' of dataset 'planes': -?\d+ bytes at -?\d+ are not within its (10000|10|0)$")
+        inside = self.told(lambda c: c.lookup("v1", 10000, 0), lambda c: len(c.advance("none")), lambda c: c.advance("none").numpy().size, lambda c: c.records("v2", [0], 10).size)
+        self.assertEqual([what for _, what, _ in inside], ["b''", "0", "0", "1"])
+
+    def test_bad_arguments(self):
+        bad = [
+            lambda c: c.lookup("v1", 1.5, 1), lambda c: c.lookup("v1", "0", 1), lambda c: c.lookup("v1", None, 1), lambda c: c.lookup("v1", 0, True),
+            lambda c: c.records("v1", [0.5], 1), lambda c: c.records("v1", [[0]], 1), lambda c: c.records("v1", ["a"], 1), lambda c: c.records("v1", [True], 1),
+            lambda c: c.records("v1", [0], object), lambda c: c.records("v1", [0], "no dtype"), lambda c: c.records("v1", [0], 0),
+            lambda c: c.advance("v1").numpy("<i8", 1), lambda c: c.advance("v1").numpy("<i8", 0, 1.0), lambda c: c.advance("v1").arrow_records([0], "100")]
+        for kind, message, code in self.told(*bad):
+            self.assertEqual((kind, code), ("ArgumentError", BAD_ARGUMENT), message)
+            self.assertIn("version 'v1' of dataset 'planes': ", message)
+
+    def test_after_close_and_release(self):
+        def closed(cursor):
+            value = cursor.advance("v1")
+            cursor.close()
+            cursor.close()
+            return value.read(0, 1)
+
+        def moved(cursor):
+            cursor.advance("v2")
+
+        def released(cursor):
+            with catalog.cursor() as another:
+                value = another.advance("v1")
+                another.release()
+                another.release()
+                return another.advance("v2").read(0, 1) and value.numpy()
+
+        catalog = self.catalog
+        for kind, message, code in self.told(released, closed, moved):
+            self.assertEqual((kind, code), ("ReleasedError", RELEASED), message)
+            self.assertIn("dataset 'planes'", message)
+
+    def test_a_cursor_of_another_task(self):
+        catalog = self.catalog
+
+        # A worker is used again only if its task has read its input to the end.
+        def keep(rows):
+            list(rows)
+            sys.modules["andiron"].kept = catalog.cursor(), catalog.cursor().advance("v1")
+            sys.modules["andiron"].kept[0].advance("v1")
+            yield os.getpid()
+
+        def use(rows):
+            list(rows)
+            if not hasattr(sys.modules["andiron"], "kept"):
+                return
+            cursor, value = sys.modules["andiron"].kept
+            for action in (lambda: cursor.advance("v1"), lambda: cursor.advance("v2"), lambda: value.read(0, 1), lambda: cursor.release()):
+                try:
+                    action()
+                    yield os.getpid(), "nothing"
+                except andiron.ReleasedError as error:
+                    yield os.getpid(), str(error)
+
+        one = self.spark.sparkContext.parallelize([0], 1)
+        pid, = one.mapPartitions(keep).collect()
+        self.nothing_leased()
+        found = []
+        eventually(lambda: "the worker was not used again", lambda: bool(found.extend(one.mapPartitions(use).collect()) or found))
+        self.assertEqual({other for other, _ in found}, {pid}, "Spark reuses its workers")
+        self.assertTrue(all("dataset 'planes'" in text for _, text in found[:3]), found)
+
+    def test_on_the_driver(self):
+        with self.assertRaises(andiron.ReleasedError) as caught:
+            self.catalog.cursor()
+        self.assertIn("works in a task only", str(caught.exception))
+        for bad in ({}, {"v1": 1}, {1: "file:/x"}, ["v1"], 7, [andiron.Version("v1", "file:/x", bytes="9")]):
+            with self.assertRaises(andiron.ArgumentError, msg=repr(bad)) as caught:
+                andiron.catalog(self.spark, "bad", bad)
+            self.assertIn("dataset 'bad'", str(caught.exception))
+        with self.assertRaises(andiron.SourceError) as caught:
+            andiron.catalog(self.spark, "bad", {"v1": (self.folder / "missing").as_uri()})
+        self.assertIn("version 'v1' of dataset 'bad'", str(caught.exception))
+        with self.assertRaises(andiron.ArgumentError):
+            andiron.catalog("spark", "bad", {"v1": "file:/x"})
+        with self.assertRaises(andiron.ArgumentError):
+            self.catalog.demand({"v9": 1})
+        self.catalog.demand({"v1": 2})
+
+    def test_in_a_worker(self):
+        catalog = self.catalog
+
+        def close(rows):
+            try:
+                catalog.close()
+            except andiron.ReleasedError as error:
+                yield str(error)
+
+        self.assertIn("call it on the driver", self.spark.sparkContext.parallelize([0], 1).mapPartitions(close).collect()[0])
+
+    def test_a_closed_catalog(self):
+        closed = andiron.catalog(self.spark, "closed", {"v1": self.source("v1", VALUE)})
+        self.catalog = closed
+        self.told(lambda c: c.advance("v1"))
+        closed.close()
+        closed.close()
+
+        def run(rows):
+            try:
+                closed.cursor().advance("v1")
+            except andiron.AndironError as error:
+                yield type(error).__name__, str(error), error.code
+
+        (kind, message, code), = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
+        self.assertEqual((kind, code), ("ReleasedError", CLOSED), message)
+        self.assertIn("dataset 'closed'", message)
+
+    def test_a_source_that_changed_and_one_that_is_not_what_it_should_be(self):
+        changing, wrong = self.folder / "changing", self.source("wrong", VALUE)
+        changing.write_bytes(VALUE)
+        self.catalog = andiron.catalog(self.spark, "odd", [
+            andiron.Version("changed", changing.as_uri()), andiron.Version("wrong", wrong, bytes=len(VALUE), checksum="crc32:00000000")])
+        changing.write_bytes(VALUE + VALUE)
+        found = self.told(lambda c: c.advance("changed"), lambda c: c.advance("wrong"))
+        self.assertEqual([(kind, code) for kind, _, code in found], [("SourceError", 104), ("SourceError", 106)], found)
+        self.assertTrue(all("odd" in message and "file:" in message for _, message, _ in found), found)
+        self.catalog.close()
+
+    def test_a_version_larger_than_the_budget(self):
+        large = self.folder / "large"
+        with large.open("wb") as file:
+            file.truncate(300 << 20)
+        self.catalog = andiron.catalog(self.spark, "large", {"v1": large})
+        (kind, message, code), = self.told(lambda c: c.advance("v1"))
+        self.assertEqual((kind, code), ("BudgetError", 102), message)
+        self.assertIn("spark.andiron.cache.budgetBytes", message)
+        self.catalog.close()
+
+    def test_strangers_at_the_socket(self):
+        """Whoever lacks the secret is told nothing; who has it and lies, or talks nonsense, gets an error, and the next worker is served."""
+        catalog = self.catalog
+
+        def talk(rows):
+            import json
+            import socket
+
+            from andiron import _channel
+
+            host, port, secret = _channel._address("planes")
+            task = _channel_task()
+            greet = {"secret": secret, "task": task, "catalog": catalog.id}
+            for line in (b"\n", b"{}\n", b"[]\n", b"not JSON\n", json.dumps(greet | {"secret": "0" * 64}).encode() + b"\n", b"\xff" * 100_000,
+                         json.dumps(greet | {"task": 1 << 40}).encode() + b"\n", json.dumps(greet | {"catalog": "none"}).encode() + b"\n",
+                         json.dumps(greet).encode() + b"\n" + b'{"op":"unknown"}\n', json.dumps(greet).encode() + b"\nnonsense\n",
+                         json.dumps(greet).encode() + b'\n{"op":"advance"}\n'):
+                with socket.create_connection((host, port)) as connection:
+                    connection.settimeout(20)
+                    try:
+                        connection.sendall(line)
+                        connection.shutdown(socket.SHUT_WR)
+                        yield connection.makefile("rb").read().decode()
+                    except ConnectionError:
+                        yield ""
+            mode = os.stat(os.path.join(os.environ["SPARK_LOCAL_DIRS"].split(",")[0], _channel.FILE)).st_mode & 0o777
+            yield oct(mode) + str(len(catalog.cursor().advance("v1")))
+
+        def _channel_task():
+            from pyspark import TaskContext
+
+            return TaskContext.get().taskAttemptId()
+
+        found = self.spark.sparkContext.parallelize([0], 1).mapPartitions(talk).collect()
+        self.assertEqual(found[:6], [""] * 6)
+        self.assertTrue(all('"error":"ReleasedException"' in text for text in found[6:8]), found[6:8])
+        self.assertTrue(all(text.startswith("{}\n") and '"error"' in text for text in found[8:11]), found[8:11])
+        self.assertEqual(found[11], "0o60010000")
+        self.nothing_leased()
+
+
+class WithoutPlugin(Application):
+    conf = {"spark.plugins": ""}
+
+    def test_says_so(self):
+        with self.assertRaises(andiron.SettingError) as caught:
+            andiron.catalog(self.spark, "planes", {"v1": self.source("v1", VALUE)})
+        self.assertIn("spark.plugins=andiron.AndironPlugin", str(caught.exception))
+
+
+class TurnedOff(Application):
+    conf = {"spark.andiron.python.enabled": "false"}
+
+    def test_says_so(self):
+        with self.assertRaises(andiron.SettingError) as caught:
+            andiron.catalog(self.spark, "planes", {"v1": self.source("v1", VALUE)})
+        self.assertIn("spark.andiron.python.enabled", str(caught.exception))
+
+
+class Killed(Application):
+    """What a task holds goes with it, in whatever way it ends."""
+
+    master = CLUSTER
+    conf = {"spark.task.maxFailures": "3"}
+
+    def setUp(self):
+        self.content = {f"v{i}": records(i, 1000, 100) for i in range(3)}
+        self.catalog = andiron.catalog(self.spark, "killed", {name: self.source(name, value) for name, value in self.content.items()})
+        self.addCleanup(self.catalog.close)
+
+    def test_a_killed_worker_frees_its_lease_and_the_job_goes_on(self):
+        catalog, marks = self.catalog, self.folder / "marks"
+        marks.mkdir()
+
+        def run(index, rows):
+            cursor = catalog.cursor()
+            value = cursor.lookup(f"v{index % 3}", index * 100, 100)
+            mark = Path(marks, str(index))
+            if index % 4 == 1 and not mark.exists():
+                mark.write_text(str(os.getpid()))
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield index, value
+
+        for _ in range(3):
+            found = dict(self.spark.sparkContext.parallelize(range(12), 12).mapPartitionsWithIndex(run).collect())
+            self.assertEqual(found, {i: self.content[f"v{i % 3}"][i * 100 : i * 100 + 100] for i in range(12)})
+            self.assertEqual(len(list(marks.iterdir())), 3)
+            self.nothing_leased()
+            for mark in marks.iterdir():
+                mark.unlink()
+        self.assertFalse(any(figure(self.spark, "reapedLeases").values()))
+
+    def test_a_cancelled_job_frees_its_leases(self):
+        catalog, started = self.catalog, tempfile.mkdtemp(dir=self.folder)
+
+        def run(index, rows):
+            catalog.cursor().advance("v1")
+            Path(started, str(index)).touch()
+            time.sleep(600)
+            yield index
+
+        outcome = []
+        context = self.spark.sparkContext
+
+        def job():
+            context.setJobGroup("cancel", "cancel", interruptOnCancel=True)
+            try:
+                context.parallelize(range(4), 4).mapPartitionsWithIndex(run).collect()
+            except Exception as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=job)
+        thread.start()
+        eventually(lambda: os.listdir(started), lambda: len(os.listdir(started)) == 4)
+        eventually(lambda: figure(self.spark, "leases"), lambda: sum(figure(self.spark, "leases").values()) == 4)
+        context.cancelAllJobs()
+        thread.join(180)
+        self.assertEqual(len(outcome), 1)
+        self.nothing_leased()
+
+    def test_a_task_that_fails_frees_its_lease(self):
+        catalog = self.catalog
+
+        def run(rows):
+            catalog.cursor().advance("v2")
+            raise ValueError("on purpose")
+            yield
+
+        with self.assertRaises(Exception) as caught:
+            self.spark.sparkContext.parallelize([0, 1], 2).mapPartitions(run).collect()
+        self.assertIn("on purpose", str(caught.exception))
+        self.nothing_leased()
+
+    def test_a_limit_frees_its_lease(self):
+        catalog = self.catalog
+
+        def run(batches):
+            cursor = catalog.cursor()
+            for batch in batches:
+                cursor.advance("v0")
+                yield batch
+
+        self.assertEqual(len(self.spark.range(100_000).mapInPandas(run, "id long").limit(5).collect()), 5)
+        self.nothing_leased()
+
+

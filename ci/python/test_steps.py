@@ -1,0 +1,131 @@
+import json
+import os
+import subprocess
+import sys
+
+from pyspark.sql import Row
+
+import andiron
+from support import Application
+
+SCHEMA = "id long, half double, name string"
+
+
+class Steps(Application):
+    """Steps in Python: counted once, sampled, judged."""
+
+    def setUp(self):
+        self.name = self.id().rsplit(".", 1)[-1]
+        self.step = andiron.Step(self.spark, self.name)
+        self.addCleanup(self.step.close)
+        self.rows = self.spark.range(0, 1000, 1, 4).selectExpr("id", "concat('n', id) as name", "array(id, id + 1) as pair", "named_struct('x', id) as s")
+
+    def counted(self, **expected):
+        figures = self.step.figures
+        self.assertEqual({name: figures[name] for name in expected}, expected)
+        self.assertTrue(figures.exact, figures)
+
+    def test_map_counts_drops_and_samples(self):
+        odd = self.step.counter("odd")
+
+        def half(row):
+            if row.id % 2:
+                odd.increment()
+            if row.id % 100 == 7:
+                raise KeyError(f"no {row.name}")
+            return {"id": row.id, "half": row.id / 2, "name": row.name} if row.id % 3 else (row.id, row.id / 2, None)
+
+        made = self.step.map(self.rows, half, SCHEMA, key=lambda row: f"row {row.id}", version=lambda row: "v1")
+        self.assertEqual(made.dtypes, [("id", "bigint"), ("half", "double"), ("name", "string")])
+        found = made.orderBy("id").collect()
+        self.assertEqual(found, [Row(id=i, half=i / 2, name=f"n{i}" if i % 3 else None) for i in range(1000) if i % 100 != 7])
+        self.counted(**{"in": 1000, "out": 990, "dropped": 10, "odd": 500})
+        report = andiron.report(self.spark)
+        for text in (self.name, "KeyError: 'no n", "row 7", "10 of 10 failed rows sampled", "test_steps.py"):
+            self.assertIn(text, report)
+        self.assertIn("<html", andiron.report(self.spark, html=True))
+        self.assertFalse(odd.increment(), "outside the step's functions nothing is counted")
+
+    def test_filter_and_flat_map_and_count(self):
+        kept = self.step.filter(self.rows, lambda row: row.s.x % 2 == 0 or row.s.x // (row.s.x - 9) < 0)
+        self.assertEqual(kept.dtypes, self.rows.dtypes)
+        self.assertEqual(sorted(row.id for row in kept.collect()), [i for i in range(1000) if i % 2 == 0 or i in (1, 3, 5, 7)])
+        self.counted(**{"in": 1000, "out": 504, "dropped": 1})
+        with andiron.Step(self.spark, "flat") as flat:
+            made = flat.flat_map(self.rows, lambda row: ((x, "") for x in row.pair if 1 / (row.id - 5)), "x long, y string")
+            self.assertEqual(sorted(row.x for row in made.collect()), sorted(x for i in range(1000) if i != 5 for x in (i, i + 1)))
+            self.assertEqual((flat.figures["in"], flat.figures["out"], flat.figures["dropped"]), (1000, 1998, 1))
+        with andiron.Step(self.spark, "counted") as counted:
+            self.assertEqual(counted.count(self.rows).count(), 1000)
+            self.assertEqual((counted.figures["in"], counted.figures["out"]), (1000, 1000))
+
+    def test_a_row_counts_once_though_it_is_computed_again(self):
+        made = self.step.map(self.rows, lambda row: (row.id, 1 / (row.id - 3), row.name), SCHEMA)
+        made.orderBy("half").collect()
+        made.repartition(3).groupBy("name").count().collect()
+        self.counted(**{"in": 1000, "out": 999, "dropped": 1})
+
+    def test_values_that_are_not_of_the_schema_are_dropped(self):
+        made = self.step.map(self.rows, lambda row: ("text" if row.id < 10 else row.id, 1.0, row.name) if row.id != 11 else None, SCHEMA)
+        self.assertEqual(made.count(), 989)
+        self.counted(**{"in": 1000, "out": 989, "dropped": 11})
+
+    def test_a_gate_keeps_what_was_there(self):
+        path = str(self.folder / "table")
+        self.rows.select("id").write.parquet(path)
+        gate = andiron.Gate(self.step, max_drop_ratio=0.01)
+        made = self.step.map(self.rows, lambda row: (row.id, 1 / (row.id % 50), row.name), SCHEMA)
+        with self.assertRaises(andiron.GateError) as caught:
+            with andiron.guard(gate):
+                made.write.mode("overwrite").parquet(path)
+        self.assertIn(f"step '{self.name}' has dropped 20 of 1000 rows", str(caught.exception))
+        self.assertIn("ZeroDivisionError", str(caught.exception))
+        self.assertEqual(self.spark.read.parquet(path).columns, ["id"])
+
+    def test_guard_judges_what_has_no_commit(self):
+        gate = andiron.Gate(self.step, max_drop_ratio=0.5)
+        with andiron.guard(gate):
+            self.step.map(self.rows, lambda row: (row.id, 1 / (row.id - 3), row.name), SCHEMA).collect()
+        strict = andiron.Gate(self.step, max_drop_ratio=0, max_dropped=0)
+        with self.assertRaises(andiron.GateError):
+            with andiron.guard(gate, strict):
+                self.step.map(self.rows, lambda row: (row.id, 1 / (row.id - 3), row.name), SCHEMA).collect()
+        with self.assertRaises(RuntimeError):
+            with andiron.guard(strict):
+                raise RuntimeError("of the body's own")
+
+    def test_misuse(self):
+        bad = [
+            lambda: andiron.Step(self.spark, ""), lambda: andiron.Step(self.spark, 1), lambda: andiron.Step(None, "a"), lambda: self.step.map(self.rows, None, SCHEMA),
+            lambda: self.step.map(self.rows.rdd, len, SCHEMA), lambda: self.step.map(self.rows, len, 7), lambda: self.step.filter(self.rows, len, key="id"),
+            lambda: self.step.counter("in"), lambda: self.step.counter(7), lambda: andiron.Gate("step"), lambda: andiron.Gate(self.step, max_drop_ratio=2),
+            lambda: andiron.Gate(self.step, max_drop_ratio="0.1"), lambda: andiron.Gate(self.step, on_zero_rows="perhaps"), lambda: andiron.guard("gate")]
+        for at, action in enumerate(bad):
+            with self.assertRaises(andiron.ArgumentError, msg=str(at)):
+                action()
+        self.step.close()
+        with self.assertRaises(andiron.ReleasedError) as caught:
+            self.step.count(self.rows)
+        self.assertIn(f"step '{self.name}' is closed", str(caught.exception))
+
+
+class Connect(Application):
+    """Over Spark Connect everything says what does not work. A client is told by its module, without a server."""
+
+    def test_says_what_does_not_work(self):
+        client = type("SparkSession", (), {"__module__": "pyspark.sql.connect.session"})()
+        rows = type("DataFrame", (), {"__module__": "pyspark.sql.connect.dataframe"})()
+        with andiron.Step(self.spark, "connect") as step:
+            for action in (lambda: andiron.catalog(client, "a", {"v1": "file:/x"}), lambda: andiron.Step(client, "a"), lambda: andiron.report(client),
+                           lambda: andiron.cache_stats(client), lambda: step.count(rows), lambda: step.map(rows, len, SCHEMA)):
+                with self.assertRaises(andiron.ConnectError) as caught:
+                    action()
+                self.assertIn("Spark Connect", str(caught.exception))
+
+
+class Start(Application):
+    def test_importing_is_cheap(self):
+        """No more than the standard library and, in a worker, what PySpark has imported already."""
+        script = "import sys, andiron; print([name for name in ('numpy', 'pandas', 'pyarrow', 'pyspark') if name in sys.modules])"
+        told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ))
+        self.assertEqual(json.loads(told.stdout.replace("'", '"')), [])

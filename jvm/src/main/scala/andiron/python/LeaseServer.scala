@@ -1,0 +1,84 @@
+package andiron.python
+
+import java.io.{File, IOException}
+import java.net.{InetAddress, ServerSocket, Socket}
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Path, StandardOpenOption}
+import java.nio.file.attribute.PosixFilePermissions
+import java.security.SecureRandom
+import java.util.concurrent.ConcurrentHashMap
+
+import org.slf4j.LoggerFactory
+
+import andiron.internal.DaemonThread
+
+/**
+ * Where the Python workers of an executor ask for leases: a socket on the loopback address. Address and secret stand in a file in Spark's own
+ * directory of the executor, which only its user can read and whose path Spark tells its workers.
+ *
+ * One connection is one cursor of one task attempt, and is served by a thread of its own; docs/python.md has the protocol.
+ */
+private[andiron] final class LeaseServer private (socket: ServerSocket, secret: String, file: Path, tasks: LiveTasks, catalogs: ExecutorCatalogs)
+    extends AutoCloseable {
+  private val connections = ConcurrentHashMap.newKeySet[Socket]()
+  private val acceptor = DaemonThread("andiron-python", () => accept())
+
+  private def accept(): Unit =
+    while (!socket.isClosed)
+      try {
+        val connection = socket.accept()
+        if (connections.size >= LeaseServer.MostConnections) connection.close() else serve(connection)
+      } catch { case e: IOException => if (!socket.isClosed) LeaseServer.log.warn("a Python worker's connection was not accepted", e) }
+
+  private def serve(connection: Socket): Unit = {
+    connections.add(connection)
+    DaemonThread("andiron-python-cursor", () =>
+      try new LeaseConnection(connection, secret, tasks, catalogs).run()
+      finally {
+        connections.remove(connection)
+        connection.close()
+      }).start()
+  }
+
+  /** Ends every connection. Idempotent. */
+  override def close(): Unit = {
+    socket.close()
+    Files.deleteIfExists(file)
+    connections.forEach(connection => connection.close())
+  }
+}
+
+private[andiron] object LeaseServer {
+  private val log = LoggerFactory.getLogger(classOf[LeaseServer])
+
+  /** The file's name; python/andiron/_channel.py reads it. */
+  private val FileName = "andiron-python"
+  private val MostConnections = 4096
+  private val SecretBytes = 32
+
+  /** A server that is known to the workers of the executor whose directory of Spark's this is. */
+  def start(directory: File, tasks: LiveTasks, catalogs: ExecutorCatalogs): LeaseServer = {
+    val random = new Array[Byte](SecretBytes)
+    new SecureRandom().nextBytes(random)
+    val secret = random.map(b => f"${b & 0xff}%02x").mkString
+    val socket = new ServerSocket(0, 0, InetAddress.getLoopbackAddress)
+    try {
+      val file = publish(directory.toPath, s"${socket.getInetAddress.getHostAddress}\n${socket.getLocalPort}\n$secret\n")
+      val server = new LeaseServer(socket, secret, file, tasks, catalogs)
+      server.acceptor.start()
+      server
+    } catch {
+      case t: Throwable =>
+        socket.close()
+        throw t
+    }
+  }
+
+  private def publish(directory: Path, text: String): Path = {
+    val (file, written) = (directory.resolve(FileName), directory.resolve(s"$FileName.new"))
+    Files.deleteIfExists(written)
+    Files.createFile(written, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))
+    Files.write(written, text.getBytes(UTF_8), StandardOpenOption.WRITE)
+    Files.move(written, file, java.nio.file.StandardCopyOption.ATOMIC_MOVE)
+  }
+}

@@ -1,0 +1,91 @@
+package andiron.python
+
+import com.fasterxml.jackson.databind.JsonNode
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.spark.sql.SparkSession
+
+import andiron._
+import andiron.internal.{AndironErrors, DriverReports, GateKeeper, Json}
+
+/** What the Python package calls on the driver, in types that Py4J carries: texts are JSON. The package is in python/. */
+object PythonDriver {
+
+  /** A catalog of bytes that Python workers can lease from. `versions`: a list of objects with name, source, bytes, checksum and immutable. */
+  def catalog(spark: SparkSession, dataset: String, versions: String): Catalog[Bytes] = {
+    val conf = spark.sparkContext.getConf
+    AndironConf.requireEnabled(conf)
+    val missing =
+      if (DriverReports.latest.isEmpty) Some("spark.plugins=andiron.AndironPlugin is not set")
+      else if (!AndironConf.PythonEnabled.in(conf)) Some(s"${AndironConf.PythonEnabled.key} is false")
+      else None
+    missing.foreach(why => throw new SettingException(ErrorCode.BadSetting,
+      s"dataset '$dataset' cannot be leased by Python workers, since $why: change it before the application starts", null))
+    var all = Vector.empty[Version]
+    Json.parse(versions).forEach(version => all :+= versionOf(version))
+    val made = VersionedData.catalog(spark, dataset, all, Loader.bytes)
+    DriverCatalogs.add(made)
+    made
+  }
+
+  private def versionOf(node: JsonNode): Version = Version(
+    node.path("name").asText(), node.path("source").asText(), Option(node.get("bytes")).filterNot(_.isNull).map(_.asLong()),
+    Option(node.get("checksum")).filterNot(_.isNull).map(_.asText()), node.path("immutable").asBoolean(false))
+
+  /** What a worker needs to know of a catalog: its id, its application, and the names of its versions in order. */
+  def describe(catalog: Catalog[Bytes]): String = {
+    val node = Json.node().put("catalog", catalog.id.uuid).put("application", catalog.id.application).put("dataset", catalog.dataset)
+    node.set[ObjectNode]("versions", Json.array(catalog.versions))
+    Json.text(node)
+  }
+
+  /** [[Catalog.close]]. */
+  def close(catalog: Catalog[Bytes]): Unit = {
+    DriverCatalogs.remove(catalog.id.uuid)
+    catalog.close()
+  }
+
+  /** [[Catalog.demand]] of an object of numbers by version. */
+  def demand(catalog: Catalog[Bytes], tasks: String): Unit = {
+    var all = Map.empty[String, Long]
+    Json.parse(tasks).fields().forEachRemaining(entry => all += entry.getKey -> entry.getValue.asLong())
+    catalog.demand(all)
+  }
+
+  /** [[Andiron.cacheStats]]: a list of objects with executor, final and figures. */
+  def cacheStats(spark: SparkSession): String = {
+    val all = Json.list()
+    Andiron.cacheStats(spark).foreach { stats =>
+      val figures = Json.node()
+      stats.figures.foreach { case (name, value) => figures.put(name, value) }
+      val node = Json.node().put("executor", stats.executor).put("final", stats.isFinal)
+      node.set[ObjectNode]("figures", figures)
+      all.add(node)
+    }
+    Json.text(all)
+  }
+
+  /** A step's figures: an object with counters, exact and reason. */
+  def figures(step: Step): String = {
+    val (found, counters) = (step.figures, Json.node())
+    found.counters.foreach { case (name, value) => counters.put(name, value) }
+    val node = Json.node().put("step", found.step).put("exact", found.exact).put("reason", found.reason)
+    node.set[ObjectNode]("counters", counters)
+    Json.text(node)
+  }
+
+  /** [[Gate]]; `zeroRows` is `pass` or `fail`. */
+  def gate(step: Step, maxDropRatio: Double, maxDropped: Long, minRows: Long, zeroRows: String): Gate = {
+    val onZeroRows = zeroRows match {
+      case "pass" => ZeroRows.Pass
+      case "fail" => ZeroRows.Fail
+      case other  => throw AndironErrors.bad(s"the gate on $step cannot '$other' on zero rows: say pass or fail")
+    }
+    Gate(step, maxDropRatio, maxDropped, minRows, onZeroRows)
+  }
+
+  /** Throws a GateException if one of the gates fails now. */
+  def judge(gates: java.util.List[Gate]): Unit = Andiron.guard(gates.toArray(Array.empty[Gate]).toSeq: _*)(())
+
+  /** Whether an exception is a gate's doing. */
+  def isOfGate(error: Throwable): Boolean = GateKeeper.isOurs(error)
+}

@@ -1,0 +1,145 @@
+"""A version's bytes in a Python worker: the executor's own file, mapped read-only."""
+
+from __future__ import annotations
+
+import mmap
+import operator
+import os
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from andiron.errors import BAD_ARGUMENT, RELEASED, ArgumentError, OutOfBoundsError, ReleasedError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+class Bytes:
+    """The bytes of one version, leased by a cursor until it moves on, is closed, or its task ends.
+
+    Every call checks that and its bounds. What it gives besides copies shows the mapped pages themselves, which cannot be written, and stays
+    readable as long as it is there, though after the lease its bytes no longer count against the budget: do not keep it.
+    """
+
+    __slots__ = ("_label", "_memory", "_still_leased", "version")
+
+    def __init__(self, label: str, version: str, memory: memoryview, still_leased: Callable[[], bool]) -> None:
+        self._label = label
+        self._memory = memory
+        self._still_leased = still_leased
+        self.version = version
+
+    def __len__(self) -> int:
+        """How many bytes the version has."""
+        return len(self._leased())
+
+    def read(self, offset: int, length: int) -> bytes:
+        """A copy of `length` bytes from `offset` on."""
+        return self.view(offset, length).tobytes()
+
+    def view(self, offset: int = 0, length: Optional[int] = None) -> memoryview:
+        """The bytes from `offset` on, `length` of them or all; not a copy."""
+        memory = self._leased()
+        start = self._integer(offset, "an offset")
+        count = len(memory) - start if length is None else self._integer(length, "a length")
+        if start < 0 or count < 0 or start > len(memory) - count:
+            raise self._outside(count, start)
+        return memory[start : start + count]
+
+    def numpy(self, dtype: Any = "u1", offset: int = 0, count: Optional[int] = None) -> np.ndarray[Any, Any]:
+        """A read-only array of `count` values, or of as many as there are from `offset` on; not a copy."""
+        import numpy as np
+
+        kind = self._dtype(dtype)
+        start = self._integer(offset, "an offset")
+        if count is None:
+            room = len(self.view(start))
+            if room % kind.itemsize:
+                raise self._bad(f"the {room} bytes from {start} on are no whole number of values of {kind.itemsize} bytes: say how many")
+            count = room // kind.itemsize
+        values = self._integer(count, "a count")
+        return np.frombuffer(self.view(start, values * kind.itemsize), kind) if values else np.empty(0, kind)
+
+    def arrow(self, offset: int = 0, length: Optional[int] = None) -> pa.Buffer:
+        """An Arrow buffer on the bytes from `offset` on; not a copy."""
+        import pyarrow as pa
+
+        return pa.py_buffer(self.view(offset, length))
+
+    def records(self, offsets: Any, record: Any) -> np.ndarray[Any, Any]:
+        """What stands at each of `offsets`, an array of integers: values of a numpy dtype, or so many bytes if `record` is a number.
+
+        The result is an array of copies, in the order of the offsets.
+        """
+        import numpy as np
+
+        kind = self._dtype(f"V{self._integer(record, 'a length')}" if isinstance(record, int) and not isinstance(record, bool) else record)
+        at = np.asarray(offsets)
+        if at.size == 0:
+            self._leased()
+            return np.empty(0, kind)
+        if at.ndim != 1 or at.dtype.kind not in "iu":
+            raise self._bad(f"offsets are an array of integers with one dimension, not {at.ndim} of {at.dtype}")
+        memory = self._leased()
+        least, most = int(at.min()), int(at.max())
+        if least < 0 or most > len(memory) - kind.itemsize:
+            raise self._outside(kind.itemsize, least if least < 0 else most)
+        everywhere: np.ndarray[Any, Any] = np.ndarray((len(memory) - kind.itemsize + 1,), kind, memory, 0, (1,))
+        found: np.ndarray[Any, Any] = everywhere[at]
+        return found
+
+    def arrow_records(self, offsets: Any, length: int) -> pa.FixedSizeBinaryArray:
+        """The same as an Arrow array of `length` bytes each."""
+        import pyarrow as pa
+
+        found = self.records(offsets, self._integer(length, "a length"))
+        return pa.FixedSizeBinaryArray.from_buffers(pa.binary(length), len(found), [None, pa.py_buffer(found.view("u1") if len(found) else b"")])
+
+    def _leased(self) -> memoryview:
+        if not self._still_leased():
+            raise ReleasedError(f"{self._label} was released: its cursor has moved on or was closed, or its task has ended", RELEASED)
+        return self._memory
+
+    def _integer(self, value: Any, what: str) -> int:
+        if isinstance(value, bool):
+            raise self._bad(f"{what} is a whole number, not {value!r}")
+        try:
+            return operator.index(value)
+        except TypeError:
+            raise self._bad(f"{what} is a whole number, not {value!r}") from None
+
+    def _dtype(self, dtype: Any) -> np.dtype[Any]:
+        import numpy as np
+
+        try:
+            kind: np.dtype[Any] = np.dtype(dtype)
+        except TypeError as error:
+            raise self._bad(f"{dtype!r} is no dtype of numpy's: {error}") from error
+        if kind.hasobject or kind.itemsize == 0:
+            raise self._bad(f"{dtype!r} has no size in bytes")
+        return kind
+
+    def _bad(self, why: str) -> ArgumentError:
+        return ArgumentError(f"{self._label}: {why}", BAD_ARGUMENT)
+
+    def _outside(self, count: int, offset: int) -> OutOfBoundsError:
+        return OutOfBoundsError(f"{self._label}: {count} bytes at {offset} are not within its {len(self._memory)}", BAD_ARGUMENT)
+
+    def __repr__(self) -> str:
+        return f"Bytes({self._label})"
+
+
+def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> memoryview:
+    """The whole of an executor's file. An error if `path` is not the file with this device and inode: the lease has ended meanwhile."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ReleasedError(f"{label}: the executor's file cannot be opened: {error}", RELEASED) from error
+    try:
+        found = os.fstat(file)
+        if (found.st_dev, found.st_ino, found.st_size) != (*identity, length):
+            raise ReleasedError(f"{label} was released while it was being mapped: its task has ended", RELEASED)
+        # A mapping has at least one byte.
+        return memoryview(mmap.mmap(file, length, mmap.MAP_SHARED, mmap.PROT_READ) if length else b"")
+    finally:
+        os.close(file)

@@ -1,0 +1,87 @@
+"""Gates on steps, and what has become of an application."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Optional
+
+from andiron._session import java, java_session
+from andiron.errors import BAD_ARGUMENT, AndironError, ArgumentError, GateError, calling, java_of, of_java
+from andiron.steps import Step
+
+MOST = (1 << 63) - 1
+
+
+class Gate:
+    """A limit on the rows that a step drops, from its making until the step is closed.
+
+    A DataFrame write of which the step is a part is committed only if the gate passes; `guard` raises after its body if it fails; and a
+    running stage is cancelled once more rows are dropped than `max_dropped`. A step whose figures are unknown fails the gate.
+    """
+
+    def __init__(
+        self, step: Step, max_drop_ratio: float = 0.001, max_dropped: Optional[int] = None, min_rows: int = 0, on_zero_rows: str = "fail"
+    ) -> None:
+        if not isinstance(step, Step):
+            raise ArgumentError(f"a gate stands on a Step, not on {step!r}", BAD_ARGUMENT)
+        for name, value, kinds in (("max_drop_ratio", max_drop_ratio, (int, float)), ("min_rows", min_rows, (int,)),
+                                   ("max_dropped", max_dropped, (int, type(None))), ("on_zero_rows", on_zero_rows, (str,))):
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise ArgumentError(f"the gate on {step} has {value!r} as its {name}", BAD_ARGUMENT)
+        self.step = step
+        self._gate = calling(
+            step._driver.gate, step._step, float(max_drop_ratio), MOST if max_dropped is None else max_dropped, min_rows, on_zero_rows)
+
+    def __repr__(self) -> str:
+        return f"gate on {self.step}"
+
+
+class guard:
+    """`with andiron.guard(gate, ...): body` raises a GateError if one of the gates fails after the body, or has made it fail.
+
+    For everything that no commit of Andiron's stands before: `collect`, `foreach`, RDD saves, writes of Delta and Iceberg. What the body has
+    published stays.
+    """
+
+    def __init__(self, *gates: Gate) -> None:
+        for gate in gates:
+            if not isinstance(gate, Gate):
+                raise ArgumentError(f"guard takes gates, not {gate!r}", BAD_ARGUMENT)
+        self._gates = gates
+
+    def __enter__(self) -> guard:
+        return self
+
+    def __exit__(self, kind: Any, error: Optional[BaseException], stack: Any) -> None:
+        if error is None:
+            self._judge()
+            return
+        java = java_of(error)
+        ours = of_java(java) if java is not None else None
+        if isinstance(ours, GateError):
+            raise ours from error
+        if java is not None and self._gates and self._gates[0].step._driver.isOfGate(java):
+            try:
+                self._judge()
+            except AndironError as failure:
+                raise failure from error
+
+    def _judge(self) -> None:
+        if self._gates:
+            calling(self._gates[0].step._driver.judge, [gate._gate for gate in self._gates])
+
+
+def report(spark: Any, html: bool = False) -> str:
+    """The report on the application so far, as text or as one HTML page."""
+    java(spark, "PythonDriver", "a report")
+    session = java_session(spark, "a report")
+    andiron = spark._jvm.andiron.Andiron
+    text: str = calling(andiron.reportHtml if html else andiron.report, session)
+    return text
+
+
+def cache_stats(spark: Any) -> list[dict[str, Any]]:
+    """The cache's figures of every process that has used it: `executor`, `final` and `figures`, which docs/figures.md defines."""
+    driver = java(spark, "PythonDriver", "the cache's figures")
+    found: list[dict[str, Any]] = json.loads(calling(driver.cacheStats, java_session(spark, "the cache's figures")))
+    return found
