@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services test-cluster test-python natives natives-test demo demo-stack demo-python faults crashes bench-cache bench-metrics bench-sinks revisions bench-atlas bench-cluster bench-python verify matrix miri asan interleavings fuzz dist test-dist clean
+.PHONY: help setup build lint test test-services test-python test-cluster natives natives-test demo demo-stack demo-python faults crashes bench-cache bench-metrics bench-sinks revisions bench-atlas bench-python bench-cluster verify matrix miri asan interleavings fuzz dist test-dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -13,8 +13,8 @@ help:
 	@echo "make lint           formatting, lints, rules of the tree"
 	@echo "make test           every test, on Spark 3.5 and 4"
 	@echo "make test-services  against real HDFS, S3, Hive, Kafka and Atlas, on loopback (fetches 700 MB; 20 minutes)"
-	@echo "make test-cluster   standalone master with two workers, and local-cluster, on every Spark; CLUSTERS=2.13:4.1.3 on one (25 minutes each)"
 	@echo "make test-python    the Python package, with PySpark 3.5 and 4.1 (fetches 0.9 GB; 10 minutes)"
+	@echo "make test-cluster   standalone master with two workers, and local-cluster, on every Spark; CLUSTERS=2.13:4.1.3 on one (25 minutes each)"
 	@echo "make demo           the main job on real flights, by every approach and with a gate"
 	@echo "make demo-stack     the main job with its driver killed, its record in real Kafka, Hive and Atlas (fetches 110 MB; 6 to 10 minutes)"
 	@echo "make demo-python    the same job in Python, with PySpark 3.5 (fetches 0.4 GB)"
@@ -25,8 +25,8 @@ help:
 	@echo "make bench-sinks    what shipping costs and loses, with broker and metastore on loopback (45 minutes)"
 	@echo "make revisions      of it: a million revisions into Hive while broker and drivers are killed (25 minutes)"
 	@echo "make bench-atlas    what publishing to an Atlas costs (4 minutes)"
-	@echo "make bench-cluster  memory of a version in two executors of one host, and 20 kills (20 minutes)"
 	@echo "make bench-python   what Python workers gain, with PySpark 3.5 (4 minutes)"
+	@echo "make bench-cluster  memory of a version in two executors of one host, and 20 kills (20 minutes)"
 	@echo "make matrix         the suites on Spark 3.5, 4.0, 4.1 and 4.2, Scala 2.12 and 2.13"
 	@echo "make interleavings  schedules of the core's threads (shuttle)"
 	@echo "make fuzz           new inputs for every decoder and the cache's model, MODEL_TIMES as many as make test (20)"
@@ -52,10 +52,6 @@ test: setup
 test-services: setup
 	ci/services/run.py
 
-CLUSTERS ?= 2.12:3.5.4 2.13:3.5.4 2.13:4.0.4 2.13:4.1.3 2.13:4.2.0
-test-cluster: setup
-	ci/cluster/run.py --on $(CLUSTERS)
-
 test-python: setup
 	$(GRADLE) --no-daemon -q assemble sparkHome
 	$(GRADLE) --no-daemon -q -PtestSpark=4.1.3 sparkHome
@@ -64,6 +60,10 @@ test-python: setup
 demo-python: setup
 	$(GRADLE) --no-daemon -q assemble sparkHome
 	ci/python/run_demo.py
+
+CLUSTERS ?= 2.12:3.5.4 2.13:3.5.4 2.13:4.0.4 2.13:4.1.3 2.13:4.2.0
+test-cluster: setup
+	ci/cluster/run.py --on $(CLUSTERS)
 
 demo: build
 	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) ci/demo/run.py
@@ -99,12 +99,12 @@ bench-atlas: build
 	$(GRADLE) --no-daemon -q atlasClasspath
 	$(python) ci/bench/atlas.py
 
-bench-cluster: setup
-	ci/cluster/bench.py
-
 bench-python: setup
 	$(GRADLE) --no-daemon -q assemble sparkHome
 	$(python) ci/bench/python.py $(if $(BENCH_PUBLISH),--publish)
+
+bench-cluster: setup
+	ci/cluster/bench.py
 
 verify: setup
 	$(python) ci/bench/verify.py

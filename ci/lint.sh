@@ -15,7 +15,7 @@ cargo clippy --locked --quiet -p andiron-model --all-targets -- -D warnings
 cargo clippy --locked --quiet -p andiron-tests --all-targets -- -D warnings
 cargo test --locked --quiet -p andiron-tests --test tidy
 "$gradle" --no-daemon --quiet classes testClasses demoClasses benchClasses faultsClasses servicesClasses clusterClasses
-python3 -m compileall -q ci
+python3 -m compileall -q ci python
 for script in ci/*.sh ci/spark-home/bin/* .ci/run; do
   bash -n "$script"
 done

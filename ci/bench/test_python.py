@@ -17,8 +17,8 @@ def content() -> Record:
         "commit": "c" * 40, "uncommitted": False, "spark": "3.5.4", "python": "3.11.2", "jar_sha256": "a", "started": 1, "total_s": 100.0, "load_average": 1.0,
         "machine": {"cpu": "one", "cores": 2, "memory_kb": 1 << 24, "kernel": "6", "java": "17"}, "parameters": {"turns": 3, **render.PARAMETERS},
         "raw": {
-            "bulk": [{"turn": i, "andiron_s": 0.1, "dict_s": 1.0 + i, "dict_unpickled_s": 0.5, "equal": True} for i in range(3)],
-            "start": [{"turn": i, "fresh": True, "import_s": 0.004, "cursor_s": 0.002, "advance_s": 0.001, "total_s": 0.007 + i / 1000} for i in range(3)],
+            "bulk": [{"turn": i, "andiron_s": 0.1, "dict_s": 1.0 + i, "dict_unpickled_s": 0.5, "andiron_cpu_s": 0.1, "dict_cpu_s": 1.0, "equal": True} for i in range(3)],
+            "start": [{"turn": i, "fresh": True, "import_s": 0.004, "cursor_s": 0.002, "advance_s": 0.001, "total_s": 0.007 + i / 1000, "cpu_s": 0.005} for i in range(3)],
             "memory": [{"turn": i, "before": {"jvm": 500 * MB, "python": 80 * MB}, "after": {"jvm": 300 * MB, "python": 290 * MB + i * MB}, "added_bytes": (10 + i) * MB,
                         "equal": True} for i in range(3)]}}
     made["figures"] = render.figures(made)

@@ -98,7 +98,7 @@ def main() -> int:
         return 1
     names = (render.CACHE, render.MICRO, metrics_render.FILE, python_render.FILE, sinks_render.FILE, sinks_render.ATLAS, cluster_figures.FILE)
     cache, micro, metrics, python, sinks, atlas, cluster = (json.loads((root / render.DATA / name).read_text(encoding="utf-8")) for name in names)
-    all_figures = cache["figures"] + micro["figures"] + metrics["figures"] + python["figures"] + sinks["figures"] + cluster["figures"]
+    all_figures = [figure for content in (cache, micro, metrics, python, sinks, cluster) for figure in content["figures"]]
     reached = sum(figure["reached"] for figure in all_figures)
     print(render.plain(*render.figure_table(all_figures)))
     tables = (render.blocks(cache, micro), metrics_render.blocks(metrics), python_render.blocks(python), sinks_render.blocks(sinks, atlas), cluster_figures.blocks(cluster))

@@ -21,6 +21,8 @@ FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_te
 SPARK, SCALA, VERSION = FACTS["sparkVersion"], FACTS["scalaVersion"], FACTS["version"]
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 PINNED = ["--no-deps", "--require-hashes"]
+CONNECT = ("deps/jars/spark-connect_", "deps/jars/spark-pipelines_")
+"""The jars of a server of Spark Connect that a Spark home from Maven does not have; the second is not in every mirror of it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,21 @@ class Environment:
     @property
     def path(self) -> str:
         """PYTHONPATH of driver and workers."""
-        return os.pathsep.join(map(str, (ROOT / "python", BUILD / f"python-spark-{self.spark}", BUILD / "python-workers")))
+        return f"{ROOT / 'python'}{os.pathsep}{self.libraries}"
+
+    @property
+    def libraries(self) -> str:
+        """The same without the package."""
+        return os.pathsep.join(map(str, (BUILD / f"python-spark-{self.spark}", BUILD / "python-workers")))
+
+    @property
+    def has_connect(self) -> bool:
+        """Whether the checks start a server of Spark Connect, which is done for Spark 4."""
+        return not self.spark.startswith("3.")
+
+    @property
+    def connect_jars(self) -> list[Path]:
+        return sorted((BUILD / f"python-spark-{self.spark}/deps/jars").glob("*.jar"))
 
     def variables(self) -> dict[str, str]:
         """The process environment of a driver."""
@@ -55,6 +71,8 @@ class Environment:
                 raise FileNotFoundError(f"{built.relative_to(ROOT)} is missing: gradle assemble sparkHome -PtestSpark={self.spark}")
         pyspark(BUILD / f"python-spark-{self.spark}", HERE / f"pyspark-{self.spark}.txt")
         installed(BUILD / "python-workers", HERE / "requirements.txt")
+        if self.has_connect:
+            installed(BUILD / "python-connect", HERE / "requirements-connect.txt")
 
 
 def installed(folder: Path, pinned: Path) -> None:
@@ -77,7 +95,7 @@ def pyspark(folder: Path, pinned: Path) -> None:
             for member in archive:
                 _, _, path = member.name.partition("/")
                 content = archive.extractfile(member)
-                if content is not None and path.startswith("pyspark/") and ".." not in path:
+                if content is not None and (path.startswith("pyspark/") or path.startswith(CONNECT)) and ".." not in path:
                     to = folder / path
                     to.parent.mkdir(parents=True, exist_ok=True)
                     to.write_bytes(content.read())

@@ -30,7 +30,7 @@ def main() -> int:
         environment.fetch()
         print(f"\n==== PySpark {spark}", flush=True)
         command = [sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "discover", "-v", "-s", HERE, *(word for pattern in options.patterns for word in ("-k", pattern))]
-        if subprocess.run(command, env=environment.variables() | {"ANDIRON_JAR": str(environment.jar)}, cwd=HERE, check=False).returncode:
+        if subprocess.run(command, env=environment.variables() | {"ANDIRON_JAR": str(environment.jar), "ANDIRON_SPARK": spark}, cwd=HERE, check=False).returncode:
             failed.append(spark)
     print(f"test-python: failed on {', '.join(failed)}" if failed else f"test-python: passed on {', '.join(options.spark)}")
     return 1 if failed else 0

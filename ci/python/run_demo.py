@@ -28,13 +28,15 @@ TIMEOUT_S = 600
 def submit(environment: Environment, work: Path, prepared: prepare.Prepared) -> subprocess.CompletedProcess[str]:
     conf = {
         "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
-        "spark.executor.memory": "1g", "spark.executorEnv.PYTHONPATH": environment.path, "spark.sql.files.openCostInBytes": "128m",
+        "spark.executor.memory": "1g", "spark.executorEnv.PYTHONPATH": environment.libraries, "spark.sql.files.openCostInBytes": "128m",
         "spark.andiron.cache.budgetBytes": "256m", "spark.andiron.cache.dir": work / "cache", "spark.andiron.log.dir": work / "log",
         "spark.local.dir": work / "local"}
     words = [environment.home / "bin/spark-submit", "--master", "local-cluster[2,2,1024]", "--jars", environment.jar]
     words += [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")]
+    # As a user submits it who has nothing installed on the cluster.
+    words += ["--py-files", shutil.make_archive(str(work / "andiron"), "zip", ROOT / "python", "andiron")]
     words += [ROOT / "ci/demo/flights.py", prepared.flights.parent, prepared.versions, work / "features"]
-    return subprocess.run(list(map(str, words)), env=environment.variables(), capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    return subprocess.run(list(map(str, words)), env=environment.variables() | {"PYTHONPATH": environment.libraries}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
 
 
 def wrong(ended: subprocess.CompletedProcess[str], found: digest.Digest, truth: digest.Digest) -> list[str]:

@@ -189,6 +189,27 @@ class Misuse(Application):
         self.assertIn("spark.andiron.cache.budgetBytes", message)
         self.catalog.close()
 
+    def test_a_worker_without_addresses_left(self):
+        import resource
+
+        def limited(cursor):
+            soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used + (50 << 20), hard))
+            try:
+                return cursor.advance("large")
+            finally:
+                resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+        with (self.folder / "addresses").open("wb") as file:
+            file.truncate(100 << 20)
+        self.catalog = andiron.catalog(self.spark, "planes", {"large": self.folder / "addresses"})
+        (kind, message, code), again = self.told(limited, lambda c: len(c.advance("large")))
+        self.assertEqual((kind, code), ("StoreError", 119), message)
+        self.assertIn("spark.executor.pyspark.memory", message)
+        self.assertEqual(again[1], str(100 << 20))
+        self.catalog.close()
+
     def test_strangers_at_the_socket(self):
         """Whoever lacks the secret is told nothing; who has it and lies, or talks nonsense, gets an error, and the next worker is served."""
         catalog = self.catalog

@@ -16,26 +16,32 @@
 The jar does the work: start the application with it and with spark.plugins=andiron.AndironPlugin. docs/python.md says more.
 """
 
-from andiron.bytes import Bytes
-from andiron.catalog import Catalog, Version, catalog
-from andiron.cursor import Cursor
-from andiron.errors import (
-    AndironError,
-    ArgumentError,
-    BudgetError,
-    ConnectError,
-    GateError,
-    LoadError,
-    MetricsError,
-    OutOfBoundsError,
-    ReleasedError,
-    SettingError,
-    SourceError,
-    StoreError,
-    UnknownVersionError,
-)
-from andiron.gates import Gate, cache_stats, guard, report
-from andiron.steps import Counter, Figures, Step
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from andiron._bytes import Bytes
+    from andiron._catalog import Catalog
+    from andiron._cursor import Cursor
+    from andiron._gates import Gate, cache_stats, guard, report
+    from andiron._steps import Counter, Figures, Step
+    from andiron._versions import Version, catalog
+    from andiron.errors import (
+        AndironError,
+        ArgumentError,
+        BudgetError,
+        ConnectError,
+        GateError,
+        LoadError,
+        MetricsError,
+        OutOfBoundsError,
+        ReleasedError,
+        SettingError,
+        SourceError,
+        StoreError,
+        UnknownVersionError,
+    )
 
 __version__ = "0.1.0"
 
@@ -44,3 +50,24 @@ __all__ = [
     "LoadError", "MetricsError", "OutOfBoundsError", "ReleasedError", "SettingError", "SourceError", "Step", "StoreError",
     "UnknownVersionError", "Version", "cache_stats", "catalog", "guard", "report",
 ]
+
+_MODULES = {
+    "_bytes": ("Bytes",), "_catalog": ("Catalog",), "_cursor": ("Cursor",), "_gates": ("Gate", "cache_stats", "guard", "report"),
+    "_steps": ("Counter", "Figures", "Step"), "_versions": ("Version", "catalog"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is first used: each worker imports the package, and needs little of it."""
+    if name not in __all__:
+        raise AttributeError(f"module 'andiron' has no attribute {name!r}")
+    from importlib import import_module
+
+    module = next((module for module, names in _MODULES.items() if name in names), "errors")
+    value = getattr(import_module(f"andiron.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

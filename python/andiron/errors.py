@@ -69,7 +69,7 @@ class ConnectError(AndironError):
     """What is asked for does not work over Spark Connect."""
 
 
-BAD_ARGUMENT, BAD_SETTING, RELEASED = 403, 116, 114
+BAD_ARGUMENT, BAD_SETTING, IO, RELEASED = 403, 116, 119, 114
 
 _BY_CLASS: dict[str, type[AndironError]] = {
     "UnknownVersionException": UnknownVersionError, "BudgetException": BudgetError, "SourceException": SourceError,

@@ -118,7 +118,8 @@ impl Mapping {
         let told = rustix::fs::fstat(&self.file).and_then(|stat| Ok((stat, system::path(&self.file)?)));
         let (stat, path) =
             told.map_err(|errno| Error::io("tell other processes where a version's file is", &errno.into()))?;
-        Ok(OpenFile { path, length: self.len(), device: stat.st_dev as u64, inode: stat.st_ino as u64 })
+        let (device, inode) = identity(&stat);
+        Ok(OpenFile { path, length: self.len(), device, inode })
     }
 
     /// The checksum of the bytes, if this process has seen all of them (it has not when it adopted the file).
@@ -160,6 +161,12 @@ impl Mapping {
             }
         }
     }
+}
+
+/// Device and inode, whose types differ from platform to platform.
+#[allow(clippy::unnecessary_cast)]
+fn identity(stat: &rustix::fs::Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
 }
 
 impl Drop for Mapping {
@@ -288,7 +295,7 @@ mod tests {
         assert!(cat.status.success(), "{}", String::from_utf8_lossy(&cat.stderr));
         assert!(cat.stdout == bytes && told.length == bytes.len() as u64);
         let found = rustix::fs::stat(told.path.as_str()).unwrap();
-        assert_eq!((told.device, told.inode), (found.st_dev as u64, found.st_ino as u64));
+        assert_eq!((told.device, told.inode), identity(&found));
     }
 
     #[test]

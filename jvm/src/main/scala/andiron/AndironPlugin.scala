@@ -174,10 +174,16 @@ private[andiron] object AndironPlugin {
         "raise spark.memory.offHeap.size (with spark.memory.offHeap.enabled) or spark.executor.memoryOverhead, or lower the budget")
   }
 
-  /** Throws what Rust says against the settings of sinks. Without the library there are no sinks, as the start of the metrics tells. */
+  /** Throws a SettingException for what Rust says against the settings of sinks; whatever else fails stops no application. */
   def checkSinks(conf: SparkConf): Unit = if (AndironConf.MetricsEnabled.in(conf) && MetricsFacts.ofSinks(conf).nonEmpty) {
+    // Without the library there are no sinks, as the start of the metrics tells.
     val isLoaded = try { NativeLibrary.load(); true } catch { case _: NativeLibraryException => false }
-    if (isLoaded) NativeMetrics.checkSinks(MetricsFacts.sinks(conf))
+    if (isLoaded)
+      try NativeMetrics.checkSinks(MetricsFacts.sinks(conf))
+      catch {
+        case e: SettingException => throw e
+        case t: Throwable        => log.warn("the settings of sinks could not be checked", t)
+      }
   }
 
   /** Logs what `tooLarge` says, once for the application that runs in this process. */

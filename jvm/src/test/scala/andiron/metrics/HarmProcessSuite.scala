@@ -14,9 +14,10 @@ import org.scalatest.funsuite.AnyFunSuite
 class HarmProcessSuite extends AnyFunSuite {
   private val Left = HarmJob.Rows - HarmJob.Rows / 10
 
-  private def submit(directory: Path, arguments: Seq[String], environment: Map[String, String] = Map.empty, wrapped: Seq[String] = Nil): Submitted =
+  private def submit(directory: Path, arguments: Seq[String], environment: Map[String, String] = Map.empty, wrapped: Seq[String] = Nil,
+      conf: Seq[(String, String)] = Nil): Submitted =
     Submitted.start(directory, "andiron.metrics.HarmJob", arguments, environment = environment, wrapped = wrapped,
-      conf = Seq(AndironConf.LogDirectory.key -> directory.resolve("log").toString, AndironConf.MetricsStopTimeout.key -> "2s"))
+      conf = conf ++ Seq(AndironConf.LogDirectory.key -> directory.resolve("log").toString, AndironConf.MetricsStopTimeout.key -> "2s"))
 
   private def rounds(ran: Submitted): Seq[String] = ran.lines.filter(_.startsWith("@round"))
 
@@ -46,6 +47,21 @@ class HarmProcessSuite extends AnyFunSuite {
       // 1005 and 1013, which are for the user, are below; 1009 and 1012 are called for dropped events and by tests.
       places.filterNot(Seq("1005", "1009", "1012", "1013").contains).foreach(place => assert(ran.log.contains(s"injected behind native $place"), place))
       assert(ends.exists(_.matches("1005 100 \\w*Exception ok")) && ends.exists(_.matches("1013 100 ok \\w*Exception")), ends)
+    }
+  }
+
+  test("a panic behind each native of the sinks: every application starts, its job ends as it would, and so does the application") {
+    withDirectory { directory =>
+      // checkSinks, series, and those of Atlas.
+      val places = (1015 to 1020).map(_.toString)
+      val ran = submit(directory, Seq("natives", directory.resolve("panics").toString, places.mkString(",")),
+        Submitted.hooks + ("ANDIRON_TEST_PANICS" -> directory.resolve("panics").toString),
+        conf = Seq("spark.andiron.kafka.bootstrap.servers" -> "127.0.0.1:9", "spark.andiron.atlas.spectatord" -> "udp://127.0.0.1:9", "spark.andiron.atlas.step" -> "1s"))
+      assert(ran.await() == 0, ran.log)
+      assert(rounds(ran) == Seq.fill(places.size + 1)(s"@round $Left true"), ran.lines)
+      assert(ran.lines.count(_.startsWith("@place ")) == places.size + 1 && ran.lines.filter(_.startsWith("@place ")).forall(_.endsWith(" 100 ok ok")), ran.lines)
+      // atlasFigures, 1019, is for the user.
+      places.filterNot(_ == "1019").foreach(place => assert(ran.log.contains(s"injected behind native $place"), place))
     }
   }
 

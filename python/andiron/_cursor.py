@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Optional
 
 from andiron._channel import Channel
-from andiron.bytes import Bytes, mapped
+from andiron._bytes import Bytes, mapped
 from andiron.errors import BAD_ARGUMENT, RELEASED, ArgumentError, ReleasedError, UnknownVersionError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from andiron.catalog import Catalog
+    from andiron._catalog import Catalog
 
 UNKNOWN, NULL = 100, 101
 

@@ -7,11 +7,14 @@ import operator
 import os
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from andiron.errors import BAD_ARGUMENT, RELEASED, ArgumentError, OutOfBoundsError, ReleasedError
+from andiron.errors import BAD_ARGUMENT, IO, RELEASED, ArgumentError, OutOfBoundsError, ReleasedError, StoreError
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+
+CHUNK, LARGE = 1 << 19, 4 << 20
 
 
 class Bytes:
@@ -85,8 +88,11 @@ class Bytes:
         if least < 0 or most > len(memory) - kind.itemsize:
             raise self._outside(kind.itemsize, least if least < 0 else most)
         everywhere: np.ndarray[Any, Any] = np.ndarray((len(memory) - kind.itemsize + 1,), kind, memory, 0, (1,))
-        found: np.ndarray[Any, Any] = everywhere[at]
-        return found
+        made: np.ndarray[Any, Any] = _room(at.size, kind)
+        step = max(1, CHUNK // kind.itemsize)
+        for first in range(0, at.size, step):
+            made[first : first + step] = everywhere[at[first : first + step]]
+        return made
 
     def arrow_records(self, offsets: Any, length: int) -> pa.FixedSizeBinaryArray:
         """The same as an Arrow array of `length` bytes each."""
@@ -129,6 +135,17 @@ class Bytes:
         return f"Bytes({self._label})"
 
 
+def _room(count: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """An array for so many values. Large ones are not numpy's own, which ask for huge pages: where memory is in pieces, these are dear to get."""
+    import numpy as np
+
+    size = count * kind.itemsize
+    if size < LARGE:
+        return np.empty(count, kind)
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_POPULATE", 0)
+    return np.ndarray((count,), kind, mmap.mmap(-1, size, flags=flags))
+
+
 def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> memoryview:
     """The whole of an executor's file. An error if `path` is not the file with this device and inode: the lease has ended meanwhile."""
     try:
@@ -141,5 +158,9 @@ def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> mem
             raise ReleasedError(f"{label} was released while it was being mapped: its task has ended", RELEASED)
         # A mapping has at least one byte.
         return memoryview(mmap.mmap(file, length, mmap.MAP_SHARED, mmap.PROT_READ) if length else b"")
+    except OSError as error:
+        raise StoreError(
+            f"{label}: its {length} bytes cannot be mapped: {error}. spark.executor.pyspark.memory limits a worker's addresses, those of mapped "
+            "files included: raise it by the size of the largest version, or leave it out", IO) from error
     finally:
         os.close(file)

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from andiron._session import java, java_session
 from andiron.errors import BAD_ARGUMENT, AndironError, ArgumentError, GateError, calling, java_of, of_java
-from andiron.steps import Step
+from andiron._steps import Step
 
 MOST = (1 << 63) - 1
 
