@@ -67,32 +67,43 @@ def job(place: Place, turn: int, rounds: int, brokers: dict[str, str]) -> list[R
             dumps = []
             for part in range(DUMPS):
                 app.rounds(rounds // DUMPS)
-                dumps.append(subprocess.run(["jcmd", str(app.java), "Thread.print"], capture_output=True, text=True, check=True).stdout)
+                dumps.append((_dump(app.java), _dump(app.java)))
             walls = [int(ms) for _, ms in app.said("round")][WARM_UP:WARM_UP + rounds]
             tasks = len(app.said("round")) * TASKS_A_ROUND
             stop = app.end()
         finally:
             app.kill()
-        [listener] = [float(head["cpu"]) for head in HEADS.finditer(dumps[-1]) if head["name"].startswith("spark-listener-group-andiron")]
+        [listener] = [float(head["cpu"]) for head in HEADS.finditer(dumps[-1][-1]) if head["name"].startswith("spark-listener-group-andiron")]
         found.append({"broker": name, "turn": turn, "rounds": rounds, "round_ms": walls, "stop_ms": stop, "listener_us_a_task": 1000 * listener / tasks,
                       "dumps": len(dumps), "in_andiron": standing(dumps), "load_average": os.getloadavg()[0]})
     return found
 
 
-def standing(dumps: list[str]) -> Record:
-    """How often which thread of Spark's stood in a native of Andiron's, or waited below a frame of Andiron's; names without their numbers."""
+def _dump(java: int) -> str:
+    return subprocess.run(["jcmd", str(java), "Thread.print"], capture_output=True, text=True, check=True).stdout
+
+
+def standing(dumps: list[tuple[str, str]]) -> Record:
+    """How often which thread of Spark's waited below Andiron's code, or was in a native of Andiron's, in both dumps of a pair; names without
+    their numbers. One that is only passing is elsewhere a moment later."""
     found: Counter[str] = Counter()
-    for dump in dumps:
-        for block in dump.split("\n\n"):
-            name = re.match(r'"([^"]+)"', block)
-            frames = re.findall(r"\tat (\S+)", block)
-            if name is None or name[1].startswith("andiron") or not frames:
-                continue
-            in_native = "andiron." in frames[0]
-            waits = "java.lang.Thread.State: RUNNABLE" not in block and any("andiron.internal." in frame for frame in frames[:12])
-            if in_native or waits:
-                found[re.sub(r"[0-9.]+", "N", name[1]) + (" in " + next(frame for frame in frames if "andiron." in frame).split("(")[0].split("/")[-1])] += 1
+    for first, second in dumps:
+        before = _in_andiron(first)
+        found.update(f"{re.sub(r'[0-9.]+', 'N', name)} in {frame}" for name, frame in _in_andiron(second).items() if before.get(name) == frame)
     return dict(found)
+
+
+def _in_andiron(dump: str) -> dict[str, str]:
+    """The frame of Andiron's below which each thread waits or runs native code."""
+    found = {}
+    for block in dump.split("\n\n"):
+        name, frames = re.match(r'"([^"]+)"', block), re.findall(r"\tat (.+)", block)
+        if name and frames and not name[1].startswith("andiron"):
+            ours = [frame.split("/")[-1] for frame in frames[:12] if "andiron.internal." in frame or "spark.andiron." in frame]
+            passes = "java.lang.Thread.State: RUNNABLE" in block and not frames[0].endswith("(Native Method)")
+            if ours and not passes:
+                found[name[1]] = ours[0].split("(")[0]
+    return found
 
 
 def jobs(place: Place, turns: int, rounds: int, say: Callable[[str], None]) -> list[Record]:

@@ -39,8 +39,8 @@ def figures(content: Record, atlas: Record) -> list[Record]:
         found.append(figure(f"sinks-job-{name}", f"time of a round of a job, the broker {name}, over the same without Kafka", median(times[name]), "<=", 1.1, "x", _spread(times[name])))
     found += [
         figure("sinks-listener", "CPU of the listener's thread per task, with the sink over without", median(cpu["works"]), "<=", 1.1, "x", _spread(cpu["works"])),
-        figure("sinks-waiting", "times that a thread of Spark's waited below Andiron's code, of all thread dumps", sum(_waits(r) for r in raw["jobs"]), "<=", 0, "",
-               f"{sum(r['dumps'] for r in raw['jobs'])} dumps"),
+        figure("sinks-waiting", "times that a thread of Spark's waited below Andiron's code, in pairs of thread dumps", sum(_waits(r) for r in raw["jobs"]), "<=", 0, "",
+               f"{sum(r['dumps'] for r in raw['jobs'])} pairs"),
         figure("sinks-stop", "the most that a broker adds to the end of an application", _added_to_stop(raw["jobs"]) / 1e3, "<=", STOP_MS / 1e3, "s",
                f"spark.stop() over that of the same turn without Kafka, which takes {median(r['stop_ms'] for r in raw['jobs'] if r['broker'] == 'off') / 1e3:.1f} s"),
         figure("sinks-lost", "ids of a million revisions that are not in Hive once and right", sum(record[name] for name in LOST), "<=", 0, "",
@@ -106,7 +106,7 @@ def _jobs(records: list[Record]) -> Table:
         rounds, cpu = [median(r["round_ms"]) for r in these], [r["listener_us_a_task"] for r in these]
         rows.append((title, f"{median(rounds):.0f} ({min(rounds):.0f} to {max(rounds):.0f})", f"{median(cpu):.0f} ({min(cpu):.0f} to {max(cpu):.0f})",
                      f"{max(r['stop_ms'] for r in these) / 1e3:.1f}", str(sum(_waits(r) for r in these)), str(sum(r["dumps"] for r in these))))
-    return ("broker", "a round, ms", "listener, µs of CPU a task", "longest end, s", "waiting", "dumps"), rows
+    return ("broker", "a round, ms", "listener, µs of CPU a task", "longest end, s", "waiting", "pairs of dumps"), rows
 
 
 def _revisions(record: Record) -> Table:

@@ -63,6 +63,11 @@ impl Logged {
     }
 }
 
+/// Of the time that an application's end has, what the log's own end gets.
+fn to_close(timeout: Duration) -> Duration {
+    (timeout / 20).min(LEAST_TO_CLOSE)
+}
+
 impl Record for Logged {
     fn append(&self, event: Event) -> Sequence {
         self.log.append(event)
@@ -76,7 +81,8 @@ impl Record for Logged {
         let start = Instant::now();
         let durable = self.log.sync(timeout);
         if let Some(shipper) = &self.shipper {
-            let late = shipper.stop(timeout.saturating_sub(start.elapsed()));
+            let rest = timeout.saturating_sub(start.elapsed());
+            let late = shipper.stop(rest.saturating_sub(to_close(timeout)));
             if !late.is_empty() {
                 log::warn!(
                     "the next start, or `andiron ship`, ships what these have not had: {}",
