@@ -139,8 +139,7 @@ impl KafkaSettings {
                 ),
             ));
         }
-        if ["sasl.mechanism", "sasl.mechanisms"].contains(&key) && value.to_ascii_uppercase() == "OAUTHBEARER"
-        {
+        if ["sasl.mechanism", "sasl.mechanisms"].contains(&key) && value.eq_ignore_ascii_case("OAUTHBEARER") {
             return Err(bad(
                 key,
                 "is OAUTHBEARER, whose token nobody here renews: use SCRAM-SHA-512, PLAIN or certificates",
