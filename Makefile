@@ -53,7 +53,7 @@ test-services: setup
 	ci/services/run.py
 
 test-python: setup
-	$(GRADLE) --no-daemon -q assemble sparkHome
+	$(GRADLE) --no-daemon -q assemble dist sparkHome
 	$(GRADLE) --no-daemon -q -PtestSpark=4.1.3 sparkHome
 	ci/python/run.py
 

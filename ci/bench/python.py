@@ -1,6 +1,6 @@
 """What Python workers gain: `python3 ci/bench/python.py [--publish] [--turns N]`, after `gradle assemble sparkHome`.
 
-A million records in disorder from a resident version against a broadcast dict, what a worker spends before its first bytes, and the memory
+A million records in disorder from a resident version against a broadcast dict, in batches and at once, what a worker spends before its first bytes, and the memory
 that four workers add when they read one version of 1 GB. Writes build/bench-python.json; `--publish` copies it to docs/data and renders
 its part of docs/benchmarks.md.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -36,7 +37,10 @@ def main() -> int:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     load = Path("/proc/loadavg").read_text().split()[0]
-    variables = environment.variables() | {"ANDIRON_JAR": str(environment.jar), "PYSPARK_SUBMIT_ARGS": "--driver-memory 2g pyspark-shell"}
+    variables = environment.variables()
+    # Workers import bench_bulk.
+    variables["PYTHONPATH"] += os.pathsep + str(ROOT / "ci/python")
+    variables |= {"ANDIRON_JAR": str(environment.jar), "PYSPARK_SUBMIT_ARGS": "--driver-memory 2g pyspark-shell"}
     words = [sys.executable, ROOT / "ci/python/bench_job.py", work / "result.json", work, str(options.turns)]
     ended = subprocess.run(list(map(str, words)), env=variables, check=False)
     if ended.returncode != 0:

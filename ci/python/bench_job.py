@@ -9,19 +9,16 @@ import pickle
 import sys
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import andiron
+import bench_bulk
 import support
 
-COUNT, LENGTH = 1_000_000, 100
 WORKERS, LARGE = 4, 1 << 30
 PAGE = 4096
-KEY_STEP = 618_034
-"""Prime to COUNT: keys in an order that no cache foresees."""
 
 
 def write(path: Path, size: int) -> None:
@@ -30,52 +27,6 @@ def write(path: Path, size: int) -> None:
     with path.open("wb") as file:
         for number in range(0, size, len(block)):
             file.write((number.to_bytes(8, "little") + block[8:])[: size - number])
-
-
-def timed(spark: Any, function: Callable[[], Iterator[Any]]) -> Any:
-    """What `function` yields first, in a worker that has run nothing before (worker reuse is off)."""
-    return spark.sparkContext.parallelize([0], 1).mapPartitions(lambda _: function()).collect()[0]
-
-
-def bulk(spark: Any, folder: Path, turns: int) -> list[dict[str, Any]]:
-    """A million records in disorder: of a resident version, and of a broadcast dict by the same keys. Each with its first use in its worker."""
-    source = folder / "records"
-    write(source, COUNT * LENGTH)
-    catalog = andiron.catalog(spark, "records", {"v1": source})
-    content = source.read_bytes()
-    table = spark.sparkContext.broadcast({key: content[key * LENGTH : (key + 1) * LENGTH] for key in range(COUNT)})
-    del content
-
-    def mapped() -> Iterator[Any]:
-        import numpy as np
-
-        keys = np.arange(COUNT, dtype="i8") * KEY_STEP % COUNT
-        started, cpu = time.perf_counter(), time.process_time()
-        found = catalog.cursor().records("v1", keys * LENGTH, LENGTH)
-        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-        yield seconds, zlib.crc32(found.tobytes()), cpu
-
-    def dictionary() -> Iterator[Any]:
-        import numpy as np
-
-        keys = (np.arange(COUNT, dtype="i8") * KEY_STEP % COUNT).tolist()
-        started, cpu = time.perf_counter(), time.process_time()
-        value = table.value
-        unpickled = time.perf_counter() - started
-        found = [value[key] for key in keys]
-        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-        yield seconds, zlib.crc32(b"".join(found)), cpu, unpickled
-
-    timed(spark, mapped)
-    timed(spark, dictionary)
-    made = []
-    for turn in range(turns):
-        ours, theirs = timed(spark, mapped), timed(spark, dictionary)
-        made.append({"turn": turn, "andiron_s": ours[0], "dict_s": theirs[0], "dict_unpickled_s": theirs[3], "andiron_cpu_s": ours[2],
-                     "dict_cpu_s": theirs[2], "equal": ours[1] == theirs[1]})
-    catalog.close()
-    table.destroy()
-    return made
 
 
 def start(spark: Any, folder: Path, turns: int) -> list[dict[str, Any]]:
@@ -98,9 +49,9 @@ def start(spark: Any, folder: Path, turns: int) -> list[dict[str, Any]]:
         total = time.perf_counter() - started
         yield fresh, imported - started, opened - imported, leased - opened, total, time.process_time() - cpu
 
-    timed(spark, begin)
+    bench_bulk.in_new_worker(spark, begin)
     names = ("fresh", "import_s", "cursor_s", "advance_s", "total_s", "cpu_s")
-    made = [{"turn": turn, **dict(zip(names, timed(spark, begin), strict=True))} for turn in range(turns)]
+    made = [{"turn": turn, **dict(zip(names, bench_bulk.in_new_worker(spark, begin), strict=True))} for turn in range(turns)]
     catalog.close()
     return made
 
@@ -180,7 +131,9 @@ def _await(marks: Path, name: str) -> None:
 def main(result: str, folder: str, turns: int) -> None:
     spark = support.session(f"local[{WORKERS}]", **{"spark.python.worker.reuse": "false", "spark.andiron.cache.budgetBytes": "2g", "spark.driver.memory": "2g"})
     try:
-        raw = {"bulk": bulk(spark, Path(folder), turns), "start": start(spark, Path(folder), turns), "memory": memory(spark, Path(folder), turns)}
+        records = Path(folder) / "records"
+        write(records, bench_bulk.COUNT * bench_bulk.LENGTH)
+        raw = bench_bulk.measured(spark, records, turns) | {"start": start(spark, Path(folder), turns), "memory": memory(spark, Path(folder), turns)}
         Path(result).write_text(json.dumps({"spark": spark.version, "python": sys.version.split()[0], "raw": raw}))
     finally:
         spark.stop()

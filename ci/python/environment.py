@@ -71,8 +71,19 @@ class Environment:
                 raise FileNotFoundError(f"{built.relative_to(ROOT)} is missing: gradle assemble sparkHome -PtestSpark={self.spark}")
         pyspark(BUILD / f"python-spark-{self.spark}", HERE / f"pyspark-{self.spark}.txt")
         installed(BUILD / "python-workers", HERE / "requirements.txt")
+        installed(BUILD / "python-build", HERE / "requirements-build.txt")
         if self.has_connect:
             installed(BUILD / "python-connect", HERE / "requirements-connect.txt")
+
+
+def wheel(folder: Path) -> Path:
+    """The package's wheel, made in `folder` as a user makes it, of a copy of python/ and without the network."""
+    source = folder / "source"
+    shutil.copytree(ROOT / "python", source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    words = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, source]
+    subprocess.run(words, env=os.environ | {"PYTHONPATH": str(BUILD / "python-build")}, check=True)
+    made, = folder.glob("*.whl")
+    return made
 
 
 def installed(folder: Path, pinned: Path) -> None:

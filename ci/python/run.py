@@ -3,7 +3,7 @@
 
     ci/python/run.py [SPARK ...] [-k PATTERN]
 
-after `gradle assemble sparkHome`, and `-PtestSpark=4.1.3 sparkHome` for Spark 4. Fetches PySpark (317 and 456 MB) once.
+after `gradle assemble dist sparkHome`, and `-PtestSpark=4.1.3 sparkHome` for Spark 4. Fetches PySpark (317 and 456 MB) once.
 """
 
 from __future__ import annotations

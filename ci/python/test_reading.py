@@ -103,13 +103,14 @@ class Reading(Application):
             array, view, buffer = value.numpy("<u4"), value.view(8, 16), value.arrow(100, 100)
             yield array.flags.writeable, view.readonly, buffer.is_mutable, array.flags.owndata
             yield array.tobytes(), bytes(view), buffer.to_pybytes(), len(value)
-            yield value.numpy("<i8", 4, 3).tolist(), value.records([0, 1, 99], "<u2").tolist(), value.records([], 8).tolist(), bytes(value.view(len(value)))
+            yield value.numpy("<i8", 4, 3).tolist(), value.records([0, 1, 99], "<u2").tolist(), value.records(np.array([1, 5, 4001], "u2"), ">i4").tolist(), value.records([], 8).tolist(), bytes(value.view(len(value)))
 
         v1 = self.content["v1"]
         flags, whole, parts = self.spark.sparkContext.parallelize([0], 1).mapPartitions(look).collect()
         self.assertEqual(flags, (False, True, False, False))
         self.assertEqual(whole, (v1, v1[8:24], v1[100:200], len(v1)))
-        self.assertEqual(parts, (np.frombuffer(v1, "<i8", 3, 4).tolist(), [int.from_bytes(v1[i : i + 2], "little") for i in (0, 1, 99)], [], b""))
+        self.assertEqual(parts, (np.frombuffer(v1, "<i8", 3, 4).tolist(), [int.from_bytes(v1[i : i + 2], "little") for i in (0, 1, 99)],
+                                 [int.from_bytes(v1[i : i + 4], "big", signed=True) for i in (1, 5, 4001)], [], b""))
 
     def test_two_versions_in_one_partition_are_held_one_after_the_other(self):
         catalog = self.catalog

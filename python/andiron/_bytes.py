@@ -87,11 +87,22 @@ class Bytes:
         least, most = int(at.min()), int(at.max())
         if least < 0 or most > len(memory) - kind.itemsize:
             raise self._outside(kind.itemsize, least if least < 0 else most)
-        everywhere: np.ndarray[Any, Any] = np.ndarray((len(memory) - kind.itemsize + 1,), kind, memory, 0, (1,))
+        at, size = at.astype("i8", copy=False), kind.itemsize
+        everywhere: np.ndarray[Any, Any] = np.ndarray((len(memory) - size + 1,), kind, memory, 0, (1,))
         made: np.ndarray[Any, Any] = _room(at.size, kind)
-        step = max(1, CHUNK // kind.itemsize)
+        # Where offsets are whole records apart, `take` copies in two thirds of an index's time. Untyped, as it would first copy a table that is not
+        # aligned; its bounds are checked above, and "clip" is what writes in place.
+        base = least % size
+        table: np.ndarray[Any, Any] = np.frombuffer(memory, f"V{size}", (len(memory) - base) // size, base)
+        into = made.view(f"V{size}")
+        step = max(1, CHUNK // size)
         for first in range(0, at.size, step):
-            made[first : first + step] = everywhere[at[first : first + step]]
+            part = at[first : first + step]
+            ranks = (part - base) // size
+            if np.array_equal(ranks * size + base, part):
+                table.take(ranks, out=into[first : first + step], mode="clip")
+            else:
+                made[first : first + step] = everywhere[part]
         return made
 
     def arrow_records(self, offsets: Any, length: int) -> pa.FixedSizeBinaryArray:
