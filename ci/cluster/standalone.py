@@ -84,7 +84,7 @@ class Standalone:
                 self.add_worker(wait=False)
             for worker in self.workers:
                 worker.await_line(REGISTERED)
-        except ClusterError:
+        except BaseException:
             self.end()
             raise
 

@@ -70,6 +70,8 @@ def main() -> int:
         failure = "interrupted"
     except (ApplicationError, HiveError, sources.SourceError, RuntimeError, OSError, subprocess.SubprocessError) as error:
         failure = str(error)
+    except Exception as error:  # whatever it is: what was started is ended, and the figures are written
+        failure = f"{type(error).__name__}: {error}"
     left = marked(mark)
     kill(left)
     chain.check("no process is left", [f"process {pid} had not ended" for pid in left])

@@ -54,7 +54,12 @@ if ENVIRONMENT.has_connect:
         @classmethod
         def end(cls):
             cls.server.terminate()
-            cls.server.wait(120)
+            try:
+                cls.server.wait(120)
+            except subprocess.TimeoutExpired:
+                cls.server.kill()
+                cls.server.wait()
+                raise
 
         def test_what_works_works_and_all_else_says_that_it_does_not(self):
             variables = ENVIRONMENT.variables()

@@ -65,8 +65,12 @@ class TlsBroker:
         self.broker.port, self.broker.address = plain, f"127.0.0.1:{plain}"
 
     def __enter__(self) -> TlsBroker:
-        self.broker.start()
-        self.broker.create(*TOPICS)
+        try:
+            self.broker.start()
+            self.broker.create(*TOPICS)
+        except BaseException:
+            self.broker.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -146,8 +146,8 @@ def campaign(place: Place) -> Facts:
         cutter.forward(broker.port)
         broker.create(*TOPICS)
         drivers = Drivers(place, f"127.0.0.1:{cutter.port}")
-        drivers.start()
         try:
+            drivers.start()
             for number, (at, what) in enumerate(plan):
                 drivers.reach(at)
                 if what == "driver":

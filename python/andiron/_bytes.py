@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import operator
 import os
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from andiron.errors import BAD_ARGUMENT, IO, RELEASED, ArgumentError, OutOfBoundsError, ReleasedError, StoreError
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from andiron._cursor import Cursor
 
 CHUNK, LARGE = 1 << 19, 4 << 20
 
@@ -24,12 +25,12 @@ class Bytes:
     readable as long as it is there, though after the lease its bytes no longer count against the budget: do not keep it.
     """
 
-    __slots__ = ("_label", "_memory", "_still_leased", "version")
+    __slots__ = ("_cursor", "_label", "_memory", "version")
 
-    def __init__(self, label: str, version: str, memory: memoryview, still_leased: Callable[[], bool]) -> None:
+    def __init__(self, label: str, version: str, memory: memoryview, cursor: Cursor) -> None:
         self._label = label
         self._memory = memory
-        self._still_leased = still_leased
+        self._cursor = cursor
         self.version = version
 
     def __len__(self) -> int:
@@ -61,7 +62,10 @@ class Bytes:
                 raise self._bad(f"the {room} bytes from {start} on are no whole number of values of {kind.itemsize} bytes: say how many")
             count = room // kind.itemsize
         values = self._integer(count, "a count")
-        return np.frombuffer(self.view(start, values * kind.itemsize), kind) if values else np.empty(0, kind)
+        room = self.view(start, values * kind.itemsize)
+        found = np.frombuffer(room, kind) if values else np.empty(0, kind)
+        found.flags.writeable = False
+        return found
 
     def arrow(self, offset: int = 0, length: Optional[int] = None) -> pa.Buffer:
         """An Arrow buffer on the bytes from `offset` on; not a copy."""
@@ -113,7 +117,7 @@ class Bytes:
         return pa.FixedSizeBinaryArray.from_buffers(pa.binary(length), len(found), [None, pa.py_buffer(found.view("u1") if len(found) else b"")])
 
     def _leased(self) -> memoryview:
-        if not self._still_leased():
+        if not self._cursor._leases(self):
             raise ReleasedError(f"{self._label} was released: its cursor has moved on or was closed, or its task has ended", RELEASED)
         return self._memory
 
@@ -172,6 +176,6 @@ def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> mem
     except OSError as error:
         raise StoreError(
             f"{label}: its {length} bytes cannot be mapped: {error}. spark.executor.pyspark.memory limits a worker's addresses, those of mapped "
-            "files included: raise it by the size of the largest version, or leave it out", IO) from error
+            "files included: raise it by the size of the two largest versions for each cursor, or leave it out", IO) from error
     finally:
         os.close(file)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from typing import Any
 
 from andiron.errors import BAD_SETTING, RELEASED, ReleasedError, SettingError, named
 
 FILE = "andiron-python"
-PATIENCE_S = 10.0
+PATIENCE_S, GREETING_S = 10.0, 600.0
 
 
 class Channel:
@@ -24,25 +25,38 @@ class Channel:
         except OSError as error:
             raise ReleasedError(f"dataset '{dataset}': the executor of task {task} does not answer: {error}", RELEASED) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Waiting for a version takes as long as spark.andiron.cache.waitTimeout, and ends with the task.
-        self._socket.settimeout(None)
         self._answers = self._socket.makefile("rb")
+        self._lock, self._process, self._asked = threading.Lock(), os.getpid(), 0
         try:
+            # The executor may have to ask the driver for the catalog.
+            self._socket.settimeout(GREETING_S)
             self.ask(secret=secret, task=task, catalog=catalog)
+            # Waiting for a version takes as long as spark.andiron.cache.waitTimeout, and ends with the task.
+            self._socket.settimeout(None)
         except BaseException:
             self.close()
             raise
 
     def ask(self, **request: object) -> dict[str, Any]:
-        """The executor's answer; an error if it is one."""
-        try:
-            self._socket.sendall(json.dumps(request).encode() + b"\n")
-            line = self._answers.readline()
-        except (OSError, ValueError) as error:
-            raise self._ended() from error
-        if not line.endswith(b"\n"):
-            raise self._ended()
-        answer: dict[str, Any] = json.loads(line)
+        """The executor's answer; an error if it is one. After anything that interrupts it nothing more can be asked: the answer that is under
+        way would be taken for another's."""
+        with self._lock:
+            if os.getpid() != self._process:
+                raise self._ended()
+            self._asked += 1
+            try:
+                self._socket.sendall(json.dumps(request | {"number": self._asked}).encode() + b"\n")
+                line = self._answers.readline()
+            except (OSError, ValueError) as error:
+                self.close()
+                raise self._ended() from error
+            except BaseException:
+                self.close()
+                raise
+            answer: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
+            if answer.get("number") != self._asked:
+                self.close()
+                raise self._ended()
         if "error" in answer:
             message = answer["message"]
             named_already = any(f"{quote}{self._dataset}{quote}" in message for quote in "'\"")

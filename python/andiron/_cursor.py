@@ -80,9 +80,11 @@ class Cursor:
         label = f"version '{version}' of dataset '{self._catalog.dataset}'"
         file = self._channel.ask(op="advance", version=version)
         memory = mapped(label, file["path"], file["length"], (file["device"], file["inode"]))
-        made = Bytes(label, version, memory, lambda: self._current is made and self._is_mine())
-        self._current = made
-        return made
+        self._current = Bytes(label, version, memory, self)
+        return self._current
+
+    def _leases(self, which: Bytes) -> bool:
+        return self._current is which and self._is_mine()
 
     def _require_known(self, version: object) -> None:
         dataset = self._catalog.dataset

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Optional
+
+from andiron.errors import BAD_ARGUMENT, ArgumentError
 
 if TYPE_CHECKING:
     from pyspark.sql.types import DataType, StructType
@@ -20,10 +23,22 @@ class Counting(threading.local):
     counts: Optional[dict[str, int]] = None
 
     def add(self, name: str, n: int) -> bool:
+        number = _whole(name, n)
         if self.counts is None:
             return False
-        self.counts[name] = self.counts.get(name, 0) + n
+        self.counts[name] = _whole(name, self.counts.get(name, 0) + number)
         return True
+
+
+def _whole(name: str, n: Any) -> int:
+    """`n` as Spark's long; an error for what would become null there, or no number."""
+    try:
+        number = operator.index(n)
+    except TypeError:
+        number = None
+    if number is None or isinstance(n, bool) or not -(1 << 63) <= number < 1 << 63:
+        raise ArgumentError(f"counter '{name}' counts whole numbers of 64 bits, not {n!r}", BAD_ARGUMENT)
+    return number
 
 
 counting = Counting()

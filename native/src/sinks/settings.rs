@@ -30,6 +30,9 @@ const OURS: &[(&str, &str)] = &[
     ("metadata.broker.list", "name the brokers in spark.andiron.kafka.bootstrap.servers"),
 ];
 
+/// The client's two names for how SASL authenticates.
+const MECHANISM: &[&str] = &["sasl.mechanism", "sasl.mechanisms"];
+
 /// Properties of the client that end as the pointers to secrets do.
 const FILES: &[&str] =
     &["sasl.oauthbearer.assertion.private.key.file", "sasl.oauthbearer.assertion.jwt.template.file"];
@@ -139,7 +142,7 @@ impl KafkaSettings {
                 ),
             ));
         }
-        if ["sasl.mechanism", "sasl.mechanisms"].contains(&key) && value.eq_ignore_ascii_case("OAUTHBEARER") {
+        if MECHANISM.contains(&key) && value.eq_ignore_ascii_case("OAUTHBEARER") {
             return Err(bad(
                 key,
                 "is OAUTHBEARER, whose token nobody here renews: use SCRAM-SHA-512, PLAIN or certificates",
@@ -165,6 +168,9 @@ impl KafkaSettings {
         }
         if OURS.iter().any(|(ours, _)| *ours == of) {
             return Err(bad(of, "cannot be set"));
+        }
+        if MECHANISM.contains(&of) {
+            return Err(bad(of, "is no secret: set it itself"));
         }
         match self.secrets.insert(of.to_string(), secret) {
             Some(_) => Err(bad(of, "has both a .file and an .env: leave one of them out")),
@@ -298,6 +304,7 @@ mod tests {
             ("acks.env", "X"),
             ("sasl.mechanism", "OAUTHBEARER"),
             ("sasl.mechanisms", "oauthbearer"),
+            ("sasl.mechanism.env", "X"),
         ] {
             let error = of(&[("bootstrap.servers", "a:1"), (key, value)]).unwrap_err();
             assert_eq!(error.code(), Code::BadSetting);

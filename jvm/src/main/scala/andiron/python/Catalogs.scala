@@ -49,6 +49,7 @@ private[andiron] final class ExecutorCatalogs(plugin: PluginContext) {
     if (bytes.isEmpty)
       throw AndironException.of(ErrorCode.CatalogClosed, "the catalog is closed on the driver, or was made by another application: make a new one", null)
     val catalog = ExecutorCatalogs.read(bytes)
+    known.values.removeIf(old => old.isClosed)
     known.put(uuid, catalog)
     catalog
   }

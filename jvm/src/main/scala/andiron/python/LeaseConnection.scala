@@ -16,18 +16,20 @@ import andiron.{AndironException, ErrorCode, SharedCursor}
 import andiron.internal.Json
 
 /**
- * One cursor of a Python worker: lines of JSON, each answered by one. The first names secret, task attempt and catalog. Whatever goes wrong
- * is an answer; when the connection ends, the cursor is closed.
+ * One cursor of a Python worker: lines of JSON, each answered by one with its `number`. The first names secret, task attempt and catalog.
+ * Whatever goes wrong is an answer; when the connection ends, the cursor is closed.
  */
 private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveTasks, catalogs: ExecutorCatalogs) extends Closeable {
   private val in = new BufferedInputStream(socket.getInputStream)
   private val out = socket.getOutputStream
+  private var number = 0L
 
   def run(): Unit =
     try {
       socket.setTcpNoDelay(true)
       socket.setSoTimeout(LeaseConnection.GreetingMillis)
-      val greeting = Json.parse(line().getOrElse("{}"))
+      val greeting = Json.parse(LeaseConnection.greeting(in).getOrElse("{}"))
+      number = greeting.path("number").asLong()
       // Whoever does not know the secret learns nothing, not even what is wrong.
       if (MessageDigest.isEqual(secret.getBytes(UTF_8), greeting.path("secret").asText().getBytes(UTF_8))) greeted(greeting)
     } catch {
@@ -52,7 +54,11 @@ private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveT
     try {
       say(Json.node())
       Iterator.continually(line()).takeWhile(_.isDefined).flatten.foreach { text =>
-        answer(task)(LeaseConnection.perform(cursor, LeaseConnection.request(text))).foreach(say)
+        answer(task) {
+          val request = LeaseConnection.request(text)
+          number = request.path("number").asLong()
+          LeaseConnection.perform(cursor, request)
+        }.foreach(say)
       }
     } finally cursor.close()
 
@@ -65,32 +71,38 @@ private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveT
         SparkInternals.kill(task.context, e.reason)
         say(LeaseConnection.failure(AndironException.of(ErrorCode.Released, s"the task is being killed: ${e.reason}", null)))
         None
-      case e: IOException => throw e
       case e: Throwable =>
         say(LeaseConnection.failure(e))
         None
     }
 
   private def say(node: ObjectNode): Unit = {
-    out.write(Json.bytes(node) :+ '\n'.toByte)
+    out.write(Json.bytes(node.put("number", number)) :+ '\n'.toByte)
     out.flush()
   }
 
   /** The next line; None at the end. One that is longer than any request ends the connection. */
-  private def line(): Option[String] = LeaseConnection.line(in)
+  private def line(): Option[String] = LeaseConnection.line(in, LeaseConnection.LongestLine, () => ())
 }
 
 private object LeaseConnection {
   private val log = LoggerFactory.getLogger(classOf[LeaseConnection])
   private val GreetingMillis = 10000
-  private val LongestLine = 1 << 16
+  private val (LongestLine, LongestGreeting) = (1 << 16, 1 << 10)
 
-  private def line(in: InputStream): Option[String] = {
+  /** The first line, which must be there in time and short: whoever sends it has shown no secret yet. */
+  private def greeting(in: InputStream): Option[String] = {
+    val end = System.nanoTime() + GreetingMillis * 1000000L
+    line(in, LongestGreeting, () => if (System.nanoTime() > end) throw new IOException(s"no greeting within $GreetingMillis ms"))
+  }
+
+  private def line(in: InputStream, longest: Int, check: () => Unit): Option[String] = {
     val bytes = new ByteArrayOutputStream(256)
     var next = in.read()
     while (next >= 0 && next != '\n') {
       bytes.write(next)
-      if (bytes.size > LongestLine) throw new IOException(s"a request of more than $LongestLine bytes")
+      if (bytes.size > longest) throw new IOException(s"a request of more than $longest bytes")
+      check()
       next = in.read()
     }
     if (next < 0) None else Some(new String(bytes.toByteArray, UTF_8))

@@ -1,6 +1,6 @@
 package andiron.python
 
-import java.io.{File, IOException}
+import java.io.File
 import java.net.{InetAddress, ServerSocket, Socket}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, StandardOpenOption}
@@ -23,28 +23,42 @@ private[andiron] final class LeaseServer private (socket: ServerSocket, secret: 
   private val connections = ConcurrentHashMap.newKeySet[Socket]()
   private val acceptor = DaemonThread("andiron-python", () => accept())
 
-  private def accept(): Unit =
+  private def accept(): Unit = {
+    var isFailing = false
     while (!socket.isClosed)
       try {
         val connection = socket.accept()
         if (connections.size >= LeaseServer.MostConnections) connection.close() else serve(connection)
-      } catch { case e: IOException => if (!socket.isClosed) LeaseServer.log.warn("a Python worker's connection was not accepted", e) }
+        isFailing = false
+      } catch {
+        // No descriptors, or no more threads: that passes, and neither ends nor hurries whoever accepts.
+        case t: Throwable if !socket.isClosed =>
+          if (!isFailing) LeaseServer.log.warn("a Python worker's connection was not accepted", t)
+          isFailing = true
+          Thread.sleep(LeaseServer.PauseMillis)
+        case _: Throwable => ()
+      }
+  }
 
   private def serve(connection: Socket): Unit = {
     connections.add(connection)
-    DaemonThread("andiron-python-cursor", () =>
-      try new LeaseConnection(connection, secret, tasks, catalogs).run()
-      finally {
-        connections.remove(connection)
-        connection.close()
-      }).start()
+    def end(): Unit = {
+      connections.remove(connection)
+      connection.close()
+    }
+    try DaemonThread("andiron-python-cursor", () => try new LeaseConnection(connection, secret, tasks, catalogs).run() finally end()).start()
+    catch {
+      case t: Throwable =>
+        end()
+        throw t
+    }
   }
 
   /** Ends every connection. Idempotent. */
   override def close(): Unit = {
     socket.close()
     Files.deleteIfExists(file)
-    connections.forEach(connection => connection.close())
+    connections.forEach(connection => LiveTask.quietly(connection))
   }
 }
 
@@ -54,6 +68,7 @@ private[andiron] object LeaseServer {
   /** The file's name; python/andiron/_channel.py reads it. */
   private val FileName = "andiron-python"
   private val MostConnections = 4096
+  private val PauseMillis = 100L
   private val SecretBytes = 32
 
   /** A server that is known to the workers of the executor whose directory of Spark's this is. */

@@ -1,11 +1,12 @@
 package andiron.python
 
-import java.io.Closeable
+import java.io.{Closeable, IOException}
 import java.security.PrivilegedExceptionAction
 import java.util.concurrent.ConcurrentHashMap
 
 import org.apache.hadoop.security.UserGroupInformation
 import org.apache.spark.TaskContext
+import org.slf4j.LoggerFactory
 
 /** The task attempts that run in this executor, by Spark's id: what a Python worker may lease for. Any thread. */
 private[andiron] final class LiveTasks {
@@ -36,7 +37,7 @@ private[andiron] final class LiveTask(val context: TaskContext) {
       if (isOpen) opened += resource
       !isOpen
     }
-    if (late) resource.close()
+    if (late) LiveTask.quietly(resource)
   }
 
   def forget(resource: Closeable): Unit = synchronized(opened -= resource)
@@ -48,7 +49,7 @@ private[andiron] final class LiveTask(val context: TaskContext) {
       opened = Set.empty
       all
     }
-    all.foreach(_.close())
+    all.foreach(LiveTask.quietly)
   }
 
   /** Runs `body` on this thread as the task's would. */
@@ -60,4 +61,12 @@ private[andiron] final class LiveTask(val context: TaskContext) {
     catch { case e: java.lang.reflect.UndeclaredThrowableException if e.getCause != null => throw e.getCause }
     finally thread.setContextClassLoader(before)
   }
+}
+
+private object LiveTask {
+
+  /** Closes it; what cannot be closed in order keeps nobody else from being closed. */
+  def quietly(resource: Closeable): Unit =
+    try resource.close()
+    catch { case e: IOException => LoggerFactory.getLogger(classOf[LiveTask]).debug("a Python worker's connection was not closed in order", e) }
 }
