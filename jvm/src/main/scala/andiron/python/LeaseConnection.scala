@@ -88,7 +88,8 @@ private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveT
 private object LeaseConnection {
   private val log = LoggerFactory.getLogger(classOf[LeaseConnection])
   private val GreetingMillis = 10000
-  private val (LongestLine, LongestGreeting) = (1 << 16, 1 << 10)
+  private val LongestLine = 1 << 16
+  private val LongestGreeting = 1 << 10
 
   /** The first line, which must be there in time and short: whoever sends it has shown no secret yet. */
   private def greeting(in: InputStream): Option[String] = {
