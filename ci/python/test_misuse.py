@@ -54,7 +54,7 @@ class Misuse(Application):
             lambda c: c.lookup("v1", 10000, 1), lambda c: c.lookup("v1", -1, 1), lambda c: c.lookup("v1", 0, 10001), lambda c: c.lookup("v1", 0, -1),
             lambda c: c.lookup("v1", 1 << 70, 1), lambda c: c.lookup("v1", 1, 1 << 70), lambda c: c.records("v1", [0, 9901], 100),
             lambda c: c.records("v1", [-1], 1), lambda c: c.records("v2", [0], 11), lambda c: c.advance("v1").numpy("u1", 10001),
-            lambda c: c.advance("v1").numpy("<i8", 0, 1251), lambda c: c.lookup("none", 0, 1), lambda c: c.records("none", [0], 1)]
+            lambda c: c.advance("v1").numpy("<i8", 0, 1251), lambda c: c.advance("v1").numpy("u1", 10001, 0), lambda c: c.lookup("none", 0, 1), lambda c: c.records("none", [0], 1)]
         for kind, message, code in self.told(*outside):
             self.assertEqual((kind, code), ("OutOfBoundsError", BAD_ARGUMENT), message)
             self.assertRegex(message, r"^version '(v1|v2|none)' of dataset 'planes': -?\d+ bytes at -?\d+ are not within its (10000|10|0)$")
@@ -92,6 +92,63 @@ class Misuse(Application):
         for kind, message, code in self.told(released, closed, moved):
             self.assertEqual((kind, code), ("ReleasedError", RELEASED), message)
             self.assertIn("dataset 'planes'", message)
+
+    def test_an_interrupted_request_never_gives_another_versions_bytes(self):
+        catalog = self.catalog
+
+        def run(rows):
+            for error in (KeyboardInterrupt, InterruptedError):
+                cursor = catalog.cursor()
+                answers = cursor._channel._answers
+
+                class Interrupted:
+                    def readline(self):
+                        raise error
+
+                    def close(self):
+                        answers.close()
+
+                cursor._channel._answers = Interrupted()
+                for version in ("v1", "v2"):
+                    try:
+                        cursor.advance(version)
+                        yield "bytes"
+                    except (KeyboardInterrupt, andiron.ReleasedError) as raised:
+                        yield type(raised).__name__
+
+        found = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
+        self.assertEqual(found, ["KeyboardInterrupt", "ReleasedError", "ReleasedError", "ReleasedError"])
+        self.nothing_leased()
+
+    def test_an_answer_to_another_request_ends_the_cursor(self):
+        def late(cursor):
+            cursor._channel._asked += 1
+            cursor._channel._socket.sendall(b'{"op":"release","number":1}\n')
+            return cursor.advance("v1")
+
+        (kind, message, _), = self.told(late)
+        self.assertEqual(kind, "ReleasedError", message)
+
+    def test_a_version_that_was_released_is_unmapped_at_once(self):
+        catalog = self.catalog
+
+        def run(rows):
+            import gc
+            import weakref
+
+            gc.disable()
+            try:
+                with catalog.cursor() as cursor:
+                    mapping = weakref.ref(cursor.advance("v1")._memory.obj)
+                    yield mapping() is not None
+                    cursor.advance("v2")
+                    yield mapping() is None
+                    mapping = weakref.ref(cursor.advance("v1")._memory.obj)
+                yield mapping() is None
+            finally:
+                gc.enable()
+
+        self.assertEqual(self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect(), [True] * 3)
 
     def test_a_cursor_of_another_task(self):
         catalog = self.catalog
@@ -246,7 +303,7 @@ class Misuse(Application):
         found = self.spark.sparkContext.parallelize([0], 1).mapPartitions(talk).collect()
         self.assertEqual(found[:6], [""] * 6)
         self.assertTrue(all('"error":"ReleasedException"' in text for text in found[6:8]), found[6:8])
-        self.assertTrue(all(text.startswith("{}\n") and '"error"' in text for text in found[8:11]), found[8:11])
+        self.assertTrue(all(text.startswith('{"number":0}\n') and '"error"' in text for text in found[8:11]), found[8:11])
         self.assertEqual(found[11], "0o60010000")
         self.nothing_leased()
 

@@ -46,6 +46,19 @@ class Steps(Application):
         self.assertIn("<html", andiron.report(self.spark, html=True))
         self.assertFalse(odd.increment(), "outside the step's functions nothing is counted")
 
+    def test_counters_take_whole_numbers(self):
+        hits = self.step.counter("hits")
+
+        def count(row):
+            import numpy
+
+            hits.add(numpy.int64(2) if row.id >= 5 else (1.5, "1", None, True, 1 << 63)[row.id])
+            return (row.id, 0.0, None)
+
+        self.assertEqual(self.step.map(self.rows, count, SCHEMA).count(), 995)
+        self.counted(**{"in": 1000, "out": 995, "dropped": 5, "hits": 1990})
+        self.assertIn("counter 'hits' counts whole numbers", andiron.report(self.spark))
+
     def test_filter_and_flat_map_and_count(self):
         kept = self.step.filter(self.rows, lambda row: row.s.x % 2 == 0 or row.s.x // (row.s.x - 9) < 0)
         self.assertEqual(kept.dtypes, self.rows.dtypes)
