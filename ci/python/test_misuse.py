@@ -93,63 +93,6 @@ class Misuse(Application):
             self.assertEqual((kind, code), ("ReleasedError", RELEASED), message)
             self.assertIn("dataset 'planes'", message)
 
-    def test_an_interrupted_request_never_gives_another_versions_bytes(self):
-        catalog = self.catalog
-
-        def run(rows):
-            for error in (KeyboardInterrupt, InterruptedError):
-                cursor = catalog.cursor()
-                answers = cursor._channel._answers
-
-                class Interrupted:
-                    def readline(self):
-                        raise error
-
-                    def close(self):
-                        answers.close()
-
-                cursor._channel._answers = Interrupted()
-                for version in ("v1", "v2"):
-                    try:
-                        cursor.advance(version)
-                        yield "bytes"
-                    except (KeyboardInterrupt, andiron.ReleasedError) as raised:
-                        yield type(raised).__name__
-
-        found = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
-        self.assertEqual(found, ["KeyboardInterrupt", "ReleasedError", "ReleasedError", "ReleasedError"])
-        self.nothing_leased()
-
-    def test_an_answer_to_another_request_ends_the_cursor(self):
-        def late(cursor):
-            cursor._channel._asked += 1
-            cursor._channel._socket.sendall(b'{"op":"release","number":1}\n')
-            return cursor.advance("v1")
-
-        (kind, message, _), = self.told(late)
-        self.assertEqual(kind, "ReleasedError", message)
-
-    def test_a_version_that_was_released_is_unmapped_at_once(self):
-        catalog = self.catalog
-
-        def run(rows):
-            import gc
-            import weakref
-
-            gc.disable()
-            try:
-                with catalog.cursor() as cursor:
-                    mapping = weakref.ref(cursor.advance("v1")._memory.obj)
-                    yield mapping() is not None
-                    cursor.advance("v2")
-                    yield mapping() is None
-                    mapping = weakref.ref(cursor.advance("v1")._memory.obj)
-                yield mapping() is None
-            finally:
-                gc.enable()
-
-        self.assertEqual(self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect(), [True] * 3)
-
     def test_a_cursor_of_another_task(self):
         catalog = self.catalog
 
