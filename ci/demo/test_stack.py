@@ -6,6 +6,7 @@ import io
 import json
 import os
 import subprocess
+import time
 import unittest
 import unittest.mock
 from pathlib import Path
@@ -158,6 +159,10 @@ class EndTest(unittest.TestCase):
         with unittest.mock.patch.dict(os.environ, {stack.MARK: "of-this-test"}):
             process = subprocess.Popen(["sleep", "600"])
         try:
+            end = time.monotonic() + 60
+            # It has its environment once it has begun its program, a moment after it was made.
+            while not stack.marked("of-this-test") and time.monotonic() < end:
+                time.sleep(0.05)
             self.assertEqual(stack.marked("of-this-test"), [process.pid])
             self.assertEqual(stack.marked("of-another"), [])
         finally:
