@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -33,8 +32,7 @@ GRADLE = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_t
 
 def measure(part: str, place: Place, turns: int, rounds: int) -> list[Record]:
     if part == "rate":
-        # Its build is no part of the time.
-        subprocess.run(["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", "tls", "--bench", "kafka", "--no-run"], cwd=ROOT, check=True)
+        sinks_measure.build_rate()
         with kafka.server(place.build, place.folder / "kafka") as broker:
             broker.create(*TOPICS)
             return sinks_measure.rate(broker)

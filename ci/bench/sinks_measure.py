@@ -25,10 +25,17 @@ JOBS = ("off", "works", "absent", "silent")
 HEADS = re.compile(r'^"(?P<name>[^"]+)".*? cpu=(?P<cpu>[0-9.]+)ms', re.MULTILINE)
 
 
+RATE = ["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", "tls", "--bench", "kafka"]
+
+
+def build_rate() -> None:
+    """What `rate` runs; no part of its time."""
+    subprocess.run([*RATE, "--no-run"], cwd=ROOT, check=True)
+
+
 def rate(broker: kafka.Broker) -> list[Record]:
     """Of the sink and of a bare producer with the same settings and messages, in turns."""
-    command = ["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", "tls", "--bench", "kafka"]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"BENCH_KAFKA_SERVERS": broker.address}, capture_output=True, text=True, check=True)
+    done = subprocess.run(RATE, cwd=ROOT, env=os.environ | {"BENCH_KAFKA_SERVERS": broker.address}, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
     return [{"turn": turn, "events": told["events"], "sink": sink, "bare": bare} for turn, (sink, bare) in enumerate(zip(told["sink"], told["bare"], strict=True))]
 

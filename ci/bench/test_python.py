@@ -1,13 +1,9 @@
 """The arithmetic of the benchmark of Python, and that `make verify` can fail on its section."""
 
-import json
-import tempfile
-import unittest
-from pathlib import Path
-
 from bench import python_render as render
 from bench import verify
 from bench.figures import MB, Record
+from bench.published import Published
 from bench.render import PAGE
 
 
@@ -30,19 +26,12 @@ def content() -> Record:
     return made
 
 
-class Python(unittest.TestCase):
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.root = Path(folder.name)
-        (self.root / render.DATA).mkdir(parents=True)
-        names = ("python-machine", "python-figures", "python-turns", "python-designs")
-        (self.root / PAGE).write_text("".join(f"<!-- begin {name} -->\n\n<!-- end {name} -->\n" for name in names))
-        self.write(content())
-        render.publish(self.root)
+class Python(Published):
+    render = render
+    names = ("python-machine", "python-figures", "python-turns", "python-designs")
 
-    def write(self, made: Record) -> None:
-        (self.root / render.DATA / render.FILE).write_text(json.dumps(made))
+    def made(self) -> Record:
+        return content()
 
     def test_figures(self) -> None:
         self.assertEqual([(f["id"], f["value"], f["reached"]) for f in content()["figures"]],

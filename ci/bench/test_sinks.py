@@ -1,13 +1,9 @@
 """The arithmetic of the benchmark of sinks, its reader of thread dumps, and that `make verify` can fail on its section."""
 
-import json
-import tempfile
-import unittest
-from pathlib import Path
-
 from bench import sinks_measure, verify
 from bench import sinks_render as render
 from bench.figures import Record
+from bench.published import Published
 from bench.render import PAGE
 
 ATLAS: Record = {"raw": [{"to": "http", "cpu_s": 0.06, "wall_s": 60.0}, {"to": "udp", "cpu_s": 0.05, "wall_s": 60.0}]}
@@ -50,20 +46,13 @@ def content() -> Record:
     return made
 
 
-class Sinks(unittest.TestCase):
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.root = Path(folder.name)
-        (self.root / render.DATA).mkdir(parents=True)
-        (self.root / render.DATA / render.ATLAS).write_text(json.dumps(ATLAS))
-        names = ("sinks-machine", "sinks-figures", "sinks-jobs", "sinks-revisions")
-        (self.root / PAGE).write_text("".join(f"<!-- begin {name} -->\n\n<!-- end {name} -->\n" for name in names))
-        self.write(content())
-        render.publish(self.root)
+class Sinks(Published):
+    render = render
+    names = ("sinks-machine", "sinks-figures", "sinks-jobs", "sinks-revisions")
+    beside = {render.ATLAS: ATLAS}
 
-    def write(self, made: Record) -> None:
-        (self.root / render.DATA / render.FILE).write_text(json.dumps(made))
+    def made(self) -> Record:
+        return content()
 
     def test_figures(self) -> None:
         by = {f["id"]: f for f in content()["figures"]}

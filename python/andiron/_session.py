@@ -14,12 +14,7 @@ CONNECT = (
 
 def java_session(spark: Any, what: str) -> Any:
     """The SparkSession of the JVM; an error if `spark` is none, or is one of Spark Connect."""
-    if type(spark).__module__.startswith("pyspark.sql.connect"):
-        raise ConnectError(CONNECT.format(what=what), BAD_SETTING)
-    session = getattr(spark, "_jsparkSession", None)
-    if session is None:
-        raise ArgumentError(f"{what} needs a SparkSession, not a {type(spark).__name__}", BAD_ARGUMENT)
-    return session
+    return _behind(spark, "_jsparkSession", what, f"a SparkSession, not a {type(spark).__name__}")
 
 
 def java(spark: Any, name: str, what: str) -> Any:
@@ -35,9 +30,14 @@ def java(spark: Any, name: str, what: str) -> Any:
 
 def java_frame(rows: Any, what: str) -> Any:
     """The Dataset of the JVM behind a DataFrame."""
-    if type(rows).__module__.startswith("pyspark.sql.connect"):
+    return _behind(rows, "_jdf", what, f"a DataFrame, not a {type(rows).__name__}: make one of an RDD by spark.createDataFrame")
+
+
+def _behind(value: Any, attribute: str, what: str, needs: str) -> Any:
+    """The object of the JVM behind one of PySpark's."""
+    if type(value).__module__.startswith("pyspark.sql.connect"):
         raise ConnectError(CONNECT.format(what=what), BAD_SETTING)
-    found = getattr(rows, "_jdf", None)
+    found = getattr(value, attribute, None)
     if found is None:
-        raise ArgumentError(f"{what} needs a DataFrame, not a {type(rows).__name__}: make one of an RDD by spark.createDataFrame", BAD_ARGUMENT)
+        raise ArgumentError(f"{what} needs {needs}", BAD_ARGUMENT)
     return found
