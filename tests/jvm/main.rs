@@ -13,7 +13,15 @@ fn the_packaged_library_loads_and_says_its_build() {
     let vm = jvm::robusta();
     let env = vm.attach_current_thread().expect("an attached thread");
     let info = call(&env, Native::buildInfo(&env));
-    assert_eq!(info, format!("version={};abi=4;build={}", env!("CARGO_PKG_VERSION"), artifacts::build_id()));
+    assert_eq!(
+        info,
+        format!(
+            "version={};abi={};build={}",
+            env!("CARGO_PKG_VERSION"),
+            artifacts::ABI,
+            artifacts::build_id()
+        )
+    );
     jvm::assert_no_complaints();
 }
 

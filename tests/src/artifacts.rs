@@ -21,6 +21,9 @@ pub fn hooks_library() -> PathBuf {
     PathBuf::from(required("ANDIRON_TEST_HOOKS_LIBRARY"))
 }
 
+/// The version of the boundary between library and jar, raised by hand in native/src/boundary/anchor.rs.
+pub const ABI: u32 = 4;
+
 /// The id that library and jar must carry.
 pub fn build_id() -> String {
     required("ANDIRON_TEST_BUILD_ID")
