@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -131,6 +132,11 @@ class Application:
             os.killpg(self._process.pid, 9)
             self._process.wait()
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether it has ended before the sink had everything. What was on its way then may arrive, and is shipped again."""
+        return "ships what these have not had: kafka" in self.log
+
     def failures(self) -> list[str]:
         """What the log says of the sink, a line for each change."""
         return [line for line in self.log.splitlines() if "sink kafka fails" in line]
@@ -158,8 +164,15 @@ class Checks:
         finally:
             app.kill()
 
-    def compare(self, place: Place, broker: kafka.Broker, applications: list[str], fits: int = 1 << 30) -> Facts:
-        """Every event of the logs whose value has fewer characters than `fits` is in the topics with the same value; all are valid, and once."""
+    def written_once(self, broker: kafka.Broker) -> int:
+        """No message is in the topics twice, as one producer promises: another ships again what the first had in hand. How many there are."""
+        counts = [broker.counts(topic) for topic in TOPICS]
+        require(all(messages == different for messages, different in counts), f"duplicates: {counts}")
+        return sum(messages for messages, _ in counts)
+
+    def compare(self, place: Place, broker: kafka.Broker, applications: list[str], fits: int = 1 << 30, once: bool = True) -> Facts:
+        """Every event of the logs whose value has fewer characters than `fits` is in the topics with the same value; all are valid, and once
+        unless `once` is false."""
         messages = [message | {"topic": topic} for topic in TOPICS for message in broker.messages(topic)]
         arrived: dict[tuple[str, int], object] = {}
         for message in messages:
@@ -171,14 +184,14 @@ class Checks:
                        "revision": str(value["revision"]), "content-type": "application/json"}
             require(message["headers"] == headers and message["key"] == value["event_id"], f"{message['headers']} of {message['key']}")
             require((message["topic"] == FAILURES) == (value["kind"] in ("Failure", "LogLine")), f"{value['kind']} in {message['topic']}")
-            arrived[value["event_id"], value["revision"]] = value
+            require(arrived.setdefault((value["event_id"], value["revision"]), value) == value, f"{value['event_id']} has another value the second time")
         logged = [value for application in applications for value in self.events(place, application)]
         missing = [value for value in logged if (value["event_id"], value["revision"]) not in arrived]
         lost = [value for value in missing if len(json.dumps(value)) < fits]
         require(logged and not lost, f"{len(lost)} of {len(logged)} events are missing: {lost[:3]}")
         different = [value for value in logged if value not in missing and arrived[value["event_id"], value["revision"]] != value]
         require(not different, different[:2])
-        require(len(messages) == len(arrived), f"{len(messages) - len(arrived)} duplicates among {len(messages)}")
+        require(not once or len(messages) == len(arrived), f"{len(messages) - len(arrived)} duplicates among {len(messages)}")
         return {"events": len(logged), "missing": len(missing), "duplicates": len(messages) - len(arrived)}
 
     def events(self, place: Place, application: str) -> list[Facts]:
@@ -211,8 +224,26 @@ class Checks:
                 broker.start()
             app.rounds(3)
             stop = app.end()
+            self.written_once(broker)
             place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
-            return self.compare(place, broker, [app.id]) | {"stop_ms": stop, "told": len(app.failures())}
+            return self.compare(place, broker, [app.id], once=not app.was_cut) | {"stop_ms": stop, "told": len(app.failures()), "cut": app.was_cut}
+
+    def cut_at_the_end(self, place: Place) -> Facts:
+        """The broker halts, and reads what the application has sent when that has ended: it has then what the command ships again."""
+        with kafka.server(place.build, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
+            app.rounds(3)
+            os.kill(broker.pid, signal.SIGSTOP)
+            try:
+                app.rounds(3)
+                stop = app.end()
+            finally:
+                os.kill(broker.pid, signal.SIGCONT)
+            require(app.was_cut, "the log does not say what is left")
+            require(stop < STOP_MS, f"the end took {stop} ms")
+            self.written_once(broker)
+            said = place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
+            require("kafka: " in said and " 0 left" in said, said)
+            return self.compare(place, broker, [app.id], once=False) | {"stop_ms": stop}
 
     def away_all_day(self, place: Place) -> Facts:
         """Then the command ships it; and of another day the next application."""
@@ -314,14 +345,13 @@ class Checks:
                 app.wait("8 answers are swallowed", lambda: cutter.cuts >= 8)
                 app.end()
                 # What one session has written; a second would write some of it again.
-                counts = [broker.counts(topic) for topic in TOPICS]
-                require(all(messages == different for messages, different in counts), f"duplicates: {counts}")
+                messages = self.written_once(broker)
                 place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers=127.0.0.1:{cutter.port}")
                 arrived = {(message["key"], json.loads(str(message["value"]))["revision"]) for topic in TOPICS for message in broker.messages(topic)}
                 logged = self.events(place, app.id)
                 missing = [value for value in logged if (value["event_id"], value["revision"]) not in arrived]
                 require(not missing, f"{len(missing)} events are missing")
-                return {"swallowed": cutter.cuts, "events": len(logged), "messages": sum(messages for messages, _ in counts)}
+                return {"swallowed": cutter.cuts, "events": len(logged), "messages": messages}
 
     def every_kind(self, _: Place) -> Facts:
         """Of what has arrived in all checks."""
@@ -331,7 +361,7 @@ class Checks:
 
     def checks(self) -> list[Callable[[Place], Facts]]:
         return [self.down_at_start, self.killed_and_restarted, self.away_all_day, self.topic_missing, self.message_too_large,
-                self.authentication, self.refused_settings, self.swallowed_acknowledgements]
+                self.authentication, self.refused_settings, self.swallowed_acknowledgements, self.cut_at_the_end]
 
     def run(self) -> list[Facts]:
         rows: list[Facts] = []

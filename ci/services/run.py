@@ -79,7 +79,7 @@ def hive_and_kafka(build: Path, folder: Path) -> Iterator[HiveAndKafka]:
 
 SERVICES = (
     Service("hdfs", 19), Service("s3", 17, s3.arguments), Service("hive", 25, server=hive_and_kafka, needs=("kafka",)),
-    Service("kafka", 11, rows=kafka_rows),
+    Service("kafka", 12, rows=kafka_rows),
     Service("atlas", 14, server=atlas.with_agent, classpath=False),
 )
 

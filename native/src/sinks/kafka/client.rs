@@ -22,12 +22,14 @@ pub(super) struct Told {
 /// The cause of failures for which no broker is there.
 pub(super) const UNREACHABLE: &str = "unreachable";
 
-/// What the user may set otherwise. Keys go to partitions as Java's producers send them.
+/// What the user may set otherwise. Keys go to partitions as Java's producers send them, which also look for a lost broker
+/// each second: with the client's own ten, one that is back would not be found before an application's end has passed.
 const DEFAULTS: &[(&str, &str)] = &[
     ("client.id", "andiron"),
     ("compression.type", "lz4"),
     ("linger.ms", "1"),
     ("partitioner", "murmur2_random"),
+    ("reconnect.backoff.max.ms", "1000"),
     ("log.connection.close", "false"),
     ("socket.keepalive.enable", "true"),
 ];
