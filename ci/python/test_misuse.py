@@ -250,6 +250,32 @@ class Misuse(Application):
         self.assertEqual(found[11], "0o60010000")
         self.nothing_leased()
 
+    def test_strangers_who_say_nothing(self):
+        """The oldest give way, and whoever has the secret is served beside the others."""
+        catalog = self.catalog
+
+        def crowd(rows):
+            import socket
+            from contextlib import ExitStack
+
+            from andiron import _channel
+
+            host, port, _ = _channel._address("planes")
+            with ExitStack() as stack:
+                connections = [stack.enter_context(socket.create_connection((host, port))) for _ in range(200)]
+                cursor = catalog.cursor()
+                yield len(cursor.advance("v1"))
+                for connection in connections[:72]:
+                    # Less than a connection that says nothing is given.
+                    connection.settimeout(8)
+                    yield len(connection.recv(1))
+                cursor.release()
+                yield len(cursor.advance("v1"))
+
+        found = self.spark.sparkContext.parallelize([0], 1).mapPartitions(crowd).collect()
+        self.assertEqual(found, [10000, *([0] * 72), 10000])
+        self.nothing_leased()
+
 
 class WithoutPlugin(Application):
     conf = {"spark.plugins": ""}

@@ -3,6 +3,7 @@ package andiron.cluster
 import org.apache.spark.SparkEnv
 import org.apache.spark.sql.SparkSession
 
+import andiron.faults.Waiting
 import andiron.internal.CacheStats
 
 /** What one executor's cache says, asked by a task in it. */
@@ -39,17 +40,5 @@ final class Executors(spark: SparkSession) {
     var found = probe()
     while (!found.forall(_.isQuiet) && System.nanoTime() < end) found = probe()
     found
-  }
-}
-
-object Waiting {
-
-  /** Asks every 20 ms until `condition` holds; an exception after `seconds`. */
-  def until(what: String, seconds: Int)(condition: => Boolean): Unit = {
-    val end = System.nanoTime() + seconds * 1000000000L
-    while (!condition) {
-      if (System.nanoTime() > end) throw new IllegalStateException(s"no $what within $seconds s")
-      Thread.sleep(20)
-    }
   }
 }

@@ -17,9 +17,10 @@ import andiron.internal.Json
 
 /**
  * One cursor of a Python worker: lines of JSON, each answered by one with its `number`. The first names secret, task attempt and catalog.
- * Whatever goes wrong is an answer; when the connection ends, the cursor is closed.
+ * Whatever goes wrong is an answer; when the connection ends, the cursor is closed. `known` is called when the secret has been shown.
  */
-private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveTasks, catalogs: ExecutorCatalogs) extends Closeable {
+private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveTasks, catalogs: ExecutorCatalogs, known: () => Unit)
+    extends Closeable {
   private val in = new BufferedInputStream(socket.getInputStream)
   private val out = socket.getOutputStream
   private var number = 0L
@@ -39,6 +40,7 @@ private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveT
   override def close(): Unit = socket.close()
 
   private def greeted(greeting: JsonNode): Unit = {
+    known()
     socket.setSoTimeout(0)
     val id = greeting.path("task").asLong(-1)
     tasks.find(id) match {

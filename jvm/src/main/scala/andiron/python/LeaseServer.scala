@@ -6,7 +6,7 @@ import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, StandardOpenOption}
 import java.nio.file.attribute.PosixFilePermissions
 import java.security.SecureRandom
-import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedQueue}
 
 import org.slf4j.LoggerFactory
 
@@ -21,6 +21,8 @@ import andiron.internal.DaemonThread
 private[andiron] final class LeaseServer private (socket: ServerSocket, secret: String, file: Path, tasks: LiveTasks, catalogs: ExecutorCatalogs)
     extends AutoCloseable {
   private val connections = ConcurrentHashMap.newKeySet[Socket]()
+  // Those that have not shown the secret, the oldest first. A worker shows it with its first packet.
+  private val strangers = new ConcurrentLinkedQueue[Socket]()
   private val acceptor = DaemonThread("andiron-python", () => accept())
 
   private def accept(): Unit = {
@@ -42,11 +44,16 @@ private[andiron] final class LeaseServer private (socket: ServerSocket, secret: 
 
   private def serve(connection: Socket): Unit = {
     connections.add(connection)
+    strangers.add(connection)
+    if (strangers.size > LeaseServer.MostStrangers) Option(strangers.poll()).foreach(LiveTask.quietly(_))
     def end(): Unit = {
+      strangers.remove(connection)
       connections.remove(connection)
       connection.close()
     }
-    try DaemonThread("andiron-python-cursor", () => try new LeaseConnection(connection, secret, tasks, catalogs).run() finally end()).start()
+    def isKnown(): Unit = strangers.remove(connection): Unit
+    val lease = new LeaseConnection(connection, secret, tasks, catalogs, () => isKnown())
+    try DaemonThread("andiron-python-cursor", () => try lease.run() finally end()).start()
     catch {
       case t: Throwable =>
         end()
@@ -68,6 +75,7 @@ private[andiron] object LeaseServer {
   /** The file's name; python/andiron/_channel.py reads it. */
   private val FileName = "andiron-python"
   private val MostConnections = 4096
+  private val MostStrangers = 128
   private val PauseMillis = 100L
   private val SecretBytes = 32
 
