@@ -1,6 +1,6 @@
 """PySpark in build/, pinned by hash: the Python files of its source archive, beside the Spark home that Gradle has put together.
 
-    python3 ci/python/environment.py SPARK ...     fetches what is missing for these versions of Spark
+    python3 ci/python/environment.py [SCALA:]SPARK ...     fetches what is missing for these
 """
 
 from __future__ import annotations
@@ -30,14 +30,21 @@ class Environment:
     """A Spark of this version with its PySpark."""
 
     spark: str
+    scala: str = SCALA
+
+    @classmethod
+    def of(cls, name: str) -> Environment:
+        """`3.5.4`, or with the version of Scala before it: `2.12:3.5.4`."""
+        *scala, spark = name.split(":")
+        return cls(spark, *scala)
 
     @property
     def home(self) -> Path:
-        return BUILD / f"spark-{self.spark}_{SCALA}"
+        return BUILD / f"spark-{self.spark}_{self.scala}"
 
     @property
     def jar(self) -> Path:
-        return BUILD / f"scala-{SCALA}/libs/andiron_{SCALA}-{VERSION}.jar"
+        return BUILD / f"scala-{self.scala}/libs/andiron_{self.scala}-{VERSION}.jar"
 
     @property
     def path(self) -> str:
@@ -62,13 +69,13 @@ class Environment:
         """The process environment of a driver."""
         return os.environ | {
             "SPARK_HOME": str(self.home), "PYTHONPATH": self.path, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable,
-            "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_SCALA_VERSION": SCALA}
+            "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_SCALA_VERSION": self.scala}
 
     def fetch(self) -> None:
         """Fetches what is missing. An error if Gradle has not built the rest."""
         for built in (self.home, self.jar):
             if not built.exists():
-                raise FileNotFoundError(f"{built.relative_to(ROOT)} is missing: gradle assemble sparkHome -PtestSpark={self.spark}")
+                raise FileNotFoundError(f"{built.relative_to(ROOT)} is missing: gradle assemble sparkHome -PscalaVersion={self.scala} -PtestSpark={self.spark}")
         pyspark(BUILD / f"python-spark-{self.spark}", HERE / f"pyspark-{self.spark}.txt")
         installed(BUILD / "python-workers", HERE / "requirements.txt")
         installed(BUILD / "python-build", HERE / "requirements-build.txt")
@@ -122,4 +129,4 @@ def _is_done(folder: Path, pinned: Path) -> bool:
 
 if __name__ == "__main__":
     for spark in sys.argv[1:] or [SPARK]:
-        Environment(spark).fetch()
+        Environment.of(spark).fetch()

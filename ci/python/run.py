@@ -1,22 +1,28 @@
 #!/usr/bin/env python3
-"""The checks of the Python package, with real PySpark, on each Spark that is named (both that are pinned, if none is).
+"""The checks of the Python package, with real PySpark, on each Spark that is named (all that are pinned, if none is).
 
-    ci/python/run.py [SPARK ...] [-k PATTERN]
+    ci/python/run.py [[SCALA:]SPARK ...] [-k PATTERN]
 
-after `gradle assemble dist sparkHome`, and `-PtestSpark=4.1.3 sparkHome` for Spark 4. Fetches PySpark (317 and 456 MB) once.
+Builds what it needs with Gradle, and fetches PySpark (317 to 456 MB each) once.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from environment import Environment
+from environment import ROOT, Environment
 
 HERE = Path(__file__).resolve().parent
 PINNED = sorted(file.stem.partition("-")[2] for file in HERE.glob("pyspark-*.txt"))
+
+
+def build(environment: Environment) -> None:
+    gradle = [os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", "assemble", "dist", "sparkHome"]
+    subprocess.run([*gradle, f"-PscalaVersion={environment.scala}", f"-PtestSpark={environment.spark}"], cwd=ROOT, check=True)
 
 
 def main() -> int:
@@ -26,7 +32,8 @@ def main() -> int:
     options = parser.parse_args()
     failed = []
     for spark in options.spark:
-        environment = Environment(spark)
+        environment = Environment.of(spark)
+        build(environment)
         environment.fetch()
         print(f"\n==== PySpark {spark}", flush=True)
         command = [sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "discover", "-v", "-s", HERE, *(word for pattern in options.patterns for word in ("-k", pattern))]

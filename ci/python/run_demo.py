@@ -51,7 +51,7 @@ def wrong(ended: subprocess.CompletedProcess[str], found: digest.Digest, truth: 
 
 
 def main() -> int:
-    environment = Environment(sys.argv[1] if len(sys.argv) > 1 else SPARK)
+    environment = Environment.of(sys.argv[1] if len(sys.argv) > 1 else SPARK)
     environment.fetch()
     work = BUILD / "demo-python"
     shutil.rmtree(work, ignore_errors=True)

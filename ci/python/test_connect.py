@@ -12,7 +12,7 @@ from environment import BUILD, Environment
 from support import eventually
 
 HERE = Path(__file__).resolve().parent
-ENVIRONMENT = Environment(os.environ["ANDIRON_SPARK"])
+ENVIRONMENT = Environment.of(os.environ["ANDIRON_SPARK"])
 
 
 def free_port():

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 import standalone_job as job
-from environment import FACTS, ROOT, SCALA, VERSION, Environment, wheel
+from environment import FACTS, ROOT, VERSION, Environment, wheel
 from support import eventually, records
 
 sys.path.append(str(ROOT / "ci"))
@@ -17,7 +17,7 @@ sys.path.append(str(ROOT / "ci"))
 from cluster.standalone import Standalone  # noqa: E402
 from faults.application import processes  # noqa: E402
 
-ENVIRONMENT = Environment(os.environ["ANDIRON_SPARK"])
+ENVIRONMENT = Environment.of(os.environ["ANDIRON_SPARK"])
 REPOSITORY = ROOT / "build/repo"
 TIMEOUT_S = 900
 
@@ -76,4 +76,4 @@ class OnStandalone(unittest.TestCase):
 
     def test_by_packages(self):
         self.assertTrue(REPOSITORY.is_dir(), "build/repo is missing: gradle dist")
-        self.gives_what_plain_python_gives("--packages", f"{FACTS['group']}:andiron_{SCALA}:{VERSION}", "--repositories", REPOSITORY.as_uri())
+        self.gives_what_plain_python_gives("--packages", f"{FACTS['group']}:andiron_{ENVIRONMENT.scala}:{VERSION}", "--repositories", REPOSITORY.as_uri())
