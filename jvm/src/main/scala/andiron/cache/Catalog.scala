@@ -52,12 +52,6 @@ final class Catalog[V] private[andiron] (
   /** A cursor whose versions come in any order. */
   def cursor(): Cursor[V] = cursor(ordered = false)
 
-  /** A cursor for another process that works for `context`'s task, as a Python worker does. Only for catalogs of bytes. */
-  private[andiron] def sharedCursor(context: TaskContext)(implicit bytes: V =:= Bytes): SharedCursor = {
-    val catalog = open(Nil).asInstanceOf[OpenCatalog[Bytes]]
-    new SharedCursor(new NativeCursor[Bytes](catalog, ExecutorCache.current().attempts.of(context), ordered = false, Array.emptyLongArray), catalog)
-  }
-
   /** Leases one version until the lease is closed or the task ends. Throws as [[Cursor.advance]] does. */
   def lease(version: String): Lease[V] = attempt(Seq(version)) { (catalog, leases, done) =>
     val handle = catalog.handleOf(version)
@@ -183,4 +177,10 @@ final class Catalog[V] private[andiron] (
 
 private object Catalog {
   private val log = LoggerFactory.getLogger(classOf[Catalog[_]])
+
+  /** A cursor for another process that works for `context`'s task, as a Python worker does. */
+  def sharedCursor(catalog: Catalog[Bytes], context: TaskContext): SharedCursor = {
+    val opened = catalog.open(Nil)
+    new SharedCursor(new NativeCursor[Bytes](opened, ExecutorCache.current().attempts.of(context), ordered = false, Array.emptyLongArray), opened)
+  }
 }

@@ -12,7 +12,7 @@ import org.apache.spark.TaskKilledException
 import org.apache.spark.andiron.SparkInternals
 import org.slf4j.LoggerFactory
 
-import andiron.{AndironException, ErrorCode, SharedCursor}
+import andiron.{AndironException, Catalog, ErrorCode, SharedCursor}
 import andiron.internal.Json
 
 /**
@@ -47,7 +47,7 @@ private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveT
       case None => say(LeaseConnection.failure(AndironException.of(ErrorCode.Released, s"task $id does not run in this executor: it has ended, or never began here", null)))
       case Some(task) =>
         task.closing(this)
-        try answer(task)(catalogs.find(greeting.path("catalog").asText()).sharedCursor(task.context)).foreach(cursor => serve(task, cursor))
+        try answer(task)(Catalog.sharedCursor(catalogs.find(greeting.path("catalog").asText()), task.context)).foreach(cursor => serve(task, cursor))
         finally task.forget(this)
     }
   }
