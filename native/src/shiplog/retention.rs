@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::claim::Claim;
 use super::folder::{self, Folder};
 use super::found::{applications, Found};
-use super::position;
+use super::{position, tail, Sequence};
 use crate::error::Result;
 
 /// What may lie below one root.
@@ -76,7 +76,8 @@ impl Sweeper {
 }
 
 /// Removes the logs that are older than allowed and shipped, then the oldest until the rest is small enough; last, from
-/// the own log, segments after the first, which says what the application is, up to the newest two.
+/// the own log, segments after the first, which says what the application is, up to the newest two: those first that
+/// sinks have had, being older.
 ///
 /// A log that somebody writes or replays stays, and so does what is no log.
 pub(super) fn sweep(limits: &Limits) -> Result<()> {
@@ -116,14 +117,22 @@ pub(super) fn sweep(limits: &Limits) -> Result<()> {
 /// Removes segments from the middle of a log.
 fn shorten(own: &Path, mut bytes: u64, most: u64) -> Result<()> {
     let segments = folder::segments(own)?;
-    for (_, path) in segments.iter().skip(1).take(segments.len().saturating_sub(3)) {
+    let middle = segments.windows(2).skip(1).take(segments.len().saturating_sub(3));
+    let mut owed = false;
+    for (path, next) in middle.map(|pair| (&pair[0].1, &pair[1].1)) {
         if bytes <= most {
             return Ok(());
         }
         let length = path.metadata().map_or(0, |metadata| metadata.len());
+        let last = tail::begin(next).map(|first| Sequence(first.0.saturating_sub(1)));
+        let is_owed = last.is_none_or(|last| position::owed(own, last));
         match std::fs::remove_file(path) {
             Ok(()) => bytes -= length.min(bytes),
             Err(error) => log::warn!("{} stays: {error}", path.display()),
+        }
+        if is_owed && !std::mem::replace(&mut owed, true) {
+            let why = "the logs take more than spark.andiron.log.maxBytes";
+            log::warn!("{} is gone though sinks have not had all of it: {why}", path.display());
         }
     }
     Ok(())

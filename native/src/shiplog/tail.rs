@@ -18,6 +18,8 @@ pub struct Tail {
     folder: PathBuf,
     current: Option<(u64, Scanner<File>)>,
     last: Sequence,
+    /// How many places it has passed over.
+    gone: u64,
     /// Where the segment was last opened again.
     reopened: Option<Sequence>,
     /// Nobody writes the log: what is incomplete stays so.
@@ -27,7 +29,14 @@ pub struct Tail {
 impl Tail {
     /// Begins after `position`, in a log that may be written meanwhile.
     pub fn after(folder: &Path, position: Sequence) -> Tail {
-        Tail { folder: folder.to_path_buf(), current: None, last: position, reopened: None, whole: false }
+        Tail {
+            folder: folder.to_path_buf(),
+            current: None,
+            last: position,
+            gone: 0,
+            reopened: None,
+            whole: false,
+        }
     }
 
     /// Begins after `position`, in a log that nobody writes as long as the claim is held.
@@ -38,6 +47,12 @@ impl Tail {
     /// The place that was read up to.
     pub fn position(&self) -> Sequence {
         self.last
+    }
+
+    /// How many events were not there, of all that the position has passed since it was last asked: their segments were
+    /// removed since the logs had become too large, or the disk has lost them.
+    pub fn take_gone(&mut self) -> u64 {
+        std::mem::take(&mut self.gone)
     }
 
     /// Adds events up to `last` to `batch`, until it has `most_events` or `most_bytes`. Adds none if there are no more
@@ -77,6 +92,7 @@ impl Tail {
                     if record.sequence.0 > self.last.0 + 1 && !self.whole && self.reopen() {
                         continue;
                     }
+                    self.gone += record.sequence.0 - self.last.0 - 1;
                     self.last = record.sequence;
                     if let Content::Event(event) = record.content {
                         bytes += event.id.len() + event.body.len();
@@ -125,6 +141,13 @@ impl Tail {
     }
 }
 
+/// The place of a segment's first event, as its header says; `None` if that cannot be read.
+pub(super) fn begin(segment: &Path) -> Option<Sequence> {
+    let mut scanner = Scanner::new(File::open(segment).ok()?);
+    scanner.step(false).ok()?;
+    scanner.header().map(|header| Sequence(header.first))
+}
+
 fn next_segment(folder: &Path, number: u64) -> Result<Option<(u64, PathBuf)>> {
     Ok(folder::segments(folder)?.into_iter().find(|(next, _)| *next > number))
 }
@@ -132,12 +155,8 @@ fn next_segment(folder: &Path, number: u64) -> Result<Option<(u64, PathBuf)>> {
 /// The last segment that begins at or before what follows `position`, else the first.
 fn first_segment(folder: &Path, position: Sequence) -> Result<Option<(u64, PathBuf)>> {
     let segments = folder::segments(folder)?;
-    let begins_before = |path: &Path| {
-        let Ok(file) = File::open(path) else { return false };
-        let mut scanner = Scanner::new(file);
-        scanner.step(false).is_ok()
-            && scanner.header().is_some_and(|header| header.first <= position.0.saturating_add(1))
-    };
+    let begins_before =
+        |path: &Path| begin(path).is_some_and(|first| first.0 <= position.0.saturating_add(1));
     let at = segments.iter().rposition(|(_, path)| begins_before(path)).unwrap_or(0);
     Ok(segments.into_iter().nth(at))
 }

@@ -330,6 +330,11 @@ fn a_log_that_grows_beyond_the_limit_loses_its_middle() {
         let (read, notes) = read_all(log.folder());
         read.len() as u64 + notes.missing == 300
     });
-    let (read, _) = read_all(log.folder());
+    let (read, notes) = read_all(log.folder());
     assert_eq!((read.first(), read.last()), (Some(&event(0)), Some(&event(299))));
+    let mut tail = Tail::after(log.folder(), Sequence::NONE);
+    let mut tailed = Vec::new();
+    tail.read(Sequence(300), usize::MAX, usize::MAX, &mut tailed).unwrap();
+    assert_eq!((tailed, tail.take_gone()), (read, notes.missing));
+    assert_eq!((tail.position(), tail.take_gone()), (Sequence(300), 0));
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ pub struct SinkHealth {
     pub retried: u64,
     /// Calls that failed, by cause.
     pub failed: BTreeMap<&'static str, u64>,
-    /// Events that the sink will never have, by cause: `refused`, `panic`, and what the sink says.
+    /// Events that the sink will never have, by cause: `refused`, `panic`, `gone` from the log, and what the sink says.
     pub dropped: BTreeMap<&'static str, u64>,
     /// Durable events of this application that the sink has not had.
     pub behind: u64,
@@ -111,13 +112,13 @@ impl Line {
         std::mem::replace(&mut state.failing, false)
     }
 
-    /// Counts one event that the sink will never have. Whether it is the first of its cause.
-    fn dropped(&self, cause: &'static str, why: &str) -> bool {
+    /// Counts events that the sink will never have. Whether they are the first of their cause.
+    fn dropped(&self, cause: &'static str, events: u64, why: &str) -> bool {
         let mut state = self.lock();
         state.health.last_failure = Some(why.to_string());
         let dropped = state.health.dropped.entry(cause).or_default();
-        *dropped += 1;
-        *dropped == 1
+        *dropped += events;
+        *dropped == events
     }
 
     /// For the thread, last.
@@ -222,8 +223,19 @@ impl Delivery {
 
     /// The sink will never have this event. The first of each cause is told.
     fn drop_one(&self, event: &Event, cause: &'static str, why: String) {
-        if self.line.dropped(cause, &why) {
+        if self.line.dropped(cause, 1, &why) {
             log::warn!("sink {} never gets {:?} {}: {why}", self.name, event.kind, event.id);
+        }
+    }
+
+    /// Counts events that were no longer in the log when their turn came. The first time is told.
+    pub(super) fn pass_over(&self, events: u64, log: &Path) {
+        if events == 0 {
+            return;
+        }
+        let why = "they are gone from the log: raise spark.andiron.log.maxBytes, or look after its disk";
+        if self.line.dropped(GONE, events, why) {
+            log::warn!("sink {} never gets {events} events of {}: {why}", self.name, log.display());
         }
     }
 
@@ -259,6 +271,7 @@ impl Delivery {
 }
 
 const PANIC: &str = "panic";
+const GONE: &str = "gone";
 
 /// How far a sink has come is saved no more often than this while there is more to ship.
 pub(super) const SAVE_EVERY: Duration = Duration::from_secs(1);

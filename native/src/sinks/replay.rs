@@ -100,6 +100,7 @@ fn ship_batch(folder: &Path, tail: &mut Tail, delivery: &mut Delivery) -> Result
     if tail.position() == before || (!batch.is_empty() && delivery.deliver(&batch) == Outcome::Stopped) {
         return Ok(false);
     }
+    delivery.pass_over(tail.take_gone(), folder);
     if !delivery.line.abandoned() {
         set_position(folder, &delivery.name, tail.position())?;
     }

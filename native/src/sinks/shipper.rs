@@ -131,6 +131,7 @@ impl Courier {
                 break;
             }
             batch.clear();
+            self.delivery.pass_over(self.tail.take_gone(), self.following.folder());
             let reached = self.tail.position();
             self.delivery.line.reach(reached);
             let moved = reached > before;

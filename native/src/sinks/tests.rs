@@ -94,6 +94,28 @@ fn a_sink_that_is_down_all_the_time_costs_and_loses_nothing() {
 }
 
 #[test]
+fn what_is_gone_from_the_log_before_its_turn_is_counted() {
+    let (_dir, root) = root();
+    let faults = Faults::default();
+    faults.always(Some(Fault::Retry));
+    let log =
+        open(&root, "app-1", Options { segment_bytes: 5_000, most_bytes: 20_000, ..Options::default() });
+    let shipper = Shipper::start(&log, vec![faults.sink("kafka")]).unwrap();
+    for number in 0..1_000 {
+        log.append_durable(event(number), PATIENCE).unwrap();
+    }
+    until("the middle of the log is gone", || read_all(log.folder()).1.missing > 500);
+    faults.always(None);
+    until("the sink has the rest", || shipper.health()["kafka"].behind == 0 && faults.taken().len() > 2);
+    assert_eq!(end(&log, &shipper), [""; 0]);
+    let health = &shipper.health()["kafka"];
+    let gone = health.dropped["gone"];
+    assert_eq!(health.sent + gone, 1_000);
+    assert_eq!(once(faults.taken()).len() as u64 + gone, 1_000);
+    assert!(gone > 500, "{gone}");
+}
+
+#[test]
 fn a_batch_that_failed_is_shipped_again_before_the_next() {
     let (_dir, root) = root();
     let faults = Faults::default();
