@@ -57,10 +57,10 @@ impl Identity {
         body.insert("app_id".to_string(), json!(self.application));
         body.insert("app_attempt".to_string(), json!(self.attempt));
         body.entry("ts_ms").or_insert_with(|| json!(now_ms));
-        let id = if id.is_empty() {
-            self.application.clone()
-        } else {
-            format!("{}|{}|{id}", self.application, self.attempt)
+        let id = match (id.as_str(), self.attempt.as_str()) {
+            ("", "") => self.application.clone(),
+            ("", attempt) => format!("{}|{attempt}", self.application),
+            (id, attempt) => format!("{}|{attempt}|{id}", self.application),
         };
         Event { kind, id, revision, body: Value::Object(body).to_string() }
     }

@@ -307,5 +307,14 @@ fn ship(root: &Path, settings: &SinkSettings, out: &mut dyn Write) -> Result<()>
     }
     let live = format::some(done.live, "application runs", "applications run");
     let shipped = format::some(done.applications.len() as u64, "log", "logs");
-    say(out, &format!("shipped from {shipped}; {live} and ship for themselves\n"))
+    say(out, &format!("shipped from {shipped}; {live} and ship for themselves\n"))?;
+    let behind: u64 = done.sinks.values().map(|health| health.behind).sum();
+    if behind == 0 && done.problems.is_empty() {
+        return Ok(());
+    }
+    let left = format::some(behind, "event is", "events are");
+    Err(Error::new(
+        Code::LogTimedOut,
+        format!("{left} left: run it again, when what is said above is mended"),
+    ))
 }

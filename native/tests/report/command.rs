@@ -61,6 +61,27 @@ fn a_report_is_read_from_the_log() {
 }
 
 #[test]
+fn ship_fails_if_it_leaves_something() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let live = log(&folder.path().join("live"), "application_1795459512_0009", failing());
+    let to = folder.path().join("logs/application_1795459512_0009");
+    std::fs::create_dir_all(&to).expect("a folder");
+    for entry in std::fs::read_dir(live.folder()).expect("the log").flatten() {
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+    }
+    // A segment of a later version follows.
+    let header = [b"\x89ANDLOG\n".as_slice(), &99u16.to_le_bytes(), &16u16.to_le_bytes()].concat();
+    let sum = crc32fast::hash(&header).to_le_bytes();
+    std::fs::write(to.join("segment-0000000002.log"), [header.as_slice(), &sum].concat()).expect("a segment");
+    let (status, out, err) =
+        andiron(&["ship", "--log-dir", &folder.path().join("logs").display().to_string()]);
+    assert!(
+        status == 1 && out.contains("not shipped: ") && err.contains("run it again"),
+        "{status} {out} {err}"
+    );
+}
+
+#[test]
 fn a_log_without_an_end_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("logs");

@@ -20,6 +20,25 @@ fn the_application_comes_first_and_has_what_all_events_have() {
 }
 
 #[test]
+fn attempts_of_an_application_have_ids_apart() {
+    let id = |attempt: &str, id: &str| {
+        let identity = ship::Identity { application: "app-1".to_string(), attempt: attempt.to_string() };
+        let draft = ship::Draft {
+            kind: Kind::Application,
+            id: id.to_string(),
+            revision: 1,
+            body: Default::default(),
+        };
+        identity.event(draft, 0).id
+    };
+    assert_eq!((id("", ""), id("2", "")), ("app-1".to_string(), "app-1|2".to_string()));
+    assert_eq!(
+        (id("", "health"), id("2", "health")),
+        ("app-1||health".to_string(), "app-1|2|health".to_string())
+    );
+}
+
+#[test]
 fn nothing_new_ships_nothing() {
     let bench = Bench::new();
     assert!(bench.ship().is_empty());

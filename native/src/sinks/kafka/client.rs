@@ -34,6 +34,10 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("socket.keepalive.enable", "true"),
 ];
 
+/// Other names that the client has for these, by which the user may set them too.
+const ALIASES: &[(&str, &str)] =
+    &[("compression.codec", "compression.type"), ("queue.buffering.max.ms", "linger.ms")];
+
 /// What the user may not. Without a time-out a message stays with the client until its broker is back.
 const FIXED: &[(&str, &str)] =
     &[("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", "0")];
@@ -45,12 +49,16 @@ fn keep_tls() {
     openssl_sys::init();
 }
 
-fn config(settings: &KafkaSettings) -> Result<ClientConfig> {
+/// The client's properties.
+pub(super) fn config(settings: &KafkaSettings) -> Result<ClientConfig> {
     keep_tls();
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
+    let is_set = |key: &str| settings.properties.contains_key(key);
     for (key, value) in DEFAULTS {
-        config.set(*key, *value);
+        if !ALIASES.iter().any(|(alias, name)| name == key && is_set(alias)) {
+            config.set(*key, *value);
+        }
     }
     for (key, value) in &settings.properties {
         config.set(key, value);

@@ -12,18 +12,16 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use serde_json::Value;
-
 use self::client::Told;
 use self::reports::{Reports, State};
 use super::settings::KafkaSettings;
 use super::value::value;
 use super::{Left, ShipError, Sink};
 use crate::error::Result;
-use crate::shiplog::{Event, Kind};
+use crate::shiplog::Event;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 /// A broker that has answered nothing for so long is down, or slow. Far below the time that an application's end has.
 const QUIET: Duration = Duration::from_secs(2);
@@ -193,12 +191,8 @@ impl Sink for Kafka {
     }
 }
 
-/// Application id and attempt: the event's id begins with them, but that of an Application event has no attempt.
+/// Application id and attempt, with which the event's id begins.
 fn application(event: &Event) -> (String, String) {
-    if event.kind == Kind::Application {
-        let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
-        return (event.id.clone(), body["app_attempt"].as_str().unwrap_or_default().to_string());
-    }
     let mut parts = event.id.split('|').map(str::to_string);
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }

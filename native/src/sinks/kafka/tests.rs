@@ -8,8 +8,10 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use serde_json::Value;
 
 use super::*;
+use crate::shiplog::Kind;
 use crate::sinks::{of, SinkSettings};
 
 const METRICS: &str = "andiron.metrics.v1";
@@ -91,7 +93,7 @@ fn an_event_is_a_message_with_key_value_and_headers() {
     let mut sink = sink(&cluster.bootstrap_servers(), &[]);
     let application = Event {
         kind: Kind::Application,
-        id: "app-1".to_string(),
+        id: "app-1|2".to_string(),
         revision: 3,
         body: r#"{"v":1,"app_attempt":"2"}"#.to_string(),
     };
@@ -187,6 +189,18 @@ fn what_the_brokers_refuse_is_told_by_cause_and_produced_again() {
         assert!(failures.iter().any(told), "{failures:?}");
     }
     assert_eq!(consume(&cluster, METRICS, 2).len(), 2);
+}
+
+#[test]
+fn a_setting_by_its_other_name_holds_against_the_default() {
+    let of = |key: &str| {
+        let pairs = [("spark.andiron.kafka.bootstrap.servers", "a:1"), (key, "zstd")];
+        client::config(&SinkSettings::of(pairs).unwrap().kafka.unwrap()).unwrap()
+    };
+    let alias = of("spark.andiron.kafka.compression.codec");
+    assert_eq!((alias.get("compression.codec"), alias.get("compression.type")), (Some("zstd"), None));
+    let other = of("spark.andiron.kafka.client.id");
+    assert_eq!((other.get("compression.type"), other.get("linger.ms")), (Some("lz4"), Some("1")));
 }
 
 #[test]

@@ -23,14 +23,17 @@ object AndironConf {
 
     /** The value in `conf`; a SettingException that names the key if it cannot be read. */
     def in(conf: SparkConf): T = {
+      // A URI may name a user and a password.
+      def shown(text: String): String = text.replaceAll("//[^/@]*@", "//...@")
+      def is: String = s"$key is '${shown(conf.get(key, default))}'"
       val value =
         try parse(conf)
         catch {
           case e @ (_: IllegalArgumentException | _: java.net.URISyntaxException) => // SparkConf wraps NumberFormatException into it
-            throw new SettingException(ErrorCode.BadSetting, s"$key is '${conf.get(key, default)}', which is not a $kind: ${e.getMessage}", e)
+            throw new SettingException(ErrorCode.BadSetting, s"$is, which is not a $kind: ${shown(e.getMessage)}", e)
         }
       check(value).foreach { problem =>
-        throw new SettingException(ErrorCode.BadSetting, s"$key is '${conf.get(key, default)}', $problem", null)
+        throw new SettingException(ErrorCode.BadSetting, s"$is, $problem", null)
       }
       value
     }
@@ -143,7 +146,11 @@ object AndironConf {
     """Hadoop directory to which the log is copied every 10 s, for drivers whose disk goes with them: what is lost then is what the log has
       |said in the last 10 s and while it was copied. `andiron.Report` reads it with `--log-dir <URI>`.""")(
     _.getOption("spark.andiron.log.archive").map(new URI(_)))(
-    uri => if (uri.exists(_.getScheme == null)) Some("which has no scheme: name it like hdfs://host/path") else None)
+    uri =>
+      if (uri.exists(_.getScheme == null)) Some("which has no scheme: name it like hdfs://host/path")
+      else if (uri.flatMap(value => Option(value.getRawAuthority)).exists(_.split("@", -1).init.exists(_.contains(':'))))
+        Some("which has a password, and settings are shown: give it to Hadoop's file system by its own settings")
+      else None)
 
   val LogSegmentBytes: Setting[Long] = bytes("spark.andiron.log.segmentBytes", "16m",
     """How long a file of the log grows before the next one is begun.""", 64 << 10)(_ => 16 * MiB)
@@ -152,7 +159,8 @@ object AndironConf {
     """How many days the logs of ended applications stay in `spark.andiron.log.dir`.""")
 
   val LogMaxBytes: Setting[Long] = bytes("spark.andiron.log.maxBytes", "4g",
-    """The most that `spark.andiron.log.dir` may take; beyond it the logs of ended applications go, the oldest first.""", 1 << 20)(_ => 4 * GiB)
+    """The most that `spark.andiron.log.dir` may take; beyond it the logs of ended applications go, the oldest first, then parts of the running
+      |one's. What a sink had not had of them is counted as `gone`.""", 1 << 20)(_ => 4 * GiB)
 
   val RunId: Setting[Option[String]] = setting("spark.andiron.run.id", "word", "none",
     """Names what an application is a run of. An application that starts with the run id of one that never ended is shown as its successor.""")(

@@ -11,8 +11,8 @@ import andiron.internal.{Json, LogArchive, MetricsFacts, NativeLibrary, NativeMe
 
 /**
  * The command `andiron` for those who have the jar: `spark-submit --class andiron.Report <jar> report <application id> [--html <file>]`, and
- * `apps`, `diff` and `ship` alike. The same native code answers. `--log-dir` may be a URI of `spark.andiron.log.archive` too; without it the
- * directory is `spark.andiron.log.dir` of spark-submit's settings. Starts no SparkContext. Exit status: 0 done, 1 failed, 2 misused.
+ * `apps`, `diff` and `ship` alike. The same native code answers. `--log-dir` may be a URI of `spark.andiron.log.archive` too, but for `ship`,
+ * which has to note in a log what it has shipped; without it the directory is `spark.andiron.log.dir` of spark-submit's settings. Starts no SparkContext. Exit status: 0 done, 1 failed, 2 misused.
  */
 object Report {
 
@@ -31,6 +31,8 @@ object Report {
     NativeLibrary.load()
     val (directory, rest) = parse(arguments.toList)
     directory.filter(_.contains("://")) match {
+      case Some(archive) if rest.headOption.contains("ship") =>
+        Done(2, "", s"andiron: ship cannot note in $archive what it has shipped: `andiron.hive.Ingest --from log` reads an archive, or copy its logs to a local directory\n")
       case Some(archive) =>
         val copy = Files.createTempDirectory("andiron-report")
         try {

@@ -51,6 +51,15 @@ class SettingsSuite extends AnyFunSuite {
     assert(budget(cluster, "spark.memory.offHeap.enabled" -> "false", "spark.memory.offHeap.size" -> "5g") == 384)
   }
 
+  test("an archive's URI has no password, and no message shows one") {
+    def refused(uri: String): String = intercept[SettingException](AndironConf.LogArchive.in(conf(AndironConf.LogArchive.key -> uri))).getMessage
+    assert(refused("ftp://ops:hunter2@host/logs").contains("spark.andiron.log.archive is 'ftp://...@host/logs', which has a password"))
+    assert(refused("s3a://key:hunter2@a_bucket/logs").contains("which has a password"))
+    for (uri <- Seq("ftp://ops:hunter2@host/lo gs", "s3a://key:hunter2@a_bucket/logs")) assert(!refused(uri).contains("hunter2"), uri)
+    for (uri <- Seq("hdfs://host:8020/logs", "wasbs://container@account.example/logs", "file:///logs"))
+      assert(AndironConf.LogArchive.in(conf(AndironConf.LogArchive.key -> uri)).map(_.toString).contains(uri))
+  }
+
   test("in local mode the default budget is at least 1 GiB, in local-cluster it is not") {
     assert(AndironConf.BudgetBytes.in(conf("spark.master" -> "local[4]")) == 1024 * MiB)
     assert(AndironConf.BudgetBytes.in(conf("spark.master" -> "local-cluster[2,2,1024]")) == 384 * MiB)

@@ -74,7 +74,9 @@ private[hive] object LogSource {
   private def events(directory: String, application: String, attempt: String, since: Long)(each: Record => Unit): Unit = {
     val file = File.createTempFile("andiron-events", ".json")
     try {
-      andiron(directory, "events", application, "--attempt", attempt, "--since", since.toString, "--numbered", "--out", file.getPath): Unit
+      // The application that writes beside it removes old logs.
+      try andiron(directory, "events", application, "--attempt", attempt, "--since", since.toString, "--numbered", "--out", file.getPath): Unit
+      catch { case e: AndironException => if (logs(directory).contains((application, attempt))) throw e }
       val lines = Files.newBufferedReader(file.toPath, UTF_8)
       try Iterator.continually(lines.readLine()).takeWhile(_ != null).foreach { line =>
         val tab = line.indexOf('\t')

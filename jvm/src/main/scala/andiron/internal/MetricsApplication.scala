@@ -176,8 +176,9 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     gates.close()
     guard("end the log lines")(lines.foreach(_.close()))
     val millis = AndironConf.MetricsStopTimeout.in(context.getConf)
+    val begun = System.nanoTime()
     NativeMetrics.end(handle, Json.text(node), millis)
-    archive.foreach(_.close(millis))
+    archive.foreach(_.close(millis - (System.nanoTime() - begun) / 1000000))
     // Not from within the hook itself: the JVM goes.
     try forget()
     catch { case _: IllegalStateException => () }

@@ -150,6 +150,8 @@ class LogArchiveSuite extends AnyFunSuite {
       assert(report("apps").out.contains(application))
       assert(report("report", "another") match { case andiron.Report.Done(status, out, err) => status == 1 && out.isEmpty && err.contains("no log of another") })
       assert(report("diff", application).status == 2)
+      val ship = report("ship")
+      assert(ship.status == 2 && ship.err.contains("andiron.hive.Ingest --from log"), ship)
       val html = new String(Files.readAllBytes(page), "UTF-8")
       assert(html.contains("archived") && html.contains("ArithmeticException"))
     }
