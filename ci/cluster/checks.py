@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 from cluster import sharing
 from cluster.application import EXIT_S, Application, ApplicationError, Job, Record, Setup
@@ -51,9 +50,16 @@ def nothing_left(setup: Setup, app: Application, cluster: Standalone | None = No
         shutil.move(work, app.folder / "executors" / work.parent.name)
     crashes, wrong = leftovers.inspect(setup.home, app.folder, killed)
     require(not crashes and not wrong, f"{crashes} crashes; {'; '.join(wrong)}")
-    local = [path for folder in ([cluster.folder] if cluster else []) + [app.folder / "local"] for path in folder.rglob("*.bytes")]
-    local += [path for path in cache.rglob("*") if path.name != ".andiron.lock"] if cache else []
-    require(not local, f"left behind: {', '.join(map(str, local[:5]))}")
+
+    def local() -> list[Path]:
+        folders = ([cluster.folder] if cluster else []) + [app.folder / "local"]
+        found = [path for folder in folders for name in ("*.bytes", "andiron-python*") for path in folder.rglob(name)]
+        return found + ([path for path in cache.rglob("*") if path.name != ".andiron.lock"] if cache else [])
+
+    # What killed executors had in their workers' directories goes when these hear of the application's end.
+    while local() and time.monotonic() < end:
+        time.sleep(0.1)
+    require(not local(), f"left behind: {', '.join(map(str, local()[:5]))}")
 
 
 def shared(setup: Setup, app: Application) -> Record:
@@ -172,21 +178,24 @@ def decommission(setup: Setup) -> Record:
     return {"rounds": 3, "executors_at_end": end["executors"]}
 
 
-def kills(setup: Setup, seed: int, count: int, workers: bool) -> Record:
-    """kill -9 of one of two executors, or workers, at random moments of the job: one in each round, and a round without at the end. A moment is
-    drawn from as long as the rounds before took in the median."""
+def kills(setup: Setup, seed: int, count: int, workers: bool, own: bool = False) -> Record:
+    """kill -9 of one of two executors, or workers, at random moments of the job: one in each round but the first two and the last. A moment is
+    drawn from as long as the shortest round before took; one that comes after its round disturbs the next. `own`: executors have their versions in Spark's own directories."""
     kind, moments = random.Random(f"{seed} {workers}"), []
-    name = "kill-workers" if workers else "kill-executors"
+    name = f"kill-{'own-' if own else ''}{'workers' if workers else 'executors'}"
+    settings = BUSY_BUDGET | ({"spark.andiron.cache.dir": None} if own else {})
     with Standalone(setup.home, setup.work / f"{name}-cluster") as cluster:
-        with on(cluster, setup, Job(BUSY, rounds=count + 1, pause=20, settings=BUSY_BUDGET), name) as app:
-            for n in range(count):
+        with on(cluster, setup, Job(BUSY, rounds=count + 3, pause=20, hold=True, settings=settings), name) as app:
+            for n in range(2, count + 2):
                 app.await_mark(f"round-{n}")
-                moment = kind.uniform(0, median([result["wall_ms"] / 1000 for result in app.results()] or [ROUND_S]))
+                moment = kind.uniform(0, min(result["wall_ms"] / 1000 for result in app.results()))
                 time.sleep(moment)
                 inside = not app.has(f"done-{n}")
                 ended = kill_worker(app, cluster, kind) if workers else kill_executor(app, kind)
                 moments.append({"seconds": round(moment, 3), "ended": ended, "in_round": inside})
                 app.await_mark(f"done-{n}")
+            app.await_mark("held")
+            app.go()
             app.finish()
             nothing_left(setup, app, cluster, killed=True)
             walls = [result["wall_ms"] for result in app.results()[:-1]]

@@ -30,7 +30,7 @@ from cluster.standalone import ClusterError
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
 FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line)
-KILLS, SHORT_KILLS = 20, 1
+KILLS, SHORT_KILLS, OWN_KILLS = 20, 1, 2
 
 
 def built(scala: str, spark: str, work: Path) -> Setup:
@@ -48,6 +48,8 @@ def chosen(options: argparse.Namespace) -> dict[str, Callable[[Setup], Record]]:
     found = dict(checks.CHECKS) | {
         "kill-executors": lambda setup: checks.kills(setup, options.seed, count - count // 2, workers=False),
         "kill-workers": lambda setup: checks.kills(setup, options.seed, count // 2, workers=True),
+        "kill-own-executors": lambda setup: checks.kills(setup, options.seed, OWN_KILLS, workers=False, own=True),
+        "kill-own-workers": lambda setup: checks.kills(setup, options.seed, OWN_KILLS, workers=True, own=True),
     }
     names = options.checks or (["packages", "kill-executors"] if options.short else list(found))
     unknown = [name for name in names if name not in found]
