@@ -4,8 +4,8 @@
     ci/natives.py [PLATFORM ...]
 
 Builds the named platforms, or all, with zig's linker (from pinned Python packages) and the standard library that rustup brings; checks what was
-built; puts it into build/natives/<platform>/ and makes the jar with `gradle jar -PnativesDir=build/natives`. Writes build/natives.json. Needs
-rustup, which installs the targets that are missing.
+built; puts it into build/natives/<platform>/ and makes the jar of each Scala version with `gradle jar -PnativesDir=build/natives`. Writes
+build/natives.json, by which `make dist` knows what it may take. Needs rustup, which installs the targets that are missing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 PINNED = Path(__file__).with_name("natives-requirements.txt")
 GRADLE = [os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet"]
+SCALA = ("2.12", "2.13")
 GLIBC = (2, 17)
 MOST_BYTES = 15_000_000
 ALLOWED = re.compile(r"(libc|libm|libgcc_s|libpthread|libdl|librt|ld-linux-[a-z0-9-]+)\.so\.\d+")
@@ -173,6 +174,12 @@ def check_jar(jar: Path, found: list[dict[str, object]]) -> None:
                 raise BadLibrary(f"{jar.name} has another {one['file']} for {one['platform']} than was built, or says another size or checksum")
 
 
+def jar(scala: str) -> Path:
+    """Makes the jar of a Scala version with what lies in build/natives."""
+    subprocess.run([*GRADLE, "jar", f"-PscalaVersion={scala}", f"-PnativesDir={BUILD / 'natives'}"], cwd=ROOT, check=True)
+    return next(path for path in (BUILD / f"scala-{scala}/libs").glob("andiron_*.jar") if "sources" not in path.name and "javadoc" not in path.name)
+
+
 def main() -> int:
     unknown = set(sys.argv[1:]) - {platform.name for platform in PLATFORMS}
     if unknown:
@@ -185,18 +192,18 @@ def main() -> int:
     try:
         found = [check(platform, build(platform, build_id, python)) for platform in chosen]
         here = "linux-x86_64" in [platform.name for platform in chosen]
-        subprocess.run([*GRADLE, "jar", f"-PnativesDir={BUILD / 'natives'}"], cwd=ROOT, check=True)
-        scala = re.search(r"^scalaVersion=(.*)$", (ROOT / "gradle.properties").read_text(), re.MULTILINE)
-        jar = next(path for path in (BUILD / f"scala-{scala[1]}" / "libs").glob("andiron_*.jar") if "sources" not in path.name)  # type: ignore[index]
+        jars = [jar(scala) for scala in SCALA]
         if here:
-            check_jar(jar, found)
+            for made in jars:
+                check_jar(made, found)
     except BadLibrary as bad:
         print(f"natives: {bad}", file=sys.stderr)
         return 1
-    (BUILD / "natives.json").write_text(json.dumps({"build": build_id, "jar": jar.name, "jar_bytes": jar.stat().st_size, "libraries": found}, indent=2) + "\n")
+    (BUILD / "natives.json").write_text(json.dumps({"build": build_id, "jars": {made.name: made.stat().st_size for made in jars}, "libraries": found}, indent=2) + "\n")
     for one in found:
         print(f"{one['platform']:16}{one['bytes']:>12,} bytes  glibc {one.get('glibc', '-'):6}  {one['sha256'][:16]}  {one['file']}")  # type: ignore[index]
-    print(f"{jar.name}: {jar.stat().st_size:,} bytes")
+    for made in jars:
+        print(f"{made.name}: {made.stat().st_size:,} bytes")
     return 0
 
 
