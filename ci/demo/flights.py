@@ -77,7 +77,7 @@ def main(data: str, versions: str, out: str) -> None:
             def lines(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
                 with catalog.cursor() as cursor:
                     for batch in batches:
-                        for version, flights in batch.groupby("version"):
+                        for version, flights in batch.groupby("version", dropna=False):
                             rows = features(flights.fillna({"tailnum": "", "dest": ""}), Metadata(cursor.advance(version)))
                             yield pd.DataFrame({"value": [",".join(map(str, row)) for row in rows.tolist()]})
 

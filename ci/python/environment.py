@@ -79,6 +79,7 @@ class Environment:
         pyspark(BUILD / f"python-spark-{self.spark}", HERE / f"pyspark-{self.spark}.txt")
         installed(BUILD / "python-workers", HERE / "requirements.txt")
         installed(BUILD / "python-build", HERE / "requirements-build.txt")
+        installed(BUILD / "python-types", HERE / "requirements-types.txt")
         if self.has_connect:
             installed(BUILD / "python-connect", HERE / "requirements-connect.txt")
 

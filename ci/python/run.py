@@ -33,8 +33,13 @@ def main() -> int:
     failed = []
     for spark in options.spark:
         environment = Environment.of(spark)
-        build(environment)
-        environment.fetch()
+        try:
+            build(environment)
+            environment.fetch()
+        except (subprocess.CalledProcessError, OSError) as error:
+            print(f"test-python: PySpark {spark} cannot be built or fetched: {error}", file=sys.stderr, flush=True)
+            failed.append(spark)
+            continue
         print(f"\n==== PySpark {spark}", flush=True)
         command = [sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "discover", "-v", "-s", HERE, *(word for pattern in options.patterns for word in ("-k", pattern))]
         if subprocess.run(command, env=environment.variables() | {"ANDIRON_JAR": str(environment.jar), "ANDIRON_SPARK": spark}, cwd=HERE, check=False).returncode:

@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
 
                 with catalog.cursor() as cursor:
                     for batch in batches:
-                        for version, rows in batch.groupby("version"):
+                        for version, rows in batch.groupby("version", dropna=False):
                             found = cursor.records(version, rows["at"], LENGTH)
                             yield pd.DataFrame({"id": rows["id"], "record": [record.tobytes() for record in found]})
 

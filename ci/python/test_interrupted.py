@@ -1,5 +1,9 @@
+import os
+import threading
+import time
+
 import andiron
-from support import LOCAL, Application, records
+from support import LOCAL, Application, eventually, figure, records
 
 VALUE = records(1, 100, 100)
 
@@ -55,6 +59,57 @@ class Interrupted(Application):
                 yield type(error).__name__
 
         self.assertEqual(self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect(), ["ReleasedError"])
+
+    def test_a_closed_cursor_holds_nothing_while_a_forked_process_lives(self):
+        catalog, closed, end = self.catalog, self.folder / "closed", self.folder / "end"
+
+        def wait():
+            for _ in range(6000):
+                if end.exists():
+                    return
+                time.sleep(0.05)
+
+        def run(rows):
+            cursor = catalog.cursor()
+            cursor.advance("v1")
+            child = os.fork()
+            if child == 0:
+                try:
+                    wait()
+                finally:
+                    os._exit(0)
+            cursor.close()
+            closed.touch()
+            wait()
+            yield os.waitpid(child, 0)[1]
+
+        found = []
+        job = threading.Thread(target=lambda: found.extend(self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()))
+        job.start()
+        try:
+            eventually(lambda: "the cursor is not closed", closed.exists)
+            eventually(lambda: figure(self.spark, "leases"), lambda: not any(figure(self.spark, "leases").values()), 60)
+            self.assertEqual(found, [], "the task still runs")
+        finally:
+            end.touch()
+            job.join(180)
+        self.assertEqual(found, [0])
+
+    def test_a_forked_process_does_not_end_the_cursor_of_its_parent(self):
+        catalog = self.catalog
+
+        def run(rows):
+            cursor = catalog.cursor()
+            cursor.advance("v1")
+            child = os.fork()
+            if child == 0:
+                try:
+                    cursor.close()
+                finally:
+                    os._exit(0)
+            yield os.waitpid(child, 0)[1], len(cursor.advance("v2"))
+
+        self.assertEqual(self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect(), [(0, 10)])
 
     def test_a_version_that_was_released_is_unmapped_at_once(self):
         catalog = self.catalog

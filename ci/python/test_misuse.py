@@ -1,13 +1,10 @@
 import os
-import signal
 import sys
-import tempfile
-import threading
-import time
+import unittest
 from pathlib import Path
 
 import andiron
-from support import CLUSTER, LOCAL, Application, eventually, figure, records
+from support import LOCAL, Application, eventually, records
 
 VALUE = records(1, 100, 100)
 BAD_ARGUMENT, UNKNOWN, NULL, RELEASED, CLOSED = 403, 100, 101, 114, 113
@@ -49,6 +46,35 @@ class Misuse(Application):
         self.assertIn(known, message)
         self.assertEqual(self.told(lambda c: (c.contains("v1"), c.contains("v9"), c.contains(None), c.contains([])))[0][1], "(True, False, False, False)")
 
+    def test_a_null_of_pandas_is_no_version(self):
+        import numpy as np
+        import pandas as pd
+
+        nulls = [None, float("nan"), np.float64("nan"), pd.NA, pd.NaT]
+        for before in ((), (lambda c: c.advance("v1"),)):
+            found = self.told(*before, *(lambda c, null=null: c.advance(null) for null in nulls))[len(before):]
+            self.assertEqual([(kind, code) for kind, _, code in found], [("UnknownVersionError", NULL)] * len(nulls), found)
+            self.assertTrue(all("names no version of dataset 'planes'" in message for _, message, _ in found), found)
+        self.assertEqual(self.told(lambda c: [c.contains(null) for null in nulls])[0][1], repr([False] * len(nulls)))
+        (kind, _, code), = self.told(lambda c: c.advance("v1") and c.advance(np.array(["v1", "v2"])))
+        self.assertEqual((kind, code), ("ArgumentError", BAD_ARGUMENT))
+
+    def test_a_row_without_a_version_fails_the_job(self):
+        catalog = self.catalog
+
+        def read(batches):
+            with catalog.cursor() as cursor:
+                for batch in batches:
+                    for version, rows in batch.groupby("version", dropna=False):
+                        yield rows.assign(at=len(cursor.advance(version)))[["id", "at"]]
+
+        rows = self.spark.createDataFrame([(1, "v1"), (2, None), (3, "v2")], "id long, version string").coalesce(1).sortWithinPartitions("version")
+        with self.assertRaises(Exception) as caught:
+            rows.mapInPandas(read, "id long, at long").collect()
+        self.assertRegex(str(caught.exception), "UnknownVersionError: .*a row names no version of dataset 'planes'")
+        named = rows.where("version is not null").mapInPandas(read, "id long, at long").collect()
+        self.assertEqual(sorted(map(tuple, named)), [(1, 10000), (3, 10)])
+
     def test_reads_outside(self):
         outside = [
             lambda c: c.lookup("v1", 10000, 1), lambda c: c.lookup("v1", -1, 1), lambda c: c.lookup("v1", 0, 10001), lambda c: c.lookup("v1", 0, -1),
@@ -66,6 +92,8 @@ class Misuse(Application):
             lambda c: c.lookup("v1", 1.5, 1), lambda c: c.lookup("v1", "0", 1), lambda c: c.lookup("v1", None, 1), lambda c: c.lookup("v1", 0, True),
             lambda c: c.records("v1", [0.5], 1), lambda c: c.records("v1", [[0]], 1), lambda c: c.records("v1", ["a"], 1), lambda c: c.records("v1", [True], 1),
             lambda c: c.records("v1", [0], object), lambda c: c.records("v1", [0], "no dtype"), lambda c: c.records("v1", [0], 0),
+            lambda c: c.records("v1", [0], "(2147483648,)f4"), lambda c: c.records("v1", [0], {"a": "f4"}), lambda c: c.records("v1", [0], "(1,f4"),
+            lambda c: c.records("v1", [[0], [1, 2]], 1), lambda c: c.records("v1", [0], 1 << 70), lambda c: c.advance("v1").numpy("(2147483648,)f4"),
             lambda c: c.advance("v1").numpy("<i8", 1), lambda c: c.advance("v1").numpy("<i8", 0, 1.0), lambda c: c.advance("v1").arrow_records([0], "100")]
         for kind, message, code in self.told(*bad):
             self.assertEqual((kind, code), ("ArgumentError", BAD_ARGUMENT), message)
@@ -192,22 +220,30 @@ class Misuse(Application):
     def test_a_worker_without_addresses_left(self):
         import resource
 
-        def limited(cursor):
-            soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-            resource.setrlimit(resource.RLIMIT_AS, (used + (50 << 20), hard))
-            try:
-                return cursor.advance("large")
-            finally:
-                resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        def limited(action):
+            def run(cursor):
+                import numpy  # noqa: F401
+
+                soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+                used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+                resource.setrlimit(resource.RLIMIT_AS, (used + (50 << 20), hard))
+                try:
+                    return action(cursor)
+                finally:
+                    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+            return run
 
         with (self.folder / "addresses").open("wb") as file:
             file.truncate(100 << 20)
         self.catalog = andiron.catalog(self.spark, "planes", {"large": self.folder / "addresses"})
-        (kind, message, code), again = self.told(limited, lambda c: len(c.advance("large")))
-        self.assertEqual((kind, code), ("StoreError", 119), message)
-        self.assertIn("spark.executor.pyspark.memory", message)
-        self.assertEqual(again[1], str(100 << 20))
+        found = self.told(limited(lambda c: c.advance("large")), lambda c: len(c.advance("large")), limited(lambda c: c.records("large", [0] * 100, 1 << 20)),
+                          lambda c: c.records("large", [0] * 100, 1 << 20).nbytes)
+        for kind, message, code in found[0::2]:
+            self.assertEqual((kind, code), ("StoreError", 119), message)
+            self.assertIn("version 'large' of dataset 'planes': ", message)
+            self.assertIn("spark.executor.pyspark.memory", message)
+        self.assertEqual([again for _, again, _ in found[1::2]], [str(100 << 20)] * 2)
         self.catalog.close()
 
     def test_strangers_at_the_socket(self):
@@ -277,6 +313,14 @@ class Misuse(Application):
         self.nothing_leased()
 
 
+class Identity(unittest.TestCase):
+    def test_device_and_inode_have_no_sign(self):
+        from andiron._cursor import _identity
+
+        self.assertEqual(_identity({"device": -1, "inode": -(1 << 63)}), ((1 << 64) - 1, 1 << 63))
+        self.assertEqual(_identity({"device": 0, "inode": (1 << 63) - 1}), (0, (1 << 63) - 1))
+
+
 class WithoutPlugin(Application):
     conf = {"spark.plugins": ""}
 
@@ -293,92 +337,3 @@ class TurnedOff(Application):
         with self.assertRaises(andiron.SettingError) as caught:
             andiron.catalog(self.spark, "planes", {"v1": self.source("v1", VALUE)})
         self.assertIn("spark.andiron.python.enabled", str(caught.exception))
-
-
-class Killed(Application):
-    """What a task holds goes with it, in whatever way it ends."""
-
-    master = CLUSTER
-    conf = {"spark.task.maxFailures": "3"}
-
-    def setUp(self):
-        self.content = {f"v{i}": records(i, 1000, 100) for i in range(3)}
-        self.catalog = andiron.catalog(self.spark, "killed", {name: self.source(name, value) for name, value in self.content.items()})
-        self.addCleanup(self.catalog.close)
-
-    def test_a_killed_worker_frees_its_lease_and_the_job_goes_on(self):
-        catalog, marks = self.catalog, self.folder / "marks"
-        marks.mkdir()
-
-        def run(index, rows):
-            cursor = catalog.cursor()
-            value = cursor.lookup(f"v{index % 3}", index * 100, 100)
-            mark = Path(marks, str(index))
-            if index % 4 == 1 and not mark.exists():
-                mark.write_text(str(os.getpid()))
-                os.kill(os.getpid(), signal.SIGKILL)
-            yield index, value
-
-        for _ in range(3):
-            found = dict(self.spark.sparkContext.parallelize(range(12), 12).mapPartitionsWithIndex(run).collect())
-            self.assertEqual(found, {i: self.content[f"v{i % 3}"][i * 100 : i * 100 + 100] for i in range(12)})
-            self.assertEqual(len(list(marks.iterdir())), 3)
-            self.nothing_leased()
-            for mark in marks.iterdir():
-                mark.unlink()
-        self.assertFalse(any(figure(self.spark, "reapedLeases").values()))
-
-    def test_a_cancelled_job_frees_its_leases(self):
-        catalog, started = self.catalog, tempfile.mkdtemp(dir=self.folder)
-
-        def run(index, rows):
-            catalog.cursor().advance("v1")
-            Path(started, str(index)).touch()
-            time.sleep(600)
-            yield index
-
-        outcome = []
-        context = self.spark.sparkContext
-
-        def job():
-            context.setJobGroup("cancel", "cancel", interruptOnCancel=True)
-            try:
-                context.parallelize(range(4), 4).mapPartitionsWithIndex(run).collect()
-            except Exception as error:
-                outcome.append(error)
-
-        thread = threading.Thread(target=job)
-        thread.start()
-        eventually(lambda: os.listdir(started), lambda: len(os.listdir(started)) == 4)
-        eventually(lambda: figure(self.spark, "leases"), lambda: sum(figure(self.spark, "leases").values()) == 4)
-        context.cancelAllJobs()
-        thread.join(180)
-        self.assertEqual(len(outcome), 1)
-        self.nothing_leased()
-
-    def test_a_task_that_fails_frees_its_lease(self):
-        catalog = self.catalog
-
-        def run(rows):
-            catalog.cursor().advance("v2")
-            raise ValueError("on purpose")
-            yield
-
-        with self.assertRaises(Exception) as caught:
-            self.spark.sparkContext.parallelize([0, 1], 2).mapPartitions(run).collect()
-        self.assertIn("on purpose", str(caught.exception))
-        self.nothing_leased()
-
-    def test_a_limit_frees_its_lease(self):
-        catalog = self.catalog
-
-        def run(batches):
-            cursor = catalog.cursor()
-            for batch in batches:
-                cursor.advance("v0")
-                yield batch
-
-        self.assertEqual(len(self.spark.range(100_000).mapInPandas(run, "id long").limit(5).collect()), 5)
-        self.nothing_leased()
-
-

@@ -40,7 +40,7 @@ class Reading(Application):
         def read(batches):
             with catalog.cursor() as cursor:
                 for batch in batches:
-                    for version, rows in batch.groupby("version"):
+                    for version, rows in batch.groupby("version", dropna=False):
                         found = cursor.records(version, rows["at"], LENGTH)
                         yield pd.DataFrame({"id": rows["id"], "record": [record.tobytes() for record in found]})
 
@@ -111,6 +111,24 @@ class Reading(Application):
         self.assertEqual(whole, (v1, v1[8:24], v1[100:200], len(v1)))
         self.assertEqual(parts, (np.frombuffer(v1, "<i8", 3, 4).tolist(), [int.from_bytes(v1[i : i + 2], "little") for i in (0, 1, 99)],
                                  [int.from_bytes(v1[i : i + 4], "big", signed=True) for i in (1, 5, 4001)], [], b""))
+
+    def test_records_of_a_dtype_with_dimensions(self):
+        catalog = self.catalog
+        apart, anywhere = [100, 300, 0], [0, 1, 99]
+
+        def look(rows):
+            value = catalog.cursor().advance("v1")
+            for kind in ("(25,)<i4", "(5,10)<u2", [("key", "<i4"), ("values", "<i4", 24)]):
+                yield [(found.shape, found.dtype.str, found.tobytes()) for found in (value.records(at, kind) for at in (apart, anywhere, []))]
+                yield value.numpy(kind, 100, 2).tobytes()
+            yield [value.arrow_records(at, LENGTH).to_pylist() for at in (apart, anywhere)]
+
+        v1 = self.content["v1"]
+        *found, arrow = self.spark.sparkContext.parallelize([0], 1).mapPartitions(look).collect()
+        for told, array, (shape, kind) in zip(found[0::2], found[1::2], (((25,), "<i4"), ((5, 10), "<u2"), ((), "|V100")), strict=True):
+            self.assertEqual(told, [((len(at), *shape), kind, b"".join(v1[i : i + LENGTH] for i in at)) for at in (apart, anywhere, [])])
+            self.assertEqual(array, v1[100:300])
+        self.assertEqual(arrow, [[v1[i : i + LENGTH] for i in at] for at in (apart, anywhere)])
 
     def test_two_versions_in_one_partition_are_held_one_after_the_other(self):
         catalog = self.catalog

@@ -7,7 +7,7 @@
     def features(batches):
         with catalog.cursor() as cursor:
             for batch in batches:                                  # a pandas.DataFrame, sorted by version
-                for version, rows in batch.groupby("version"):
+                for version, rows in batch.groupby("version", dropna=False):
                     metadata = cursor.advance(version)             # leased by the task, mapped read-only
                     yield rows.assign(genre=metadata.records(rows["offset"], "<i4"))
 

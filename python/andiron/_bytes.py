@@ -62,8 +62,8 @@ class Bytes:
                 raise self._bad(f"the {room} bytes from {start} on are no whole number of values of {kind.itemsize} bytes: say how many")
             count = room // kind.itemsize
         values = self._integer(count, "a count")
-        room = self.view(start, values * kind.itemsize)
-        found = np.frombuffer(room, kind) if values else np.empty(0, kind)
+        memory = self.view(start, values * kind.itemsize)
+        found = np.frombuffer(memory, kind) if values else np.empty(0, kind)
         found.flags.writeable = False
         return found
 
@@ -81,7 +81,10 @@ class Bytes:
         import numpy as np
 
         kind = self._dtype(f"V{self._integer(record, 'a length')}" if isinstance(record, int) and not isinstance(record, bool) else record)
-        at = np.asarray(offsets)
+        try:
+            at = np.asarray(offsets)
+        except (TypeError, ValueError) as error:
+            raise self._bad(f"offsets are an array of integers with one dimension: {error}") from error
         if at.size == 0:
             self._leased()
             return np.empty(0, kind)
@@ -92,8 +95,10 @@ class Bytes:
         if least < 0 or most > len(memory) - kind.itemsize:
             raise self._outside(kind.itemsize, least if least < 0 else most)
         at, size = at.astype("i8", copy=False), kind.itemsize
-        everywhere: np.ndarray[Any, Any] = np.ndarray((len(memory) - size + 1,), kind, memory, 0, (1,))
-        made: np.ndarray[Any, Any] = _room(at.size, kind)
+        # numpy would put the dimensions of a sub-array into the arrays' own.
+        flat: np.dtype[Any] = kind if kind.subdtype is None else np.dtype(f"V{size}")
+        everywhere: np.ndarray[Any, Any] = np.ndarray((len(memory) - size + 1,), flat, memory, 0, (1,))
+        made: np.ndarray[Any, Any] = _room(self._label, at.size, flat)
         # Where offsets are whole records apart, `take` copies in two thirds of an index's time. Untyped, as it would first copy a table that is not
         # aligned; its bounds are checked above, and "clip" is what writes in place.
         base = least % size
@@ -107,7 +112,7 @@ class Bytes:
                 table.take(ranks, out=into[first : first + step], mode="clip")
             else:
                 made[first : first + step] = everywhere[part]
-        return made
+        return made if flat is kind else made.view(kind)
 
     def arrow_records(self, offsets: Any, length: int) -> pa.FixedSizeBinaryArray:
         """The same as an Arrow array of `length` bytes each."""
@@ -134,7 +139,7 @@ class Bytes:
 
         try:
             kind: np.dtype[Any] = np.dtype(dtype)
-        except TypeError as error:
+        except (TypeError, ValueError, SyntaxError) as error:
             raise self._bad(f"{dtype!r} is no dtype of numpy's: {error}") from error
         if kind.hasobject or kind.itemsize == 0:
             raise self._bad(f"{dtype!r} has no size in bytes")
@@ -150,15 +155,24 @@ class Bytes:
         return f"Bytes({self._label})"
 
 
-def _room(count: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
+def _room(label: str, count: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """An array for so many values. Large ones are not numpy's own, which ask for huge pages: where memory is in pieces, these are dear to get."""
     import numpy as np
 
     size = count * kind.itemsize
-    if size < LARGE:
-        return np.empty(count, kind)
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_POPULATE", 0)
-    return np.ndarray((count,), kind, mmap.mmap(-1, size, flags=flags))
+    try:
+        if size < LARGE:
+            return np.empty(count, kind)
+        return np.ndarray((count,), kind, mmap.mmap(-1, size, flags=flags))
+    except (OSError, MemoryError) as error:
+        raise _no_addresses(label, f"there is no room for {size} bytes of records", error) from error
+
+
+def _no_addresses(label: str, what: str, error: BaseException) -> StoreError:
+    return StoreError(
+        f"{label}: {what}: {error}. spark.executor.pyspark.memory limits a worker's addresses, those of mapped files included: raise it by the size "
+        "of the two largest versions for each cursor and of what is read at once, or leave it out", IO)
 
 
 def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> memoryview:
@@ -173,9 +187,7 @@ def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> mem
             raise ReleasedError(f"{label} was released while it was being mapped: its task has ended", RELEASED)
         # A mapping has at least one byte.
         return memoryview(mmap.mmap(file, length, mmap.MAP_SHARED, mmap.PROT_READ) if length else b"")
-    except OSError as error:
-        raise StoreError(
-            f"{label}: its {length} bytes cannot be mapped: {error}. spark.executor.pyspark.memory limits a worker's addresses, those of mapped "
-            "files included: raise it by the size of the two largest versions for each cursor, or leave it out", IO) from error
+    except (OSError, MemoryError) as error:
+        raise _no_addresses(label, f"its {length} bytes cannot be mapped", error) from error
     finally:
         os.close(file)

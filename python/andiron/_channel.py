@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 from andiron.errors import BAD_SETTING, RELEASED, ReleasedError, SettingError, named
@@ -17,7 +18,7 @@ PATIENCE_S, GREETING_S = 10.0, 600.0
 class Channel:
     """A cursor's connection. Closing it closes the cursor in the executor."""
 
-    def __init__(self, dataset: str, catalog: str, task: int) -> None:
+    def __init__(self, dataset: str, catalog: str, hints: int, task: int) -> None:
         self._dataset = dataset
         host, port, secret = _address(dataset)
         try:
@@ -30,7 +31,7 @@ class Channel:
         try:
             # The executor may have to ask the driver for the catalog.
             self._socket.settimeout(GREETING_S)
-            self.ask(secret=secret, task=task, catalog=catalog)
+            self.ask(secret=secret, task=task, catalog=catalog, hints=hints)
             # Waiting for a version takes as long as spark.andiron.cache.waitTimeout, and ends with the task.
             self._socket.settimeout(None)
         except BaseException:
@@ -66,6 +67,10 @@ class Channel:
 
     def close(self) -> None:
         """Idempotent."""
+        # A process that the task has forked keeps the socket open: without this the lease would stay. In such a process it would end its parent's cursor.
+        if os.getpid() == self._process:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
         self._answers.close()
         self._socket.close()
 

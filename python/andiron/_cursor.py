@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from andiron._catalog import Catalog
 
 UNKNOWN, NULL = 100, 101
+UNSIGNED = (1 << 64) - 1
 
 
 class Cursor:
@@ -30,7 +31,7 @@ class Cursor:
             raise ReleasedError(
                 f"a cursor of dataset '{catalog.dataset}' works in a task only: make it in the function that mapInPandas, mapInArrow or "
                 "mapPartitions runs", RELEASED)
-        self._channel: Optional[Channel] = Channel(catalog.dataset, catalog.id, self._task)
+        self._channel: Optional[Channel] = Channel(catalog.dataset, catalog.id, catalog._hints, self._task)
         self._current: Optional[Bytes] = None
 
     def advance(self, version: str) -> Bytes:
@@ -41,7 +42,7 @@ class Cursor:
         BudgetError if it never fits, a ReleasedError after the end of the task.
         """
         current = self._current
-        if current is not None and current.version == version and self._is_mine():
+        if current is not None and isinstance(version, str) and current.version == version and self._is_mine():
             return current
         return self._move(version)
 
@@ -79,7 +80,7 @@ class Cursor:
         self._current = None
         label = f"version '{version}' of dataset '{self._catalog.dataset}'"
         file = self._channel.ask(op="advance", version=version)
-        memory = mapped(label, file["path"], file["length"], (file["device"], file["inode"]))
+        memory = mapped(label, file["path"], file["length"], _identity(file))
         self._current = Bytes(label, version, memory, self)
         return self._current
 
@@ -88,8 +89,8 @@ class Cursor:
 
     def _require_known(self, version: object) -> None:
         dataset = self._catalog.dataset
-        if version is None:
-            raise UnknownVersionError(f"a row names no version of dataset '{dataset}' (None): leave such rows out", NULL)
+        if _is_null(version):
+            raise UnknownVersionError(f"a row names no version of dataset '{dataset}' ({version!r}): leave such rows out", NULL)
         if not isinstance(version, str):
             raise ArgumentError(f"a version of dataset '{dataset}' is named by a str, not by {version!r} ({type(version).__name__})", BAD_ARGUMENT)
         if version not in self._catalog:
@@ -106,6 +107,18 @@ class Cursor:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _is_null(version: object) -> bool:
+    """Whether it is None, or what pandas has in its place: NaN, NaT or NA."""
+    kind = type(version)
+    missing = kind.__module__.startswith("pandas.") and kind.__name__ in ("NAType", "NaTType")
+    return version is None or missing or (isinstance(version, float) and version != version)
+
+
+def _identity(file: dict[str, Any]) -> tuple[int, int]:
+    """Device and inode as `os.stat` tells them, of numbers with signs: Java has no others."""
+    return file["device"] & UNSIGNED, file["inode"] & UNSIGNED
 
 
 def _task() -> Optional[int]:

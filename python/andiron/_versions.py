@@ -46,7 +46,7 @@ def catalog(spark: Any, dataset: str, versions: Sources) -> Catalog:
     listed = json.dumps([asdict(version) for version in _listed(dataset, versions)])
     handle = calling(driver.catalog, session, dataset, listed)
     told = json.loads(calling(driver.describe, handle))
-    return Catalog(told["catalog"], dataset, tuple(told["versions"]), driver, handle)
+    return Catalog(told["catalog"], dataset, tuple(told["versions"]), 0, driver, handle)
 
 
 def _listed(dataset: str, versions: Sources) -> list[Version]:

@@ -35,12 +35,15 @@ private[andiron] object DriverCatalogs {
   }
 }
 
-/** In an executor: the driver's catalogs by their ids. What a Python worker sends is an id; the catalog comes from the driver. Any thread. */
+/**
+ * In an executor: the driver's catalogs by their ids. What a Python worker sends is an id and how many hints of demand the driver had given when the
+ * worker's function was made; the catalog comes from the driver, again if it is from before the last of them. Any thread.
+ */
 private[andiron] final class ExecutorCatalogs(plugin: PluginContext) {
-  private val known = new ConcurrentHashMap[String, Catalog[Bytes]]
+  private val known = new ConcurrentHashMap[String, ExecutorCatalogs.Copy]
 
-  /** The catalog; a ReleasedException if the driver has none of this id, or no longer. */
-  def find(uuid: String): Catalog[Bytes] = Option(known.get(uuid)).filterNot(_.isClosed).getOrElse {
+  /** The catalog, with as many `hints` at least; a ReleasedException if the driver has none of this id, or no longer. */
+  def find(uuid: String, hints: Long): Catalog[Bytes] = Option(known.get(uuid)).filter(copy => copy.hints >= hints && !copy.catalog.isClosed).fold {
     known.remove(uuid)
     val bytes = plugin.ask(Array[AnyRef](DriverCatalogs.Tag, uuid)) match {
       case bytes: Array[Byte] => bytes
@@ -49,13 +52,17 @@ private[andiron] final class ExecutorCatalogs(plugin: PluginContext) {
     if (bytes.isEmpty)
       throw AndironException.of(ErrorCode.CatalogClosed, "the catalog is closed on the driver, or was made by another application: make a new one", null)
     val catalog = ExecutorCatalogs.read(bytes)
-    known.values.removeIf(old => old.isClosed)
-    known.put(uuid, catalog)
+    known.values.removeIf(old => old.catalog.isClosed)
+    known.put(uuid, ExecutorCatalogs.Copy(catalog, hints))
     catalog
-  }
+  }(_.catalog)
 }
 
 private object ExecutorCatalogs {
+
+  /** A catalog that was fetched after so many hints, or more. */
+  private final case class Copy(catalog: Catalog[Bytes], hints: Long)
+
   private def read(bytes: Array[Byte]): Catalog[Bytes] = {
     val in = new ObjectInputStream(new ByteArrayInputStream(bytes)) {
       override def resolveClass(description: ObjectStreamClass): Class[_] =

@@ -47,7 +47,8 @@ private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveT
       case None => say(LeaseConnection.failure(AndironException.of(ErrorCode.Released, s"task $id does not run in this executor: it has ended, or never began here", null)))
       case Some(task) =>
         task.closing(this)
-        try answer(task)(Catalog.sharedCursor(catalogs.find(greeting.path("catalog").asText()), task.context)).foreach(cursor => serve(task, cursor))
+        def catalog = catalogs.find(greeting.path("catalog").asText(), greeting.path("hints").asLong())
+        try answer(task)(Catalog.sharedCursor(catalog, task.context)).foreach(cursor => serve(task, cursor))
         finally task.forget(this)
     }
   }

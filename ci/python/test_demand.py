@@ -1,0 +1,31 @@
+import andiron
+from support import LOCAL, MB, Application, figure, records
+
+
+class Demand(Application):
+    """What the driver expects reaches an executor that knows the catalog already."""
+
+    master = LOCAL
+    conf = {"spark.andiron.cache.budgetBytes": "2560k"}
+
+    def loads(self, version):
+        catalog = self.catalog
+
+        def read(rows):
+            with catalog.cursor() as cursor:
+                yield len(cursor.advance(version))
+
+        before = sum(figure(self.spark, "loads").values())
+        self.assertEqual(self.spark.sparkContext.parallelize([0], 1).mapPartitions(read).collect(), [MB])
+        self.nothing_leased()
+        return sum(figure(self.spark, "loads").values()) - before
+
+    def test_the_demand_decides_which_version_goes_first(self):
+        self.catalog = andiron.catalog(self.spark, "hinted", {name: self.source(name, records(seed, MB, 1)) for seed, name in enumerate("abc")})
+        self.addCleanup(self.catalog.close)
+        self.assertEqual(self.loads("a"), 1)
+        self.catalog.demand({"a": 100})
+        self.assertEqual((self.loads("b"), self.loads("c")), (1, 1))
+        self.assertEqual(self.loads("a"), 0, "the version in demand was evicted")
+        self.catalog.demand({"c": 100})
+        self.assertEqual((self.loads("b"), self.loads("c")), (1, 0), "the new hint did not replace the old one")

@@ -1,0 +1,21 @@
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from environment import BUILD, ROOT
+
+
+class Types(unittest.TestCase):
+    """The types that the wheel promises."""
+
+    def test_the_package_passes_mypy(self):
+        running = f"{sys.version_info.major}.{sys.version_info.minor}"
+        # The oldest Python of pyproject.toml, for which this numpy is too new; then with numpy's types.
+        for version, numpy in (("3.9", ""), (running, BUILD / "python-workers")):
+            with self.subTest(python=version), tempfile.TemporaryDirectory(prefix="andiron-python") as cache:
+                words = [sys.executable, "-m", "mypy", "--python-version", version, "--cache-dir", cache, "andiron"]
+                variables = os.environ | {"PYTHONPATH": str(BUILD / "python-types"), "MYPYPATH": str(numpy)}
+                told = subprocess.run(words, env=variables, cwd=ROOT / "python", capture_output=True, text=True, check=False)
+                self.assertEqual((told.returncode, told.stderr), (0, ""), told.stdout)
