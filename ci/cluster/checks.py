@@ -53,7 +53,9 @@ def nothing_left(setup: Setup, app: Application, cluster: Standalone | None = No
 
     def local() -> list[Path]:
         folders = ([cluster.folder] if cluster else []) + [app.folder / "local"]
-        found = [path for folder in folders for name in ("*.bytes", "andiron-python*") for path in folder.rglob(name)]
+        # os.walk goes on where a folder is removed meanwhile.
+        names = [Path(place, name) for folder in folders for place, _, files in os.walk(folder) for name in files]
+        found = [path for path in names if path.suffix == ".bytes" or path.name.startswith("andiron-python")]
         return found + ([path for path in cache.rglob("*") if path.name != ".andiron.lock"] if cache else [])
 
     # What killed executors had in their workers' directories goes when these hear of the application's end.
