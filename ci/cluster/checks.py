@@ -59,9 +59,9 @@ def nothing_left(setup: Setup, app: Application, cluster: Standalone | None = No
         return found + ([path for path in cache.rglob("*") if path.name != ".andiron.lock"] if cache else [])
 
     # What killed executors had in their workers' directories goes when these hear of the application's end.
-    while local() and time.monotonic() < end:
+    while (left := local()) and time.monotonic() < end:
         time.sleep(0.1)
-    require(not local(), f"left behind: {', '.join(map(str, local()[:5]))}")
+    require(not left, f"left behind: {', '.join(map(str, left[:5]))}")
 
 
 def shared(setup: Setup, app: Application) -> Record:

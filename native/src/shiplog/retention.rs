@@ -124,13 +124,14 @@ fn shorten(own: &Path, mut bytes: u64, most: u64) -> Result<()> {
             return Ok(());
         }
         let length = path.metadata().map_or(0, |metadata| metadata.len());
-        let last = tail::begin(next).map(|first| Sequence(first.0.saturating_sub(1)));
-        let is_owed = last.is_none_or(|last| position::owed(own, last));
+        let last = || tail::begin(next).map(|first| Sequence(first.0.saturating_sub(1)));
+        let is_first_owed = !owed && last().is_none_or(|last| position::owed(own, last));
         match std::fs::remove_file(path) {
             Ok(()) => bytes -= length.min(bytes),
             Err(error) => log::warn!("{} stays: {error}", path.display()),
         }
-        if is_owed && !std::mem::replace(&mut owed, true) {
+        if is_first_owed {
+            owed = true;
             let why = "the logs take more than spark.andiron.log.maxBytes";
             log::warn!("{} is gone though sinks have not had all of it: {why}", path.display());
         }
