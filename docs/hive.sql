@@ -83,6 +83,7 @@ CREATE TABLE IF NOT EXISTS andiron.failures_raw (
   `ts_ms` BIGINT,
   `origin` STRING,
   `position` BIGINT,
+  `ceiling` STRING,
   `committed` BOOLEAN,
   `complete` BOOLEAN,
   `error_class` STRING,
@@ -213,7 +214,7 @@ FROM (
 WHERE place = 1;
 
 CREATE OR REPLACE VIEW andiron.failures TBLPROPERTIES ('andiron.tables' = '1') AS
-SELECT `event_id`, `revision`, `v`, `app_id`, `app_attempt`, `ts_ms`, `step`, `site`, `error_class`, `message`, `stack_hash`, `stack`, `row_key`, `key_hash`, `record`, `version`, `executor`, `host`, `record_cut`, `committed`, `complete`, `stage`, `stage_attempt`, `task_partition`, `task_attempt`, `seen`, `kept`, `body`, `dt`
+SELECT `event_id`, `revision`, `v`, `app_id`, `app_attempt`, `ts_ms`, `step`, `site`, `error_class`, `message`, `stack_hash`, `stack`, `row_key`, `key_hash`, `record`, `version`, `executor`, `host`, `ceiling`, `record_cut`, `committed`, `complete`, `stage`, `stage_attempt`, `task_partition`, `task_attempt`, `seen`, `kept`, `body`, `dt`
 FROM (
   SELECT *, row_number() OVER (PARTITION BY app_id, app_attempt, event_id ORDER BY revision DESC, ts_ms DESC, position DESC) AS place
   FROM andiron.failures_raw

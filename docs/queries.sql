@@ -33,14 +33,21 @@ FROM ${database}.metrics WHERE app_id = '${app}' AND source = 'accumulator' ORDE
 SELECT step, site, acc, committed, attempted, exact, reason
 FROM ${database}.metrics WHERE app_id = '${app}' AND source = 'step' AND acc NOT IN ('in', 'out', 'dropped') ORDER BY step, site, acc;
 
--- Why were rows dropped? The most frequent causes among the samples.
-SELECT step, stack_hash, error_class, min(message) AS message, count(*) AS samples, max(stack) AS stack
-FROM ${database}.failures WHERE app_id = '${app}' AND error_class IS NOT NULL AND committed
-GROUP BY step, stack_hash, error_class ORDER BY samples DESC, step, stack_hash;
+-- Why were rows dropped? The most frequent causes among the samples. Rows up to the summary's ceiling are a step's sample; the tables also have
+-- rows that smaller hashes have pushed out since. A hash is the last part of an id, with leading zeros.
+SELECT f.step, f.stack_hash, f.error_class, min(f.message) AS message, count(*) AS samples, max(f.stack) AS stack
+FROM ${database}.failures f LEFT JOIN ${database}.failures s
+  ON s.app_id = f.app_id AND s.app_attempt = f.app_attempt AND s.step = f.step AND s.error_class IS NULL
+WHERE f.app_id = '${app}' AND f.error_class IS NOT NULL AND f.committed AND (s.ceiling IS NULL OR substring_index(f.event_id, '|', -1) <= s.ceiling)
+GROUP BY f.step, f.stack_hash, f.error_class ORDER BY samples DESC, f.step, f.stack_hash;
 
--- Which rows were dropped? The samples of a step: the `kept` smallest of its hashes are the step's sample.
-SELECT row_key, version, error_class, message, record, record_cut, stage, task_partition, executor
-FROM ${database}.failures WHERE app_id = '${app}' AND step = '${step}' AND error_class IS NOT NULL ORDER BY event_id LIMIT 500;
+-- Which rows were dropped? The samples of a step, by their hashes.
+SELECT f.row_key, f.version, f.error_class, f.message, f.record, f.record_cut, f.stage, f.task_partition, f.executor
+FROM ${database}.failures f LEFT JOIN ${database}.failures s
+  ON s.app_id = f.app_id AND s.app_attempt = f.app_attempt AND s.step = f.step AND s.error_class IS NULL
+WHERE f.app_id = '${app}' AND f.step = '${step}' AND f.error_class IS NOT NULL
+  AND (s.ceiling IS NULL OR substring_index(f.event_id, '|', -1) <= s.ceiling)
+ORDER BY f.app_attempt, f.event_id;
 
 -- How many rows failed, and do the samples show all of them?
 SELECT step, seen, kept, complete FROM ${database}.failures WHERE app_id = '${app}' AND error_class IS NULL ORDER BY step;

@@ -11,7 +11,8 @@ use super::foreign::{Accumulator, Column, Scope, ScopeId};
 use super::json::{Object, Reads};
 use super::record::{Event, Kind};
 use super::stages::Stages;
-use super::steps::{Site, SiteFigure};
+use super::steps::{Site, SiteFigure, Summary};
+use crate::shiplog::id;
 
 /// What was last shipped of a thing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -57,11 +58,7 @@ impl Identity {
         body.insert("app_id".to_string(), json!(self.application));
         body.insert("app_attempt".to_string(), json!(self.attempt));
         body.entry("ts_ms").or_insert_with(|| json!(now_ms));
-        let id = match (id.as_str(), self.attempt.as_str()) {
-            ("", "") => self.application.clone(),
-            ("", attempt) => format!("{}|{attempt}", self.application),
-            (id, attempt) => format!("{}|{attempt}|{id}", self.application),
-        };
+        let id = id::of(&self.application, &self.attempt, &id);
         Event { kind, id, revision, body: Value::Object(body).to_string() }
     }
 }
@@ -104,7 +101,12 @@ pub(super) fn column(
     coverage(&mut body, i64::from(reported), i64::from(total));
     put(&mut body, "scopes", Some(json!(accumulator.scopes.len())));
     put(&mut body, "events_dropped", Some(json!(events_dropped)));
-    Some(Draft { kind: Kind::Metric, id: format!("{}|{id}", accumulator.name), revision, body })
+    Some(Draft {
+        kind: Kind::Metric,
+        id: id::accumulator(&accumulator.name, &id.to_string()),
+        revision,
+        body,
+    })
 }
 
 /// Why an accumulator's figure is not exact, or nothing.
@@ -183,7 +185,7 @@ pub(super) fn site(
         let Some(revision) = shipped.revise(&signature(&body, figure.is_whole())) else { continue };
         coverage(&mut body, figure.committed.covered, i64::from(figure.total));
         put(&mut body, "events_dropped", Some(json!(0)));
-        let id = format!("{}/{acc}|step:{}", site.name, site.label);
+        let id = id::counter(&site.name, &acc, &site.label);
         drafts.push(Draft { kind: Kind::Metric, id, revision, body });
     }
     drafts
@@ -271,35 +273,30 @@ pub(super) fn jobs_and_executions(stages: &mut Stages) -> Vec<Draft> {
     drafts
 }
 
-/// How many failed rows of a step were seen and kept.
-pub(super) fn samples_summary(
-    step: &str,
-    seen: i128,
-    kept: usize,
-    complete: bool,
-    shipped: &mut Shipped,
-) -> Option<Draft> {
+/// How many failed rows of a step were seen and kept, and up to which hash.
+pub(super) fn samples_summary(step: &str, summary: &Summary, shipped: &mut Shipped) -> Option<Draft> {
     let mut body = Object::new();
     put(&mut body, "step", Some(json!(step)));
-    put(&mut body, "seen", Some(long(seen)));
-    put(&mut body, "kept", Some(json!(kept)));
-    put(&mut body, "complete", Some(json!(complete)));
+    put(&mut body, "seen", Some(long(summary.seen)));
+    put(&mut body, "kept", Some(json!(summary.kept)));
+    put(&mut body, "complete", Some(json!(summary.complete)));
+    put(&mut body, "ceiling", summary.ceiling.map(|hash| json!(id::hash(hash))));
     let revision = shipped.revise(&Value::Object(body.clone()).to_string())?;
-    Some(Draft { kind: Kind::Failure, id: format!("{step}|samples"), revision, body })
+    Some(Draft { kind: Kind::Failure, id: id::failures(step), revision, body })
 }
 
 /// A failed row.
 pub(super) fn failure(step: &str, hash: u64, revision: u64, committed: bool, mut body: Object) -> Draft {
     put(&mut body, "step", Some(json!(step)));
     put(&mut body, "committed", Some(json!(committed)));
-    Draft { kind: Kind::Failure, id: format!("{step}|{hash}"), revision, body }
+    Draft { kind: Kind::Failure, id: id::failure(step, hash), revision, body }
 }
 
 /// A line of a log; `number` counts those of its executor.
 pub(super) fn log_line(mut body: Object, number: u64) -> Draft {
     let executor = body.text("executor").to_string();
     body.retain(|_, value| !value.is_null());
-    Draft { kind: Kind::LogLine, id: format!("log:{executor}:{number}"), revision: 1, body }
+    Draft { kind: Kind::LogLine, id: id::log_line(&executor, number), revision: 1, body }
 }
 
 fn put(body: &mut Object, name: &str, value: Option<Value>) {

@@ -12,6 +12,7 @@ use super::record::{Event, Kind, Record, Sequence};
 use super::series::Judged;
 use super::ship::{self, Draft, Identity, Shipped};
 use super::{now_ms, Application};
+use crate::shiplog::id;
 use crate::sync::lock;
 
 /// Lines of logs that are shipped.
@@ -55,7 +56,7 @@ impl Pending {
         }
         let number = self.verdicts.entry(verdict.step.clone()).or_insert(0);
         *number += 1;
-        let id = format!("gate:{}:{number}", verdict.step);
+        let id = id::verdict(&verdict.step, *number);
         let mut body = verdict.json();
         body.insert("ts_ms".to_string(), json!(now_ms()));
         self.drafts.push(Draft { kind: Kind::Verdict, id, revision: 1, body });
@@ -265,7 +266,7 @@ impl Application {
         }
         let Some(summary) = lock(&self.steps).summary(step) else { return };
         let shipped = shipping.summaries.entry(Arc::clone(step)).or_default();
-        out.send_all(ship::samples_summary(step, summary.seen, summary.kept, summary.complete, shipped));
+        out.send_all(ship::samples_summary(step, &summary, shipped));
     }
 
     fn ship_stages(&self, out: &mut Outbox<'_>) {

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use super::build::Latest;
 use super::json::Body;
 use super::model::{Group, Sample, StageId};
-use crate::shiplog::Kind;
+use crate::shiplog::{id, Kind};
 
 /// Groups, the most samples first.
 ///
-/// A step's sample is the `kept` smallest of its hashes: the log also has rows that smaller hashes have pushed out since.
+/// A step's sample are its hashes up to the summary's ceiling: the log also has rows that smaller hashes have pushed out since.
 pub(super) fn groups(latest: &Latest) -> Vec<Group> {
     let mut by_hash: BTreeMap<String, Found> = BTreeMap::new();
     let kept = kept(latest);
@@ -63,21 +63,24 @@ fn tally<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<(String, u64)> {
     found
 }
 
-/// By step, the greatest hash that is still in its sample; steps whose log has no more than that are left out.
+/// By step, the greatest hash that is still in its sample: what the summary says. Logs of earlier releases say how many are
+/// in it; of these, steps whose log has no more are left out.
 fn kept(latest: &Latest) -> HashMap<String, u64> {
     let mut hashes: HashMap<String, Vec<u64>> = HashMap::new();
     let mut kept: HashMap<String, usize> = HashMap::new();
+    let mut limits: HashMap<String, u64> = HashMap::new();
     for (id, body) in latest.of(Kind::Failure) {
-        if body.has("seen") {
+        if let Ok(ceiling) = body.text("ceiling").parse() {
+            limits.insert(body.text("step"), ceiling);
+        } else if body.has("seen") {
             kept.insert(body.text("step"), body.count("kept").unwrap_or(u64::MAX) as usize);
         } else {
             hashes.entry(body.text("step")).or_default().push(hash_of(id));
         }
     }
-    let mut limits = HashMap::new();
     for (step, mut hashes) in hashes {
         let limit = kept.get(&step).copied().unwrap_or(usize::MAX);
-        if limit > 0 && hashes.len() > limit {
+        if limit > 0 && hashes.len() > limit && !limits.contains_key(&step) {
             hashes.sort_unstable();
             limits.insert(step, hashes[limit - 1]);
         }
@@ -87,7 +90,7 @@ fn kept(latest: &Latest) -> HashMap<String, u64> {
 
 /// The sample's hash, the id's last part; 0 (always kept) if it is none.
 fn hash_of(id: &str) -> u64 {
-    id.rsplit('|').next().and_then(|last| last.parse().ok()).unwrap_or(0)
+    id::failed_row(id).unwrap_or(0)
 }
 
 fn sample(body: &Body) -> Sample {

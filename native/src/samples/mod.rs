@@ -65,6 +65,11 @@ impl StepSamples {
         self.kept.is_empty()
     }
 
+    /// The greatest hash that is kept.
+    pub fn greatest(&self) -> Option<u64> {
+        self.kept.last_key_value().map(|(hash, _)| *hash)
+    }
+
     /// Whether a sample was left out for want of room.
     pub fn is_cut(&self) -> bool {
         self.ceiling.is_some()

@@ -20,7 +20,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `event`, `health` | what is logged, what is counted |
+//! | `event`, `id`, `health` | what is logged and how it is named, what is counted |
 //! | `log` | the writer's side |
 //! | `queue`, `writer`, `medium` | from the threads that append to the files |
 //! | `record`, `scan` | the format, and reading it from whatever is there |
@@ -33,6 +33,7 @@ mod event;
 mod folder;
 mod found;
 mod health;
+pub mod id;
 mod log;
 #[cfg(feature = "test-hooks")]
 mod lossy;

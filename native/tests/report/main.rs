@@ -116,6 +116,20 @@ fn a_sample_is_the_smallest_hashes_that_were_kept() {
 }
 
 #[test]
+fn a_sample_is_the_hashes_up_to_the_ceiling_whatever_is_missing() {
+    let mut log = Log::new("app");
+    for hash in [9, 4, 7, 1, 10] {
+        log.failure("history", hash, ("E", "m", "s"), json!({}));
+    }
+    let summary =
+        json!({"step": "history", "seen": 50, "kept": 4, "complete": false, "ceiling": format!("{:020}", 7)});
+    log.add(Kind::Failure, "history|samples", summary);
+    let view = view(log.events);
+    let tasks: Vec<u64> = view.failures[0].samples.iter().filter_map(|sample| sample.task_attempt).collect();
+    assert_eq!(tasks, [1001, 1004, 1007], "one of the four is lost: the next in the log is none of them");
+}
+
+#[test]
 fn the_wide_run_is_there_whole() {
     let view = view(wide());
     assert_eq!(

@@ -15,6 +15,8 @@ pub(in crate::metrics) struct Summary {
     pub(in crate::metrics) seen: i128,
     pub(in crate::metrics) kept: usize,
     pub(in crate::metrics) complete: bool,
+    /// The greatest hash that is kept: samples with greater ones had to go.
+    pub(in crate::metrics) ceiling: Option<u64>,
 }
 
 impl StepBook {
@@ -54,8 +56,9 @@ impl StepBook {
         if samples.is_none() && seen == 0 {
             return None;
         }
-        let (kept, lost) = samples.map_or((0, false), |samples| (samples.len(), samples.is_cut()));
-        Some(Summary { seen, kept, complete: !cut && !lost })
+        let (kept, lost, ceiling) =
+            samples.map_or((0, false, None), |samples| (samples.len(), samples.is_cut(), samples.greatest()));
+        Some(Summary { seen, kept, complete: !cut && !lost, ceiling })
     }
 
     /// The most frequent causes among the samples that count of a part of a step.

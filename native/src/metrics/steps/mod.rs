@@ -24,6 +24,7 @@ use super::decode::{StepCell, MOST_COUNTERS};
 use super::json::Reads;
 use crate::samples::{Origin, Samples};
 use cell::Attempt;
+pub(super) use failed::Summary;
 use instance::Sums;
 pub(super) use site::{Site, SiteFigure};
 
@@ -117,7 +118,7 @@ pub(super) struct StepBook {
     steps: HashMap<u64, Step>,
     sites: BTreeMap<u64, Site>,
     samples: Samples,
-    /// How many operators there have been of each step's name at each place.
+    /// How many operators there have been of each step's name at each place, and what they were called.
     twins: HashMap<(Arc<str>, String), u32>,
     most_cells: usize,
     most_sites: usize,
@@ -166,12 +167,25 @@ impl StepBook {
             }
             return;
         }
-        let twins = self.twins.entry((Arc::clone(&name), label.to_string())).or_insert(0);
-        *twins += 1;
-        let label_here = if *twins == 1 { label.to_string() } else { format!("{label} #{twins}") };
+        let label_here = self.unlike_others(&name, label);
         let site = self.sites.entry(id).or_insert_with(|| Site::new(step));
         (site.step, site.name, site.plain, site.label, site.dirty) =
             (step, name, label.to_string(), label_here, true);
+    }
+
+    /// The label, with a number where the step has an operator that is called so.
+    fn unlike_others(&mut self, name: &Arc<str>, label: &str) -> String {
+        loop {
+            let twins = self.twins.entry((Arc::clone(name), label.to_string())).or_insert(0);
+            *twins += 1;
+            if *twins == 1 {
+                return label.to_string();
+            }
+            let numbered = format!("{label} #{twins}");
+            if self.twins.insert((Arc::clone(name), numbered.clone()), 1).is_none() {
+                return numbered;
+            }
+        }
     }
 
     /// Merges a cell and its samples.

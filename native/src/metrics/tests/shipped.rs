@@ -212,10 +212,13 @@ fn failed_rows_are_shipped_once_with_one_stack_for_each_hash() {
     bench.app.step_cell(&cell.bytes());
     let shipped = bench.ship_kind(Kind::Failure);
     let ids: Vec<&str> = shipped.iter().map(|(event, _)| event.id.as_str()).collect();
-    assert_eq!(ids, ["app-1||history|0", "app-1||history|1", "app-1||history|2", "app-1||history|samples"]);
+    let hashes = ["00000000000000000000", "00000000000000000001", "00000000000000000002"];
+    assert_eq!(ids[..3], hashes.map(|hash| format!("app-1||history|{hash}")));
+    assert_eq!(ids[3..], ["app-1||history|samples"]);
     assert_eq!(shipped.iter().filter(|(_, body)| body.get("stack").is_some()).count(), 1);
     assert!(shipped[..3].iter().all(|(_, body)| body["committed"] == true && body["step"] == "history"));
     let summary = &shipped[3].1;
+    assert_eq!(summary["ceiling"], hashes[2], "the greatest hash that counts");
     assert_eq!(
         (&summary["seen"], &summary["kept"], &summary["complete"]),
         (&json!(3), &json!(3), &json!(true))
@@ -228,6 +231,27 @@ fn failed_rows_are_shipped_once_with_one_stack_for_each_hash() {
     let shipped = bench.ship_kind(Kind::Failure);
     assert_eq!(shipped.iter().filter(|(_, body)| body["committed"] == false).count(), 3);
     assert_eq!(shipped.last().unwrap().1["seen"], 0);
+}
+
+#[test]
+fn steps_counters_and_places_that_read_alike_together_are_told_apart() {
+    let bench = Bench::new();
+    let declare = |id: u64, step: &str, counter: &str, site: &str| {
+        let declaration = json!({"id": id, "step": step, "counters": [counter], "site": site, "site_id": id});
+        bench.app.step_declared(&declaration.to_string());
+        let counters = vec![(0, 1), (3, 1)];
+        bench.app.step_cell(&Filed { step: id, site: id, counters, ..Filed::new(1, 0, 1, 1, 1, 0) }.bytes());
+    };
+    declare(1, "etl", "us/rows", "map at A.scala:1");
+    declare(2, "etl/us", "rows", "map at A.scala:1");
+    declare(3, "twins", "rows", "map at A.scala:1");
+    declare(4, "twins", "rows", "map at A.scala:1");
+    declare(5, "twins", "rows", "map at A.scala:1 #2");
+    let mut ids: Vec<String> = bench.ship_kind(Kind::Metric).into_iter().map(|(event, _)| event.id).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!((ids.len(), all), (20, 20), "{ids:?}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::settings::KafkaSettings;
 use super::value::value;
 use super::{Left, ShipError, Sink};
 use crate::error::Result;
-use crate::shiplog::Event;
+use crate::shiplog::{id, Event};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -103,7 +103,7 @@ impl Kafka {
         let value = value(event);
         let revision = event.revision.to_string();
         let kind = format!("{:?}", event.kind);
-        let (application, attempt) = application(event);
+        let (application, attempt) = id::application(&event.id);
         let header = |key, value| Header { key, value: Some(value) };
         let headers = OwnedHeaders::new_with_capacity(6)
             .insert(header("schema", "andiron.event/1"))
@@ -189,10 +189,4 @@ impl Sink for Kafka {
             }
         }
     }
-}
-
-/// Application id and attempt, with which the event's id begins.
-fn application(event: &Event) -> (String, String) {
-    let mut parts = event.id.split('|').map(str::to_string);
-    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }

@@ -55,7 +55,7 @@ private[hive] object Columns {
     "Verdict" -> (of(Text, "step", "site", "gate", "reason", "write as write_path") ++ of(Flag, "passed", "exact") ++ of(Number, "ratio", "limit_ratio") ++
       of(Whole, "in as rows_in", "dropped as rows_dropped", "limit_rows", "min_rows")),
     "Health" -> Nil,
-    "Failure" -> (of(Text, "step", "site", "error_class", "message", "stack_hash", "stack", "row_key", "key_hash", "record", "version", "executor", "host") ++
+    "Failure" -> (of(Text, "step", "site", "error_class", "message", "stack_hash", "stack", "row_key", "key_hash", "record", "version", "executor", "host", "ceiling") ++
       of(Flag, "record_cut", "committed", "complete") ++
       of(Whole, "stage", "stage_attempt", "partition as task_partition", "task_attempt", "seen", "kept")),
     "LogLine" -> (of(Text, "executor", "level", "logger", "message", "thread") ++ of(Whole, "stage")))

@@ -217,7 +217,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
     require("NOT IN ('in'", Row("history", answer("NOT IN ('in'").head.get(1), "odd", 500L, 500L, true, null))
     Check.require(answer("= 'accumulator'").map(row => (row.getString(0), row.getDouble(3))) == Seq("seen" -> 1000.0), answer("= 'accumulator'").toString)
     Check.require(answer("kept, complete") == Seq(Row("history", 200L, 200L, true)), answer("kept, complete").toString)
-    Check.require(answer("ORDER BY event_id LIMIT 500").size == 200, "there are not 200 samples")
+    Check.require(answer("ORDER BY f.app_attempt, f.event_id").size == 200, "there are not 200 samples")
     Check.require(answer("ORDER BY samples DESC").map(_.getLong(4)).sum == 200, answer("ORDER BY samples DESC").toString)
     Check.require(answer("ORDER BY passed").map(row => (row.getString(0), row.getBoolean(3), row.getDouble(6))) == Seq(("history", false, 0.2)), answer("ORDER BY passed").toString)
     Check.require(answer("r.started_ms DESC").map(row => (row.getString(0), row.getDouble(5))) == Seq(bad -> 0.2, good -> 0.002), answer("r.started_ms DESC").toString)

@@ -1,0 +1,114 @@
+//! Ids of events: what the event is about, in parts that `|` joins. Texts that come from outside are escaped, so that
+//! different things have different ids, whatever they are called.
+
+use std::borrow::Cow;
+
+/// Characters with a meaning in an id, and the one that escapes them.
+const MEANT: [(char, &str); 3] = [('%', "%25"), ('|', "%7C"), ('/', "%2F")];
+
+/// A text as a part of an id.
+pub fn part(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| MEANT.iter().any(|(meant, _)| *meant == c)) {
+        return Cow::Borrowed(text);
+    }
+    // The one that escapes comes first, so that nothing is escaped twice.
+    Cow::Owned(MEANT.iter().fold(text.to_string(), |text, (meant, code)| text.replace(*meant, code)))
+}
+
+/// The text of a part.
+fn text(part: &str) -> String {
+    MEANT.iter().rev().fold(part.to_string(), |text, (meant, code)| text.replace(code, &meant.to_string()))
+}
+
+/// The id of an application, or of something in it: `about` is one of the ids below, or empty for the application itself.
+pub fn of(application: &str, attempt: &str, about: &str) -> String {
+    let (application, attempt) = (part(application), part(attempt));
+    match (about, &*attempt) {
+        ("", "") => application.into_owned(),
+        ("", attempt) => format!("{application}|{attempt}"),
+        (about, attempt) => format!("{application}|{attempt}|{about}"),
+    }
+}
+
+/// Application and attempt of an event.
+pub fn application(id: &str) -> (String, String) {
+    let mut parts = id.split('|').map(text);
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
+/// A counter of an operator of a step.
+pub fn counter(step: &str, counter: &str, site: &str) -> String {
+    format!("{}/{}|step:{}", part(step), part(counter), part(site))
+}
+
+/// An accumulator in a scope, which has no text from outside.
+pub fn accumulator(name: &str, scope: &str) -> String {
+    format!("{}|{scope}", part(name))
+}
+
+/// A hash so that the order of texts is that of numbers.
+pub fn hash(hash: u64) -> String {
+    format!("{hash:020}")
+}
+
+/// A failed row of a step.
+pub fn failure(step: &str, of_row: u64) -> String {
+    format!("{}|{}", part(step), hash(of_row))
+}
+
+/// The hash of a failed row; `None`: the event is another's. Logs of earlier releases have it without leading zeros.
+pub fn failed_row(id: &str) -> Option<u64> {
+    id.rsplit('|').next()?.parse().ok()
+}
+
+/// The failed rows of a step.
+pub fn failures(step: &str) -> String {
+    format!("{}|samples", part(step))
+}
+
+/// The verdict of this number on a step.
+pub fn verdict(step: &str, number: u64) -> String {
+    format!("gate:{}:{number}", part(step))
+}
+
+/// The line of this number in the log of an executor.
+pub fn log_line(executor: &str, number: u64) -> String {
+    format!("log:{}:{number}", part(executor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_things_have_different_ids() {
+        assert_ne!(counter("etl", "us/rows", "map at A:1"), counter("etl/us", "rows", "map at A:1"));
+        assert_ne!(failure("a|b", 1), of("a", "b", "00000000000000000001"));
+        assert_ne!(of("a|b", "", ""), of("a", "b", ""));
+        assert_ne!(counter("a%2Fb", "in", "s"), counter("a/b", "in", "s"));
+        assert_ne!(accumulator("a|rdd:1", "rdd:2"), accumulator("a", "rdd:1|rdd:2"));
+        assert_eq!(counter("history", "in", "map at Job.scala:12"), "history/in|step:map at Job.scala:12");
+    }
+
+    #[test]
+    fn an_id_tells_its_application() {
+        for (id, attempt) in [("app-1", ""), ("app-1", "2"), ("a|b%7C", "c/d"), ("%25", "")] {
+            for about in ["", "job:1", "a%7Cb|x"] {
+                let told = application(&of(id, attempt, about));
+                assert_eq!(told, (id.to_string(), attempt.to_string()));
+            }
+        }
+        assert_eq!(application("app-1||history/in|step:map at A:1"), ("app-1".to_string(), String::new()));
+    }
+
+    #[test]
+    fn hashes_are_in_the_order_of_numbers() {
+        let mut ids: Vec<String> =
+            [u64::MAX, 9, 10, 0, 1 << 40].map(|row| of("app", "", &failure("s", row))).to_vec();
+        ids.sort_unstable();
+        let rows: Vec<u64> = ids.iter().filter_map(|id| failed_row(id)).collect();
+        assert_eq!(rows, [0, 9, 10, 1 << 40, u64::MAX]);
+        assert_eq!(failed_row("app||s|17"), Some(17));
+        assert_eq!(failed_row(&of("app", "", &failures("s"))), None);
+    }
+}
