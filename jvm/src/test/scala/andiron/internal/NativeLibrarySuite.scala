@@ -172,7 +172,7 @@ class NativeLibrarySuite extends AnyFunSuite {
       dead.waitFor()
       val started = ProcessHandle.current().info.startInstant.get
       def directory(name: String, made: Instant): Unit = {
-        val path = Files.createDirectory(tmp.resolve(name))
+        val path = Files.createDirectory(tmp.resolve(name), PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")))
         Files.write(path.resolve("libandiron.so"), Array[Byte](1))
         Files.setLastModifiedTime(path, FileTime.from(made))
         ()
@@ -183,7 +183,7 @@ class NativeLibrarySuite extends AnyFunSuite {
       directory(s"andiron-$self-ours", started.plusMillis(1))
       directory(s"andiron-${dead.pid()}-young", started.plusSeconds(3500))
       directory("andiron-notes", old)
-      UnpackDirectory.sweep(tmp, started.plusSeconds(3600))
+      UnpackDirectory.sweep(tmp, Files.getOwner(tmp), started.plusSeconds(3600))
       assert(names(tmp).toSet == Set("andiron-notes", s"andiron-$self-ours", s"andiron-${dead.pid()}-young"))
     }
   }
