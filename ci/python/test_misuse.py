@@ -286,6 +286,41 @@ class Misuse(Application):
         self.assertEqual(found[11], "0o60010000")
         self.nothing_leased()
 
+    def test_an_address_that_another_user_may_have_written(self):
+        from unittest import mock
+
+        from andiron import _channel
+
+        place, other = self.folder / _channel.FILE, self.folder / "other"
+        text = "127.0.0.1\n1\nsecret\n"
+
+        def file(mode):
+            place.write_text(text)
+            place.chmod(mode)
+
+        def foreign():
+            file(0o600)
+            os.chown(place, 65534, 65534)
+
+        def linked():
+            other.write_text(text)
+            other.chmod(0o600)
+            place.symlink_to(other)
+
+        faults = [lambda: file(0o644), lambda: file(0o620), linked, lambda: os.mkfifo(place, 0o600), place.mkdir] + ([foreign] if os.geteuid() == 0 else [])
+        with mock.patch.dict(os.environ, {"SPARK_LOCAL_DIRS": str(self.folder)}):
+            file(0o600)
+            self.assertEqual(_channel._address("planes"), ("127.0.0.1", 1, "secret"))
+            for fault in faults:
+                place.unlink()
+                fault()
+                with self.assertRaises(andiron.SettingError) as refused:
+                    _channel._address("planes")
+                self.assertIn(str(place), str(refused.exception))
+                if place.is_dir():
+                    place.rmdir()
+                    file(0o600)
+
     def test_strangers_who_say_nothing(self):
         """The oldest give way, and whoever has the secret is served beside the others."""
         catalog = self.catalog

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
 import threading
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 from andiron.errors import BAD_SETTING, RELEASED, ReleasedError, SettingError, named
 
@@ -78,11 +79,22 @@ class Channel:
         return ReleasedError(f"a cursor of dataset '{self._dataset}' has ended with its task, or with its executor: make one in each task", RELEASED)
 
 
+def _own(path: str) -> TextIO:
+    """A file of this user's alone: in a directory that others can write to it may be another's, who would then hear what this worker says."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    file = os.fdopen(descriptor, encoding="ascii")
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
+        return file
+    file.close()
+    raise PermissionError(f"{path} is not a file of this user's alone (mode 0600)")
+
+
 def _address(dataset: str) -> tuple[str, int, str]:
     """Where the executor listens, and the secret that it wants to hear. Spark tells its workers the executor's own directories."""
     directory = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0]
     try:
-        with open(os.path.join(directory, FILE), encoding="ascii") as file:
+        with _own(os.path.join(directory, FILE)) as file:
             host, port, secret = file.read().split()
     except (OSError, ValueError) as error:
         raise SettingError(

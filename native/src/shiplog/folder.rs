@@ -8,15 +8,18 @@
 //!     position-<sink>                up to where a sink has shipped the log
 //! ```
 //!
-//! Files are made through the folder's descriptor, which is proven once to be ours alone, so that a folder that is
-//! exchanged afterwards is not followed. A folder is removed by whoever holds its lock, lock file last.
+//! Files are made and removed through the folder's descriptor, which is proven once to be ours alone, so that a folder
+//! that is exchanged afterwards is not followed. A folder is removed by whoever holds its lock, lock file last. Who only
+//! reads may read logs of others: no link is followed to a file, and what is no regular file is not waited for.
 
+use std::ffi::CString;
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::Digest as _;
 
@@ -35,6 +38,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// A folder whose lock this process has: alone to write or remove it, with others to replay it.
 pub struct Folder {
     path: PathBuf,
+    /// The directory that the folder is in.
+    parent: OwnedFd,
     fd: OwnedFd,
     lock: Mutex<Option<Held>>,
 }
@@ -65,7 +70,7 @@ impl Folder {
         let path = root_path.join(name);
         make(root.as_fd(), Path::new(name), &path)?;
         rustix::fs::fsync(&root).map_err(|errno| refused("sync", &root_path, errno))?;
-        match Folder::within(root.as_fd(), name, path, FlockOperation::NonBlockingLockExclusive)? {
+        match Folder::within(root, name, path, FlockOperation::NonBlockingLockExclusive)? {
             Some(folder) => Ok(folder),
             None => Err(Error::new(
                 Code::LogInUse,
@@ -80,29 +85,35 @@ impl Folder {
 
     /// Opens an existing folder to remove it; `None` if somebody writes or replays it.
     pub(super) fn alone(path: &Path) -> Result<Option<Folder>> {
-        Folder::within(rustix::fs::CWD, path, path.to_path_buf(), FlockOperation::NonBlockingLockExclusive)
+        Folder::existing(path, FlockOperation::NonBlockingLockExclusive)
     }
 
     /// Opens an existing folder to replay it; `None` if somebody writes it.
     pub(super) fn shared(path: &Path) -> Result<Option<Folder>> {
-        Folder::within(rustix::fs::CWD, path, path.to_path_buf(), FlockOperation::NonBlockingLockShared)
+        Folder::existing(path, FlockOperation::NonBlockingLockShared)
+    }
+
+    fn existing(path: &Path, lock_it: FlockOperation) -> Result<Option<Folder>> {
+        let (parent, name) = split(path);
+        let parent = directory(parent, OFlags::empty()).map_err(|errno| refused("open", parent, errno))?;
+        Folder::within(parent, name, path.to_path_buf(), lock_it)
     }
 
     fn within(
-        parent: BorrowedFd<'_>,
+        parent: OwnedFd,
         name: impl AsRef<Path>,
         path: PathBuf,
         lock_it: FlockOperation,
     ) -> Result<Option<Folder>> {
-        let fd = open_private(parent, name.as_ref(), &path)?;
+        let fd = open_private(parent.as_fd(), name.as_ref(), &path)?;
         for _ in 0..LOCK_TRIES {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let lock = rustix::fs::openat(&fd, LOCK, flags, PRIVATE_FILE)
                 .map_err(|errno| refused("open the lock in", &path, errno))?;
             match rustix::fs::flock(&lock, lock_it) {
                 // What was locked may have been removed meanwhile.
-                Ok(()) if is_linked(&fd, &lock) => {
-                    return Ok(Some(Folder { path, fd, lock: Mutex::new(Some(Held(lock))) }));
+                Ok(()) if is_same(fd.as_fd(), Path::new(LOCK), &lock) => {
+                    return Ok(Some(Folder { path, parent, fd, lock: Mutex::new(Some(Held(lock))) }));
                 }
                 Ok(()) | Err(Errno::INTR) => {}
                 Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
@@ -127,15 +138,25 @@ impl Folder {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// Removes one file of the folder.
+    pub(super) fn remove_file(&self, name: &str) -> std::result::Result<(), Errno> {
+        rustix::fs::unlinkat(&self.fd, name, AtFlags::empty())
+    }
+
     /// Removes the folder with all files that a log makes; others keep it in place.
     pub(super) fn remove(self) -> Result<()> {
-        for name in names(&self.path)?.iter().filter(|name| is_ours(name)) {
-            rustix::fs::unlinkat(&self.fd, name.as_str(), AtFlags::empty())
-                .map_err(|errno| refused("remove a file of", &self.path, errno))?;
+        let names = names_in(self.fd.as_fd()).map_err(|errno| refused("list", &self.path, errno))?;
+        for name in names.iter().filter(|name| is_ours(name)) {
+            self.remove_file(name).map_err(|errno| refused("remove a file of", &self.path, errno))?;
         }
-        match rustix::fs::unlinkat(&self.fd, LOCK, AtFlags::empty())
-            .and_then(|()| rustix::fs::rmdir(&self.path))
-        {
+        let name = split(&self.path).1;
+        let removed =
+            self.remove_file(LOCK).and_then(|()| match is_same(self.parent.as_fd(), name, &self.fd) {
+                true => rustix::fs::unlinkat(&self.parent, name, AtFlags::REMOVEDIR),
+                // Somebody has put another folder in its place, which is not this log's.
+                false => Ok(()),
+            });
+        match removed {
             Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
             Err(errno) => Err(refused("remove", &self.path, errno)),
         }
@@ -144,10 +165,10 @@ impl Folder {
 
 /// Whether somebody writes the log of this folder now.
 pub(super) fn is_live(folder: &Path) -> bool {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(lock) = rustix::fs::open(folder.join(LOCK), flags, Mode::empty()) else {
+    let Ok(lock) = open_file(&folder.join(LOCK)) else {
         return false;
     };
+    let lock = OwnedFd::from(lock);
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
         Ok(()) => {
             drop(Held(lock));
@@ -217,9 +238,49 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn is_linked(folder: &OwnedFd, lock: &OwnedFd) -> bool {
-    let named = rustix::fs::statat(folder, LOCK, AtFlags::SYMLINK_NOFOLLOW);
-    let held = rustix::fs::fstat(lock);
+/// Opens a regular file of a log to read it: no link leads there, and a pipe or device is an error and not waited for.
+pub(super) fn open_file(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    if FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) != FileType::RegularFile {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    Ok(File::from(file))
+}
+
+/// Removes a file of a log, from the directory that its path leads to now.
+pub(super) fn remove_file(path: &Path) -> std::io::Result<()> {
+    let (directory, name) = split(path);
+    Ok(rustix::fs::unlinkat(open_directory(directory)?, name, AtFlags::empty())?)
+}
+
+/// Opens the directory of a log; no link leads there.
+pub(super) fn open_directory(path: &Path) -> std::io::Result<OwnedFd> {
+    Ok(directory(path, OFlags::NOFOLLOW)?)
+}
+
+fn directory(path: &Path, more: OFlags) -> std::result::Result<OwnedFd, Errno> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | more, Mode::empty())
+}
+
+/// The directory that a folder is in, and its name there.
+fn split(path: &Path) -> (&Path, &Path) {
+    let name = path.file_name().map_or(path, Path::new);
+    (path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")), name)
+}
+
+/// The names in an open directory that are UTF-8.
+fn names_in(directory: BorrowedFd<'_>) -> std::result::Result<Vec<String>, Errno> {
+    let entries = Dir::read_from(directory)?;
+    let names = entries.map(|entry| entry.map(|entry| CString::from(entry.file_name())));
+    let names: Vec<CString> = names.collect::<std::result::Result<_, _>>()?;
+    Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+}
+
+/// Whether a name still leads to what is open.
+fn is_same(directory: BorrowedFd<'_>, name: &Path, open: &OwnedFd) -> bool {
+    let named = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    let held = rustix::fs::fstat(open);
     matches!((named, held), (Ok(named), Ok(held)) if named.st_ino == held.st_ino && named.st_dev == held.st_dev)
 }
 

@@ -1,6 +1,5 @@
 //! Which applications have logs below a root, told from the ends of their files.
 
-use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -95,7 +94,7 @@ pub(super) fn predecessor(root: &Path, run_id: &str, own: &Path) -> Option<Strin
 }
 
 fn header_of(segment: &Path) -> Option<Header> {
-    let mut scanner = Scanner::new(File::open(segment).ok()?);
+    let mut scanner = Scanner::new(folder::open_file(segment).ok()?);
     scanner.step(true).ok()?;
     scanner.header().cloned()
 }
@@ -111,7 +110,7 @@ struct Edge {
 /// What the first or last records of a segment say. What cannot be read says nothing.
 fn edge(segment: &Path, last: bool) -> Edge {
     let mut edge = Edge::default();
-    let Ok(mut file) = File::open(segment) else { return edge };
+    let Ok(mut file) = folder::open_file(segment) else { return edge };
     let length = file.metadata().map_or(0, |metadata| metadata.len());
     edge.bytes = length.min(LOOK);
     let far = last && length > LOOK;

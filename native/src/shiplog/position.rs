@@ -4,7 +4,7 @@
 //! costs events that are shipped again, under the same ids; one that cannot be read counts as 0.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -13,9 +13,12 @@ use super::event::Sequence;
 use super::folder;
 use crate::error::{Error, Result};
 
+/// No position is longer.
+const MOST: u64 = 64;
+
 /// Up to where `sink` has the log in `folder`; `None` if nothing was ever owed to it.
 pub fn position(folder: &Path, sink: &str) -> Option<Sequence> {
-    let text = std::fs::read(folder.join(folder::position(sink))).ok()?;
+    let text = content(&folder.join(folder::position(sink)))?;
     Some(parse(&text).unwrap_or_default())
 }
 
@@ -24,12 +27,13 @@ pub fn set_position(folder: &Path, sink: &str, sequence: Sequence) -> Result<()>
     let name = folder::position(sink);
     let path = folder.join(&name);
     let replace = || -> io::Result<()> {
-        let fresh = folder.join(format!("{name}.new"));
+        let directory = folder::open_directory(folder)?;
+        let fresh = format!("{name}.new");
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(rustix::fs::open(&fresh, flags, Mode::RUSR | Mode::WUSR)?);
+        let mut file = File::from(rustix::fs::openat(&directory, &fresh, flags, Mode::RUSR | Mode::WUSR)?);
         file.write_all(text(sequence).as_bytes())?;
         file.sync_data()?;
-        std::fs::rename(&fresh, &path)
+        Ok(rustix::fs::renameat(&directory, &fresh, &directory, &name)?)
     };
     replace().map_err(|error| Error::io(&format!("write {}", path.display()), &error))
 }
@@ -39,8 +43,15 @@ pub(super) fn owed(folder: &Path, last: Sequence) -> bool {
     let Ok(names) = folder::names(folder) else { return true };
     let positions = names.iter().filter(|name| name.starts_with("position-") && !name.ends_with(".new"));
     positions
-        .map(|name| std::fs::read(folder.join(name)).ok().and_then(|text| parse(&text)).unwrap_or_default())
+        .map(|name| content(&folder.join(name)).and_then(|text| parse(&text)).unwrap_or_default())
         .any(|position| position < last)
+}
+
+/// What is in the file of a position, as far as it can be one.
+fn content(path: &Path) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    folder::open_file(path).ok()?.take(MOST).read_to_end(&mut content).ok()?;
+    Some(content)
 }
 
 fn text(sequence: Sequence) -> String {

@@ -73,7 +73,7 @@ impl Reading {
                 Some(current) => current,
                 None => {
                     let path = self.segments.next()?;
-                    match File::open(&path) {
+                    match folder::open_file(&path) {
                         Ok(file) => self.current.insert((path, Scanner::new(file))),
                         // Retention has removed it since the folder was read.
                         Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,

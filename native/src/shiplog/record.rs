@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Magic, version, length and the header's checksum at its end stay where they are in every version. The marker is
-//! made of bytes that no UTF-8 text holds, so neither an id nor a body can look like the start of a record.
+//! made of bytes that no UTF-8 text holds, so neither an id nor a body can look like the start of a record, and a reader
+//! takes time in proportion to the bytes, whatever they are.
 
 use super::event::{Event, Kind, Sequence};
 
@@ -211,6 +212,11 @@ fn parse_after(header: &[u8], bytes: &[u8]) -> Option<Parsed> {
         return None;
     }
     let summed = RECORD_HEADER + id_length + body_length;
+    // No id and no body has the marker's first byte. So nothing is waited for and summed beyond the next place where a
+    // record may begin, whatever a damaged or false header claims, and every byte is summed once.
+    if bytes[RECORD_HEADER..summed.min(bytes.len())].contains(&MARKER[0]) {
+        return None;
+    }
     let Some(record) = bytes.get(..summed + CHECKSUM) else {
         return Some(Parsed::More(summed + CHECKSUM));
     };

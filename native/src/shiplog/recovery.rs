@@ -1,6 +1,5 @@
 //! Where a log goes on after whatever ended its last writer.
 
-use std::fs::File;
 use std::path::Path;
 
 use super::folder::{self, Folder};
@@ -51,7 +50,7 @@ struct SegmentEnd {
 
 fn end_of(path: &Path) -> Result<SegmentEnd> {
     let failed = |error| Error::io(&format!("read {}", path.display()), &error);
-    let file = File::open(path).map_err(failed)?;
+    let file = folder::open_file(path).map_err(failed)?;
     file.sync_data().map_err(failed)?;
     let mut scanner = Scanner::new(file);
     let mut end = SegmentEnd { next: 1, last: 0 };

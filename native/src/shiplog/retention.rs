@@ -126,7 +126,7 @@ fn shorten(own: &Path, mut bytes: u64, most: u64) -> Result<()> {
         let length = path.metadata().map_or(0, |metadata| metadata.len());
         let last = || tail::begin(next).map(|first| Sequence(first.0.saturating_sub(1)));
         let is_first_owed = !owed && last().is_none_or(|last| position::owed(own, last));
-        match std::fs::remove_file(path) {
+        match folder::remove_file(path) {
             Ok(()) => bytes -= length.min(bytes),
             Err(error) => log::warn!("{} stays: {error}", path.display()),
         }

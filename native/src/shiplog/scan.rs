@@ -133,7 +133,9 @@ impl<R: Read> Scanner<R> {
 
     /// Reads until `bytes` lie ahead; false if the input ends before.
     fn fill(&mut self, bytes: usize) -> std::io::Result<bool> {
-        self.buffer.copy_within(self.start..self.end, 0);
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+        }
         (self.start, self.end) = (0, self.end - self.start);
         if self.buffer.len() < bytes {
             self.buffer.resize(bytes.max(2 * self.buffer.len()), 0);

@@ -134,8 +134,8 @@ impl Tail {
             None => first_segment(&self.folder, self.last)?,
         };
         let Some((number, path)) = found else { return Ok(false) };
-        let file =
-            File::open(&path).map_err(|error| Error::io(&format!("open {}", path.display()), &error))?;
+        let file = folder::open_file(&path)
+            .map_err(|error| Error::io(&format!("open {}", path.display()), &error))?;
         self.current = Some((number, Scanner::new(file)));
         Ok(true)
     }
@@ -143,7 +143,7 @@ impl Tail {
 
 /// The place of a segment's first event, as its header says; `None` if that cannot be read.
 pub(super) fn begin(segment: &Path) -> Option<Sequence> {
-    let mut scanner = Scanner::new(File::open(segment).ok()?);
+    let mut scanner = Scanner::new(folder::open_file(segment).ok()?);
     scanner.step(false).ok()?;
     scanner.header().map(|header| Sequence(header.first))
 }

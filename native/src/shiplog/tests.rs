@@ -2,6 +2,7 @@
 
 mod damage;
 mod disks;
+mod others;
 
 use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
 use std::sync::Arc;

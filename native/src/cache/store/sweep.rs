@@ -152,7 +152,7 @@ mod tests {
     use super::super::testing::{begin, files, publish, root};
     use super::super::Store;
     use std::fs::{self, File, Permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{symlink, PermissionsExt};
     use std::path::{Path, PathBuf};
 
     fn private(path: PathBuf) -> PathBuf {
@@ -210,6 +210,26 @@ mod tests {
         }
         let store = Store::open(root.path(), "app-1", u64::MAX).unwrap();
         assert_eq!(files(&store), [""; 0]);
+    }
+
+    #[test]
+    fn links_in_the_root_lead_nowhere() {
+        let (root, elsewhere) = (root(), root());
+        let dead = private(elsewhere.path().join("dead"));
+        for name in ["process-1-00.lock", "d1.bytes", "d2.tmp"] {
+            fs::write(dead.join(name), "x").unwrap();
+        }
+        for name in ["app-0", ".andiron-removed-1"] {
+            symlink(&dead, root.path().join(name)).unwrap();
+        }
+        let live = Store::open(root.path(), "live", u64::MAX).unwrap();
+        let _mapping = publish(&live, "d1", b"abc");
+        for name in ["process-1-00.lock", "left.tmp"] {
+            symlink(dead.join("d1.bytes"), root.path().join("live").join(name)).unwrap();
+        }
+        let _mine = Store::open(root.path(), "mine", u64::MAX).unwrap();
+        assert_eq!(names(&dead), ["d1.bytes", "d2.tmp", "process-1-00.lock"]);
+        assert!(root.path().join("live/d1.bytes").exists());
     }
 
     #[test]

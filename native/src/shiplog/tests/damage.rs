@@ -67,6 +67,37 @@ fn a_damaged_record_is_skipped_and_told() {
     }
 }
 
+/// A record's header that is whole, and claims a body of 4 MiB.
+fn false_head(number: u64) -> Vec<u8> {
+    let mut head = vec![0xfe, 0xc1, 0xff, 0xc0, 2, 0, 0, 0];
+    head.extend_from_slice(&(4_u32 << 20).to_le_bytes());
+    head.extend_from_slice(&number.to_le_bytes());
+    head.extend_from_slice(&1_u64.to_le_bytes());
+    let sum = crc32fast::hash(&head);
+    head.extend_from_slice(&sum.to_le_bytes());
+    head
+}
+
+#[test]
+fn false_records_take_the_time_of_their_bytes() {
+    for gap in [0, 100, 10_000] {
+        let (_dir, folder, segment) = finished();
+        let mut bytes = fs::read(&segment).unwrap();
+        let mut crafted = Vec::new();
+        while crafted.len() < 8_400_000 {
+            crafted.extend_from_slice(&false_head(100));
+            crafted.resize(crafted.len() + gap, b'x');
+        }
+        let header = usize::from(bytes[10]);
+        bytes.splice(header..header, crafted.iter().copied());
+        fs::write(&segment, bytes).unwrap();
+        let start = Instant::now();
+        let (read, notes) = read_all(&folder);
+        assert_eq!((read, notes.corrupt_bytes), (events(0..20), crafted.len() as u64));
+        assert!(start.elapsed() < PATIENCE, "{:?} with gaps of {gap} bytes", start.elapsed());
+    }
+}
+
 #[test]
 fn zeroes_after_the_end_are_a_torn_tail() {
     let (_dir, folder, segment) = finished();

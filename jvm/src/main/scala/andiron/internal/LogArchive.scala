@@ -2,6 +2,8 @@ package andiron.internal
 
 import java.io.File
 import java.net.URI
+import java.nio.file.Files
+import java.nio.file.LinkOption.NOFOLLOW_LINKS
 import java.util.concurrent.TimeUnit
 
 import org.apache.hadoop.conf.Configuration
@@ -41,7 +43,8 @@ private[andiron] final class LogArchive(folder: File, archive: URI, hadoop: Conf
     }
 
   private def copy(): Unit = {
-    val grown = Option(folder.listFiles()).toSeq.flatten.filter(file => LogArchive.isSegment(file.getName) && !copied.get(file.getName).contains(file.length()))
+    val grown = Option(folder.listFiles()).toSeq.flatten.filter(file =>
+      LogArchive.isSegment(file.getName) && Files.isRegularFile(file.toPath, NOFOLLOW_LINKS) && !copied.get(file.getName).contains(file.length()))
     if (grown.nonEmpty) {
       val to = new Path(new Path(archive), folder.getName)
       val context = FileContext.getFileContext(archive, hadoop)
@@ -49,8 +52,11 @@ private[andiron] final class LogArchive(folder: File, archive: URI, hadoop: Conf
         val length = file.length()
         val part = new Path(to, s".${file.getName}.part")
         val out = context.create(part, java.util.EnumSet.of(CreateFlag.CREATE, CreateFlag.OVERWRITE), Options.CreateOpts.createParent())
-        try java.nio.file.Files.copy(file.toPath, out): Unit
-        finally out.close()
+        try {
+          val in = Files.newInputStream(file.toPath, NOFOLLOW_LINKS)
+          try in.transferTo(out): Unit
+          finally in.close()
+        } finally out.close()
         context.rename(part, new Path(to, file.getName), Options.Rename.OVERWRITE)
         copied += file.getName -> length
       }
@@ -76,10 +82,10 @@ private[andiron] object LogArchive {
   def fetch(archive: URI, isWanted: String => Boolean, to: File, hadoop: Configuration): Unit = {
     val fs = FileSystem.get(archive, hadoop)
     fs.listStatus(new Path(archive)).filter(status => status.isDirectory && isWanted(status.getPath.getName)).foreach { status =>
-      val folder = java.nio.file.Files.createDirectories(to.toPath.resolve(status.getPath.getName))
+      val folder = Files.createDirectories(to.toPath.resolve(status.getPath.getName))
       fs.listStatus(status.getPath).filter(file => isSegment(file.getPath.getName)).foreach { file =>
         val in = fs.open(file.getPath)
-        try java.nio.file.Files.copy(in, folder.resolve(file.getPath.getName)): Unit
+        try Files.copy(in, folder.resolve(file.getPath.getName)): Unit
         finally in.close()
       }
     }

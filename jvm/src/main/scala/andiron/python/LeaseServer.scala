@@ -2,7 +2,9 @@ package andiron.python
 
 import java.io.File
 import java.net.{InetAddress, ServerSocket, Socket}
+import java.nio.ByteBuffer
 import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.LinkOption.NOFOLLOW_LINKS
 import java.nio.file.{Files, Path, StandardOpenOption}
 import java.nio.file.attribute.PosixFilePermissions
 import java.security.SecureRandom
@@ -97,11 +99,16 @@ private[andiron] object LeaseServer {
     }
   }
 
-  private def publish(directory: Path, text: String): Path = {
+  /** Writes the file as its owner's only. It is opened once, when it is made: nothing that is put in its place is written to. */
+  private[andiron] def publish(directory: Path, text: String): Path = {
     val (file, written) = (directory.resolve(FileName), directory.resolve(s"$FileName.new"))
     Files.deleteIfExists(written)
-    Files.createFile(written, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))
-    Files.write(written, text.getBytes(UTF_8), StandardOpenOption.WRITE)
+    val owners = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))
+    val out = Files.newByteChannel(written, java.util.Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, NOFOLLOW_LINKS), owners)
+    try {
+      val bytes = ByteBuffer.wrap(text.getBytes(UTF_8))
+      while (bytes.hasRemaining) out.write(bytes)
+    } finally out.close()
     Files.move(written, file, java.nio.file.StandardCopyOption.ATOMIC_MOVE)
   }
 }

@@ -1,20 +1,24 @@
 package andiron.internal
 
-import java.io.{BufferedReader, InputStreamReader}
+import java.io.{BufferedReader, IOException, InputStreamReader}
 import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.LinkOption.NOFOLLOW_LINKS
+import java.nio.file.StandardCopyOption.ATOMIC_MOVE
 import java.nio.file.attribute.{FileTime, PosixFilePermissions}
 import java.nio.file.{Files, Path, Paths}
 import java.time.Instant
 import java.util.concurrent.TimeUnit
 
+import andiron.python.LeaseServer
 import andiron.testing.{Sparks, SuiteRunner}
 
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
 /**
- * Other users of the machine, who can write to java.io.tmpdir too, make the sweep of unpacked libraries delete nothing. Under root the attacker is
- * the user `nobody`; for any other user who runs the suite it is a process of that user's own that exchanges directories.
+ * Other users of the machine, who can write to java.io.tmpdir too, make the sweep of unpacked libraries delete nothing, and what the executor
+ * writes for Python workers is written nowhere else. Under root the attacker is the user `nobody`; for any other user who runs the suite it is
+ * a process of that user's own that exchanges directories.
  */
 @RunWith(classOf[SuiteRunner])
 class OtherUsersSuite extends AnyFunSuite {
@@ -106,6 +110,30 @@ class OtherUsersSuite extends AnyFunSuite {
       }
     }
 
+  test("a link that is put in the place of the secret's file while it is written leads nowhere") {
+    withShared { tmp =>
+      val victim = Files.write(tmp.resolve("victim"), "as it was".getBytes(UTF_8))
+      val (written, link) = (tmp.resolve("andiron-python.new"), tmp.resolve("link"))
+      val isOver = new java.util.concurrent.atomic.AtomicBoolean
+      val attacker = new Thread(() =>
+        while (!isOver.get)
+          try {
+            if (!Files.isSymbolicLink(link)) Files.createSymbolicLink(link, victim)
+            if (Files.isRegularFile(written, NOFOLLOW_LINKS)) Files.move(link, written, ATOMIC_MOVE)
+          } catch { case _: IOException => () })
+      def publish(): Unit =
+        try LeaseServer.publish(tmp, "127.0.0.1\n1\nsecret\n"): Unit
+        catch { case _: IOException => () }
+      attacker.start()
+      try (1 to 2000).foreach(_ => publish())
+      finally {
+        isOver.set(true)
+        attacker.join()
+      }
+      assert(Files.readString(victim) == "as it was")
+    }
+  }
+
   test("only directories that belong to this user alone are swept") {
     withShared { tmp =>
       val dead = deadProcess()
@@ -141,5 +169,5 @@ class OtherUsersSuite extends AnyFunSuite {
 private object OtherUsersSuite {
 
   /** So many that their deletion takes longer than an exchange of their directory. */
-  val Many = 5000
+  val Many = 2000
 }
