@@ -1,7 +1,10 @@
 import json
 import os
+import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 
 from pyspark.sql import Row
 
@@ -45,6 +48,40 @@ class Steps(Application):
             self.assertIn(text, report)
         self.assertIn("<html", andiron.report(self.spark, html=True))
         self.assertFalse(odd.increment(), "outside the step's functions nothing is counted")
+
+    def test_each_object_of_a_step_has_its_own_figures(self):
+        for _ in range(3):
+            with andiron.Step(self.spark, f"{self.name} cell") as step:
+                self.assertEqual(step.count(self.rows).count(), 1000)
+                self.assertEqual((step.figures["in"], step.figures.exact), (1000, True), step.figures)
+
+    def test_a_batch_that_is_executed_again_counts_once(self):
+        executed = []
+        source, work = tempfile.mkdtemp(), tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, source)
+        self.addCleanup(shutil.rmtree, work)
+        for n, rows in enumerate((500, 50, 450)):
+            file = pathlib.Path(source, f"{n}.txt")
+            file.write_text("x\n" * rows)
+            os.utime(file, (1600000000 + n * 60,) * 2)
+
+        def batch(rows, id):
+            self.step.count(rows).write.mode("append").parquet(f"{work}/out")
+            executed.append(id)
+            if executed == [0, 1]:
+                raise RuntimeError("the driver goes down")
+
+        for _ in range(2):
+            stream = self.spark.readStream.option("maxFilesPerTrigger", 1).text(source)
+            query = stream.writeStream.foreachBatch(batch).option("checkpointLocation", f"{work}/checkpoint").start()
+            try:
+                query.processAllAvailable()
+            except Exception as error:
+                self.assertIn("the driver goes down", str(error))
+            finally:
+                query.stop()
+        self.assertEqual(executed, [0, 1, 1, 2])
+        self.counted(**{"in": 1000, "out": 1000, "dropped": 0})
 
     def test_counters_take_whole_numbers(self):
         hits = self.step.counter("hits")

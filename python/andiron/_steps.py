@@ -104,7 +104,7 @@ class Step:
 
     @property
     def figures(self) -> Figures:
-        """What has been counted so far."""
+        """What has been counted so far by the operators of this object; reports add up the steps of one name."""
         told = json.loads(calling(self._driver.figures, self._step))
         return Figures(told["step"], told["counters"], told["exact"], told["reason"])
 

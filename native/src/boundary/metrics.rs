@@ -49,7 +49,7 @@ natives! {
     event "event" "(JILjava/lang/String;)V",
     step_cell "stepCell" "(J[B)V",
     judge "judge" "(JLjava/lang/String;Ljava/lang/String;)Ljava/lang/String;",
-    step_figures "stepFigures" "(JLjava/lang/String;)Ljava/lang/String;",
+    step_figures "stepFigures" "(JJ)Ljava/lang/String;",
     sentinel "sentinel" "(JJ)V",
     await_sentinel "awaitSentinel" "(JJJ)Z",
     dropped_events "droppedEvents" "(JJ)V",
@@ -227,10 +227,10 @@ extern "system" fn step_figures<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
-    step: JString<'l>,
+    step: jlong,
 ) -> JString<'l> {
     entry(env, &this, at!(step_figures), |env| {
-        let figures = application(metrics)?.step_figures(&string(env, &step, "step")?);
+        let figures = application(metrics)?.figures_of(step as u64)?;
         Ok(env.new_string(figures.json().to_string())?)
     })
 }

@@ -7,6 +7,8 @@ use crate::error::{Code, Error, Result};
 const VERSION: u32 = 1;
 /// More counters than this has no step.
 pub(super) const MOST_COUNTERS: usize = 256;
+/// The index of what no counter is: additions to counters from outside the step's functions.
+pub(super) const OUTSIDE: usize = 255;
 /// More partitions than this has no operator.
 pub(super) const MOST_PARTITIONS: u32 = 1 << 24;
 const UPDATE: usize = 16;

@@ -158,9 +158,20 @@ impl Application {
         }
     }
 
-    /// What a step has counted.
+    /// What all steps of a name have counted.
     pub fn step_figures(&self, step: &str) -> StepFigures {
-        lock(&self.steps).figures(step)
+        let (book, listener) = (lock(&self.steps), lock(&self.listener));
+        book.figures(step, None, &listener.stages)
+    }
+
+    /// What one step has counted, whatever others with its name have.
+    ///
+    /// # Errors
+    /// [`Code::BadArgument`] for a step that was never declared.
+    pub fn figures_of(&self, step: u64) -> Result<StepFigures> {
+        let book = lock(&self.steps);
+        let name = book.name(step).ok_or_else(|| bad(&format!("no step has the number {step}")))?;
+        Ok(book.figures(&name, Some(step), &lock(&self.listener).stages))
     }
 
     /// Judges a step, and ships the verdict. Of early verdicts only those that fail are shipped.
@@ -180,7 +191,7 @@ impl Application {
 
     /// Ships what has changed and waits until it survives a crash of the machine; whether that was in time.
     pub fn flush(&self, timeout: Duration) -> bool {
-        self.ship_changes();
+        self.ship_all();
         self.ship_health();
         let Some(log) = &self.log else { return false };
         log.sync(timeout).is_ok()
@@ -192,7 +203,7 @@ impl Application {
         let ended = object(json).unwrap_or_default();
         self.wake(|wake| wake.end = true);
         lock(&self.shipping).ended(ended);
-        self.ship_changes();
+        self.ship_all();
         self.ship_health();
         if let Some(log) = &self.log {
             if let Err(error) = log.close(timeout) {
@@ -204,8 +215,8 @@ impl Application {
     /// All figures, as JSON.
     pub fn figures_json(&self) -> String {
         let steps: Vec<Value> = {
-            let book = lock(&self.steps);
-            book.names().iter().map(|name| book.figures(name).json()).collect()
+            let (book, listener) = (lock(&self.steps), lock(&self.listener));
+            book.names().iter().map(|name| book.figures(name, None, &listener.stages).json()).collect()
         };
         let scopes = lock(&self.listener).foreign.ids();
         let figures_of = |id| {

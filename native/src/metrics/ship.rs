@@ -1,7 +1,8 @@
 //! What has changed, as events.
 //!
 //! A thing keeps the signature of what was last shipped of it and how often that was: it is shipped again only if its
-//! signature differs. How far a running stage has come is no part of a signature, and neither is a time.
+//! signature differs. A time is no part of a signature. How far a figure's partitions have come is shipped when its stages
+//! have ended, and before that with what differs besides; `at_once` ships it now.
 
 use serde_json::{json, Value};
 use twox_hash::XxHash3_64;
@@ -11,7 +12,7 @@ use super::foreign::{Accumulator, Column, Scope, ScopeId};
 use super::json::{Object, Reads};
 use super::record::{Event, Kind};
 use super::stages::Stages;
-use super::steps::{Site, SiteFigure, Summary};
+use super::steps::{reasons, Site, SiteFigure, Summary, OWN};
 use crate::shiplog::id;
 
 /// What was last shipped of a thing.
@@ -19,6 +20,17 @@ use crate::shiplog::id;
 pub(crate) struct Shipped {
     revision: u64,
     signature: u64,
+    coverage: u64,
+}
+
+/// What a figure is to be shipped with.
+enum Revision {
+    /// It was shipped as it is.
+    Shipped,
+    /// It was, but for how far its partitions have come.
+    Behind,
+    /// It differs.
+    New(u64),
 }
 
 impl Shipped {
@@ -28,8 +40,26 @@ impl Shipped {
         if self.revision > 0 && self.signature == signature {
             return None;
         }
-        *self = Shipped { revision: self.revision + 1, signature };
+        *self = Shipped { revision: self.revision + 1, signature, coverage: 0 };
         Some(self.revision)
+    }
+
+    /// A figure's revision. How far its partitions have come, and what is said of that, makes one only if they have come to
+    /// rest.
+    fn revise_figure(&mut self, body: &Object, at_rest: bool) -> Revision {
+        let (values, coverage) = parts(body);
+        let hash = |object: Object| XxHash3_64::oneshot(Value::Object(object).to_string().as_bytes());
+        let (signature, coverage) = (hash(values), hash(coverage));
+        if self.revision > 0 && self.signature == signature {
+            if self.coverage == coverage {
+                return Revision::Shipped;
+            }
+            if !at_rest {
+                return Revision::Behind;
+            }
+        }
+        *self = Shipped { revision: self.revision + 1, signature, coverage };
+        Revision::New(self.revision)
     }
 }
 
@@ -71,6 +101,7 @@ pub(super) fn column(
     accumulator: &Accumulator,
     stages: &Stages,
     events_dropped: u64,
+    at_once: bool,
 ) -> Option<Draft> {
     let reason = column_reason(scope, scope.columns.get(at)?, accumulator, events_dropped);
     let (reported, total, execution) = (scope.reported, scope.total.max(scope.reported), scope.execution);
@@ -97,10 +128,18 @@ pub(super) fn column(
         }
     }
     put(&mut body, "plan_nodes", Some(Value::from(nodes)));
-    let revision = column.shipped.revise(&signature(&body, reported >= total))?;
     coverage(&mut body, i64::from(reported), i64::from(total));
     put(&mut body, "scopes", Some(json!(accumulator.scopes.len())));
     put(&mut body, "events_dropped", Some(json!(events_dropped)));
+    let at_rest = at_once || !stage_ids.iter().any(|id| stages.runs(*id));
+    let revision = match column.shipped.revise_figure(&body, at_rest) {
+        Revision::New(revision) => revision,
+        Revision::Behind => {
+            scope.dirty = true;
+            return None;
+        }
+        Revision::Shipped => return None,
+    };
     Some(Draft {
         kind: Kind::Metric,
         id: id::accumulator(&accumulator.name, &id.to_string()),
@@ -143,17 +182,21 @@ pub(super) fn column_reason(
     reasons.join("; ")
 }
 
-/// The Metrics of a site that differ from what was shipped. `name` gives the counters' names.
+/// The Metrics of a site that differ from what was shipped: `counters` by name, and how many additions to them were not counted.
 pub(super) fn site(
     site: &mut Site,
     figure: &SiteFigure,
     stages: &Stages,
-    name: impl Fn(usize) -> String,
+    at_once: bool,
+    (counters, outside): (&[String], u64),
 ) -> Vec<Draft> {
     let mut drafts = Vec::new();
-    site.shipped.resize(figure.counters(), Shipped::default());
-    for counter in 0..figure.counters() {
-        let acc = name(counter);
+    let at_rest = at_once || !reasons::is_running(figure, stages);
+    let reason = reasons::of(figure, stages);
+    site.is_behind = false;
+    site.is_one_of_several |= reasons::in_query(figure, stages) > 1;
+    site.shipped.resize(counters.len(), Shipped::default());
+    for (counter, acc) in counters.iter().enumerate() {
         let mut body = Object::new();
         put(&mut body, "source", Some(json!("step")));
         put(&mut body, "step", Some(json!(*site.name)));
@@ -164,7 +207,9 @@ pub(super) fn site(
         put(&mut body, "instance", Some(json!(figure.instance)));
         put(&mut body, "attempted", Some(long(figure.attempted.of(counter))));
         put(&mut body, "committed", Some(long(figure.committed.of(counter))));
-        exactness(&mut body, &figure.reason);
+        let uncounted = if counter < OWN.len() { String::new() } else { reasons::of_outside(outside) };
+        let all = [reason.as_str(), &uncounted].into_iter().filter(|one| !one.is_empty());
+        exactness(&mut body, &all.collect::<Vec<&str>>().join("; "));
         let changed =
             |mask: &[u64]| mask.get(counter / 64).is_some_and(|word| word >> (counter % 64) & 1 == 1);
         let ids: Vec<(u32, u32)> =
@@ -181,11 +226,18 @@ pub(super) fn site(
             })
         });
         put(&mut body, "other_instances", Some(others.collect()));
-        let Some(shipped) = site.shipped.get_mut(counter) else { continue };
-        let Some(revision) = shipped.revise(&signature(&body, figure.is_whole())) else { continue };
         coverage(&mut body, figure.committed.covered, i64::from(figure.total));
         put(&mut body, "events_dropped", Some(json!(0)));
-        let id = id::counter(&site.name, &acc, &site.label);
+        let Some(shipped) = site.shipped.get_mut(counter) else { continue };
+        let revision = match shipped.revise_figure(&body, at_rest) {
+            Revision::New(revision) => revision,
+            Revision::Behind => {
+                site.is_behind = true;
+                continue;
+            }
+            Revision::Shipped => continue,
+        };
+        let id = id::counter(&site.name, acc, &site.label);
         drafts.push(Draft { kind: Kind::Metric, id, revision, body });
     }
     drafts
@@ -219,20 +271,20 @@ fn coverage(body: &mut Object, reported: i64, total: i64) {
     put(body, "final", Some(json!(reported >= total)));
 }
 
-/// What makes a revision. How many of its partitions have reported is told by what differs besides, or by all having done so.
-fn signature(body: &Object, whole: bool) -> String {
-    let mut significant = body.clone();
-    if !whole {
-        significant.remove("reason");
-        for other in
-            significant.get_mut("other_instances").and_then(Value::as_array_mut).into_iter().flatten()
-        {
-            if let Some(other) = other.as_object_mut() {
-                other.remove("covered");
-            }
+/// A figure's values, and how far its partitions have come.
+fn parts(body: &Object) -> (Object, Object) {
+    let (mut values, mut coverage) = (body.clone(), Object::new());
+    // They come with what differs besides.
+    ["scopes", "events_dropped"].iter().for_each(|name| drop(values.remove(*name)));
+    for name in ["reason", "partitions_reported", "partitions_total"] {
+        if let Some(value) = values.remove(name) {
+            coverage.insert(name.to_string(), value);
         }
     }
-    format!("{whole} {}", Value::Object(significant))
+    let others = values.get_mut("other_instances").and_then(Value::as_array_mut).into_iter().flatten();
+    let covered: Vec<Value> = others.filter_map(|other| other.as_object_mut()?.remove("covered")).collect();
+    put(&mut coverage, "covered", Some(Value::from(covered)));
+    (values, coverage)
 }
 
 /// The Stage of an attempt, if it differs from what was shipped. `changed`: names of steps, and of counters.

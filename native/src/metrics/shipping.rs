@@ -127,6 +127,15 @@ impl Application {
     /// Appends an event for everything that differs from what was shipped; gives how many were appended. Called by a thread of
     /// its own, at stage ends and at least every second; one caller at a time.
     pub fn ship_changes(&self) -> usize {
+        self.ship(false)
+    }
+
+    /// The same, and how far figures of running stages have come.
+    pub(super) fn ship_all(&self) -> usize {
+        self.ship(true)
+    }
+
+    fn ship(&self, at_once: bool) -> usize {
         let Some(log) = self.log.clone() else { return 0 };
         let mut shipping = lock(&self.shipping);
         let mut out =
@@ -139,8 +148,8 @@ impl Application {
         out.send_all(pending);
         let jobs = ship::jobs_and_executions(&mut lock(&self.listener).stages);
         out.send_all(jobs);
-        self.ship_accumulators(&mut out);
-        self.ship_steps(&mut shipping, &mut out);
+        self.ship_accumulators(&mut out, at_once);
+        self.ship_steps(&mut shipping, &mut out, at_once);
         self.ship_stages(&mut out);
         let sent = out.sent;
         shipping.refused.extend(out.refused);
@@ -205,7 +214,7 @@ impl Application {
         out.send(Draft { kind: Kind::Application, id: String::new(), revision, body });
     }
 
-    fn ship_accumulators(&self, out: &mut Outbox<'_>) {
+    fn ship_accumulators(&self, out: &mut Outbox<'_>, at_once: bool) {
         let dirty: Vec<_> = {
             let mut listener = lock(&self.listener);
             let scopes = listener.foreign.scopes();
@@ -221,7 +230,7 @@ impl Application {
                     let dropped = listener.dropped;
                     listener.foreign.scope_and_names(id).and_then(|(scope, names)| {
                         let accumulator = names.get(&scope.columns.get(at)?.acc)?;
-                        ship::column(id, scope, at, accumulator, &listener.stages, dropped)
+                        ship::column(id, scope, at, accumulator, &listener.stages, dropped, at_once)
                     })
                 };
                 out.send_all(draft);
@@ -229,10 +238,14 @@ impl Application {
         }
     }
 
-    fn ship_steps(&self, shipping: &mut Shipping, out: &mut Outbox<'_>) {
+    fn ship_steps(&self, shipping: &mut Shipping, out: &mut Outbox<'_>, at_once: bool) {
         let dirty: Vec<u64> = {
             let mut book = lock(&self.steps);
-            book.sites().filter_map(|(id, site)| take(&mut site.dirty).then_some(id)).collect()
+            book.sites()
+                .filter_map(|(id, site)| {
+                    ((take(&mut site.dirty) || site.is_behind) && site.replaced_by.is_none()).then_some(id)
+                })
+                .collect()
         };
         let mut names: Vec<Arc<str>> = Vec::new();
         for id in dirty {
@@ -244,12 +257,10 @@ impl Application {
                     names.push(Arc::clone(&site.name));
                 }
                 let Some(figure) = site.figure(None) else { continue };
-                let step = site.step;
-                let counters: Vec<String> = (0..figure.counters()).map(|at| book.counter(step, at)).collect();
-                let Some(site) = book.site(id) else { continue };
-                ship::site(site, &figure, &listener.stages, |at| {
-                    counters.get(at).cloned().unwrap_or_default()
-                })
+                let outside = book.outside(site.step, &figure);
+                let counters = book.counters(site, &figure);
+                let Some(site) = book.site_mut(id) else { continue };
+                ship::site(site, &figure, &listener.stages, at_once, (&counters, outside))
             };
             out.send_all(drafts);
         }

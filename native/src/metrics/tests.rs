@@ -3,11 +3,13 @@
 
 use super::*;
 
+mod batches;
 mod bounds;
 mod decoding;
 mod gates;
 mod logged;
 mod naive;
+mod outside;
 mod partial;
 mod retries;
 mod series;
@@ -128,8 +130,12 @@ impl Bench {
     }
 
     fn ship(&self) -> Vec<(Event, Value)> {
+        self.ship_with(false)
+    }
+
+    fn ship_with(&self, at_once: bool) -> Vec<(Event, Value)> {
         lock(&self.log.events).clear();
-        let count = self.app.ship_changes();
+        let count = if at_once { self.app.ship_all() } else { self.app.ship_changes() };
         let events = std::mem::take(&mut *lock(&self.log.events));
         assert_eq!(events.len(), count);
         events

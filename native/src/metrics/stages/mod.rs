@@ -184,6 +184,20 @@ impl Stages {
         }
     }
 
+    /// Whether a stage attempt runs; one that is newer than all that were announced does.
+    pub(super) fn runs(&self, id: (u32, u32)) -> bool {
+        match self.attempts.get(&id) {
+            Some(stage) => stage.running,
+            None => self.attempts.last_key_value().is_none_or(|(last, _)| id > *last),
+        }
+    }
+
+    /// Whether the latest attempt of a stage has failed.
+    pub(super) fn has_failed(&self, stage: u32) -> bool {
+        let attempts = self.attempts.range((stage, 0)..=(stage, u32::MAX));
+        attempts.last().is_some_and(|(_, stage)| stage.failed())
+    }
+
     /// What a stage says of its terminal RDD.
     pub(super) fn facts(&self, stage: u32) -> Option<&Facts> {
         Some(&self.common.get(&stage)?.facts)

@@ -1,6 +1,6 @@
 //! One partition of one instance: what each task attempt counted there, and which of them counts.
 
-use super::super::decode::StepCell;
+use super::super::decode::{StepCell, OUTSIDE};
 
 /// Attempts that a cell remembers. Of one that is forgotten the counts stay in what was attempted.
 const MOST_ATTEMPTS: usize = 16;
@@ -16,13 +16,16 @@ pub(super) struct Attempt {
     pub(super) stage: (u32, u32),
     pub(super) seen: u64,
     pub(super) counters: Box<[i64]>,
+    /// Additions to counters that were not counted.
+    pub(super) outside: i64,
 }
 
 impl Attempt {
     pub(super) fn of(cell: &StepCell<'_>) -> Attempt {
-        let length = cell.counters().map(|(index, _)| index + 1).max().unwrap_or(0);
+        let counted = || cell.counters().filter(|(index, _)| *index != OUTSIDE);
+        let length = counted().map(|(index, _)| index + 1).max().unwrap_or(0);
         let mut counters = vec![0_i64; length].into_boxed_slice();
-        for (index, value) in cell.counters() {
+        for (index, value) in counted() {
             counters[index] = counters[index].saturating_add(value);
         }
         Attempt {
@@ -33,6 +36,7 @@ impl Attempt {
             stage: (cell.stage, cell.stage_attempt),
             seen: cell.seen,
             counters,
+            outside: cell.counters().find(|(index, _)| *index == OUTSIDE).map_or(0, |(_, n)| n),
         }
     }
 }

@@ -44,8 +44,8 @@ impl StepBook {
             .filter(|other| &*other.name == step)
             .filter_map(|other| other.folded.as_ref());
         let sums = || {
-            self.sites
-                .values()
+            self.standing()
+                .map(|(_, site)| site)
                 .filter(|site| &*site.name == step)
                 .filter_map(Site::committed)
                 .chain(folded.clone())
@@ -80,6 +80,10 @@ impl StepBook {
 /// Whether what a sample shows counts: its attempt is the one that its cell keeps. Of an instance whose cells are gone those
 /// count that had not failed.
 fn counts(sites: &BTreeMap<u64, Site>, origin: Origin) -> bool {
-    let kept = sites.get(&origin.site).and_then(|site| site.kept(origin.instance, origin.partition));
+    let site = sites.get(&origin.site);
+    if site.is_some_and(|site| site.replaced_by.is_some()) {
+        return false;
+    }
+    let kept = site.and_then(|site| site.kept(origin.instance, origin.partition));
     !origin.failed && kept.is_none_or(|task| task == origin.task)
 }

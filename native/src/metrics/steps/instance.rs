@@ -22,6 +22,8 @@ pub(in crate::metrics) struct Sums {
     pub(in crate::metrics) covered: i64,
     /// Cells whose samples do not show every row that failed.
     pub(in crate::metrics) cut: i64,
+    /// Additions to counters from outside the step's functions.
+    pub(in crate::metrics) outside: i64,
 }
 
 impl Sums {
@@ -35,6 +37,7 @@ impl Sums {
         self.seen += i128::from(attempt.seen) * i128::from(sign);
         self.covered += i64::from(attempt.complete) * sign;
         self.cut += i64::from(!attempt.samples_whole) * sign;
+        self.outside += attempt.outside * sign;
     }
 
     /// The sum of a counter.
@@ -52,6 +55,7 @@ impl Sums {
         self.seen += other.seen;
         self.covered += other.covered;
         self.cut += other.cut;
+        self.outside += other.outside;
     }
 }
 

@@ -8,9 +8,11 @@
 //! A driver may live for months: an instance that is covered whole gives up its cells when its step is closed or room is wanted,
 //! and an operator whose figure is exact ends in the sums of its step when there are very many. Their figures stay.
 
+mod batches;
 mod cell;
 mod failed;
 mod instance;
+pub(super) mod reasons;
 mod room;
 mod site;
 
@@ -20,9 +22,11 @@ use std::sync::Arc;
 use serde_json::{json, Map, Value};
 
 use super::amount::long;
-use super::decode::{StepCell, MOST_COUNTERS};
+use super::decode::{StepCell, MOST_COUNTERS, OUTSIDE};
 use super::json::Reads;
+use super::stages::Stages;
 use crate::samples::{Origin, Samples};
+use batches::{Batch, OfBatch, Place};
 use cell::Attempt;
 pub(super) use failed::Summary;
 use instance::Sums;
@@ -48,6 +52,8 @@ pub struct StepFigures {
     pub reason: String,
     /// Whether anything was counted at all.
     pub known: bool,
+    /// A stage that has told something of it runs, as far as the listener has heard.
+    pub running: bool,
 }
 
 impl StepFigures {
@@ -60,7 +66,7 @@ impl StepFigures {
     pub fn json(&self) -> Value {
         let counters: Map<String, Value> =
             self.counters.iter().map(|(name, n)| (name.clone(), long(*n))).collect();
-        json!({"step": self.step, "counters": counters, "exact": self.exact, "reason": self.reason, "known": self.known})
+        json!({"step": self.step, "counters": counters, "exact": self.exact, "reason": self.reason, "known": self.known, "running": self.running})
     }
 }
 
@@ -93,6 +99,8 @@ struct Step {
     refused: bool,
     /// No job of it will run any more.
     closed: bool,
+    /// Additions to its counters from outside its functions that no cell has told.
+    outside: u64,
 }
 
 /// Which part of a step is asked for; all of it by default.
@@ -120,6 +128,8 @@ pub(super) struct StepBook {
     samples: Samples,
     /// How many operators there have been of each step's name at each place, and what they were called.
     twins: HashMap<(Arc<str>, String), u32>,
+    /// The last micro-batch of each query, by the name of a step.
+    batches: HashMap<(Arc<str>, String), Batch>,
     most_cells: usize,
     most_sites: usize,
     cells: usize,
@@ -131,8 +141,20 @@ pub(super) struct StepBook {
 
 impl StepBook {
     pub(super) fn new(samples: Samples, most_cells: usize, most_sites: usize) -> StepBook {
-        let (steps, sites, twins) = (HashMap::new(), BTreeMap::new(), HashMap::new());
-        StepBook { steps, sites, samples, twins, most_cells, most_sites, cells: 0, refused: 0, folded_to: 0 }
+        let (steps, sites, twins, batches) =
+            (HashMap::new(), BTreeMap::new(), HashMap::new(), HashMap::new());
+        StepBook {
+            steps,
+            sites,
+            samples,
+            twins,
+            batches,
+            most_cells,
+            most_sites,
+            cells: 0,
+            refused: 0,
+            folded_to: 0,
+        }
     }
 
     /// Names a step, its counters, and one of its sites where the declaration has one; or closes a step.
@@ -141,23 +163,47 @@ impl StepBook {
         if declaration.is("closed") {
             return self.close(id);
         }
+        if let Some(more) = declaration.number("outside") {
+            return self.added_outside(id, more);
+        }
         let step = self.steps.entry(id).or_insert_with(|| unnamed(id));
         if let Some(name) = declaration.get("step").and_then(Value::as_str) {
             step.name = name.into();
         }
         if let Some(Value::Array(names)) = declaration.get("counters") {
             let names = names.iter().map(|name| name.as_str().unwrap_or_default().to_string());
-            step.counters = names.take(MOST_COUNTERS - OWN.len()).collect();
+            step.counters = names.take(OUTSIDE - OWN.len()).collect();
         }
         let name = Arc::clone(&step.name);
         let site = declaration.get("site_id").and_then(Value::as_u64);
         if let (Some(site), Some(label)) = (site, declaration.get("site").and_then(Value::as_str)) {
-            self.declare_site(id, name, site, label);
+            self.declare_site(id, name, site, label, OfBatch::of(declaration));
         }
     }
 
+    /// Counters of a step that is known were added to from outside its functions.
+    fn added_outside(&mut self, id: u64, more: u64) {
+        let Some(step) = self.steps.get_mut(&id) else { return };
+        step.outside = step.outside.saturating_add(more);
+        self.sites.values_mut().filter(|site| site.step == id).for_each(|site| site.dirty = true);
+    }
+
+    /// How often counters were added to from outside the functions of a step, as far as that concerns a figure of it.
+    pub(super) fn outside(&self, step: u64, figure: &SiteFigure) -> u64 {
+        let of_step = self.steps.get(&step).map_or(0, |step| step.outside);
+        of_step.saturating_add(figure.outside.max(0) as u64)
+    }
+
+    /// The names of a figure's counters: those that have counted, and all if something was added to them from outside.
+    pub(super) fn counters(&self, site: &Site, figure: &SiteFigure) -> Vec<String> {
+        let step = site.step;
+        let declared = self.steps.get(&step).map_or(0, |step| step.counters.len());
+        let all = if self.outside(step, figure) > 0 { OWN.len() + declared } else { 0 };
+        (0..figure.counters().max(all).max(site.shipped.len())).map(|at| self.counter(step, at)).collect()
+    }
+
     /// Operators of one step at one place of the program are told apart by the order of their declaration.
-    fn declare_site(&mut self, step: u64, name: Arc<str>, id: u64, label: &str) {
+    fn declare_site(&mut self, step: u64, name: Arc<str>, id: u64, label: &str, batch: Option<OfBatch>) {
         if self.sites.get(&id).is_some_and(|site| site.plain == label && site.name == name) {
             return;
         }
@@ -167,10 +213,14 @@ impl StepBook {
             }
             return;
         }
-        let label_here = self.unlike_others(&name, label);
+        let place = match batch {
+            Some(batch) => self.place(&name, id, label, batch),
+            None => Place { label: self.unlike_others(&name, label), replaces: Vec::new(), unclear: false },
+        };
         let site = self.sites.entry(id).or_insert_with(|| Site::new(step));
         (site.step, site.name, site.plain, site.label, site.dirty) =
-            (step, name, label.to_string(), label_here, true);
+            (step, name, label.to_string(), place.label, true);
+        (site.replaces, site.unclear) = (place.replaces, place.unclear);
     }
 
     /// The label, with a number where the step has an operator that is called so.
@@ -196,10 +246,19 @@ impl StepBook {
             if cell.site <= self.folded_to {
                 return;
             }
-            self.declare_site(cell.step, Arc::clone(&name), cell.site, &format!("operator {}", cell.site));
+            self.declare_site(
+                cell.step,
+                Arc::clone(&name),
+                cell.site,
+                &format!("operator {}", cell.site),
+                None,
+            );
         }
         if self.cells >= self.most_cells {
             self.want_room(cell);
+        }
+        if self.sites.get(&cell.site).is_some_and(|site| !site.replaces.is_empty()) {
+            self.take_over(cell.site);
         }
         let Some(site) = self.sites.get_mut(&cell.site) else {
             self.refused += 1;
@@ -244,12 +303,21 @@ impl StepBook {
         self.refused
     }
 
+    /// The sites that no other has replaced.
+    fn standing(&self) -> impl Iterator<Item = (&u64, &Site)> {
+        self.sites.iter().filter(|(_, site)| site.replaced_by.is_none())
+    }
+
     /// The sites, in the order of their declaration.
     pub(super) fn sites(&mut self) -> impl Iterator<Item = (u64, &mut Site)> {
         self.sites.iter_mut().map(|(id, site)| (*id, site))
     }
 
-    pub(super) fn site(&mut self, id: u64) -> Option<&mut Site> {
+    pub(super) fn site(&self, id: u64) -> Option<&Site> {
+        self.sites.get(&id)
+    }
+
+    pub(super) fn site_mut(&mut self, id: u64) -> Option<&mut Site> {
         self.sites.get_mut(&id)
     }
 
@@ -283,9 +351,14 @@ impl StepBook {
         names
     }
 
+    /// The name of a step.
+    pub(super) fn name(&self, step: u64) -> Option<Arc<str>> {
+        self.steps.get(&step).map(|step| Arc::clone(&step.name))
+    }
+
     /// The figures of each site of a step.
     pub(super) fn site_figures(&self, step: &str, part: Part<'_>) -> Vec<(String, SiteFigure)> {
-        let sites = self.sites.iter().filter(|(id, site)| &*site.name == step && part.has(**id, site.step));
+        let sites = self.standing().filter(|(id, site)| &*site.name == step && part.has(**id, site.step));
         let figures = sites.filter_map(|(_, site)| Some((site.label.clone(), site.figure(part.instances)?)));
         figures.collect()
     }
@@ -305,8 +378,9 @@ impl StepBook {
             if at == totals.len() {
                 totals.push((Arc::clone(&site.name), Totals::default()));
             }
-            if let (Some((_, total)), Some(sums)) = (totals.get_mut(at), site.committed()) {
-                total.add(sums, site.attempted(0));
+            let counts = site.committed().filter(|_| site.replaced_by.is_none());
+            if let Some((_, total)) = totals.get_mut(at) {
+                total.add(counts.unwrap_or(&Sums::default()), site.attempted(0));
             }
         }
         for step in self.steps.values() {
@@ -318,18 +392,28 @@ impl StepBook {
         totals
     }
 
-    /// What a step has counted: the sums over its sites.
-    pub(super) fn figures(&self, step: &str) -> StepFigures {
+    /// What a step has counted: the sums over its sites. `object`: of the steps with the name this one, else all of them.
+    pub(super) fn figures(&self, step: &str, object: Option<u64>, stages: &Stages) -> StepFigures {
+        let part = Part { step: object, ..Part::default() };
+        let of_step =
+            |(id, other): &(&u64, &Step)| &*other.name == step && object.is_none_or(|object| object == **id);
+        let steps = || self.steps.iter().filter(of_step).map(|(_, step)| step);
         let mut counters: Vec<(String, i128)> = OWN.iter().map(|name| (name.to_string(), 0)).collect();
-        for declared in self.steps.values().filter(|other| &*other.name == step) {
+        for declared in steps() {
             for name in &declared.counters {
                 if !counters.iter().any(|(known, _)| known == name) {
                     counters.push((name.clone(), 0));
                 }
             }
         }
-        let (mut known, mut reasons) = (false, Vec::new());
-        for site in self.sites.values().filter(|site| &*site.name == step) {
+        let (mut known, mut running, mut outside, mut told) = (false, false, 0_u64, Vec::new());
+        // An operator of this object that another object's has replaced is this one's still.
+        let counts = |site: &Site| match object {
+            Some(_) => site.replaced_by != object,
+            None => site.replaced_by.is_none(),
+        };
+        let sites = self.sites.iter().filter(|(id, site)| &*site.name == step && part.has(**id, site.step));
+        for (_, site) in sites.filter(|(_, site)| counts(site)) {
             let Some(figure) = site.figure(None) else { continue };
             known = true;
             for index in 0..figure.committed.counters.len() {
@@ -339,11 +423,14 @@ impl StepBook {
                     None => counters.push((name, figure.committed.of(index))),
                 }
             }
-            if !figure.reason.is_empty() {
-                reasons.push(format!("{}: {}", site.label, figure.reason));
+            running |= reasons::is_running(&figure, stages);
+            outside += figure.outside.max(0) as u64;
+            let reason = reasons::of(&figure, stages);
+            if !reason.is_empty() {
+                told.push(format!("{}: {reason}", site.label));
             }
         }
-        for folded in self.steps.values().filter(|other| &*other.name == step) {
+        for folded in steps() {
             known |= folded.folded.is_some();
             for (index, sum) in folded.folded.iter().flat_map(|sums| sums.counters.iter().enumerate()) {
                 let name = name_of(folded, index);
@@ -353,15 +440,18 @@ impl StepBook {
                 }
             }
         }
-        if self.is_refused(step, Part::default()) {
-            reasons
-                .push("it has more operators than the driver keeps; later ones are not counted".to_string());
+        let not_counted = steps().map(|step| step.outside).sum::<u64>() + outside;
+        if not_counted > 0 {
+            told.push(reasons::of_outside(not_counted));
+        }
+        if self.is_refused(step, part) {
+            told.push("it has more operators than the driver keeps; later ones are not counted".to_string());
         }
         if !known {
-            reasons.push("no operator of this step has counted anything yet".to_string());
+            told.push("no operator of this step has counted anything yet".to_string());
         }
-        let (exact, reason) = (reasons.is_empty(), reasons.join("; "));
-        StepFigures { step: step.to_string(), counters, exact, reason, known }
+        let (exact, reason) = (told.is_empty(), told.join("; "));
+        StepFigures { step: step.to_string(), counters, exact, reason, known, running }
     }
 }
 
@@ -372,6 +462,7 @@ fn unnamed(id: u64) -> Step {
         folded: None,
         refused: false,
         closed: false,
+        outside: 0,
     }
 }
 

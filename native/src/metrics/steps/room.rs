@@ -47,6 +47,9 @@ impl StepBook {
         let Some(site) = self.sites.remove(&id) else { return false };
         self.folded_to = self.folded_to.max(id);
         self.cells -= site.cells();
+        if site.replaced_by.is_some() {
+            return true;
+        }
         if let (Some(step), Some(sums)) = (self.steps.get_mut(&site.step), site.committed()) {
             step.refused |= !site.is_exact();
             step.folded.get_or_insert_default().add(sums);

@@ -27,10 +27,20 @@ pub(in crate::metrics) struct Site {
     pub(in crate::metrics) dirty: bool,
     /// By counter.
     pub(in crate::metrics) shipped: Vec<Shipped>,
+    /// What is shipped tells less of its coverage than there is, until its stages have ended.
+    pub(in crate::metrics) is_behind: bool,
     /// A cell had no room.
     pub(super) refused: bool,
     /// A stage of it was rolled back though Spark could not compute the same rows again.
     pub(in crate::metrics) rolled_back: bool,
+    /// Operators of earlier executions of its micro-batch, whose figures are its own as soon as it has counted.
+    pub(super) replaces: Vec<u64>,
+    /// The step of the operator that does so to this one.
+    pub(in crate::metrics) replaced_by: Option<u64>,
+    /// A query had several instances of it: its figure was of one of them.
+    pub(in crate::metrics) is_one_of_several: bool,
+    /// Whether it replaces another one cannot be told.
+    pub(super) unclear: bool,
     instances: BTreeMap<u64, Instance>,
     frozen: VecDeque<(u64, Frozen)>,
     /// Instances up to this one are no longer counted unless they are live.
@@ -68,17 +78,20 @@ pub(in crate::metrics) struct SiteFigure {
     pub(in crate::metrics) most_dropped: i128,
     /// Why it is not exact, or empty.
     pub(in crate::metrics) reason: String,
+    /// That reason is that not every partition was read to its end.
+    pub(in crate::metrics) is_part: bool,
+    /// Additions to counters that came from outside the step's functions, of all attempts of the instance.
+    pub(in crate::metrics) outside: i64,
+    /// Where the instance ran.
+    pub(in crate::metrics) here: Vec<(u32, u32)>,
+    /// Where each of the other instances ran that are live.
+    pub(in crate::metrics) elsewhere: Vec<Vec<(u32, u32)>>,
     pub(in crate::metrics) others: Vec<Other>,
     /// Where its instances ran, and which counters changed there.
     pub(in crate::metrics) stages: Vec<((u32, u32), Mask)>,
 }
 
 impl SiteFigure {
-    /// Every partition of the instance was read to its end.
-    pub(in crate::metrics) fn is_whole(&self) -> bool {
-        self.committed.covered >= i64::from(self.total)
-    }
-
     /// The counters that some attempt has reported; the first three always.
     pub(in crate::metrics) fn counters(&self) -> usize {
         self.attempted.counters.len().max(super::OWN.len())
@@ -94,8 +107,13 @@ impl Site {
             label: String::new(),
             dirty: true,
             shipped: Vec::new(),
+            is_behind: false,
             refused: false,
             rolled_back: false,
+            replaces: Vec::new(),
+            replaced_by: None,
+            is_one_of_several: false,
+            unclear: false,
             instances: BTreeMap::new(),
             frozen: VecDeque::new(),
             frozen_to: 0,
@@ -134,7 +152,12 @@ impl Site {
 
     /// Whether its figure is exact.
     pub(super) fn is_exact(&self) -> bool {
-        !self.refused && !self.rolled_back && self.newest_whole().is_some()
+        let whole = self.newest_whole().and_then(|id| self.instances.get(&id));
+        !self.refused
+            && !self.rolled_back
+            && !self.unclear
+            && !self.is_one_of_several
+            && whole.is_some_and(|instance| instance.attempted.outside == 0)
     }
 
     /// The sums that its figure is made of.
@@ -235,6 +258,15 @@ impl Site {
             is_trusted: !self.refused,
             most_dropped: self.instances.values().map(|i| i.committed.of(DROPPED)).max().unwrap_or(0),
             reason: self.reason(instance),
+            is_part: !self.refused && !self.rolled_back && !self.unclear && !instance.is_whole(),
+            outside: instance.attempted.outside,
+            here: instance.stages.keys().copied().collect(),
+            elsewhere: self
+                .instances
+                .iter()
+                .filter(|(other, _)| *other != id)
+                .map(|(_, other)| other.stages.keys().copied().collect())
+                .collect(),
             others,
             stages: stages.into_iter().collect(),
         })
@@ -255,10 +287,15 @@ impl Site {
         if self.rolled_back {
             return "a stage whose rows come in another order each time was rolled back".to_string();
         }
+        if self.unclear {
+            return "whether its micro-batch was executed before cannot be told: the description of jobs was changed"
+                .to_string();
+        }
         if !instance.is_whole() {
             return format!(
-                "{} of {} partitions were read to their end: an action reads a part of them (take, limit), or has not ended",
-                instance.committed.covered.max(0), instance.total
+                "{} of {} partitions were read to their end",
+                instance.committed.covered.max(0),
+                instance.total
             );
         }
         String::new()

@@ -52,7 +52,7 @@ fn step_cells_beyond_the_bound_are_refused_and_flagged() {
         let bytes = Filed::new(1, partition, 20, 1, 1, 0).bytes();
         book.merge(&StepCell::decode(&bytes).unwrap());
     }
-    let figures = book.figures("step 1");
+    let figures = book.figures("step 1", None, &stages::Stages::default());
     assert_eq!((figures.of("in"), figures.exact, book.refused()), (8, false, 12));
 }
 
@@ -77,7 +77,7 @@ fn steps_without_end_are_counted_to_the_last() {
             if close {
                 declare(&mut book, json!({"id": n, "closed": true}));
             }
-            let figures = book.figures("batch");
+            let figures = book.figures("batch", None, &stages::Stages::default());
             assert_eq!((figures.of("in"), figures.exact), (40 * i128::from(n), true), "{figures:?}");
             let part = steps::Part { step: Some(n), ..steps::Part::default() };
             assert_eq!(book.site_figures("batch", part).len(), 1);
@@ -87,7 +87,7 @@ fn steps_without_end_are_counted_to_the_last() {
         assert_eq!(summary.seen, 4000);
         // What was let go and comes again counts once.
         merge(&mut book, Filed::new(1, 0, 4, 5000, 10, 1));
-        assert_eq!(book.figures("batch").of("in"), 40_000);
+        assert_eq!(book.figures("batch", None, &stages::Stages::default()).of("in"), 40_000);
     }
 }
 
@@ -98,7 +98,7 @@ fn operators_without_room_are_flagged_and_not_judged() {
         declare(&mut book, json!({"step": "wide", "id": 1, "site": format!("map at {n}"), "site_id": n}));
         merge(&mut book, Filed { site: n, ..Filed::new(n, 0, 2, n, 10, 0) });
     }
-    let figures = book.figures("wide");
+    let figures = book.figures("wide", None, &stages::Stages::default());
     assert!(!figures.exact && figures.reason.contains("more operators"), "{figures:?}");
     assert!(book.is_refused("wide", steps::Part::default()));
 }

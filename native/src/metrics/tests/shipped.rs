@@ -74,6 +74,56 @@ fn only_the_counters_that_differ_are_shipped() {
 }
 
 #[test]
+fn all_counters_of_a_part_end_with_one_coverage() {
+    let bench = Bench::new();
+    bench.app.step_declared(r#"{"step":"history","id":1,"site":"map at Job.scala:12","site_id":1}"#);
+    bench.stage(1, 0, 3, 8);
+    bench.ship();
+    // Only the first drops: while the stage runs, its other counters have more news than `dropped`.
+    bench.app.step_cell(&Filed::new(1, 0, 8, 1, 10, 10).bytes());
+    assert_eq!(bench.ship_kind(Kind::Metric).len(), 3);
+    for partition in 1..7 {
+        let cell = Filed::new(1, partition, 8, 2 + u64::from(partition), 10, 0);
+        bench.app.step_cell(&cell.bytes());
+        assert_eq!(bench.ship_kind(Kind::Metric).len(), 2, "in and out, and no more for coverage alone");
+    }
+    bench.completed(1, 0);
+    let last = bench.ship_kind(Kind::Metric);
+    assert_eq!(last.len(), 3, "{last:?}");
+    for (event, body) in &last {
+        let told = (&body["partitions_reported"], body["reason"].as_str().unwrap());
+        let reason = "7 of 8 partitions were read to their end: an action read a part of them (take, limit)";
+        assert_eq!(told, (&json!(7), reason), "{}", event.id);
+    }
+    assert!(bench.ship_kind(Kind::Metric).is_empty());
+}
+
+#[test]
+fn a_report_of_a_running_stage_has_one_coverage() {
+    let bench = Bench::new();
+    bench.app.step_declared(r#"{"step":"history","id":1,"site":"map at Job.scala:12","site_id":1}"#);
+    bench.stage(1, 0, 3, 8);
+    for partition in 0..4 {
+        bench.app.step_cell(&Filed::new(1, partition, 8, 2 + u64::from(partition), 10, 0).bytes());
+        bench.ship();
+    }
+    assert!(bench.ship().is_empty());
+    bench.app.flush(Duration::ZERO);
+    let shipped = std::mem::take(&mut *lock(&bench.log.events));
+    let told: Vec<Value> = shipped
+        .iter()
+        .filter(|event| event.kind == Kind::Metric)
+        .map(|event| serde_json::from_str::<Value>(&event.body).unwrap())
+        .collect();
+    assert_eq!(
+        told.iter().map(|body| body["acc"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["dropped"],
+        "the others had that before"
+    );
+    assert!(told.iter().all(|body| body["partitions_reported"] == 4), "{told:?}");
+}
+
+#[test]
 fn a_stage_that_changed_no_counter_ships_no_figure() {
     let bench = Bench::new();
     for stage in 0..70 {

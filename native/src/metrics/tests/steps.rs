@@ -34,6 +34,57 @@ fn cells_add_up() {
 }
 
 #[test]
+fn each_object_of_a_step_has_its_own_figures() {
+    let bench = Bench::new();
+    for id in 1..=3_u64 {
+        let declaration = json!({"step": "history", "id": id, "counters": [format!("own-{id}")], "site": "map at Cell.scala:1", "site_id": id});
+        bench.app.step_declared(&declaration.to_string());
+        file(&bench, &Filed { step: id, site: id, ..Filed::new(id, 0, 1, id, 1000, 0) });
+        let figures = bench.app.figures_of(id).unwrap();
+        assert_eq!((figures.of("in"), figures.exact), (1000, true), "{figures:?}");
+        assert_eq!(figures.counters.len(), 4, "{figures:?}");
+    }
+    exactly(&bench, 3000, 0);
+    assert_eq!(bench.app.figures_of(9).unwrap_err().code(), Code::BadArgument);
+}
+
+#[test]
+fn one_of_several_instances_of_a_query_is_not_exact() {
+    let bench = Bench::new();
+    step(&bench);
+    for (instance, execution) in [(1, 7), (2, 7), (3, 8)] {
+        bench.stage_with(instance, 0, 3, 1, json!({"execution_id": execution}));
+        let cell = Filed::new(u64::from(instance), 0, 1, u64::from(instance), 100, i64::from(instance));
+        file(&bench, &Filed { stage: (instance, 0), ..cell });
+        bench.completed(instance, 0);
+        let figures = figures(&bench, 100, i128::from(instance));
+        assert_eq!(figures.exact, instance != 2, "{figures:?}");
+        assert_eq!(figures.reason.contains("its query has 2 instances"), instance == 2, "{figures:?}");
+    }
+    let shipped = bench.ship_kind(Kind::Metric);
+    assert_eq!(shipped[0].1["other_instances"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_part_says_whether_it_is_still_read() {
+    let bench = Bench::new();
+    step(&bench);
+    bench.stage(1, 0, 3, 8);
+    file(&bench, &Filed::new(1, 0, 8, 1, 10, 1));
+    let reason = |bench: &Bench| {
+        let figures = bench.app.step_figures("history");
+        assert!(!figures.exact);
+        (figures.running, figures.reason.split_once(": ").unwrap().1.to_string())
+    };
+    let said = "1 of 8 partitions were read to their end";
+    assert_eq!(reason(&bench), (true, format!("{said}: a stage that reads them still runs")));
+    bench.completed(1, 0);
+    assert_eq!(reason(&bench), (false, format!("{said}: an action read a part of them (take, limit)")));
+    bench.app.stage_completed(r#"{"stage": 1, "attempt": 0, "failure": "cancelled"}"#);
+    assert_eq!(reason(&bench), (false, format!("{said}: the stage that read them failed")));
+}
+
+#[test]
 fn a_retry_replaces_and_does_not_add() {
     let bench = Bench::new();
     step(&bench);

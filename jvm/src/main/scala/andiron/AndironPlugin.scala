@@ -74,6 +74,9 @@ private[andiron] final class AndironDriver extends DriverPlugin {
     case Array(LogWatch.Tag, lines @ _*) =>
       MetricsApplication.running.foreach(metrics => lines.foreach(line => metrics.logLine(line.toString)))
       null
+    case _ if OutsideAdds.of(message).isDefined =>
+      for (metrics <- MetricsApplication.running; (step, n) <- OutsideAdds.of(message).get) guard("note additions outside of steps")(metrics.outside(step, n))
+      null
     case _ if DriverCatalogs.asked(message).isDefined =>
       guard.value[AnyRef]("hand out a catalog", Array.emptyByteArray)(DriverCatalogs.answer(DriverCatalogs.asked(message).get))
     case _ =>

@@ -47,12 +47,16 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   def remove(step: Step): Unit = {
     open.remove(step)
     gates.remove(step)
+    tellOutside()
     guard("close a step")(send(EventKind.StepDeclared, Json.node().put("id", step.handle.id).put("closed", true)))
   }
 
   def declare(id: Long, name: String, site: Option[StepSite], counters: Seq[String]): Unit = guard("declare a step") {
     val node = Json.node().put("step", name).put("id", id)
-    site.foreach(s => node.put("site", s.label).put("site_id", s.id))
+    site.foreach { s =>
+      node.put("site", s.label).put("site_id", s.id)
+      MicroBatch.here(context).foreach(of => node.put("query", of.query).put("batch", of.batch).put("run", of.run))
+    }
     node.set[ObjectNode]("counters", Json.array(counters))
     send(EventKind.StepDeclared, node)
     if (site.isEmpty) gauges.foreach(_.refresh())
@@ -67,8 +71,20 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   }
 
   /** None if they cannot be told. */
-  def stepFigures(step: String): Option[StepFigures] =
-    guard.value[Option[StepFigures]]("tell the figures of a step", None)(Some(StepFigures.of(step, Json.parse(NativeMetrics.stepFigures(handle, step)))))
+  def stepFigures(step: Step): Option[StepFigures] =
+    guard.value[Option[StepFigures]]("tell the figures of a step", None) {
+      tellOutside()
+      def told = Json.parse(NativeMetrics.stepFigures(handle, step.handle.id))
+      val now = told
+      // What a stage is of, and whether it has ended, is told after the counts of its tasks.
+      Some(StepFigures.of(step.name, if (now.path("running").asBoolean(false) && barrier(MetricsApplication.FiguresMillis)) told else now))
+    }
+
+  /** Tells what counters of steps were added outside of the steps' functions, in this process. */
+  def tellOutside(): Unit = guard("tell additions outside of steps")(OutsideAdds.takeAll((step, n) => outside(step, n)))
+
+  /** The same of any process. */
+  def outside(step: Long, n: Long): Unit = send(EventKind.StepDeclared, Json.node().put("id", step).put("outside", n))
 
   /** Rust's verdict on a step. */
   def judge(step: String, limits: String): String = {
@@ -84,6 +100,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   def report(html: Boolean): String = {
     val conf = context.getConf
     barrier(AndironConf.MetricsStopTimeout.in(conf))
+    tellOutside()
     flush(AndironConf.MetricsStopTimeout.in(conf))
     NativeMetrics.report(AndironConf.LogDirectory.in(conf), context.applicationId, html)
   }
@@ -174,6 +191,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   private def end(node: ObjectNode, event: SparkListenerApplicationEnd): Unit = if (hasEnded.compareAndSet(false, true)) {
     if (event != null) MetricsApplication.exitCode(event).foreach(code => node.put("exit_code", code))
     gates.close()
+    tellOutside()
     guard("end the log lines")(lines.foreach(_.close()))
     val millis = AndironConf.MetricsStopTimeout.in(context.getConf)
     val begun = System.nanoTime()
@@ -198,6 +216,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
 private[andiron] object MetricsApplication {
   private val log = LoggerFactory.getLogger(classOf[MetricsApplication])
   private val SentinelNanos = 1000000000L
+  private val FiguresMillis = 1000L
   @volatile private var current: Option[MetricsApplication] = None
   @volatile private var reason = "spark.plugins does not name andiron.AndironPlugin"
 

@@ -12,7 +12,7 @@ import andiron.AndironException
  */
 private[andiron] object Native {
 
-  /** `version=0.1.0;abi=3;build=<id>`. */
+  /** `version=0.1.0;abi=<number>;build=<id>`. */
   @native def buildInfo(): String
 
   /**

@@ -28,8 +28,8 @@ private[andiron] object NativeMetrics {
   /** The verdict on a step, as JSON, by the limits in `limits`. */
   @native def judge(metrics: Long, step: String, limits: String): String
 
-  /** What a step has counted, as JSON. */
-  @native def stepFigures(metrics: Long, step: String): String
+  /** What the step of this number has counted, as JSON. */
+  @native def stepFigures(metrics: Long, step: Long): String
 
   /** Notes that the event number `number` has arrived. */
   @native def sentinel(metrics: Long, number: Long): Unit

@@ -5,6 +5,8 @@ import scala.util.control.NonFatal
 import org.apache.spark.SparkEnv
 import org.apache.spark.api.plugin.PluginContext
 
+import andiron.AndironConf
+
 /** A daemon thread of an executor that tells the driver the cache's figures every `interval` ms, and closes what the driver has closed. */
 private[andiron] final class Reporter(plugin: PluginContext, interval: Long) extends Runnable {
   private val thread = DaemonThread("andiron-reporter", this)
@@ -29,13 +31,19 @@ private[andiron] final class Reporter(plugin: PluginContext, interval: Long) ext
 
   /** Sends one report; whether it brought news. */
   private def report(): Boolean =
-    try ReportAnswer.of(plugin.ask(message(isLast = false))) match {
-      case Some(ReportAnswer(from, closed)) if from == known && closed.nonEmpty =>
-        known += closed.size
-        closed.foreach(ExecutorCache.closeCatalog)
-        true
-      case _ => false
+    try {
+      tellOutside()
+      ReportAnswer.of(plugin.ask(message(isLast = false))) match {
+        case Some(ReportAnswer(from, closed)) if from == known && closed.nonEmpty =>
+          known += closed.size
+          closed.foreach(ExecutorCache.closeCatalog)
+          true
+        case _ => false
+      }
     } catch { case NonFatal(_) | _: InterruptedException if isClosed => false }
+
+  /** In local mode the driver takes them itself. */
+  private def tellOutside(): Unit = if (!AndironConf.isLocal(plugin.conf())) OutsideAdds.message().foreach(plugin.send)
 
   private def message(isLast: Boolean) = ExecutorReport(plugin.executorID(), CacheStats.snapshot().toSeq, known, isLast).message
 
@@ -43,6 +51,9 @@ private[andiron] final class Reporter(plugin: PluginContext, interval: Long) ext
   def close(): Unit = {
     isClosed = true
     thread.interrupt()
-    if (SparkEnv.get eq env) plugin.send(message(isLast = true))
+    if (SparkEnv.get eq env) {
+      tellOutside()
+      plugin.send(message(isLast = true))
+    }
   }
 }

@@ -2,6 +2,7 @@ package andiron.internal
 
 import java.util.concurrent.ConcurrentHashMap
 
+import org.apache.spark.TaskContext
 import org.apache.spark.sql.Row
 
 /**
@@ -26,22 +27,30 @@ private[andiron] final class StepHandle(val id: Long, val name: String, val accu
     if (owner eq Thread.currentThread) current = null else others.remove(Thread.currentThread): Unit
 
   /**
-   * Adds to counter number `index` of the row that this task is computing; false outside the step's functions. A thread that such a
-   * function has started counts for the row that the task computes meanwhile.
+   * Adds to counter number `index` of the row that this task is computing; false outside the step's functions, which its figures say. A thread
+   * that such a function has started counts for the row that the task computes meanwhile. A copy of the handle that came into the task by
+   * another way, as by a broadcast, counts on the thread that computes the row.
    */
   def add(index: Int, n: Long): Boolean = {
-    val me = Thread.currentThread
-    val cell = if (owner eq me) current else if (others == null) null else others.get(me)
+    val cell = if (owner eq Thread.currentThread) current else null
     if (cell != null) {
       cell.add(index, n)
       true
-    } else (owner ne me) && addElsewhere(index, n)
+    } else addElsewhere(index, n)
   }
 
   private def addElsewhere(index: Int, n: Long): Boolean = {
-    val cell = current
-    if (cell != null) cell.addElsewhere(index, n)
-    cell != null
+    val here = if (running != null) running else TaskCells.running(id)
+    // A thread of another task counts for none of this one's rows.
+    val ofOwner = if (here == null && (owner ne Thread.currentThread) && TaskContext.get() == null) current else null
+    if (here != null) here.add(index, n) else if (ofOwner != null) ofOwner.addElsewhere(index, n) else OutsideAdds.note(id)
+    here != null || ofOwner != null
+  }
+
+  /** The cell whose function the calling thread runs; null if it runs none. */
+  private[internal] def running: StepCell = {
+    val (me, elsewhere) = (Thread.currentThread, others)
+    if (owner eq me) current else if (elsewhere == null) null else elsewhere.get(me)
   }
 
   private def enterElsewhere(cell: StepCell): Unit = synchronized {
@@ -70,6 +79,9 @@ private[andiron] final class StepCell(
   private var own = StepCell.NoCounters
   private var elsewhere = StepCell.NoCounters
   private var samples: FailureSamples = _
+
+  /** Additions to the step's counters that came from outside its functions, as far as this cell tells them. */
+  var outside = 0L
   @volatile private var exhausted = false
 
   /** The input has been read to its end. */
@@ -109,7 +121,8 @@ private[andiron] final class StepCell(
   /** Every counter with its index. */
   def counters: Seq[(Int, Long)] = synchronized {
     val all = own.zipAll(elsewhere, 0L, 0L).map { case (a, b) => a + b }
-    Seq(0 -> in, 1 -> out, 2 -> dropped) ++ all.indices.collect { case i if all(i) != 0 => (i + StepCell.OwnFrom) -> all(i) }
+    Seq(0 -> in, 1 -> out, 2 -> dropped) ++ all.indices.collect { case i if all(i) != 0 => (i + StepCell.OwnFrom) -> all(i) } ++
+      Seq(StepCell.Outside -> outside).filter(_._2 > 0)
   }
 
   def failures: Option[FailureSamples] = Option(samples)
@@ -121,7 +134,10 @@ private[andiron] object StepCell {
   val OwnFrom = 3
 
   /** The most counters of the user's own that a step can have. */
-  val MostOwn = 253
+  val MostOwn = 252
+
+  /** The index of what no counter is: [[StepCell.outside]]. */
+  val Outside = 255
 
   private val NoCounters = new Array[Long](0)
 

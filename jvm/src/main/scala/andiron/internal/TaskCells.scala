@@ -15,12 +15,14 @@ import org.slf4j.LoggerFactory
  */
 private[andiron] final class TaskCells private (private val context: TaskContext) extends TaskCompletionListener with TaskFailureListener {
   private val slots = new java.util.LinkedHashMap[TaskCells.Key, TaskCells.Slot]
+  private val handles = new ConcurrentHashMap[Long, StepHandle]
   private var hasFailed = false
   private var isFiled = false
 
   /** A new cell for an evaluation that begins. */
   def begin(handle: StepHandle, site: StepSite, instance: Long, partition: Int, partitions: Int): StepCell = synchronized {
     val cell = new StepCell(handle, site, instance, partition, partitions, this)
+    handles.put(handle.id, handle)
     slots.computeIfAbsent(TaskCells.key(cell), _ => new TaskCells.Slot).newest = cell
     cell
   }
@@ -51,6 +53,7 @@ private[andiron] final class TaskCells private (private val context: TaskContext
       val cell = if (slot.complete != null) slot.complete else slot.newest
       all.merge(cell.handle.accumulator, Vector(cell), (a, b) => a ++ b)
     }
+    all.values.forEach(cells => cells.head.outside += OutsideAdds.take(cells.head.handle.id))
     all.forEach((accumulator, cells) => accumulator.replace(new CellEncoder(context, hasFailed).encode(cells)))
   }
 
@@ -72,6 +75,14 @@ private[andiron] object TaskCells {
   private val running = new ConcurrentHashMap[Long, TaskCells]
 
   private def key(cell: StepCell): Key = Key(cell.handle.id, cell.site.id, cell.instance, cell.partition)
+
+  /** The cell whose function the calling thread runs for the step with this number, in its own task; null if there is none. */
+  def running(step: Long): StepCell = {
+    val context = TaskContext.get()
+    val cells = if (context == null) null else running.get(context.taskAttemptId())
+    val handle = if (cells == null || (cells.context ne context)) null else cells.handles.get(step)
+    if (handle == null) null else handle.running
+  }
 
   /** The cells of `context`'s task; its listeners are registered before it is returned for the first time. */
   def of(context: TaskContext): TaskCells = {

@@ -83,8 +83,8 @@ final class Step private (val name: String, private[andiron] val application: Op
   def filter[T](rows: RDD[T])(p: T => Boolean): RDD[T] = this.rows[T].filter(rows)(p)
   def count[T](rows: RDD[T]): RDD[T] = this.rows[T].count(rows)
 
-  /** What has been counted so far. */
-  def figures: StepFigures = application.flatMap(_.stepFigures(name)).getOrElse(StepFigures.unknown(name, MetricsApplication.whyOff))
+  /** What has been counted so far by the operators of this object; reports and series add up the steps of one name. */
+  def figures: StepFigures = application.flatMap(_.stepFigures(this)).getOrElse(StepFigures.unknown(name, MetricsApplication.whyOff))
 
   /** Lets the step go: tasks that still run are no longer counted. Its figures stay in the report. Idempotent. */
   override def close(): Unit = if (isOpen) {

@@ -4,7 +4,7 @@ import andiron.internal.StepHandle
 
 /**
  * A counter of a step's own, for the functions that the step's operators run. It counts what the step counts: each row once, however often
- * Spark computes it. Adding outside those functions counts nothing, since nothing would tell to which row it belongs.
+ * Spark computes it. Adding outside those functions counts nothing, since nothing would tell to which row it belongs, and the step's figures say so.
  */
 final class StepCounter private[andiron] (val name: String, handle: StepHandle, index: Int) extends Serializable {
 

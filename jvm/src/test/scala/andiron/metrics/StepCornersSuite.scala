@@ -70,12 +70,12 @@ class StepCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   test("a step has a bounded number of counters") {
     val step = Step(spark, "many counters")
-    val all = (0 until 253).map(n => step.counter(s"counter-$n"))
-    assert(intercept[SettingException](step.counter("one more")).getMessage.contains("253 counters"))
+    val all = (0 until 252).map(n => step.counter(s"counter-$n"))
+    assert(intercept[SettingException](step.counter("one more")).getMessage.contains("252 counters"))
     assert(step.counter("counter-7").name == "counter-7")
     val last = all.last
     step.map(numbers()) { n => last.increment(); n }.count()
-    assert(step.figures("counter-252") == 1000 && step.figures.exact, step.figures)
+    assert(step.figures("counter-251") == 1000 && step.figures.exact, step.figures)
     step.close()
   }
 
@@ -169,9 +169,17 @@ class StepCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(step.filter(first)(_ > 0).count() == 1000)
   }
 
-  plan("a union with itself as Datasets") { step =>
-    val rows = step.map(range())(n => n + 1)(Encoders.scalaLong)
-    assert(rows.union(rows).count() == 2000)
+  test("unions with itself as Datasets: one instance of several, which are not added up") {
+    val step = Step(spark, "unions")
+    val rows = step.map(range())(n => if (n % 100 == 7) sys.error("bad") else n + 1)(Encoders.scalaLong)
+    assert(rows.union(rows).count() == 2 * 990)
+    val two = step.figures
+    assert((two.in, two.dropped, two.exact) == ((1000, 10, false)) && two.reason.contains("its query has 2 instances of this operator"), two)
+    assert(Seq.fill(12)(rows).reduce(_ union _).count() == 12 * 990)
+    val twelve = step.figures
+    assert((twelve.in, twelve.dropped, twelve.exact) == ((1000, 10, false)) && twelve.reason.contains("its query has 12 instances"), twelve)
+    assert(rows.count() == 990)
+    exactly(step, 1000)
   }
 
   plan("a barrier stage") { step => assert(step.map(numbers(2))(_ + 1).barrier().mapPartitions(rows => rows).count() == 1000) }

@@ -80,6 +80,20 @@ class StepSuite extends AnyFunSuite with BeforeAndAfterAll {
     figures(step, 300, 300, 0)
   }
 
+  test("a cell of a notebook that is run again has figures of its own") {
+    val all = (1 to 3).map { run =>
+      val step = Step(spark, "notebook")
+      val own = step.counter("own")
+      assert(step.map(spark.sparkContext.parallelize(0 until 1000, 4)) { n => own.increment(); n }.count() == 1000)
+      figures(step, 1000, 1000, 0)
+      assert(step.figures("own") == 1000, run)
+      step
+    }
+    all.foreach(figures(_, 1000, 1000, 0))
+    val report = Andiron.report(spark)
+    assert(report.contains("notebook"), report)
+  }
+
   test("empty partitions and empty inputs are covered") {
     val step = Step(spark, "empty")
     assert(step.map(spark.sparkContext.parallelize(Seq.empty[Int], 3))(_ + 1).count() == 0)
