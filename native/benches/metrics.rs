@@ -19,7 +19,7 @@ fn application() -> std::sync::Arc<Application> {
 
 fn task_end(partition: u32) -> Vec<u8> {
     let mut buffer = Vec::new();
-    [1_u32, 0, 0].iter().for_each(|word| buffer.extend_from_slice(&word.to_le_bytes()));
+    [2_u32, 0, 0].iter().for_each(|word| buffer.extend_from_slice(&word.to_le_bytes()));
     buffer.extend_from_slice(&u64::from(partition).to_le_bytes());
     buffer.extend_from_slice(&partition.to_le_bytes());
     buffer.extend_from_slice(&[1, 0, 0, 0]);
@@ -28,6 +28,7 @@ fn task_end(partition: u32) -> Vec<u8> {
     for id in 0..10_u64 {
         buffer.extend_from_slice(&id.to_le_bytes());
         buffer.extend_from_slice(&(id + 1).to_le_bytes());
+        buffer.extend_from_slice(&((id + 1) * (u64::from(partition) + 1)).to_le_bytes());
     }
     buffer
 }

@@ -18,7 +18,7 @@ fn number(name: &str, default: u32) -> u32 {
 /// Writes the end of a successful shuffle map task over `buffer`.
 fn task_end(buffer: &mut Vec<u8>, partition: u32, updates: u32) {
     buffer.clear();
-    [1, 0, 0].iter().for_each(|word: &u32| buffer.extend_from_slice(&word.to_le_bytes()));
+    [2, 0, 0].iter().for_each(|word: &u32| buffer.extend_from_slice(&word.to_le_bytes()));
     buffer.extend_from_slice(&u64::from(partition).to_le_bytes());
     buffer.extend_from_slice(&partition.to_le_bytes());
     buffer.extend_from_slice(&[1, 0, 0, 0]);
@@ -27,6 +27,7 @@ fn task_end(buffer: &mut Vec<u8>, partition: u32, updates: u32) {
     for id in 0..u64::from(updates) {
         buffer.extend_from_slice(&id.to_le_bytes());
         buffer.extend_from_slice(&(id + 1).to_le_bytes());
+        buffer.extend_from_slice(&((id + 1) * (u64::from(partition) + 1)).to_le_bytes());
     }
 }
 

@@ -140,6 +140,8 @@ extern "system" fn accumulator<'l>(
         let kind = match kind {
             0 => ValueKind::Long,
             1 => ValueKind::Double,
+            3 => ValueKind::MergedLong,
+            4 => ValueKind::MergedDouble,
             _ => ValueKind::Other,
         };
         application(metrics)?.accumulator(id as u64, &string(env, &name, "name")?, kind);
@@ -188,6 +190,8 @@ extern "system" fn event<'l>(
             6 => to.log_line(&json),
             7 => to.step_declared(&json),
             8 => to.callback_failed(&json),
+            20 => to.accumulator_values(&json),
+            21 => to.speculation(&json),
             other => return Err(Error::new(Code::BadArgument, format!("{other} is no kind of event")).into()),
         }
         Ok(())

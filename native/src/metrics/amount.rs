@@ -5,12 +5,27 @@ use serde_json::{Number, Value};
 /// What values an accumulator has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
-    /// Whole numbers.
+    /// Sums of whole numbers: Spark's `LongAccumulator`.
     Long,
-    /// Floating point.
+    /// Sums of floating point: Spark's `DoubleAccumulator`.
     Double,
-    /// Anything else: it is not counted.
+    /// Whole numbers that are no sums: Spark's own value is shown.
+    MergedLong,
+    /// The same of floating point.
+    MergedDouble,
+    /// Anything else: it is not shown.
     Other,
+}
+
+impl ValueKind {
+    /// Whether updates may be added.
+    pub fn is_sum(self) -> bool {
+        matches!(self, ValueKind::Long | ValueKind::Double)
+    }
+
+    fn is_double(self) -> bool {
+        matches!(self, ValueKind::Double | ValueKind::MergedDouble)
+    }
 }
 
 /// A number of a counter.
@@ -36,10 +51,15 @@ impl PartialEq for Amount {
 impl Amount {
     /// Nothing, of the kind.
     pub fn zero(kind: ValueKind) -> Amount {
-        if kind == ValueKind::Double {
-            Amount::Double(0.0)
+        Amount::of_bits(kind, 0)
+    }
+
+    /// A value of the kind, given by its bits.
+    pub(super) fn of_bits(kind: ValueKind, bits: u64) -> Amount {
+        if kind.is_double() {
+            Amount::Double(f64::from_bits(bits))
         } else {
-            Amount::Long(0)
+            Amount::Long(i128::from(bits as i64))
         }
     }
 

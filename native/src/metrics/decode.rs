@@ -3,15 +3,17 @@
 
 use crate::error::{Code, Error, Result};
 
-/// The version that both layouts have.
-const VERSION: u32 = 1;
+/// The version of a step's cell.
+const CELL_VERSION: u32 = 1;
+/// The version of the end of a task.
+const END_VERSION: u32 = 2;
 /// More counters than this has no step.
 pub(super) const MOST_COUNTERS: usize = 256;
 /// The index of what no counter is: additions to counters from outside the step's functions.
 pub(super) const OUTSIDE: usize = 255;
 /// More partitions than this has no operator.
 pub(super) const MOST_PARTITIONS: u32 = 1 << 24;
-const UPDATE: usize = 16;
+const UPDATE: usize = 24;
 const COUNTER: usize = 10;
 
 /// What kind of task ended.
@@ -47,6 +49,8 @@ pub struct TaskEnd<'a> {
     pub kind: TaskKind,
     pub reason: Reason,
     pub finished_ms: u64,
+    /// It has read input that Spark counts: persisted blocks, or files. True too where that is not known.
+    pub has_read: bool,
     updates: &'a [u8],
 }
 
@@ -81,7 +85,7 @@ impl<'a> TaskEnd<'a> {
     }
 
     fn take(from: &mut Reader<'a>) -> Result<TaskEnd<'a>> {
-        from.version()?;
+        from.version(END_VERSION)?;
         let (stage, stage_attempt) = (from.u32()?, from.u32()?);
         let (task_attempt, partition) = (from.u64()?, from.u32()?);
         let kind = match from.u8()? {
@@ -97,16 +101,28 @@ impl<'a> TaskEnd<'a> {
             4 => Reason::FetchFailed,
             _ => Reason::Other,
         };
-        from.u16()?;
+        let has_read = from.u16()? & 1 != 0;
         let finished_ms = from.u64()?;
         let count = from.u32()? as usize;
         let updates = from.bytes(count.checked_mul(UPDATE).ok_or_else(|| from.bad("too many updates"))?)?;
-        Ok(TaskEnd { stage, stage_attempt, task_attempt, partition, kind, reason, finished_ms, updates })
+        Ok(TaskEnd {
+            stage,
+            stage_attempt,
+            task_attempt,
+            partition,
+            kind,
+            reason,
+            finished_ms,
+            has_read,
+            updates,
+        })
     }
 
-    /// Accumulator and value, as the bits of an i64 or an f64, in the order of the buffer.
-    pub fn updates(&self) -> impl Iterator<Item = (u64, u64)> + 'a {
-        self.updates.chunks_exact(UPDATE).map(|pair| (word(&pair[..8]), word(&pair[8..])))
+    /// Accumulator, update, and the accumulator's value with it, the latter two as the bits of an i64 or an f64, in the order of
+    /// the buffer.
+    pub fn updates(&self) -> impl Iterator<Item = (u64, u64, u64)> + 'a {
+        let words = self.updates.chunks_exact(UPDATE);
+        words.map(|each| (word(&each[..8]), word(&each[8..16]), word(&each[16..])))
     }
 }
 
@@ -148,7 +164,7 @@ impl<'a> StepCell<'a> {
     /// [`Code::BadArgument`] for anything but one whole cell of this version.
     pub fn decode(buffer: &'a [u8]) -> Result<StepCell<'a>> {
         let mut from = Reader { what: "step cell", left: buffer };
-        from.version()?;
+        from.version(CELL_VERSION)?;
         let (step, site, instance) = (from.u64()?, from.u64()?, from.u64()?);
         let (partition, partitions) = (from.u32()?, from.u32()?);
         if partition >= partitions.max(1) || partitions > MOST_PARTITIONS {
@@ -241,11 +257,11 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    fn version(&mut self) -> Result<()> {
+    fn version(&mut self, known: u32) -> Result<()> {
         match self.u32()? {
-            VERSION => Ok(()),
+            version if version == known => Ok(()),
             other => Err(self.bad(&format!(
-                "version {other}, and this library reads version {VERSION}: the jar and its native library differ"
+                "version {other}, and this library reads version {known}: the jar and its native library differ"
             ))),
         }
     }

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::decode::TaskEnd;
 use super::foreign::{self, Foreign};
 use super::json::{cut, object, Object, Reads};
@@ -49,7 +51,30 @@ impl Listener {
 }
 
 impl Application {
-    /// Names an accumulator, before its first update.
+    /// The values that accumulators have on the driver: `values`, each `acc` and `long` or `double`.
+    pub fn accumulator_values(&self, json: &str) {
+        self.listen(json, |listener, json| {
+            for each in json.list("values").iter().filter_map(Value::as_object) {
+                let long = each.get("long").and_then(Value::as_i64).map(|n| n as u64);
+                let bits = long.or_else(|| each.get("double").and_then(Value::as_f64).map(f64::to_bits));
+                if let (Some(id), Some(bits)) = (each.number("acc"), bits) {
+                    listener.foreign.on_driver(id, bits);
+                }
+            }
+        });
+    }
+
+    /// Another copy of a task of a stage will run beside it: `stage`.
+    pub fn speculation(&self, json: &str) {
+        self.listen(json, |listener, json| {
+            let facts = json.number32("stage").and_then(|stage| listener.stages.facts(stage));
+            if let Some(facts) = facts {
+                listener.foreign.hide(facts);
+            }
+        });
+    }
+
+    /// Names an accumulator, before its first update. The first that is named of one name is the first of that name.
     pub fn accumulator(&self, id: u64, name: &str, kind: ValueKind) {
         lock(&self.listener).foreign.name(id, name, kind);
     }
@@ -71,7 +96,7 @@ impl Application {
     /// A stage attempt begins: a Stage body with, where known, `partitions` of its terminal RDD, `rdds` (each with `id`,
     /// `name`, `parents`) and `indeterminate`.
     pub fn stage_submitted(&self, json: &str) {
-        self.listen(json, |listener, json| listener.stages.submitted(json));
+        self.listen(json, |listener, json| listener.stages.submitted(json, listener.foreign.arrivals()));
     }
 
     /// A stage attempt ends: a Stage body with, where known, `accumulables` (SQL metrics that it changed) and `collected`
@@ -82,6 +107,9 @@ impl Application {
             let Some(ended) = listener.stages.completed(json) else { return };
             json.numbers("collected").into_iter().for_each(|id| listener.foreign.collected(id));
             listener.foreign.stage_ended(ended.rdd, ended.stage, ended.missing);
+            if let Some(facts) = listener.stages.facts(ended.stage).filter(|_| ended.failed) {
+                listener.foreign.hide(facts);
+            }
             rolled_back = ended.rolled_back.then_some(ended.stage);
         });
         if let Some(stage) = rolled_back {

@@ -98,25 +98,26 @@ pub(super) fn column(
     id: ScopeId,
     scope: &mut Scope,
     at: usize,
-    accumulator: &Accumulator,
+    (accumulator, doubtful): (&Accumulator, bool),
     stages: &Stages,
     events_dropped: u64,
     at_once: bool,
 ) -> Option<Draft> {
-    let reason = column_reason(scope, scope.columns.get(at)?, accumulator, events_dropped);
+    let reason = column_reason(scope, scope.columns.get(at)?, accumulator, doubtful, events_dropped);
     let (reported, total, execution) = (scope.reported, scope.total.max(scope.reported), scope.execution);
     let column = scope.columns.get_mut(at)?;
+    let committed = column.committed();
     let mut body = Object::new();
     put(&mut body, "source", Some(json!("accumulator")));
     put(&mut body, "acc", Some(json!(*accumulator.name)));
     put(
         &mut body,
         "type",
-        Some(json!(if matches!(column.attempted, Amount::Double(_)) { "double" } else { "long" })),
+        Some(json!(if matches!(committed, Amount::Double(_)) { "double" } else { "long" })),
     );
     put(&mut body, "scope", Some(json!(id.to_string())));
-    put(&mut body, "attempted", column.attempted.json());
-    put(&mut body, "committed", column.committed().json());
+    put(&mut body, "attempted", column.attempted().and_then(Amount::json));
+    put(&mut body, "committed", committed.json());
     put(&mut body, "execution_id", execution.map(|id| json!(id)));
     exactness(&mut body, &reason);
     let stage_ids = column.stages.clone();
@@ -148,38 +149,71 @@ pub(super) fn column(
     })
 }
 
-/// Why an accumulator's figure is not exact, or nothing.
+/// Why an accumulator's figure is not exact, or nothing. `doubtful`: blocks may have answered that an attempt has filled whose
+/// updates never arrived.
 pub(super) fn column_reason(
     scope: &Scope,
     column: &Column,
     accumulator: &Accumulator,
+    doubtful: bool,
     events_dropped: u64,
 ) -> String {
     let mut reasons: Vec<String> = Vec::new();
-    let mut say = |holds: bool, text: String| {
+    let mut say = |holds: bool, text: &dyn Fn() -> String| {
         if holds {
-            reasons.push(text);
+            reasons.push(text());
         }
     };
-    say(events_dropped > 0, "Spark dropped events of the listener's queue".to_string());
-    let missing: u64 = scope.missing.values().map(|n| u64::from(*n)).sum();
-    say(missing > 0, format!("{missing} ends of tasks never arrived"));
-    say(
-        accumulator.collected,
-        "the program let go of the accumulator, and Spark drops its updates".to_string(),
-    );
-    say(scope.refused || accumulator.refused, "more partitions than the driver keeps".to_string());
-    say(scope.rolled_back, "a stage whose rows come in another order each time was rolled back".to_string());
-    say(scope.partial > 0, "an action read only a part of its rows (take, limit)".to_string());
-    say(scope.repeats, "a stage computes the same rows for several of its tasks (cartesian)".to_string());
-    say(
-        column.differs,
-        "a later job computed it again with another result (a cache, or other rows)".to_string(),
-    );
     let several = accumulator.scopes.len() > 1;
-    say(several, "it is counted at several terminal RDDs, whose rows may be the same".to_string());
-    say(scope.reported < scope.total, format!("not all of {} partitions have reported", scope.total));
+    say(events_dropped > 0, &|| "Spark dropped events of the listener's queue".to_string());
+    if !accumulator.kind.is_sum() {
+        say(true, &|| "it is no sum that Andiron knows, and shown as Spark has merged it".to_string());
+        return reasons.join("; ");
+    }
+    let missing: u64 = scope.missing.values().map(|n| u64::from(*n)).sum();
+    say(missing > 0, &|| format!("{missing} ends of tasks never arrived"));
+    say(accumulator.collected, &|| {
+        "the program let go of the accumulator, and Spark drops its updates".to_string()
+    });
+    say(scope.refused || accumulator.refused, &|| "more partitions than the driver keeps".to_string());
+    // Of several scopes each has a part of what was updated.
+    let outside = column.outside().filter(|_| !several && events_dropped == 0 && !accumulator.refused);
+    say(outside.is_some(), &|| outside.map(outside_reason).unwrap_or_default());
+    say(doubtful, &|| {
+        "cached rows may be those of an attempt that failed, was killed or was lost: its updates never arrived"
+            .to_string()
+    });
+    say(column.mixed, &|| "a cache may have answered a part of a later attempt".to_string());
+    say(column.overtaken, &|| "attempts of one stage that overlapped have counted differently".to_string());
+    say(scope.rolled_back, &|| {
+        "a stage whose rows come in another order each time was rolled back".to_string()
+    });
+    say(scope.limited, &|| "a part was read: its plan has a limit".to_string());
+    say(scope.pruned, &|| "a part was read: partitions were pruned".to_string());
+    say(scope.repeats, &|| {
+        "a stage computes the same rows several times (cartesian product, union with itself)".to_string()
+    });
+    say(scope.unites, &|| "a union has several branches of one plan, and each is counted".to_string());
+    say(column.differs, &|| {
+        "a later job computed it again with another result (a cache, or other rows)".to_string()
+    });
+    say(several, &|| "it is counted at several terminal RDDs, whose rows may be the same".to_string());
+    let (reported, total) = (scope.reported, scope.total);
+    say(reported < total && scope.running, &|| {
+        format!("{reported} of {total} partitions have reported so far")
+    });
+    say(reported < total && !scope.running, &|| format!("a part was read: {reported} of {total} partitions"));
     reasons.join("; ")
+}
+
+fn outside_reason(outside: Amount) -> String {
+    let (amount, verb) = match outside {
+        Amount::Long(n) if n < 0 => ((-n).to_string(), "taken off"),
+        Amount::Long(n) => (n.to_string(), "added"),
+        Amount::Double(x) if x < 0.0 => ((-x).to_string(), "taken off"),
+        Amount::Double(x) => (x.to_string(), "added"),
+    };
+    format!("{amount} were {verb} on the driver, outside tasks")
 }
 
 /// The Metrics of a site that differ from what was shipped: `counters` by name, and how many additions to them were not counted.

@@ -228,9 +228,17 @@ impl Application {
                     let mut guard = lock(&self.listener);
                     let listener = &mut *guard;
                     let dropped = listener.dropped;
-                    listener.foreign.scope_and_names(id).and_then(|(scope, names)| {
+                    listener.foreign.scope_and_names(id).and_then(|(scope, names, doubtful)| {
                         let accumulator = names.get(&scope.columns.get(at)?.acc)?;
-                        ship::column(id, scope, at, accumulator, &listener.stages, dropped, at_once)
+                        ship::column(
+                            id,
+                            scope,
+                            at,
+                            (accumulator, doubtful),
+                            &listener.stages,
+                            dropped,
+                            at_once,
+                        )
                     })
                 };
                 out.send_all(draft);

@@ -5,8 +5,10 @@ use super::*;
 
 mod batches;
 mod bounds;
+mod caches;
 mod decoding;
 mod gates;
+mod kinds;
 mod logged;
 mod naive;
 mod outside;
@@ -56,6 +58,10 @@ pub(super) struct Bench {
     app: Arc<Application>,
     log: Arc<Kept>,
     next_task: std::cell::Cell<u64>,
+    /// What Spark has merged of each accumulator.
+    merged: std::cell::RefCell<std::collections::HashMap<u64, u64>>,
+    /// Whether the next tasks tell that they have read blocks or files.
+    reads: std::cell::Cell<bool>,
 }
 
 const ROWS: u64 = 7;
@@ -68,7 +74,13 @@ impl Bench {
         let record: Arc<dyn Record> = Arc::clone(&log) as Arc<dyn Record>;
         let app = Application::start_with(&settings, r#"{"app_name":"test"}"#, record).unwrap();
         app.accumulator(ROWS, "rows", ValueKind::Long);
-        Bench { app, log, next_task: std::cell::Cell::new(0) }
+        Bench {
+            app,
+            log,
+            next_task: std::cell::Cell::new(0),
+            merged: Default::default(),
+            reads: Default::default(),
+        }
     }
 
     fn stage(&self, stage: u32, attempt: u32, rdd: u64, tasks: u32) {
@@ -105,8 +117,16 @@ impl Bench {
     ) -> u64 {
         let task = self.next_task.get() + 1;
         self.next_task.set(task);
-        let updates: Vec<_> = updates.iter().copied().filter(|(_, bits)| *bits != 0).collect();
-        let buffer = task_end(stage, partition, task, kind, reason, &updates);
+        let merge = |(acc, bits): (u64, u64)| {
+            let mut merged = self.merged.borrow_mut();
+            let value = merged.entry(acc).or_default();
+            if reason != Reason::Resubmitted {
+                *value = value.wrapping_add(bits);
+            }
+            (acc, bits, *value)
+        };
+        let updates: Vec<_> = updates.iter().copied().filter(|(_, bits)| *bits != 0).map(merge).collect();
+        let buffer = packed(stage, partition, task, (kind, reason, self.reads.get()), &updates);
         self.app.task_end(&TaskEnd::decode(&buffer).unwrap());
         task
     }
@@ -175,26 +195,40 @@ impl Figure {
     }
 }
 
+/// A task end of accumulators that nobody else updates.
 pub(super) fn task_end(
-    (stage, attempt): (u32, u32),
+    stage: (u32, u32),
     partition: u32,
     task: u64,
     kind: TaskKind,
     reason: Reason,
     updates: &[(u64, u64)],
 ) -> Vec<u8> {
+    let updates: Vec<_> = updates.iter().map(|(acc, bits)| (*acc, *bits, *bits)).collect();
+    packed(stage, partition, task, (kind, reason, false), &updates)
+}
+
+/// A task end with its updates, each accumulator, update and merged value.
+pub(super) fn packed(
+    (stage, attempt): (u32, u32),
+    partition: u32,
+    task: u64,
+    (kind, reason, reads): (TaskKind, Reason, bool),
+    updates: &[(u64, u64, u64)],
+) -> Vec<u8> {
     let mut buffer = Vec::new();
-    for word in [1, stage, attempt] {
+    for word in [2, stage, attempt] {
         buffer.extend_from_slice(&word.to_le_bytes());
     }
     buffer.extend_from_slice(&task.to_le_bytes());
     buffer.extend_from_slice(&partition.to_le_bytes());
-    buffer.extend_from_slice(&[kind as u8, reason as u8, 0, 0]);
+    buffer.extend_from_slice(&[kind as u8, reason as u8, u8::from(reads), 0]);
     buffer.extend_from_slice(&1_600_000_000_000_u64.to_le_bytes());
     buffer.extend_from_slice(&(updates.len() as u32).to_le_bytes());
-    for (acc, bits) in updates {
-        buffer.extend_from_slice(&acc.to_le_bytes());
-        buffer.extend_from_slice(&bits.to_le_bytes());
+    for (acc, bits, merged) in updates {
+        for word in [acc, bits, merged] {
+            buffer.extend_from_slice(&word.to_le_bytes());
+        }
     }
     buffer
 }

@@ -44,8 +44,13 @@ fn application() -> Arc<Application> {
     let settings =
         MetricsSettings { application: "app".into(), ship_every: None, ..MetricsSettings::default() };
     let app = Application::start_with(&settings, "{}", Arc::new(Nowhere)).unwrap();
-    (0..4)
-        .for_each(|id| app.accumulator(id, "acc", if id < 2 { ValueKind::Long } else { ValueKind::Double }));
+    (0..4).for_each(|id| {
+        app.accumulator(
+            id,
+            "acc",
+            [ValueKind::Long, ValueKind::MergedLong, ValueKind::Double, ValueKind::MergedDouble][id as usize],
+        )
+    });
     app.stage_submitted(r#"{"stage":0,"attempt":0,"rdd":1,"tasks":4}"#);
     app
 }
@@ -57,19 +62,18 @@ fn number() -> impl Strategy<Value = u64> {
 
 /// The words of a task end: mostly as they should be, and then cut, lengthened or changed somewhere.
 fn task_end() -> impl Strategy<Value = Vec<u8>> {
-    let updates = prop::collection::vec((number(), any::<u64>()), 0..6);
+    let updates = prop::collection::vec((number(), any::<u64>(), any::<u64>()), 0..6);
     ((number(), number(), number(), number()), (any::<u8>(), any::<u8>()), updates, damage()).prop_map(
         |((stage, attempt, task, partition), (kind, reason), updates, damage)| {
-            let mut buffer = 1_u32.to_le_bytes().to_vec();
+            let mut buffer = 2_u32.to_le_bytes().to_vec();
             [stage, attempt].iter().for_each(|n| buffer.extend_from_slice(&(*n as u32).to_le_bytes()));
             buffer.extend_from_slice(&task.to_le_bytes());
             buffer.extend_from_slice(&(partition as u32).to_le_bytes());
-            buffer.extend_from_slice(&[kind % 3, reason % 7, 0, 0]);
+            buffer.extend_from_slice(&[kind % 3, reason % 7, kind >> 7, 0]);
             buffer.extend_from_slice(&[0; 8]);
             buffer.extend_from_slice(&(updates.len() as u32).to_le_bytes());
-            for (acc, bits) in updates {
-                buffer.extend_from_slice(&acc.to_le_bytes());
-                buffer.extend_from_slice(&bits.to_le_bytes());
+            for (acc, bits, merged) in updates {
+                [acc, bits, merged].iter().for_each(|n| buffer.extend_from_slice(&n.to_le_bytes()));
             }
             damage.apply(buffer)
         },

@@ -43,7 +43,7 @@ fn application() -> Arc<Application> {
 
 fn task_end(partition: u32, attempt: u32, updates: u64) -> Vec<u8> {
     let mut buffer = Vec::new();
-    [1, 0, attempt].iter().for_each(|word: &u32| buffer.extend_from_slice(&word.to_le_bytes()));
+    [2, 0, attempt].iter().for_each(|word: &u32| buffer.extend_from_slice(&word.to_le_bytes()));
     buffer.extend_from_slice(&u64::from(partition).to_le_bytes());
     buffer.extend_from_slice(&partition.to_le_bytes());
     buffer.extend_from_slice(&[1, 0, 0, 0]);
@@ -52,6 +52,7 @@ fn task_end(partition: u32, attempt: u32, updates: u64) -> Vec<u8> {
     for id in 0..updates {
         buffer.extend_from_slice(&id.to_le_bytes());
         buffer.extend_from_slice(&(id + 1).to_le_bytes());
+        buffer.extend_from_slice(&((id + 1) * (u64::from(partition) + 1)).to_le_bytes());
     }
     buffer
 }

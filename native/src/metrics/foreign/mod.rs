@@ -1,19 +1,25 @@
 //! Everyone else's named accumulators: counted again from the ends of tasks, so that what Spark counts twice counts once.
 //!
 //! A *scope* is a terminal RDD with a kind of task, a cell of it one accumulator in one partition. Of the successful
-//! tasks of a partition one is kept: among result tasks that of the newest stage, and of this stage the first; among shuffle
-//! map tasks the one with the greatest stage, stage attempt and arrival. The kept task replaces the whole cell: an accumulator
-//! that it does not update is 0. Beside that stands what was attempted: every update of every task, as Spark adds it up.
+//! tasks of a partition one is kept: among result tasks that of the newest stage that reads all partitions, else of the newest
+//! stage, and of this stage the first; among shuffle map tasks the one with the greatest stage, stage attempt and arrival. The kept
+//! task replaces the whole cell: an accumulator that it does not update is 0. Beside that stands what was attempted: every update
+//! of every task, as Spark adds it up.
+//!
+//! # Caches
+//! A task whose stage has a persisted RDD or a checkpoint, and that may have read of it, does not replace a cell with nothing: its
+//! rows are those that an earlier task has computed, whose figure stays. Where that earlier task failed, was killed or was lost, its
+//! updates never arrive: [`Hidden`] remembers that, and figures that depend on it are not exact.
 //!
 //! A listener cannot know what a task's partition was computed *for*, so a figure may be wrong where one computation is
-//! counted in several scopes, where an action reads a part, or where a cache answers. Each such figure says that it is not
-//! exact, and why.
+//! counted in several scopes. Each such figure says that it is not exact, and why. docs/metrics.md has all reasons.
 //!
 //! # Memory
 //! A scope takes 16 bytes for each partition, and 8 for each partition and accumulator: 100,000 tasks with 50 accumulators
 //! take 41.6 MB. Of scopes without accumulators only the newest [`MOST_BARE_BYTES`] are kept. Beyond [`MOST_BYTES`] nothing more is taken; figures that this affects are not exact.
 
 mod column;
+mod hidden;
 mod scope;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -21,10 +27,11 @@ use std::sync::Arc;
 
 use serde_json::{json, Value};
 
-use super::amount::ValueKind;
+use super::amount::{Amount, ValueKind};
 use super::decode::{Reason, TaskEnd, TaskKind};
 use super::ship::column_reason;
 pub(super) use column::Column;
+pub(super) use hidden::Hidden;
 pub(super) use scope::{Facts, Scope};
 
 /// Bytes that all cells together may take.
@@ -58,7 +65,7 @@ impl std::fmt::Display for ScopeId {
 pub(super) struct Accumulator {
     /// Its name, unlike that of any other.
     pub(super) name: Arc<str>,
-    kind: ValueKind,
+    pub(super) kind: ValueKind,
     /// Where it was counted.
     pub(super) scopes: Vec<ScopeId>,
     /// The user's object is gone, and Spark drops its updates.
@@ -88,6 +95,7 @@ pub(super) struct Foreign {
     most_bytes: usize,
     /// Updates of accumulators that nobody has named.
     unnamed: u64,
+    hidden: Hidden,
 }
 
 impl Foreign {
@@ -102,12 +110,19 @@ impl Foreign {
             bytes: 0,
             most_bytes,
             unnamed: 0,
+            hidden: Hidden::default(),
         }
     }
 
-    /// Names an accumulator. Naming it again changes nothing.
+    /// Names an accumulator: of one name the first that is named is the first. Naming it again tells its kind, if it was none.
     pub(super) fn name(&mut self, id: u64, name: &str, kind: ValueKind) {
-        if self.accumulators.contains_key(&id) || self.accumulators.len() >= MOST_ACCUMULATORS {
+        if let Some(known) = self.accumulators.get_mut(&id) {
+            if known.kind == ValueKind::Other {
+                known.kind = kind;
+            }
+            return;
+        }
+        if self.accumulators.len() >= MOST_ACCUMULATORS {
             return;
         }
         let same = self.names.entry(name.to_string()).or_insert(0);
@@ -124,6 +139,32 @@ impl Foreign {
         for scope in &accumulator.scopes {
             if let Some(scope) = self.scopes.get_mut(scope) {
                 scope.dirty = true;
+            }
+        }
+    }
+
+    /// Task ends that have arrived.
+    pub(super) fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
+    /// The value that an accumulator has on the driver.
+    pub(super) fn on_driver(&mut self, id: u64, value: u64) {
+        let Some(accumulator) = self.accumulators.get(&id) else { return };
+        for scope in &accumulator.scopes {
+            let Some(scope) = self.scopes.get_mut(scope) else { continue };
+            let Some(at) = scope.column(id, 0) else { continue };
+            scope.columns[at].on_driver(value, self.arrivals);
+            scope.dirty = true;
+        }
+    }
+
+    /// Attempts of a stage may have stored blocks of these RDDs, and what they updated is not told.
+    pub(super) fn hide(&mut self, facts: &Facts) {
+        for cache in facts.caches.iter().flat_map(|caches| caches.iter()) {
+            if self.hidden.add(*cache, facts.began) {
+                let reading = self.scopes.values_mut().filter(|scope| scope.reads(*cache));
+                reading.for_each(|scope| scope.dirty = true);
             }
         }
     }
@@ -147,7 +188,7 @@ impl Foreign {
         // Spark does not add the updates that a Resubmitted task end repeats.
         if event.reason != Reason::Resubmitted {
             let mut next = 0;
-            for (acc, bits) in event.updates() {
+            for (acc, bits, merged) in event.updates() {
                 let known = match scope.column(acc, next) {
                     Some(at) => Some(at),
                     None if self.bytes + COLUMN_BYTES > self.most_bytes => {
@@ -165,10 +206,15 @@ impl Foreign {
                 };
                 let Some(at) = known else { continue };
                 next = at + 1;
-                scope.attempt(at, bits, event, self.arrivals);
+                scope.attempt(at, (bits, merged), event, self.arrivals);
             }
         }
-        if event.reason == Reason::Success {
+        let untold = match event.reason {
+            Reason::Success => facts.gone || scope.is_passed_over(event),
+            Reason::Resubmitted => false,
+            _ => true,
+        };
+        if event.reason == Reason::Success && !untold {
             let room = self.most_bytes.saturating_sub(self.bytes);
             let took = scope.succeed(event, facts, self.arrivals, room);
             self.bytes += took;
@@ -180,6 +226,9 @@ impl Foreign {
         }
         if was_bare {
             self.strip();
+        }
+        if untold {
+            self.hide(facts);
         }
         for id in not_alone {
             if let Some(scope) = self.scopes.get_mut(&id) {
@@ -201,7 +250,7 @@ impl Foreign {
     }
 
     fn no_room(&mut self, event: &TaskEnd<'_>) {
-        for (acc, _) in event.updates() {
+        for (acc, ..) in event.updates() {
             if let Some(accumulator) = self.accumulators.get_mut(&acc) {
                 accumulator.refused = true;
             }
@@ -217,7 +266,7 @@ impl Foreign {
             } else {
                 scope.missing.remove(&stage);
             }
-            scope.dirty = true;
+            (scope.running, scope.dirty) = (false, true);
         }
     }
 
@@ -236,10 +285,11 @@ impl Foreign {
 
     /// The figures of a scope.
     pub(super) fn json(&self, id: ScopeId, events_dropped: u64) -> Vec<Value> {
+        let doubtful = self.scopes.get(&id).is_some_and(|scope| scope.is_doubtful(&self.hidden));
         let Some(scope) = self.scopes.get(&id) else { return Vec::new() };
         let figures = scope.columns.iter().filter_map(|column| {
             let accumulator = self.accumulators.get(&column.acc)?;
-            let reason = column_reason(scope, column, accumulator, events_dropped);
+            let reason = column_reason(scope, column, accumulator, doubtful, events_dropped);
             let mut figure = json!({
                 "acc": *accumulator.name,
                 "scope": id.to_string(),
@@ -249,8 +299,9 @@ impl Foreign {
                 "partitions_reported": scope.reported,
                 "partitions_total": scope.total.max(scope.reported),
             });
-            for (name, amount) in [("committed", column.committed()), ("attempted", column.attempted)] {
-                if let Some(amount) = amount.json() {
+            for (name, amount) in [("committed", Some(column.committed())), ("attempted", column.attempted())]
+            {
+                if let Some(amount) = amount.and_then(Amount::json) {
                     figure[name] = amount;
                 }
             }
@@ -263,12 +314,14 @@ impl Foreign {
         self.scopes.iter_mut().map(|(id, scope)| (*id, scope))
     }
 
-    /// A scope beside the accumulators that it refers to.
+    /// A scope beside the accumulators that it refers to, and whether it is doubtful.
     pub(super) fn scope_and_names(
         &mut self,
         id: ScopeId,
-    ) -> Option<(&mut Scope, &HashMap<u64, Accumulator>)> {
-        Some((self.scopes.get_mut(&id)?, &self.accumulators))
+    ) -> Option<(&mut Scope, &HashMap<u64, Accumulator>, bool)> {
+        let scope = self.scopes.get_mut(&id)?;
+        let doubtful = scope.is_doubtful(&self.hidden);
+        Some((scope, &self.accumulators, doubtful))
     }
 
     /// Bytes that it takes, about: cells as they are, what is around them as [`SCOPE_BYTES`] and [`COLUMN_BYTES`].

@@ -4,6 +4,7 @@ use serde_json::{json, Value};
 
 use super::super::json::{copy, cut, Object, Reads};
 use super::super::ship::Shipped;
+use super::tree::Tree;
 use super::LONGEST;
 
 /// The longest plan.
@@ -26,6 +27,7 @@ pub(in crate::metrics) struct Execution {
     body: Object,
     nodes: Vec<Node>,
     limited: bool,
+    unites_one_plan: bool,
     pub(in crate::metrics) dirty: bool,
     pub(in crate::metrics) shipped: Shipped,
 }
@@ -43,13 +45,22 @@ impl Execution {
             let nodes = json.list("nodes").iter().filter_map(Value::as_object).take(MOST_NODES);
             self.nodes = nodes.map(node).collect();
         }
-        self.limited |= self.nodes.iter().any(|node| node.name.contains("Limit"));
+        if json.contains_key("nodes") {
+            let tree = Tree::of(json);
+            self.limited |= tree.is_limited();
+            self.unites_one_plan |= tree.unites_one_plan();
+        }
         self.dirty = true;
     }
 
-    /// Some of its operators stop reading when they have enough rows.
+    /// Some operator stops reading when it has enough rows, and a function of the user's may be below it.
     pub(super) fn is_limited(&self) -> bool {
         self.limited
+    }
+
+    /// Some union reads the same rows by several branches.
+    pub(super) fn unites_one_plan(&self) -> bool {
+        self.unites_one_plan
     }
 
     /// Nodes that have one of these SQL metrics, which ascend.

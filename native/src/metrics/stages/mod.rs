@@ -5,17 +5,20 @@
 //! executions are kept.
 
 mod execution;
+mod lineage;
 mod stage;
+mod tree;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::decode::{Reason, TaskEnd, TaskKind};
+use super::decode::{Reason, TaskEnd};
 use super::foreign::Facts;
 use super::json::{copy, Object, Reads};
 use super::ship::Shipped;
 pub(super) use execution::Execution;
+use lineage::Lineage;
 pub(super) use stage::Stage;
 
 const MOST_STAGES: usize = 5_000;
@@ -30,6 +33,7 @@ pub(super) struct Job {
     pub(super) body: Object,
     pub(super) stages: Vec<u32>,
     pub(super) dirty: bool,
+    ended: bool,
     pub(super) shipped: Shipped,
 }
 
@@ -37,12 +41,12 @@ pub(super) struct Job {
 #[derive(Debug, Default)]
 struct Common {
     facts: Facts,
-    /// As result stage it reads a part of its partitions.
-    partial: bool,
     latest: u32,
     /// Successes since the latest attempt was submitted.
     successes: i64,
     jobs: Vec<u64>,
+    /// Those of them that have not ended.
+    open_jobs: u32,
 }
 
 /// What follows from the end of a stage attempt.
@@ -52,6 +56,8 @@ pub(super) struct Ended {
     pub(super) rdd: u64,
     /// Ends of successful tasks that have not arrived.
     pub(super) missing: u32,
+    /// It has failed, or was cancelled: tasks of it may still run, and what they compute is not told.
+    pub(super) failed: bool,
     /// It ran again though its rows come in another order each time.
     pub(super) rolled_back: bool,
 }
@@ -66,25 +72,30 @@ pub(super) struct Stages {
 }
 
 impl Stages {
-    /// A stage attempt begins.
-    pub(super) fn submitted(&mut self, json: &Object) {
+    /// A stage attempt begins, after so many task ends.
+    pub(super) fn submitted(&mut self, json: &Object, arrivals: u64) {
         let (Some(id), Some(rdd)) = (json.number32("stage"), json.number("rdd")) else { return };
         let attempt = json.number32("attempt").unwrap_or(0);
         let stage = Stage::submitted(json, id);
+        let is_first = !self.attempts.range((id, 0)..=(id, u32::MAX)).any(|(_, stage)| stage.has_run());
         let common = self.common.entry(id).or_default();
         let partitions = json.number32("partitions").unwrap_or(stage.tasks).max(stage.tasks);
         let execution = json.number("execution_id").or(common.facts.execution);
+        let (lineage, before) = (Lineage::of(json), &common.facts);
         common.facts = Facts {
             rdd,
-            partitions: partitions.max(common.facts.partitions),
-            partial: false,
-            repeats: stage::repeats(json.list("rdds")),
+            partitions: partitions.max(before.partitions),
+            partial: if is_first { stage.tasks < partitions } else { before.partial },
+            repeats: lineage.repeats,
+            unites: lineage.unites,
+            pruned: lineage.pruned,
             indeterminate: json.is("indeterminate"),
             execution,
+            caches_tell: lineage.caches_tell && (is_first || before.caches.is_none() || before.caches_tell),
+            caches: lineage.caches_and(before.caches.as_deref()),
+            began: if is_first { arrivals } else { before.began },
+            ..Facts::default()
         };
-        if attempt == 0 {
-            common.partial = stage.tasks < partitions || stage::reads_a_part(json.text("name"));
-        }
         (common.latest, common.successes) = (attempt, 0);
         for job in json.numbers("job_ids") {
             if !common.jobs.contains(&job) {
@@ -108,13 +119,14 @@ impl Stages {
         let stage = self.attempts.get_mut(&(id, attempt))?;
         stage.completed(json);
         let common = self.common.get(&id)?;
-        let missing = if stage.failed() || attempt != common.latest {
+        let failed = stage.failed();
+        let missing = if failed || attempt != common.latest {
             0
         } else {
             (i64::from(stage.tasks) - common.successes).clamp(0, i64::from(u32::MAX)) as u32
         };
         let rolled_back = common.facts.indeterminate && attempt > 0;
-        Some(Ended { stage: id, rdd: common.facts.rdd, missing, rolled_back })
+        Some(Ended { stage: id, rdd: common.facts.rdd, missing, failed, rolled_back })
     }
 
     /// Counts a task end. Gives what its scope needs to know; `None` for a stage that nobody has heard of.
@@ -125,13 +137,19 @@ impl Stages {
             Reason::Resubmitted => common.successes -= 1,
             _ => {}
         }
+        let mut running = false;
         if let Some(stage) = self.attempts.get_mut(&(event.stage, event.stage_attempt)) {
             stage.task_end(event);
+            running = stage.running;
         }
         let execution = common.facts.execution.and_then(|id| self.executions.get(&id));
-        let as_result = event.kind == TaskKind::Result && common.partial;
-        let partial = as_result || execution.is_some_and(|execution| execution.is_limited());
-        Some(Facts { partial, ..common.facts })
+        Some(Facts {
+            limited: execution.is_some_and(Execution::is_limited),
+            unites: common.facts.unites && execution.is_some_and(Execution::unites_one_plan),
+            gone: common.open_jobs == 0 && !common.jobs.is_empty(),
+            running,
+            ..common.facts.clone()
+        })
     }
 
     /// A job begins.
@@ -143,9 +161,10 @@ impl Stages {
         job.stages = json.numbers("stages").into_iter().filter_map(|id| u32::try_from(id).ok()).collect();
         job.dirty = true;
         for stage in job.stages.clone() {
-            let jobs = &mut self.common.entry(stage).or_default().jobs;
-            if !jobs.contains(&id) {
-                jobs.push(id);
+            let common = self.common.entry(stage).or_default();
+            if !common.jobs.contains(&id) {
+                common.jobs.push(id);
+                common.open_jobs += 1;
             }
         }
         if self.jobs.len() > MOST_JOBS {
@@ -162,12 +181,18 @@ impl Stages {
             job.body.insert("status".to_string(), Value::from(status));
         }
         job.dirty = true;
+        let stages = job.stages.clone();
+        for stage in stages.iter().filter(|_| !std::mem::replace(&mut job.ended, true)) {
+            if let Some(common) = self.common.get_mut(stage) {
+                common.open_jobs = common.open_jobs.saturating_sub(1);
+            }
+        }
         if job.body.text("status") != "succeeded" {
             return;
         }
         let oldest = self.attempts.first_key_value().map_or(0, |((id, _), _)| *id);
         let forgotten = |id: u32, len: usize| len >= MOST_STAGES && id < oldest;
-        for id in job.stages.clone() {
+        for id in stages {
             let ran = self.attempts.range((id, 0)..=(id, u32::MAX)).next().is_some();
             if !ran && !forgotten(id, self.attempts.len()) {
                 self.attempts.insert((id, 0), Stage::skipped(id));

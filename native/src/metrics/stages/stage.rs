@@ -1,7 +1,5 @@
 //! One stage attempt.
 
-use std::collections::HashSet;
-
 use serde_json::{json, Value};
 
 use super::super::decode::{Reason, TaskEnd};
@@ -13,20 +11,6 @@ use super::LONGEST;
 const MOST_METRICS: usize = 10_000;
 /// The longest stack of a stage's call site.
 const LONGEST_DETAILS: usize = 4 << 10;
-/// Actions that stop reading when they have enough.
-const PARTIAL: [&str; 10] = [
-    "take",
-    "takeAsync",
-    "first",
-    "head",
-    "show",
-    "isEmpty",
-    "tail",
-    "takeAsList",
-    "lookup",
-    "toLocalIterator",
-];
-
 /// One stage attempt.
 #[derive(Debug, Default)]
 pub(in crate::metrics) struct Stage {
@@ -71,6 +55,11 @@ impl Stage {
         stage
     }
 
+    /// False for one that was skipped.
+    pub(super) fn has_run(&self) -> bool {
+        self.body.text("status") != "skipped"
+    }
+
     pub(super) fn completed(&mut self, json: &Object) {
         copy(json, &mut self.body, &["submitted_ms", "completed_ms", "failure"], LONGEST_DETAILS);
         self.metrics = json.numbers("accumulables");
@@ -101,26 +90,10 @@ impl Stage {
     /// The body of its event, but for what others know.
     pub(in crate::metrics) fn event(&self) -> Object {
         let mut body = self.body.clone();
-        if self.body.text("status") != "skipped" {
+        if self.has_run() {
             body.insert("succeeded_tasks".to_string(), json!(self.succeeded_tasks));
             body.insert("failed_tasks".to_string(), json!(self.failed_tasks));
         }
         body
     }
-}
-
-/// Whether a stage of this name is that of an action that stops reading when it has enough. Spark names stages after actions:
-/// `take at Job.scala:12`.
-pub(super) fn reads_a_part(name: &str) -> bool {
-    name.split_once(" at ").is_some_and(|(action, _)| PARTIAL.contains(&action))
-}
-
-/// Whether some RDD of a stage is computed more than once in it: each of its partitions by several tasks, as below a
-/// cartesian product, or by one task several times, as below a union with itself.
-pub(super) fn repeats(rdds: &[Value]) -> bool {
-    let rdds = || rdds.iter().filter_map(Value::as_object);
-    let here: HashSet<u64> = rdds().filter_map(|rdd| rdd.number("id")).collect();
-    let mut read = HashSet::new();
-    let mut parents = rdds().flat_map(|rdd| rdd.numbers("parents")).filter(|parent| here.contains(parent));
-    rdds().any(|rdd| rdd.text("name").contains("Cartesian")) || parents.any(|parent| !read.insert(parent))
 }

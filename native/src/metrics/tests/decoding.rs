@@ -4,12 +4,13 @@ use super::*;
 
 #[test]
 fn task_ends_are_read_as_they_were_packed() {
-    let updates = [(3, 4), (u64::MAX, (-1_i64) as u64)];
-    let buffer = task_end((7, 2), 5, 99, TaskKind::ShuffleMap, Reason::FetchFailed, &updates);
+    let updates = [(3, 4, 5), (u64::MAX, (-1_i64) as u64, 9)];
+    let of = (TaskKind::ShuffleMap, Reason::FetchFailed, true);
+    let buffer = packed((7, 2), 5, 99, of, &updates);
     let event = TaskEnd::decode(&buffer).unwrap();
     assert_eq!((event.stage, event.stage_attempt, event.partition, event.task_attempt), (7, 2, 5, 99));
     assert_eq!((event.kind, event.reason), (TaskKind::ShuffleMap, Reason::FetchFailed));
-    assert_eq!(event.finished_ms, 1_600_000_000_000);
+    assert_eq!((event.finished_ms, event.has_read), (1_600_000_000_000, true));
     assert_eq!(event.updates().collect::<Vec<_>>(), updates);
 }
 
@@ -17,7 +18,9 @@ fn task_ends_are_read_as_they_were_packed() {
 fn task_ends_that_come_together_count_as_those_that_come_alone() {
     let end = |partition: u32| {
         let rows = u64::from(partition) + 1;
-        task_end((0, 0), partition, rows, TaskKind::ShuffleMap, Reason::Success, &[(ROWS, rows)])
+        let merged = rows * (rows + 1) / 2;
+        let of = (TaskKind::ShuffleMap, Reason::Success, false);
+        packed((0, 0), partition, rows, of, &[(ROWS, rows, merged)])
     };
     let whole: Vec<u8> = (0..4).flat_map(end).collect();
     assert_eq!(TaskEnd::all(&whole).map(|end| end.unwrap().partition).collect::<Vec<_>>(), [0, 1, 2, 3]);
@@ -70,9 +73,9 @@ fn every_shorter_or_longer_buffer_is_refused() {
 #[test]
 fn what_cannot_be_is_refused() {
     let mut end = task_end((7, 2), 5, 99, TaskKind::Result, Reason::Success, &[]);
-    end[0] = 2;
-    assert!(TaskEnd::decode(&end).unwrap_err().message().contains("version 2"));
     end[0] = 1;
+    assert!(TaskEnd::decode(&end).unwrap_err().message().contains("version 1"));
+    end[0] = 2;
     let kind = end.len() - 16;
     end[kind] = 9;
     assert!(TaskEnd::decode(&end).unwrap_err().message().contains("task kind 9"));

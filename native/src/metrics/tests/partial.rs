@@ -13,40 +13,130 @@ fn action(bench: &Bench, stage: u32, rdd: u64, partitions: std::ops::Range<u32>,
 #[test]
 fn a_take_is_flagged_until_a_whole_action_replaces_it() {
     let bench = Bench::new();
-    bench.stage_with(0, 0, 3, 1, json!({"partitions": 4, "name": "take at Job.scala:5"}));
+    bench.stage_with(0, 0, 3, 1, json!({"partitions": 4, "name": "nightly"}));
     action(&bench, 0, 3, 0..1, 5);
-    bench.rows("rdd:3").is_flagged(5, 5, "only a part");
+    bench.rows("rdd:3").is_flagged(5, 5, "a part was read: 1 of 4 partitions");
     bench.stage_with(1, 0, 3, 4, json!({"partitions": 4}));
-    action(&bench, 1, 3, 0..4, 25);
+    bench.result((1, 0), 0, Reason::Success, 25);
+    action(&bench, 1, 3, 1..4, 25);
     bench.rows("rdd:3").is_exactly(100, 105);
 }
 
 #[test]
-fn a_take_after_a_whole_action_is_flagged() {
+fn how_many_partitions_have_reported_so_far_is_said_while_a_stage_runs() {
+    let bench = Bench::new();
+    bench.stage(0, 0, 3, 4);
+    bench.result((0, 0), 0, Reason::Success, 25);
+    bench.rows("rdd:3").is_flagged(25, 25, "1 of 4 partitions have reported so far");
+    let shipped = bench.ship_kind(Kind::Metric);
+    assert_eq!(shipped.len(), 1);
+    bench.completed(0, 0);
+    bench.rows("rdd:3").is_flagged(25, 25, "a part was read: 1 of 4 partitions");
+    let shipped = bench.ship_kind(Kind::Metric);
+    assert!(
+        shipped[0].1["reason"].as_str().unwrap().contains("a part was read"),
+        "the last reason is shipped"
+    );
+}
+
+/// `count`, then `take`: what a whole action has told stays.
+#[test]
+fn a_take_after_a_whole_action_changes_nothing() {
     let bench = Bench::new();
     bench.stage(0, 0, 3, 4);
     action(&bench, 0, 3, 0..4, 25);
     bench.stage_with(1, 0, 3, 1, json!({"partitions": 4, "name": "first at Job.scala:5"}));
     action(&bench, 1, 3, 0..1, 5);
-    bench.rows("rdd:3").is_flagged(80, 105, "only a part");
+    bench.rows("rdd:3").is_exactly(100, 105);
+}
+
+/// `toLocalIterator` to its end, and a `take` of more rows than there are: each stage reads a part, and all are read.
+#[test]
+fn parts_that_make_a_whole_are_exact() {
+    let bench = Bench::new();
+    for partition in 0..4 {
+        let more = json!({"partitions": 4, "name": "toLocalIterator at Job.scala:5"});
+        bench.stage_with(partition, 0, 3, 1, more);
+        action(&bench, partition, 3, partition..partition + 1, 25);
+    }
+    bench.rows("rdd:3").is_exactly(100, 100);
 }
 
 #[test]
-fn a_take_from_one_partition_is_known_by_its_name() {
+fn a_name_says_nothing() {
     let bench = Bench::new();
-    bench.stage_with(0, 0, 3, 1, json!({"partitions": 1, "name": "take at Job.scala:5"}));
-    action(&bench, 0, 3, 0..1, 5);
-    bench.rows("rdd:3").is_flagged(5, 5, "only a part");
+    bench.stage_with(0, 0, 3, 2, json!({"partitions": 2, "name": "take at Job.scala:5"}));
+    action(&bench, 0, 3, 0..2, 50);
+    bench.rows("rdd:3").is_exactly(100, 100);
 }
 
 #[test]
-fn a_limit_in_the_plan_is_flagged() {
+fn pruned_partitions_are_flagged() {
     let bench = Bench::new();
-    let plan = json!({"execution": 2, "nodes": [{"id": 0, "name": "CollectLimit", "metrics": []}]});
-    bench.app.execution(&plan.to_string());
-    bench.stage_with(0, 0, 3, 2, json!({"execution_id": 2}));
+    let rdds = json!([
+        {"id": 3, "name": "PartitionPruningRDD", "parents": [1], "partitions": 2},
+        {"id": 1, "name": "MapPartitionsRDD", "parents": [], "partitions": 8},
+    ]);
+    bench.stage_with(0, 0, 3, 2, json!({"partitions": 2, "rdds": rdds}));
+    action(&bench, 0, 3, 0..2, 50);
+    bench.rows("rdd:3").is_flagged(100, 100, "pruned");
+}
+
+fn planned(nodes: Value) -> Bench {
+    let bench = Bench::new();
+    bench.app.execution(&json!({"execution": 2, "nodes": nodes}).to_string());
+    let rdds = json!([
+        {"id": 3, "name": "UnionRDD", "parents": [1, 2], "partitions": 2},
+        {"id": 1, "name": "MapPartitionsRDD", "parents": [], "partitions": 1},
+        {"id": 2, "name": "MapPartitionsRDD", "parents": [], "partitions": 1},
+    ]);
+    bench.stage_with(0, 0, 3, 2, json!({"execution_id": 2, "rdds": rdds}));
     action(&bench, 0, 3, 0..2, 5);
-    bench.rows("rdd:3").is_flagged(10, 10, "only a part");
+    bench
+}
+
+#[test]
+fn a_limit_above_a_function_is_flagged_and_one_below_is_not() {
+    let node = |name: &str, parent: u32| json!({"name": name, "parent": parent, "text": name});
+    let above =
+        [node("GlobalLimit", 9), node("WholeStageCodegen (1)", 0), node("MapElements", 1), node("Range", 2)];
+    planned(json!(above)).rows("rdd:3").is_flagged(10, 10, "its plan has a limit");
+    let below = [
+        node("MapElements", 9),
+        node("GlobalLimit", 0),
+        node("Exchange", 1),
+        node("LocalLimit", 2),
+        node("Range", 3),
+    ];
+    planned(json!(below)).rows("rdd:3").is_exactly(10, 10);
+    let rows = [node("CollectLimit", 9), node("Scan ExistingRDD", 0)];
+    planned(json!(rows)).rows("rdd:3").is_flagged(10, 10, "its plan has a limit");
+    planned(json!([{"id": 0, "name": "CollectLimit"}])).rows("rdd:3").is_flagged(
+        10,
+        10,
+        "its plan has a limit",
+    );
+}
+
+#[test]
+fn a_union_of_one_plan_is_flagged_and_one_of_two_is_not() {
+    let union = |first: &str, second: &str| {
+        let node =
+            |name: &str, parent: u32, text: &str| json!({"name": name, "parent": parent, "text": text});
+        planned(json!([
+            node("Union", 9, "Union"),
+            node("WholeStageCodegen (1)", 0, "1"),
+            node("MapElements", 1, first),
+            node("WholeStageCodegen (2)", 0, "2"),
+            node("MapElements", 3, second),
+        ]))
+    };
+    union("MapElements f@7, obj#12: bigint", "MapElements f@7, obj#29: bigint")
+        .rows("rdd:3")
+        .is_flagged(10, 10, "one plan");
+    union("MapElements f@7, obj#12: bigint", "MapElements f@8, obj#29: bigint")
+        .rows("rdd:3")
+        .is_exactly(10, 10);
 }
 
 #[test]
@@ -63,13 +153,31 @@ fn two_terminal_rdds_are_two_scopes_and_flagged() {
 }
 
 #[test]
-fn a_cache_that_answers_is_flagged() {
+fn a_later_job_that_computes_nothing_is_flagged() {
     let bench = Bench::new();
     bench.stage(0, 0, 3, 2);
     action(&bench, 0, 3, 0..2, 50);
     bench.stage(1, 0, 3, 2);
     action(&bench, 1, 3, 0..2, 0);
     bench.rows("rdd:3").is_flagged(0, 100, "another result");
+}
+
+#[test]
+fn a_cartesian_product_is_known_by_its_operation_or_its_partitions() {
+    for (name, operation, partitions) in
+        [("joined", "cartesian", [4, 2, 2]), ("joined", "", [6, 2, 3]), ("joined", "", [3, 1, 3])]
+    {
+        let bench = Bench::new();
+        let [own, left, right] = partitions;
+        let rdds = json!([
+            {"id": 3, "name": name, "operation": operation, "parents": [1, 2], "partitions": own},
+            {"id": 1, "name": "", "parents": [], "partitions": left},
+            {"id": 2, "name": "", "parents": [], "partitions": right},
+        ]);
+        bench.stage_with(0, 0, 3, own, json!({"rdds": rdds}));
+        action(&bench, 0, 3, 0..own, 100);
+        assert!(!bench.rows("rdd:3").exact, "{partitions:?}");
+    }
 }
 
 #[test]

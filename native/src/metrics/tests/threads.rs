@@ -45,6 +45,7 @@ fn figures_are_whole_whoever_else_is_at_work() {
     });
     bench.completed(0, 0);
     let all = i64::from(THREADS * TASKS);
+    bench.app.accumulator_values(&json!({"values": [{"acc": ROWS, "long": all * 3}]}).to_string());
     bench.rows("rdd:3/shuffle").is_exactly(all * 3, all * 3);
     let figures = bench.app.step_figures("step 1");
     assert!(figures.exact && figures.of("in") == i128::from(all * 2), "{figures:?}");

@@ -2,7 +2,7 @@ package andiron.internal
 
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
-import org.apache.spark.andiron.MetricsInternals
+import org.apache.spark.andiron.{MetricsInternals, StageLineage}
 import org.apache.spark.scheduler.{JobSucceeded, SparkListenerJobEnd, SparkListenerJobStart, StageInfo}
 import org.apache.spark.sql.execution.SparkPlanInfo
 
@@ -11,6 +11,7 @@ private[andiron] object EventJson {
   private val PlanCharacters = 64 << 10
   private val TextCharacters = 4096
   private val MostRdds = 2000
+  private val NodeCharacters = 1024
 
   def stage(stage: StageInfo, site: String): ObjectNode = {
     val node = Json.node().put("stage", stage.stageId).put("attempt", stage.attemptNumber()).put("name", site).put("tasks", stage.numTasks)
@@ -28,10 +29,30 @@ private[andiron] object EventJson {
   def rdds(stage: StageInfo): ArrayNode = {
     val all = Json.list()
     stage.rddInfos.take(MostRdds).foreach { rdd =>
-      val node = all.addObject().put("id", rdd.id).put("name", cut(rdd.name, 128))
+      val node = all.addObject().put("id", rdd.id).put("name", cut(rdd.name, 128)).put("partitions", rdd.numPartitions)
+      node.put("operation", cut(StageLineage.operation(rdd), 128))
       node.set[ObjectNode]("parents", Json.numbers(rdd.parentIds.map(_.toLong)))
     }
     all
+  }
+
+  /** The RDDs of a stage whose rows may come from persisted blocks or a checkpoint. */
+  def caches(stage: StageInfo): ArrayNode = {
+    val all = Json.list()
+    StageLineage.caches(stage).foreach(cache => all.addObject().put("rdd", cache.rdd).put("tells", cache.tells))
+    all
+  }
+
+  /** Values that accumulators have on the driver, by id. */
+  def accumulatorValues(values: Seq[(Long, Any)]): ObjectNode = {
+    val node = Json.node()
+    val all = node.putArray("values")
+    values.foreach {
+      case (id, value: Long)   => all.addObject().put("acc", id).put("long", value)
+      case (id, value: Double) => all.addObject().put("acc", id).put("double", value)
+      case _                   =>
+    }
+    node
   }
 
   def jobStart(event: SparkListenerJobStart, site: StageInfo => String): ObjectNode = {
@@ -56,14 +77,16 @@ private[andiron] object EventJson {
   private def nodes(plan: SparkPlanInfo): ArrayNode = {
     val all = Json.list()
     var number = 0
-    def add(info: SparkPlanInfo): Unit = {
+    def add(info: SparkPlanInfo, parent: Int): Unit = {
       val node = all.addObject()
-      node.put("id", number).put("name", info.nodeName)
+      val id = number
+      node.put("id", id).put("name", info.nodeName).put("text", cut(info.simpleString, NodeCharacters))
+      if (parent >= 0) node.put("parent", parent)
       number += 1
       node.set[ObjectNode]("metrics", Json.numbers(info.metrics.map(_.accumulatorId)))
-      info.children.foreach(add)
+      info.children.foreach(add(_, id))
     }
-    add(plan)
+    add(plan, -1)
     all
   }
 

@@ -126,12 +126,18 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
 
   override def accumulator(id: Long, name: String, kind: Int): Unit = NativeMetrics.accumulator(handle, id, name, kind)
 
+  override def accumulatorValues(values: Seq[(Long, Any)]): Unit = send(EventKind.AccumulatorValues, EventJson.accumulatorValues(values))
+
+  override def speculation(stage: Int, attempt: Int): Unit =
+    send(EventKind.Speculation, Json.node().put("stage", stage).put("attempt", attempt))
+
   override def taskEnds(buffer: ByteBuffer, length: Int): Unit = NativeMetrics.taskEnds(handle, buffer, length)
 
   override def stageSubmitted(stage: StageInfo, executionId: Option[Long]): Unit = {
     val node = EventJson.stage(stage, sites.submitted(stage, executionId)).put("status", "running")
     executionId.foreach(id => node.put("execution_id", id))
     node.set[ObjectNode]("rdds", EventJson.rdds(stage))
+    node.set[ObjectNode]("caches", EventJson.caches(stage))
     send(EventKind.StageSubmitted, node)
   }
 

@@ -13,7 +13,8 @@ private[andiron] object NativeMetrics {
   /** The metrics of an application: `settings` are `key=value` lines, `facts` the body of its Application event. */
   @native def open(settings: String, facts: String): Long
 
-  /** Names an accumulator before its first update. `kind`: 0 long, 1 double, 2 other. */
+  /** Names an accumulator before its first update. `kind`: 0 sum of longs, 1 of doubles, 2 other, 3 a long that is no sum, 4 a double. Again when the kind of
+   * one that was other is known. */
   @native def accumulator(metrics: Long, id: Long, name: String, kind: Int): Unit
 
   /** The end of a task, packed into the first `length` bytes of a direct buffer. */
@@ -92,4 +93,6 @@ private[andiron] object EventKind {
 
   /** A text instead of JSON: what went wrong in a callback of Spark's. */
   val CallbackFailed = 8
+  val AccumulatorValues = 20
+  val Speculation = 21
 }

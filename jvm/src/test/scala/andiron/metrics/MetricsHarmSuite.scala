@@ -29,6 +29,8 @@ class MetricsHarmSuite extends AnyFunSuite {
       action()
     }
     override def accumulator(id: Long, name: String, kind: Int): Unit = act()
+    override def accumulatorValues(values: Seq[(Long, Any)]): Unit = act()
+    override def speculation(stage: Int, attempt: Int): Unit = act()
     override def taskEnds(buffer: ByteBuffer, length: Int): Unit = act()
     override def stageSubmitted(stage: StageInfo, executionId: Option[Long]): Unit = act()
     override def stageCompleted(stage: StageInfo): Unit = act()

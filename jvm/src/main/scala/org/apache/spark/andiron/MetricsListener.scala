@@ -10,6 +10,12 @@ import org.apache.spark.sql.execution.ui.{SparkListenerSQLAdaptiveExecutionUpdat
 trait MetricsEvents {
   def accumulator(id: Long, name: String, kind: Int): Unit
 
+  /** What accumulators that tasks have updated have on the driver: longs and doubles, by id. */
+  def accumulatorValues(values: Seq[(Long, Any)]): Unit
+
+  /** Another copy of a task of the stage will run beside it. */
+  def speculation(stage: Int, attempt: Int): Unit
+
   /** Ends of tasks that follow each other in `buffer`. */
   def taskEnds(buffer: ByteBuffer, length: Int): Unit
   def stageSubmitted(stage: StageInfo, executionId: Option[Long]): Unit
@@ -34,20 +40,35 @@ trait MetricsEvents {
  * @param gathering of the events of this listener's queue; None where it has none of its own
  */
 final class MetricsListener(events: MetricsEvents, gathering: Option[Gathering] = None) extends SparkFirehoseListener {
-  private val packer = new TaskEndPacker(events.accumulator)
+  private val named = new NamedAccumulators(events.accumulator)
+  private val packer = new TaskEndPacker(named)
 
   override def onEvent(event: SparkListenerEvent): Unit = event match {
     case end: SparkListenerTaskEnd                       => guarded("note the end of a task")(taskEnd(end))
-    case stage: SparkListenerStageSubmitted              => inOrder("note a stage")(events.stageSubmitted(stage.stageInfo, execution(stage.properties)))
+    case stage: SparkListenerStageSubmitted              => inOrder("note a stage")(submitted(stage))
     case stage: SparkListenerStageCompleted              => inOrder("note the end of a stage")(events.stageCompleted(stage.stageInfo))
     case job: SparkListenerJobStart                      => inOrder("note a job")(events.jobStart(job, execution(job.properties)))
     case job: SparkListenerJobEnd                        => inOrder("note the end of a job")(events.jobEnd(job))
-    case end: SparkListenerApplicationEnd                => inOrder("end the metrics")(events.applicationEnd(end))
-    case sentinel: MetricsSentinel                       => inOrder("note an event")(events.sentinel(sentinel.number))
+    case end: SparkListenerApplicationEnd                => inOrder("end the metrics")(lookThen(events.applicationEnd(end)))
+    case sentinel: MetricsSentinel                       => inOrder("note an event")(lookThen(events.sentinel(sentinel.number)))
+    case copy: SparkListenerSpeculativeTaskSubmitted     => inOrder("note a copy")(events.speculation(copy.stageId, copy.stageAttemptId))
     case start: SparkListenerSQLExecutionStart           => inOrder("note an event")(events.executionStart(start))
     case update: SparkListenerSQLAdaptiveExecutionUpdate => inOrder("note an event")(events.executionUpdate(update))
     case end: SparkListenerSQLExecutionEnd               => inOrder("note an event")(events.executionEnd(end))
     case _                                               => if (packer.length > 0 && !more) guarded("note the ends of tasks")(handOver())
+  }
+
+  private def submitted(stage: SparkListenerStageSubmitted): Unit = {
+    guarded("look for accumulators")(named.look())
+    events.stageSubmitted(stage.stageInfo, execution(stage.properties))
+  }
+
+  private def lookThen(action: => Unit): Unit = {
+    guarded("look at accumulators") {
+      val values = named.values()
+      if (values.nonEmpty) events.accumulatorValues(values)
+    }
+    action
   }
 
   private def more: Boolean = gathering.exists(_.more)

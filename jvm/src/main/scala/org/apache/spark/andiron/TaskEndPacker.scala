@@ -2,18 +2,16 @@ package org.apache.spark.andiron
 
 import java.nio.{ByteBuffer, ByteOrder}
 
-import scala.collection.mutable
-
 import org.apache.spark.{ExceptionFailure, FetchFailed, Resubmitted, Success, TaskEndReason, TaskKilled}
+import org.apache.spark.executor.TaskMetrics
 import org.apache.spark.scheduler.{AccumulableInfo, SparkListenerEvent, SparkListenerTaskEnd}
 
 /**
  * The ends of tasks as bytes, in the layout of docs/wire-format.md, one after the other in a direct buffer that is used again. One thread.
  *
- * @param announce called once for each accumulator with its id, name and kind, before its first update is packed
+ * @param named the accumulators, each of which it announces before its first update is packed
  */
-private[spark] final class TaskEndPacker(announce: (Long, String, Int) => Unit) {
-  private val kinds = mutable.LongMap.empty[Integer]
+private[spark] final class TaskEndPacker(named: NamedAccumulators) {
   private var bytes = allocate(4096)
   private var whole = 0
 
@@ -35,7 +33,8 @@ private[spark] final class TaskEndPacker(announce: (Long, String, Int) => Unit) 
       bytes.position(whole)
       if (bytes.remaining() < TaskEndPacker.Header) grow()
       bytes.putInt(TaskEndPacker.Version).putInt(event.stageId).putInt(event.stageAttemptId).putLong(info.taskId).putInt(info.partitionId)
-      bytes.put((if (event.taskType == "ShuffleMapTask") 1 else 0).toByte).put(TaskEndPacker.code(event.reason)).putShort(0)
+      bytes.put((if (event.taskType == "ShuffleMapTask") 1 else 0).toByte).put(TaskEndPacker.code(event.reason))
+      bytes.putShort(TaskEndPacker.flags(event.taskMetrics))
       bytes.putLong(info.finishTime)
       val count = bytes.position()
       bytes.putInt(0)
@@ -48,34 +47,35 @@ private[spark] final class TaskEndPacker(announce: (Long, String, Int) => Unit) 
   }
 
   private def put(info: AccumulableInfo): Boolean = info.update match {
-    case Some(update) if info.name.isDefined && !info.name.get.startsWith("internal.metrics.") && !MetricsInternals.isSqlMetric(info) =>
-      (kind(info, update): @scala.annotation.switch) match {
-        case TaskEndPacker.LongKind   => write(info.id, update.asInstanceOf[Long])
-        case TaskEndPacker.DoubleKind => write(info.id, java.lang.Double.doubleToRawLongBits(update.asInstanceOf[Double]))
-        case _                        => false
+    case Some(update) if info.name.isDefined && !info.name.get.startsWith(NamedAccumulators.Internal) && !MetricsInternals.isSqlMetric(info) =>
+      // Spark gives the value with every update.
+      val value = if (info.value.isDefined) info.value.get else update
+      (named.kind(info): @scala.annotation.switch) match {
+        case NamedAccumulators.LongSum   => long(info.id, update, value)
+        case NamedAccumulators.DoubleSum => double(info.id, update, value)
+        case NamedAccumulators.Other     => false
+        case _                           => NamedAccumulators.number(value).exists(merged(info.id, _))
       }
     case _ => false
   }
 
-  /** The kind under which the accumulator was announced, or Other for an update of another one. */
-  private def kind(info: AccumulableInfo, update: Any): Int = {
-    val now = update match {
-      case _: Long   => TaskEndPacker.LongKind
-      case _: Double => TaskEndPacker.DoubleKind
-      case _         => TaskEndPacker.Other
-    }
-    val known = kinds.getOrElse(info.id, null)
-    if (known == null) {
-      kinds.put(info.id, now)
-      announce(info.id, info.name.get, now)
-      now
-    } else if (known == now) now
-    else TaskEndPacker.Other
+  private def long(id: Long, update: Any, value: Any): Boolean =
+    update.isInstanceOf[Long] && value.isInstanceOf[Long] && write(id, update.asInstanceOf[Long], value.asInstanceOf[Long])
+
+  private def double(id: Long, update: Any, value: Any): Boolean =
+    update.isInstanceOf[Double] && value.isInstanceOf[Double] && write(id, bits(update.asInstanceOf[Double]), bits(value.asInstanceOf[Double]))
+
+  private def bits(value: Double): Long = java.lang.Double.doubleToRawLongBits(value)
+
+  private def merged(id: Long, value: Any): Boolean = value match {
+    case n: Long   => write(id, n, n)
+    case n: Double => write(id, bits(n), bits(n))
+    case _         => false
   }
 
-  private def write(id: Long, bits: Long): Boolean = {
-    if (bytes.remaining() < 16) grow()
-    bytes.putLong(id).putLong(bits)
+  private def write(id: Long, update: Long, value: Long): Boolean = {
+    if (bytes.remaining() < 24) grow()
+    bytes.putLong(id).putLong(update).putLong(value)
     true
   }
 
@@ -90,11 +90,13 @@ private[spark] final class TaskEndPacker(announce: (Long, String, Int) => Unit) 
 }
 
 private[spark] object TaskEndPacker {
-  private val Version = 1
+  private val Version = 2
   private val Header = 40
-  final val LongKind = 0
-  final val DoubleKind = 1
-  final val Other = 2
+  private val HasRead: Short = 1
+
+  /** Whether the task has read input; yes where that is not known. */
+  private def flags(metrics: TaskMetrics): Short =
+    if (metrics == null || metrics.inputMetrics.bytesRead > 0 || metrics.inputMetrics.recordsRead > 0) HasRead else 0
 
   private def code(reason: TaskEndReason): Byte = reason match {
     case Success             => 0

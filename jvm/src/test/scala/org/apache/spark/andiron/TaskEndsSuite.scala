@@ -37,12 +37,14 @@ class TaskEndsSuite extends AnyFunSuite {
         bytes.position(bytes.position() + 20)
         partitions += bytes.getInt()
         bytes.position(bytes.position() + 12)
-        bytes.position(bytes.position() + 4 + 16 * bytes.getInt(bytes.position()))
+        bytes.position(bytes.position() + 4 + 24 * bytes.getInt(bytes.position()))
       }
       order += partitions.mkString("ends ", " ", "")
     }
 
     override def accumulator(id: Long, name: String, kind: Int): Unit = order += s"accumulator $id"
+    override def accumulatorValues(values: Seq[(Long, Any)]): Unit = ()
+    override def speculation(stage: Int, attempt: Int): Unit = order += s"copy in $stage.$attempt"
     override def stageSubmitted(stage: StageInfo, executionId: Option[Long]): Unit = ()
     override def stageCompleted(stage: StageInfo): Unit = ()
     override def jobStart(event: SparkListenerJobStart, executionId: Option[Long]): Unit = ()
@@ -62,7 +64,7 @@ class TaskEndsSuite extends AnyFunSuite {
   private def end(partition: Int, updates: Int = 1): SparkListenerTaskEnd = {
     val info = new TaskInfo(partition.toLong, partition, 0, partition, 0L, "1", "host", TaskLocality.PROCESS_LOCAL, false)
     info.markFinished(TaskState.FINISHED, 1L)
-    info.setAccumulables((0 until updates).map(i => AccumulableInfo(i.toLong, Some(s"acc $i"), Some(1L), None, false, true, None)))
+    info.setAccumulables((0 until updates).map(i => AccumulableInfo(i.toLong, Some(s"acc $i"), Some(1L), Some(1L), false, true, None)))
     SparkListenerTaskEnd(0, 0, "ResultTask", Success, info, new ExecutorMetrics, new TaskMetrics)
   }
 

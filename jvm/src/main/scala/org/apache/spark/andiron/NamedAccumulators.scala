@@ -1,0 +1,97 @@
+package org.apache.spark.andiron
+
+import scala.collection.mutable
+import scala.util.control.NonFatal
+
+import org.apache.spark.scheduler.AccumulableInfo
+import org.apache.spark.sql.execution.metric.SQLMetric
+import org.apache.spark.util.{AccumulatorContext, AccumulatorV2, DoubleAccumulator, LongAccumulator}
+
+/**
+ * The named accumulators of the program, as the driver has them. One thread.
+ *
+ * @param announce called for each with its id, name and kind: in the order of their making, before its first update is told. Called again when
+ *                 the kind of an accumulator of the user's own is known
+ */
+private[spark] final class NamedAccumulators(announce: (Long, String, Int) => Unit) {
+  // Accumulators of other applications of this process were made before.
+  private var next = AccumulatorContext.newId() + 1
+  private val announced = mutable.LongMap.empty[Integer]
+  private val updated = mutable.LongMap.empty[Integer]
+
+  /** Announces those that were made since the last time and still are. */
+  def look(): Unit = {
+    val end = AccumulatorContext.newId()
+    while (next < end) {
+      val id = next
+      next += 1
+      AccumulatorContext.get(id).foreach { made =>
+        val name = made.name.getOrElse("")
+        val isOfProgram = name.nonEmpty && !name.startsWith(NamedAccumulators.Internal) && !made.isInstanceOf[SQLMetric]
+        if (isOfProgram) tell(id, name, NamedAccumulators.kindOf(made))
+      }
+    }
+  }
+
+  /** The kind of an accumulator with a name that a task has updated. */
+  def kind(info: AccumulableInfo): Int = {
+    val known = updated.getOrElse(info.id, null)
+    if (known != null) known else first(info)
+  }
+
+  private def first(info: AccumulableInfo): Int = {
+    look()
+    val made = announced.getOrElse(info.id, null)
+    val bySort = if (made != null) made.intValue else AccumulatorContext.get(info.id).fold(NamedAccumulators.Other)(NamedAccumulators.kindOf)
+    val kind = if (bySort != NamedAccumulators.Other) bySort else NamedAccumulators.kindOfValue(info.value.orElse(info.update).orNull)
+    if (made == null || made != kind) tell(info.id, info.name.get, kind)
+    updated.put(info.id, kind)
+    kind
+  }
+
+  private def tell(id: Long, name: String, kind: Int): Unit = {
+    announced.put(id, kind)
+    announce(id, name, kind)
+  }
+
+  /** The values that those which tasks have updated have on the driver now: longs and doubles. Those whose object is gone have none. */
+  def values(): Seq[(Long, Any)] =
+    updated.keysIterator.flatMap(id => AccumulatorContext.get(id).flatMap(made => NamedAccumulators.number(valueOf(made))).map(id -> _)).toVector
+
+  // The user's own may do anything.
+  private def valueOf(made: AccumulatorV2[_, _]): Any =
+    try made.value
+    catch { case NonFatal(_) => null }
+}
+
+private[spark] object NamedAccumulators {
+  final val LongSum = 0
+  final val DoubleSum = 1
+  final val Other = 2
+  final val MergedLong = 3
+  final val MergedDouble = 4
+  val Internal = "internal.metrics."
+
+  /** A subclass may add up in another way. */
+  private def kindOf(made: AccumulatorV2[_, _]): Int =
+    if (made.getClass eq classOf[LongAccumulator]) LongSum
+    else if (made.getClass eq classOf[DoubleAccumulator]) DoubleSum
+    else Other
+
+  private def kindOfValue(value: Any): Int = number(value) match {
+    case Some(_: Long)   => MergedLong
+    case Some(_: Double) => MergedDouble
+    case _               => Other
+  }
+
+  /** A number as a long or a double. */
+  def number(value: Any): Option[Any] = value match {
+    case n: Long   => Some(n)
+    case n: Int    => Some(n.toLong)
+    case n: Short  => Some(n.toLong)
+    case n: Byte   => Some(n.toLong)
+    case n: Double => Some(n)
+    case n: Float  => Some(n.toDouble)
+    case _         => None
+  }
+}

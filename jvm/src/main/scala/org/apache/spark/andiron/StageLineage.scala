@@ -1,0 +1,29 @@
+package org.apache.spark.andiron
+
+import org.apache.spark.scheduler.StageInfo
+import org.apache.spark.storage.RDDInfo
+
+/** An RDD whose rows may come from persisted blocks or a checkpoint; `tells`: a task that reads such a block counts it as input. */
+final case class CachedRdd(rdd: Int, tells: Boolean)
+
+/** What the RDDs of a stage tell. */
+object StageLineage {
+  private val Checkpoints = Set("ReliableCheckpointRDD", "LocalCheckpointRDD")
+
+  /** The operation that has made an RDD; empty if that is not known. */
+  def operation(rdd: RDDInfo): String =
+    try rdd.scope.fold("")(_.name)
+    catch { case _: LinkageError => "" }
+
+  /** Each RDD of the stage that is persisted, or whose parents a checkpoint has replaced. An empty block on a disk has no bytes, nor has one of
+   * serialized rows, so that reading it is not counted. */
+  def caches(stage: StageInfo): Seq[CachedRdd] = {
+    val checkpoints = stage.rddInfos.iterator.filter(rdd => rdd.parentIds.isEmpty && Checkpoints(rdd.name)).map(_.id).toSet
+    stage.rddInfos.flatMap { rdd =>
+      val level = rdd.storageLevel
+      if (rdd.parentIds.exists(checkpoints)) Some(CachedRdd(rdd.id, tells = false))
+      else if (level.isValid) Some(CachedRdd(rdd.id, level.deserialized && level.useMemory && !level.useDisk && !level.useOffHeap))
+      else None
+    }
+  }
+}
