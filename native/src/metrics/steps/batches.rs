@@ -52,6 +52,12 @@ impl StepBook {
     pub(super) fn place(&mut self, name: &Arc<str>, id: u64, label: &str, of: OfBatch) -> Place {
         let key = (Arc::clone(name), of.query);
         let mut batch = self.batches.remove(&key).unwrap_or_default();
+        // A thread that has outlived the batch that it was started in tells an older one.
+        if of.number < batch.number {
+            self.batches.insert(key, batch);
+            let label = self.unlike_others(name, label);
+            return Place { label, replaces: Vec::new(), unclear: true };
+        }
         let unknown = self.batches.len() >= MOST_QUERIES;
         if batch.number != of.number {
             batch = Batch { number: of.number, runs: Vec::new() };

@@ -107,6 +107,22 @@ fn another_object_of_the_step_replaces_where_the_name_is_shown() {
 }
 
 #[test]
+fn a_thread_that_has_outlived_its_batch_is_not_exact() {
+    let bench = Bench::new();
+    for (site, batch) in [(1, 0), (2, 1), (3, 0), (4, 1)] {
+        operator(&bench, (1, site), "map at A:1", batch, if site < 4 { "first" } else { "second" });
+        executed(&bench, site, 100, 0);
+    }
+    let figures = bench.app.step_figures("history");
+    assert_eq!(
+        (figures.of("in"), figures.exact),
+        (300, false),
+        "the second batch is still replaced: {figures:?}"
+    );
+    assert!(figures.reason.contains("for which run or batch"), "{figures:?}");
+}
+
+#[test]
 fn a_run_that_cannot_be_told_is_not_exact() {
     let bench = Bench::new();
     for site in 1..=2 {

@@ -183,6 +183,23 @@ class StepClusterSuite extends AnyFunSuite {
       assert(figures.in == 1000 && figures.out == 990 && figures.dropped == 10 && figures("own") == 2000 && figures.exact, figures)
     }
   }
+
+  test("a counter counts by a broadcast, and executors tell what is added after the end of a task") {
+    withMetrics("local-cluster[2,1,1024]", "spark.executor.memory" -> "512m") { spark =>
+      val step = Step(spark, "cluster counters")
+      val own = step.counter("own")
+      val shared = spark.sparkContext.broadcast(own)
+      val rows = step.map(spark.sparkContext.parallelize(0 until 1000, 8)) { n =>
+        if (n < 12) new Thread(() => { Thread.sleep(2000); own.increment(); () }).start() else assert(shared.value.increment())
+        n
+      }
+      assert(rows.count() == 1000 && step.figures("own") == 988, step.figures)
+      val end = System.nanoTime() + 60000000000L
+      while (!step.figures.reason.contains("12 additions") && System.nanoTime() < end) Thread.sleep(100)
+      val figures = step.figures
+      assert((figures.in, figures("own"), figures.exact) == ((1000, 988, false)) && figures.reason.contains("12 additions"), figures)
+    }
+  }
 }
 
 /** What a task tells is merged whatever the order, and however often. */

@@ -20,7 +20,9 @@ class StreamingSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _
   private val directory = Files.createTempDirectory("streaming")
 
-  override def beforeAll(): Unit = spark = start("local[2]", settings(directory): _*)
+  // The checkpoint of a query is here under its name. DataStreamWriter.option has another signature in Spark 4.
+  override def beforeAll(): Unit =
+    spark = start("local[2]", settings(directory) :+ ("spark.sql.streaming.checkpointLocation" -> directory.resolve("checkpoints").toString): _*)
 
   override def afterAll(): Unit = {
     stop(spark)
@@ -38,7 +40,7 @@ class StreamingSuite extends AnyFunSuite with BeforeAndAfterAll {
     var isDone = false
     while (!isDone) {
       val rows = spark.readStream.option("maxFilesPerTrigger", 1L).text(source.toString)
-      val query = rows.writeStream.foreachBatch(body).option("checkpointLocation", directory.resolve(s"$name-checkpoint").toString).start()
+      val query = rows.writeStream.foreachBatch(body).queryName(name).start()
       try {
         query.processAllAvailable()
         isDone = true
