@@ -2,6 +2,7 @@
 
 use super::guard::entry;
 use super::metrics::{application, millis, string, Index, FIRST_INDEX};
+use super::raw;
 use crate::cache::process::process;
 use crate::cache::{StatKind, Stats};
 use crate::metrics::Application;
@@ -64,7 +65,7 @@ pub(super) extern "system" fn atlas_figures<'l>(
 ) -> JString<'l> {
     entry(env, &this, at!(atlas_figures), |env| {
         let found = find(number).map(|publisher| publisher.health()).unwrap_or_default();
-        Ok(env.new_string(json(&found))?)
+        Ok(raw::new_string(env, json(&found))?)
     })
 }
 

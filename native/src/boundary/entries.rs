@@ -6,6 +6,7 @@
 use super::anchor::{Native, ABI};
 use super::guard::{entry, hot, Fault};
 use super::object::{JvmObject, JvmThrowable};
+use super::raw;
 use crate::cache::process::{process, ViewId};
 use crate::cache::store::Checksum;
 use crate::cache::{AttemptId, CatalogId, CursorId, Handle, Listing, LoadId, PayloadKind, SlotId, Stats};
@@ -13,7 +14,7 @@ use crate::config::Settings;
 use crate::error::{Code, Error, Result};
 use jni::objects::{JByteArray, JLongArray, JObject, JString, JThrowable};
 use jni::sys::{jboolean, jint, jlong};
-use jni::{jni_sig, jni_str, Env, EnvUnowned};
+use jni::{Env, EnvUnowned};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,7 +125,7 @@ extern "system" fn build_info<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JSt
     entry(env, &this, at!(build_info), |env| {
         let text =
             format!("version={};abi={ABI};build={}", env!("CARGO_PKG_VERSION"), env!("ANDIRON_BUILD_ID"));
-        Ok(env.new_string(text)?)
+        Ok(raw::new_string(env, text)?)
     })
 }
 
@@ -324,7 +325,7 @@ extern "system" fn view_buffer<'l>(
             if length == 0 { std::ptr::NonNull::<u8>::dangling().as_ptr() } else { address as *mut u8 };
         // SAFETY: the region lies in a mapping that the view keeps, and the caller keeps the view while the buffer is reachable. The
         // pages are read-only, and so is every buffer that the caller hands on.
-        let buffer = unsafe { env.new_direct_byte_buffer(address, length as usize)? };
+        let buffer = unsafe { raw::direct_buffer(env, address, length as usize)? };
         Ok(buffer.into())
     })
 }
@@ -343,7 +344,7 @@ extern "system" fn leased_file<'l>(
         }
         let file = process().leased_file(handle(cursor, "cursor")?, place(index)?)?;
         out.set_region(env, 0, &[file.length as jlong, file.device as jlong, file.inode as jlong])?;
-        Ok(env.new_string(file.path)?)
+        Ok(raw::new_string(env, file.path)?)
     })
 }
 
@@ -490,22 +491,13 @@ extern "system" fn load_failed<'l>(
 }
 
 /// The code of an `AndironException`; [`Code::LoadFailed`] for any other exception.
-fn code_of(env: &mut Env<'_>, cause: &JThrowable<'_>) -> Code {
-    let code = env.find_class(jni_str!("andiron/AndironException")).and_then(|class| {
-        if env.is_instance_of(cause, class)? {
-            env.call_method(cause, jni_str!("code"), jni_sig!("()I"), &[])?.i()
-        } else {
-            Ok(Code::LoadFailed as jint)
-        }
-    });
-    if env.exception_check() {
-        env.exception_clear();
-    }
-    code.ok().and_then(Code::from_number).unwrap_or(Code::LoadFailed)
+fn code_of(env: &Env<'_>, cause: &JThrowable<'_>) -> Code {
+    let code = raw::code_of(env, cause, c"andiron/AndironException");
+    code.and_then(Code::from_number).unwrap_or(Code::LoadFailed)
 }
 
 extern "system" fn stat_names<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JString<'l> {
-    entry(env, &this, at!(stat_names), |env| Ok(env.new_string(Stats::NAMES.join("\n"))?))
+    entry(env, &this, at!(stat_names), |env| Ok(raw::new_string(env, Stats::NAMES.join("\n"))?))
 }
 
 extern "system" fn stats<'l>(env: EnvUnowned<'l>, this: JObject<'l>, out: JLongArray<'l>) -> jint {

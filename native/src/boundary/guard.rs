@@ -5,9 +5,10 @@
 //! Java call has raised already stays as it is.
 
 use super::object::JvmThrowable;
+use super::raw;
 use crate::error::{Code, Error};
-use jni::objects::{JObject, JThrowable, JValue};
-use jni::{jni_sig, jni_str, Env, EnvUnowned};
+use jni::objects::JObject;
+use jni::{Env, EnvUnowned};
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -17,6 +18,8 @@ pub(super) enum Fault {
     Core(Error),
     /// A call into the JVM failed; if an exception is pending, it is the better account.
     Jvm(jni::errors::Error),
+    /// The same, and nothing is known but what is pending.
+    Refused,
 }
 
 impl From<Error> for Fault {
@@ -104,33 +107,23 @@ fn raise<T: Default>(env: &mut Env<'_>, this: &JObject<'_>, fault: Fault) -> T {
     let error = match fault {
         Fault::Core(error) => error,
         Fault::Jvm(error) => Error::new(Code::Panic, format!("a call into the JVM failed: {error}")),
+        Fault::Refused => Error::new(Code::Panic, "a call into the JVM failed, and it has not said why"),
     };
-    if env.exception_check() {
+    if raw::is_pending(env) {
         return T::default();
     }
-    if throw(env, this, &error).is_err() && !env.exception_check() {
-        let text = jni::strings::JNIString::from(error.to_string());
-        // When not even this works, the JVM has left an OutOfMemoryError pending.
-        drop(env.throw_new(jni_str!("java/lang/IllegalStateException"), text));
+    // What cannot be thrown leaves what has kept it from being: a StackOverflowError, an OutOfMemoryError.
+    if throw(env, this, &error).is_err() && !raw::is_pending(env) {
+        raw::throw_plain(env, c"java/lang/IllegalStateException", &error.to_string());
     }
     T::default()
 }
 
-fn throw(env: &mut Env<'_>, this: &JObject<'_>, error: &Error) -> jni::errors::Result<()> {
-    let message = env.new_string(error.message())?;
+fn throw(env: &Env<'_>, this: &JObject<'_>, error: &Error) -> Result<(), raw::Refused> {
     let null = JObject::null();
     let cause = error.cause().and_then(|cause| cause.downcast_ref::<JvmThrowable>());
     let cause: &JObject<'_> = cause.map_or(&null, |cause| cause.0.as_ref());
-    let throwable = env
-        .call_method(
-            this,
-            jni_str!("failure"),
-            jni_sig!("(ILjava/lang/String;Ljava/lang/Throwable;)Ljava/lang/Throwable;"),
-            &[JValue::Int(error.code() as i32), JValue::Object(&message), JValue::Object(cause)],
-        )?
-        .l()?;
-    let throwable = env.cast_local::<JThrowable>(throwable)?;
-    env.throw(throwable)
+    raw::throw_failure(env, this, error.code() as i32, error.message(), cause)
 }
 
 #[cfg(feature = "test-hooks")]

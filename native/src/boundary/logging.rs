@@ -2,7 +2,8 @@
 //!
 //! A record never fails its caller: an exception of the logger is cleared, and the record is counted as lost.
 
-use jni::objects::{JObject, JValue};
+use super::raw;
+use jni::objects::{JMethodID, JObject, JValue};
 use jni::refs::Global;
 use jni::{jni_sig, jni_str, Env, JavaVM};
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -21,6 +22,8 @@ thread_local! {
 struct Slf4j {
     vm: JavaVM,
     logger: Global<JObject<'static>>,
+    /// Its methods `error`, `warn`, `info` and `debug`, which are looked up when there is stack enough for that.
+    methods: [JMethodID; 4],
 }
 
 /// Sends records to slf4j from now on, if the class path has it. Later calls change nothing.
@@ -37,7 +40,15 @@ pub(super) fn install(env: &mut Env<'_>) -> jni::errors::Result<()> {
             &[JValue::Object(&name)],
         )?
         .l()?;
-    let slf4j = Slf4j { vm: env.get_java_vm()?, logger: env.new_global_ref(logger)? };
+    let class = env.get_object_class(&logger)?;
+    let signature = jni_sig!("(Ljava/lang/String;)V");
+    let methods = [
+        env.get_method_id(&class, jni_str!("error"), &signature)?,
+        env.get_method_id(&class, jni_str!("warn"), &signature)?,
+        env.get_method_id(&class, jni_str!("info"), &signature)?,
+        env.get_method_id(&class, jni_str!("debug"), &signature)?,
+    ];
+    let slf4j = Slf4j { vm: env.get_java_vm()?, logger: env.new_global_ref(logger)?, methods };
     let slf4j = LOGGER.get_or_init(|| slf4j);
     if log::set_logger(slf4j).is_ok() {
         log::set_max_level(LevelFilter::Info);
@@ -51,28 +62,31 @@ impl Slf4j {
         // For this call only: the JVM's end waits for every thread that stays attached.
         self.vm.attach_current_thread_for_scope(|env| -> jni::errors::Result<()> {
             // A pending exception belongs to the caller, and no call into the JVM is allowed under it.
-            if env.exception_check() {
+            if raw::is_pending(env) {
                 LOST.fetch_add(1, Ordering::Relaxed);
                 return Ok(());
             }
-            let text = env.new_string(text)?;
+            let [error, warn, info, debug] = self.methods;
             let method = match record.level() {
-                Level::Error => jni_str!("error"),
-                Level::Warn => jni_str!("warn"),
-                Level::Info => jni_str!("info"),
-                Level::Debug | Level::Trace => jni_str!("debug"),
+                Level::Error => error,
+                Level::Warn => warn,
+                Level::Info => info,
+                Level::Debug | Level::Trace => debug,
             };
-            let written = env.call_method(
-                &self.logger,
-                method,
-                jni_sig!("(Ljava/lang/String;)V"),
-                &[JValue::Object(&text)],
-            );
-            if written.is_err() && env.exception_check() {
-                env.exception_clear();
+            let written = raw::new_string(env, text).and_then(|text| {
+                // SAFETY: the methods are the logger's, and take a string.
+                let written = unsafe { raw::call_void(env, &self.logger, method, &text) };
+                if written.is_err() {
+                    raw::clear(env);
+                }
+                env.delete_local_ref(text);
+                written
+            });
+            if written.is_err() {
+                raw::clear(env);
+                LOST.fetch_add(1, Ordering::Relaxed);
             }
-            env.delete_local_ref(text);
-            written.map(|_| ())
+            Ok(())
         })
     }
 }

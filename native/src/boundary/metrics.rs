@@ -6,6 +6,7 @@
 use super::anchor::Native;
 use super::atlas::{atlas_check, atlas_figures, atlas_start, atlas_stop};
 use super::guard::{entry, Fault};
+use super::raw;
 use crate::error::{Code, Error, Result};
 use crate::metrics::{Application, Limits, MetricsSettings, ValueKind};
 use crate::report::command::{report_html, report_text, run_json};
@@ -223,7 +224,7 @@ extern "system" fn judge<'l>(
     entry(env, &this, at!(judge), |env| {
         let limits = Limits::parse(&string(env, &limits, "limits")?)?;
         let verdict = application(metrics)?.judge(&string(env, &step, "step")?, &limits);
-        Ok(env.new_string(serde_json::Value::Object(verdict.json()).to_string())?)
+        Ok(raw::new_string(env, serde_json::Value::Object(verdict.json()).to_string())?)
     })
 }
 
@@ -235,7 +236,7 @@ extern "system" fn step_figures<'l>(
 ) -> JString<'l> {
     entry(env, &this, at!(step_figures), |env| {
         let figures = application(metrics)?.figures_of(step as u64)?;
-        Ok(env.new_string(figures.json().to_string())?)
+        Ok(raw::new_string(env, figures.json().to_string())?)
     })
 }
 
@@ -288,11 +289,11 @@ extern "system" fn end<'l>(
 }
 
 extern "system" fn figures<'l>(env: EnvUnowned<'l>, this: JObject<'l>, metrics: jlong) -> JString<'l> {
-    entry(env, &this, at!(figures), |env| Ok(env.new_string(application(metrics)?.figures_json())?))
+    entry(env, &this, at!(figures), |env| Ok(raw::new_string(env, application(metrics)?.figures_json())?))
 }
 
 extern "system" fn series<'l>(env: EnvUnowned<'l>, this: JObject<'l>, metrics: jlong) -> JString<'l> {
-    entry(env, &this, at!(series), |env| Ok(env.new_string(application(metrics)?.samples_json())?))
+    entry(env, &this, at!(series), |env| Ok(raw::new_string(env, application(metrics)?.samples_json())?))
 }
 
 extern "system" fn report<'l>(
@@ -311,7 +312,7 @@ extern "system" fn report<'l>(
         } else {
             report_text(root, &application, Colour::Plain)?
         };
-        Ok(env.new_string(text)?)
+        Ok(raw::new_string(env, text)?)
     })
 }
 
@@ -322,7 +323,7 @@ extern "system" fn command<'l>(
 ) -> JString<'l> {
     entry(env, &this, at!(command), |env| {
         let printed = run_json(&string(env, &arguments, "arguments")?)?;
-        Ok(env.new_string(printed)?)
+        Ok(raw::new_string(env, printed)?)
     })
 }
 

@@ -6,6 +6,7 @@
 //! | [`metrics`] | the same for `andiron.internal.NativeMetrics` |
 //! | [`atlas`] | the one publisher of this process, and what it publishes |
 //! | [`guard`] | the one door of every native: panic or error to a typed Java exception |
+//! | [`raw`] | the JVM's functions that natives call on a stack of any depth |
 //! | [`anchor`] | one set of statics for all copies of the library in a process |
 //! | [`onload`] | binds the natives when a class loader loads the library |
 //! | [`logging`] | the `log` crate to slf4j |
@@ -22,3 +23,4 @@ mod logging;
 mod metrics;
 mod object;
 mod onload;
+mod raw;

@@ -2,6 +2,7 @@
 
 use super::anchor;
 use super::logging;
+use super::raw;
 use jni::strings::JNIStr;
 use jni::sys::{jint, JNI_ERR, JNI_VERSION_1_8};
 use jni::{jni_str, Env, EnvUnowned, NativeMethod};
@@ -46,6 +47,12 @@ fn bind(env: &mut Env<'_>) -> jni::errors::Result<jint> {
     register(env, jni_str!("andiron/internal/Native$"), tables.cache)?;
     if let Some(metrics) = tables.metrics {
         register(env, jni_str!("andiron/internal/NativeMetrics$"), metrics)?;
+    }
+    // The JVM prepares for direct buffers once, at the first of them, and has none for ever if that fails for want of stack.
+    // SAFETY: it has no bytes.
+    let first = unsafe { raw::direct_buffer(env, std::ptr::NonNull::dangling().as_ptr(), 0) };
+    if first.is_err() {
+        raw::clear(env);
     }
     if logging::install(env).is_err() {
         // No slf4j on this class path: Andiron works, silently.

@@ -4,7 +4,9 @@ import java.io.InputStream
 import java.lang.ref.Reference
 import java.nio.ByteBuffer
 
-import andiron.internal.{Hold, Memory, View}
+import com.esotericsoftware.kryo.DefaultSerializer
+
+import andiron.internal.{Hold, Memory, OfThisProcess, Refusal, View}
 
 /**
  * Bytes of a version, off the Java heap, of any size, read in place. Immutable; any number of threads may read them.
@@ -13,9 +15,10 @@ import andiron.internal.{Hold, Memory, View}
  * (IndexOutOfBoundsException) and throws a ReleasedException once the lease is released: when its cursor has moved on or was
  * closed, or its task has ended. A thread that reads meanwhile gets the old bytes or that exception, never freed memory; a loop that does
  * nothing but get numbers may get the old ones until it ends, since the VM may look once for all of it. What copies, slices, views or
- * streams looks at every call.
+ * streams looks at every call. They cannot leave their process: Java's serialisation and Kryo refuse them.
  */
-final class Bytes private[andiron] (view: View, hold: Hold, from: Long, val size: Long) {
+@DefaultSerializer(classOf[Refusal])
+final class Bytes private[andiron] (view: View, hold: Hold, from: Long, val size: Long) extends OfThisProcess {
   private val base = view.address + from
 
   def getByte(offset: Long): Byte = {

@@ -77,11 +77,8 @@ final class Catalog[V] private[andiron] (
     if (context != null) make(catalog, cache.attempts.of(context), () => ())
     else {
       val leases = cache.outside.begin()
-      try {
-        val made = make(catalog, leases, () => cache.outside.end(leases))
-        cache.outside.endWith(made, leases)
-        made
-      } catch {
+      try make(catalog, leases, () => cache.outside.end(leases))
+      catch {
         case t: Throwable =>
           cache.outside.end(leases)
           throw t

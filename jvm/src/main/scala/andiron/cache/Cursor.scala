@@ -1,13 +1,18 @@
 package andiron
 
-import andiron.internal.{Hold, NativeCursor, OpenCatalog}
+import com.esotericsoftware.kryo.DefaultSerializer
+
+import andiron.internal.{Hold, NativeCursor, OfThisProcess, OpenCatalog, Refusal}
 
 /**
  * A place in a dataset that holds at most one version and moves from one to the next. For one thread at a time.
  *
  * Everything is released when the task ends; `close` does it earlier. Outside any task it must be closed.
  */
-final class Cursor[V] private[andiron] (native: NativeCursor[V], catalog: OpenCatalog[V], done: () => Unit) extends AutoCloseable {
+@DefaultSerializer(classOf[Refusal])
+final class Cursor[V] private[andiron] (native: NativeCursor[V], catalog: OpenCatalog[V], done: () => Unit)
+    extends OfThisProcess
+    with AutoCloseable {
   private var current: String = _
   private var value: V = _
   private var hold = Hold.none

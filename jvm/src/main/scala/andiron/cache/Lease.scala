@@ -1,9 +1,14 @@
 package andiron
 
-import andiron.internal.{AndironErrors, NativeCursor}
+import com.esotericsoftware.kryo.DefaultSerializer
+
+import andiron.internal.{AndironErrors, NativeCursor, OfThisProcess, Refusal}
 
 /** A hold on one version, until it is closed or the task ends. */
-final class Lease[V] private[andiron] (native: NativeCursor[V], version: Long, done: () => Unit) extends AutoCloseable {
+@DefaultSerializer(classOf[Refusal])
+final class Lease[V] private[andiron] (native: NativeCursor[V], version: Long, done: () => Unit)
+    extends OfThisProcess
+    with AutoCloseable {
   private val held = native.acquire(version, this)
 
   /** The version's value; a ReleasedException after the release. Of an object, do not keep it beyond the lease. */
@@ -17,8 +22,11 @@ final class Lease[V] private[andiron] (native: NativeCursor[V], version: Long, d
 }
 
 /** A hold on several versions at once, until it is closed or the task ends. */
+@DefaultSerializer(classOf[Refusal])
 final class LeaseSet[V] private[andiron] (
-    native: NativeCursor[V], names: IndexedSeq[String], handles: Array[Long], done: () => Unit) extends AutoCloseable {
+    native: NativeCursor[V], names: IndexedSeq[String], handles: Array[Long], done: () => Unit)
+    extends OfThisProcess
+    with AutoCloseable {
   private val held: Map[String, V] = names.zip(native.acquireAll(handles, this)).toMap
 
   /** The value of one of the versions that were asked for; a ReleasedException after the release. */

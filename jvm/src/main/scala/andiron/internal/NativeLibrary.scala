@@ -48,7 +48,10 @@ private[andiron] object NativeLibrary {
       case Some(path) => loadFile(path)
       case None       => loadResource(jar)
     }
-    greet(jar, origin)
+    val loaded = greet(jar, origin)
+    // What an error needs is initialised while there is stack for it: a class whose initialisation fails stays unusable.
+    Native.failure(Unavailable, "", null)
+    loaded
   }
 
   private def overridePath: Option[String] =

@@ -1,44 +1,30 @@
 package andiron.internal
 
-import java.lang.ref.WeakReference
-import java.util.concurrent.ConcurrentHashMap
+import java.util.{Collections, WeakHashMap}
 
 /** Cursors and leases that belong to no task: each has an attempt of its own, which ends when it is closed or no longer reachable. */
 private[andiron] final class OutsideTasks {
-  private val running = new ConcurrentHashMap[java.lang.Long, WeakReference[TaskLeases]]
+  // A cursor or lease keeps its attempt reachable, and whoever has its value keeps the cursor or lease.
+  private val running = Collections.newSetFromMap(new WeakHashMap[TaskLeases, java.lang.Boolean])
 
   def begin(): TaskLeases = {
     val leases = new TaskLeases(null, s"thread ${Thread.currentThread().getName}, outside any task")
-    running.put(leases.attempt, new WeakReference(leases))
+    synchronized(running.add(leases))
     leases
   }
 
-  /** Ends the attempt when `owner` is unreachable, if nobody has closed it before. */
-  def endWith(owner: AnyRef, leases: TaskLeases): Unit = {
-    Views.cleaner.register(owner, new OutsideTasks.End(running, leases.attempt))
-    ()
-  }
-
   def end(leases: TaskLeases): Unit = {
-    running.remove(leases.attempt)
+    synchronized(running.remove(leases))
     leases.end()
     ()
   }
 
-  def endAll(): Unit = running.forEach { (attempt, reference) =>
-    running.remove(attempt)
-    val leases = reference.get()
-    if (leases != null) leases.end(): Unit else Native.endAttempt(attempt): Unit
-  }
-}
-
-private[andiron] object OutsideTasks {
-
-  private final class End(running: ConcurrentHashMap[java.lang.Long, WeakReference[TaskLeases]], attempt: Long) extends Runnable {
-    override def run(): Unit = {
-      running.remove(attempt)
-      Native.endAttempt(attempt)
-      ()
+  def endAll(): Unit = {
+    val left = synchronized {
+      val left = running.toArray(Array.empty[TaskLeases])
+      running.clear()
+      left
     }
+    left.foreach(leases => leases.end(): Unit)
   }
 }

@@ -1,7 +1,6 @@
 package andiron.internal
 
 import java.util.concurrent.ConcurrentHashMap
-import java.util.concurrent.atomic.AtomicBoolean
 
 import org.apache.spark.TaskContext
 import org.apache.spark.util.TaskCompletionListener
@@ -10,17 +9,20 @@ import org.apache.spark.util.TaskCompletionListener
  * Everything that one task attempt holds: the native attempt, and the cursors that were opened on it.
  *
  * `end` releases it all, from any thread, any number of times. Whoever ends first wins: the task's completion listener, the plugin's
- * task callbacks, the reaper, or the end of the application. After it every cursor of the attempt throws a ReleasedException.
+ * task callbacks, the reaper, or the end of the application; at the latest the collector, once nobody can reach it. After it every cursor of
+ * the attempt throws a ReleasedException.
  *
  * @param context the task's, or null outside any task
  */
 private[andiron] final class TaskLeases(val context: TaskContext, name: String) {
-  private val ended = new AtomicBoolean
+  private val native = new TaskLeases.Attempt
+  // Before there is anything to end: whatever ends this constructor, or what called it, the attempt goes with this object.
+  Views.cleaner.register(this, native)
   private val cursors = ConcurrentHashMap.newKeySet[NativeCursor[_]]()
   @volatile private var open = true
 
   /** The native attempt. */
-  val attempt: Long = Native.beginAttempt(name)
+  val attempt: Long = native.begin(name)
 
   /** False once the attempt has ended. */
   def isOpen: Boolean = open
@@ -32,14 +34,29 @@ private[andiron] final class TaskLeases(val context: TaskContext, name: String) 
 
   def remove(cursor: NativeCursor[_]): Unit = cursors.remove(cursor): Unit
 
-  /** Returns how many leases were still held; 0 from the second call on. */
-  def end(): Int =
-    if (ended.compareAndSet(false, true)) {
-      open = false
-      cursors.forEach(cursor => cursor.expire())
-      cursors.clear()
-      Native.endAttempt(attempt)
-    } else 0
+  /** Returns how many leases were still held; 0 once it has ended. A call that fails half-way can be made again. */
+  def end(): Int = {
+    open = false
+    cursors.forEach(cursor => cursor.expire())
+    cursors.clear()
+    Native.endAttempt(attempt)
+  }
+}
+
+private object TaskLeases {
+
+  /** The native attempt, apart from what owns it. It is there before it begins, so that no moment is left at which nothing would end it. */
+  private final class Attempt extends Runnable {
+    @volatile private var handle = 0L
+
+    def begin(name: String): Long = {
+      handle = Native.beginAttempt(name)
+      handle
+    }
+
+    /** Ends it if that has not been done, as the last user of its leases is gone. */
+    override def run(): Unit = if (handle != 0) Native.endAttempt(handle): Unit
+  }
 }
 
 /** The attempts of this process's tasks. */
@@ -62,17 +79,28 @@ private[andiron] final class TaskAttempts {
     if (known != null) known
     else {
       val leases = new TaskLeases(context, TaskAttempts.name(context))
-      // Within the listener no lock is taken: a completed task calls it here, on this thread.
-      context.addTaskCompletionListener(new TaskCompletionListener {
-        override def onTaskCompletion(completed: TaskContext): Unit = {
-          running.remove(id)
-          leases.end(): Unit
-        }
-      })
-      if (leases.isOpen) running.put(id, leases)
-      if (!leases.isOpen) running.remove(id)
+      try endWith(context, leases)
+      catch {
+        case t: Throwable =>
+          leases.end()
+          throw t
+      }
       leases
     }
+  }
+
+  private def endWith(context: TaskContext, leases: TaskLeases): Unit = {
+    val id = context.taskAttemptId()
+    // Within the listener no lock is taken: a completed task calls it here, on this thread.
+    context.addTaskCompletionListener(new TaskCompletionListener {
+      override def onTaskCompletion(completed: TaskContext): Unit = {
+        running.remove(id, leases)
+        leases.end(): Unit
+      }
+    })
+    if (leases.isOpen) running.put(id, leases)
+    if (!leases.isOpen) running.remove(id, leases)
+    ()
   }
 
   /** Ends the attempt of a task by its id, if it is still there. Returns the number of leases that it still held. */
