@@ -1,6 +1,5 @@
 package andiron.internal
 
-import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.TimeUnit
 
@@ -28,30 +27,29 @@ class StackDepthsSuite extends AnyFunSuite {
     version.getOrElse(0)
   }
 
-  private def run(java: Path, main: String, arguments: String*): String = {
+  private def run(java: Path, main: String, arguments: String*): Unit = {
     val classes = s"${sys.props("andiron.test.executorClassPath")}:${sys.env("SPARK_HOME")}/jars/*"
     val opens = Seq("java.lang", "java.lang.invoke", "java.io", "java.net", "java.nio", "java.util", "java.util.concurrent", "sun.nio.ch", "sun.security.action")
     val words = Seq(java.resolve("bin/java").toString, "-Xmx512m", "-XX:+UseSerialGC", "-XX:MaxJavaStackTraceDepth=8", s"-Djava.io.tmpdir=${System.getProperty("java.io.tmpdir")}") ++
       opens.map(name => s"--add-opens=java.base/$name=ALL-UNNAMED") ++ Seq("-cp", classes, main) ++ arguments
-    val process = new ProcessBuilder(words: _*).redirectErrorStream(true).start()
-    val said = new String(process.getInputStream.readAllBytes(), UTF_8)
-    val ended = process.waitFor(60, TimeUnit.SECONDS)
+    val out = Paths.get(arguments.head, "out")
+    val process = new ProcessBuilder(words: _*).redirectErrorStream(true).redirectOutput(out.toFile).start()
+    val ended = process.waitFor(300, TimeUnit.SECONDS)
+    if (!ended) process.destroyForcibly()
+    val said = Files.readString(out)
     assert(ended && process.exitValue() == 0 && said.contains("\ndone\n"), s"${arguments.mkString(" ")} on $java: exit ${if (ended) process.exitValue() else "none"}\n$said")
-    said
   }
 
   for (java <- javas; name <- "buffer" +: StackDepths.natives.map(_.getName))
     test(s"$name at every depth, Java ${major(java)}") {
       withDirectory { directory =>
         run(java, "andiron.internal.StackDepths", directory.toString, overflows.toString, name)
-        ()
       }
     }
 
   test("after overflows in lease, cursor and acquireAll no attempt is left") {
     withDirectory { directory =>
       run(own, "andiron.internal.LeaseDepths", directory.toString, overflows.toString)
-      ()
     }
   }
 }
