@@ -16,21 +16,26 @@ class Gate:
     """A limit on the rows that a step drops, from its making until the step is closed.
 
     A DataFrame write of which the step is a part is committed only if the gate passes; `guard` raises after its body if it fails; and a
-    running stage is cancelled once more rows are dropped than `max_dropped`. A step whose figures are unknown fails the gate.
+    running stage is cancelled once more rows are dropped than `max_dropped`. Where it is not known what was counted, `on_unknown` decides.
+    `min_out_ratio` is the least of out / in, `max_counters` the most of a counter of the step's own / in, by name.
     """
 
     def __init__(
-        self, step: Step, max_drop_ratio: float = 0.001, max_dropped: Optional[int] = None, min_rows: int = 0, on_zero_rows: str = "fail"
+        self, step: Step, max_drop_ratio: float = 0.001, max_dropped: Optional[int] = None, min_rows: int = 0, on_zero_rows: str = "fail",
+        on_unknown: str = "fail", min_out_ratio: float = 0.0, max_counters: Optional[dict[str, float]] = None
     ) -> None:
         if not isinstance(step, Step):
             raise ArgumentError(f"a gate stands on a Step, not on {step!r}", BAD_ARGUMENT)
         for name, value, kinds in (("max_drop_ratio", max_drop_ratio, (int, float)), ("min_rows", min_rows, (int,)),
-                                   ("max_dropped", max_dropped, (int, type(None))), ("on_zero_rows", on_zero_rows, (str,))):
+                                   ("max_dropped", max_dropped, (int, type(None))), ("on_zero_rows", on_zero_rows, (str,)),
+                                   ("on_unknown", on_unknown, (str,)), ("min_out_ratio", min_out_ratio, (int, float)),
+                                   ("max_counters", max_counters, (dict, type(None)))):
             if not isinstance(value, kinds) or isinstance(value, bool):
                 raise ArgumentError(f"the gate on {step} has {value!r} as its {name}", BAD_ARGUMENT)
         self.step = step
         self._gate = calling(
-            step._driver.gate, step._step, float(max_drop_ratio), MOST if max_dropped is None else max_dropped, min_rows, on_zero_rows)
+            step._driver.gate, step._step, float(max_drop_ratio), MOST if max_dropped is None else max_dropped, min_rows, on_zero_rows,
+            on_unknown, float(min_out_ratio), {name: float(most) for name, most in (max_counters or {}).items()})
 
     def __repr__(self) -> str:
         return f"gate on {self.step}"
@@ -39,8 +44,8 @@ class Gate:
 class guard:
     """`with andiron.guard(gate, ...): body` raises a GateError if one of the gates fails after the body, or has made it fail.
 
-    For everything that no commit of Andiron's stands before: `collect`, `foreach`, RDD saves, writes of Delta and Iceberg. What the body has
-    published stays.
+    For everything that no commit of Andiron's stands before: `collect`, `foreach`, RDD saves, writes of Delta and Iceberg. Judged are the jobs of
+    the calling thread, and of threads that inherit its local properties (pyspark.InheritableThread). What the body has published stays.
     """
 
     def __init__(self, *gates: Gate) -> None:
@@ -48,27 +53,33 @@ class guard:
             if not isinstance(gate, Gate):
                 raise ArgumentError(f"guard takes gates, not {gate!r}", BAD_ARGUMENT)
         self._gates = gates
+        self._sessions: list[Any] = []
 
     def __enter__(self) -> guard:
+        if self._gates:
+            self._sessions.append(calling(self._gates[0].step._driver.guard, [gate._gate for gate in self._gates]))
         return self
 
     def __exit__(self, kind: Any, error: Optional[BaseException], stack: Any) -> None:
-        if error is None:
-            self._judge()
+        if not self._sessions:
             return
-        java = java_of(error)
-        ours = of_java(java) if java is not None else None
-        if isinstance(ours, GateError):
-            raise ours from error
-        if java is not None and self._gates and self._gates[0].step._driver.isOfGate(java):
-            try:
-                self._judge()
-            except AndironError as failure:
-                raise failure from error
-
-    def _judge(self) -> None:
-        if self._gates:
-            calling(self._gates[0].step._driver.judge, [gate._gate for gate in self._gates])
+        session = self._sessions.pop()
+        try:
+            calling(session.leave)
+            if error is None:
+                calling(session.judge)
+                return
+            java = java_of(error)
+            ours = of_java(java) if java is not None else None
+            if isinstance(ours, GateError):
+                raise ours from error
+            if java is not None and self._gates[0].step._driver.isOfGate(java):
+                try:
+                    calling(session.judge)
+                except AndironError as failure:
+                    raise failure from error
+        finally:
+            calling(session.close)
 
 
 def report(spark: Any, html: bool = False) -> str:

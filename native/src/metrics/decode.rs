@@ -3,10 +3,14 @@
 
 use crate::error::{Code, Error, Result};
 
-/// The version of a step's cell.
-const CELL_VERSION: u32 = 1;
-/// The version of the end of a task.
-const END_VERSION: u32 = 2;
+/// The version of a task end's layout.
+const TASK_END_VERSION: u32 = 2;
+/// The version of a step cell's layout.
+const STEP_CELL_VERSION: u32 = 2;
+/// What stands for no SQL execution.
+const NO_EXECUTION: u64 = u64::MAX;
+/// Guards around one job that a cell may name.
+const MOST_GUARDS: usize = 64;
 /// More counters than this has no step.
 pub(super) const MOST_COUNTERS: usize = 256;
 /// The index of what no counter is: additions to counters from outside the step's functions.
@@ -85,7 +89,7 @@ impl<'a> TaskEnd<'a> {
     }
 
     fn take(from: &mut Reader<'a>) -> Result<TaskEnd<'a>> {
-        from.version(END_VERSION)?;
+        from.version(TASK_END_VERSION)?;
         let (stage, stage_attempt) = (from.u32()?, from.u32()?);
         let (task_attempt, partition) = (from.u64()?, from.u32()?);
         let kind = match from.u8()? {
@@ -147,12 +151,21 @@ pub struct StepCell<'a> {
     pub task_attempt: u64,
     /// The input was read to its end.
     pub complete: bool,
-    /// The attempt failed: it counts as attempted only.
+    /// The attempt failed or was killed.
     pub failed: bool,
+    /// A persisted RDD lies downstream in the task: a block may hold the rows, whatever becomes of the attempt.
+    pub kept: bool,
+    /// It was sent when the input was exhausted: how the attempt ends is not known.
+    pub early: bool,
+    /// The task has evaluated the partition several times, with other results; these are the worst.
+    pub differs: bool,
     /// Every row that failed is among the samples, or one that looks the same.
     pub samples_whole: bool,
     /// Rows that failed.
     pub seen: u64,
+    /// The SQL execution that the task ran for.
+    pub execution: Option<u64>,
+    guards: &'a [u8],
     counters: &'a [u8],
     samples: &'a [u8],
 }
@@ -164,7 +177,7 @@ impl<'a> StepCell<'a> {
     /// [`Code::BadArgument`] for anything but one whole cell of this version.
     pub fn decode(buffer: &'a [u8]) -> Result<StepCell<'a>> {
         let mut from = Reader { what: "step cell", left: buffer };
-        from.version(CELL_VERSION)?;
+        from.version(STEP_CELL_VERSION)?;
         let (step, site, instance) = (from.u64()?, from.u64()?, from.u64()?);
         let (partition, partitions) = (from.u32()?, from.u32()?);
         if partition >= partitions.max(1) || partitions > MOST_PARTITIONS {
@@ -172,6 +185,12 @@ impl<'a> StepCell<'a> {
         }
         let (stage, stage_attempt, task_attempt) = (from.u32()?, from.u32()?, from.u64()?);
         let flags = from.u8()?;
+        let execution = Some(from.u64()?).filter(|id| *id != NO_EXECUTION);
+        let count = from.u16()? as usize;
+        if count > MOST_GUARDS {
+            return Err(from.bad(&format!("{count} guards around one job")));
+        }
+        let guards = from.bytes(count * size_of::<u64>())?;
         let count = from.u16()? as usize;
         let counters = from.bytes(count * COUNTER)?;
         let indices = || counters.chunks_exact(COUNTER).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
@@ -198,10 +217,20 @@ impl<'a> StepCell<'a> {
             complete: flags & 1 != 0,
             failed: flags & 2 != 0,
             samples_whole: flags & 4 != 0,
+            kept: flags & 8 != 0,
+            early: flags & 16 != 0,
+            differs: flags & 32 != 0,
             seen,
+            execution,
+            guards,
             counters,
             samples,
         })
+    }
+
+    /// The guards that the task ran under.
+    pub fn guards(&self) -> impl Iterator<Item = u64> + 'a {
+        self.guards.chunks_exact(size_of::<u64>()).map(word)
     }
 
     /// Counter and value: 0 is `in`, 1 `out`, 2 `dropped`, then the user's. Each index is below [`MOST_COUNTERS`].

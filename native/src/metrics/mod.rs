@@ -24,6 +24,7 @@ mod events;
 mod foreign;
 mod gate;
 mod json;
+mod judge;
 pub mod record;
 mod series;
 mod settings;
@@ -40,10 +41,10 @@ use serde_json::{json, Value};
 
 pub use amount::{Amount, ValueKind};
 pub use decode::{Reason, StepCell, TaskEnd, TaskKind};
-pub use gate::{Limits, Verdict};
+pub use gate::{Decision, Limits, Operator, Verdict};
 pub use record::{Event, Kind, Record, Sequence};
 pub use settings::MetricsSettings;
-pub use steps::StepFigures;
+pub use steps::{Reached, Scope, StepFigures};
 
 use crate::error::{Code, Error, Result};
 use crate::samples::Samples;
@@ -177,10 +178,20 @@ impl Application {
     /// Judges a step, and ships the verdict. Of early verdicts only those that fail are shipped.
     pub fn judge(&self, step: &str, limits: &Limits) -> Verdict {
         let verdict = {
-            let book = lock(&self.steps);
-            let sites = book.site_figures(step, limits.part());
-            let causes = book.causes(step, limits.part(), gate::MOST_CAUSES);
-            gate::judge(step, &sites, book.is_refused(step, limits.part()), limits, causes)
+            let mut book = lock(&self.steps);
+            let pictures = book.pictures(step, limits);
+            let causes = book.causes(step, &pictures, gate::MOST_CAUSES);
+            let matter = judge::Matter {
+                step,
+                pictures: &pictures,
+                is_refused: book.is_refused(step, limits.part()),
+                counters: limits.max_counters.iter().map(|(name, _)| book.place_of(step, name)).collect(),
+            };
+            let verdict = judge::judge(&matter, limits, causes);
+            if let Some(instance) = verdict.instance {
+                book.warn(instance);
+            }
+            verdict
         };
         if !verdict.passed || limits.gate != "early" {
             lock(&self.pending).verdict(&verdict, self.log.is_some());

@@ -264,7 +264,7 @@ impl Application {
                 if !names.contains(&site.name) {
                     names.push(Arc::clone(&site.name));
                 }
-                let Some(figure) = site.figure(None) else { continue };
+                let Some(figure) = site.figure() else { continue };
                 let outside = book.outside(site.step, &figure);
                 let counters = book.counters(site, &figure);
                 let Some(site) = book.site_mut(id) else { continue };

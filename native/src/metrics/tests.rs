@@ -14,6 +14,7 @@ mod naive;
 mod outside;
 mod partial;
 mod retries;
+mod select;
 mod series;
 mod shipped;
 mod steps;
@@ -244,6 +245,8 @@ pub(super) struct Filed {
     stage: (u32, u32),
     task: u64,
     flags: u8,
+    execution: Option<u64>,
+    guards: Vec<u64>,
     counters: Vec<(u16, i64)>,
     seen: u64,
     samples: Vec<String>,
@@ -252,6 +255,8 @@ pub(super) struct Filed {
 pub(super) const COMPLETE: u8 = 1;
 pub(super) const FAILED: u8 = 2;
 pub(super) const SAMPLES_WHOLE: u8 = 4;
+pub(super) const KEPT: u8 = 8;
+pub(super) const EARLY: u8 = 16;
 
 impl Filed {
     /// A complete cell of step 1 at site 1.
@@ -265,6 +270,8 @@ impl Filed {
             stage: (1, 0),
             task,
             flags: COMPLETE,
+            execution: None,
+            guards: Vec::new(),
             counters: vec![(0, rows), (1, rows - dropped), (2, dropped)],
             seen: dropped as u64,
             samples: Vec::new(),
@@ -276,8 +283,14 @@ impl Filed {
         self
     }
 
+    /// The same under a SQL execution.
+    fn under(mut self, execution: u64) -> Filed {
+        self.execution = Some(execution);
+        self
+    }
+
     fn bytes(&self) -> Vec<u8> {
-        let mut buffer = 1_u32.to_le_bytes().to_vec();
+        let mut buffer = 2_u32.to_le_bytes().to_vec();
         for word in [self.step, self.site, self.instance] {
             buffer.extend_from_slice(&word.to_le_bytes());
         }
@@ -286,6 +299,9 @@ impl Filed {
         }
         buffer.extend_from_slice(&self.task.to_le_bytes());
         buffer.push(self.flags);
+        buffer.extend_from_slice(&self.execution.unwrap_or(u64::MAX).to_le_bytes());
+        buffer.extend_from_slice(&(self.guards.len() as u16).to_le_bytes());
+        self.guards.iter().for_each(|guard| buffer.extend_from_slice(&guard.to_le_bytes()));
         buffer.extend_from_slice(&(self.counters.len() as u16).to_le_bytes());
         for (counter, value) in &self.counters {
             buffer.extend_from_slice(&counter.to_le_bytes());

@@ -3,21 +3,40 @@
 use super::super::decode::{StepCell, OUTSIDE};
 
 /// Attempts that a cell remembers. Of one that is forgotten the counts stay in what was attempted.
-const MOST_ATTEMPTS: usize = 16;
+const MOST_ATTEMPTS: usize = 32;
+/// The counter of rows read, and that of dropped rows.
+pub(super) const IN: usize = 0;
+pub(super) const DROPPED: usize = 2;
+
+/// How an attempt ended. The order is that of a merge: what is known later holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Outcome {
+    /// It had read its input to the end; more is not known.
+    Early,
+    Succeeded,
+    /// It failed or was killed.
+    Failed,
+}
 
 /// What one task attempt counted in one partition. The order is that of a merge: of two that one attempt filed the
 /// greater holds, so that merging them again, or the other way round, changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Attempt {
     pub(super) task: u64,
-    pub(super) failed: bool,
+    pub(super) outcome: Outcome,
     pub(super) complete: bool,
+    /// A persisted RDD lies downstream in the task.
+    pub(super) kept: bool,
+    /// The task has evaluated the partition several times, with other results; these are the worst.
+    pub(super) differs: bool,
     pub(super) samples_whole: bool,
     pub(super) stage: (u32, u32),
+    pub(super) execution: Option<u64>,
     pub(super) seen: u64,
     pub(super) counters: Box<[i64]>,
     /// Additions to counters that were not counted.
     pub(super) outside: i64,
+    pub(super) guards: Box<[u64]>,
 }
 
 impl Attempt {
@@ -30,14 +49,41 @@ impl Attempt {
         }
         Attempt {
             task: cell.task_attempt,
-            failed: cell.failed,
+            outcome: match (cell.early, cell.failed) {
+                (true, _) => Outcome::Early,
+                (_, true) => Outcome::Failed,
+                _ => Outcome::Succeeded,
+            },
             complete: cell.complete,
+            kept: cell.kept,
+            differs: cell.differs,
             samples_whole: cell.samples_whole || cell.samples().count() as u64 >= cell.seen,
             stage: (cell.stage, cell.stage_attempt),
+            execution: cell.execution,
             seen: cell.seen,
             counters,
             outside: cell.counters().find(|(index, _)| *index == OUTSIDE).map_or(0, |(_, n)| n),
+            guards: cell.guards().collect(),
         }
+    }
+
+    /// A counter.
+    pub(super) fn of_counter(&self, counter: usize) -> i64 {
+        self.counters.get(counter).copied().unwrap_or(0)
+    }
+
+    pub(super) fn succeeded(&self) -> bool {
+        self.outcome == Outcome::Succeeded
+    }
+
+    /// Whether it read its input to the end and a block may hold its rows, though it is not known to have succeeded.
+    pub(super) fn is_stored(&self) -> bool {
+        !self.succeeded() && self.complete && self.kept
+    }
+
+    /// The worse of two that may both have been read comes last.
+    fn harm(&self) -> (i64, i64) {
+        (self.of_counter(DROPPED), -self.of_counter(IN))
     }
 }
 
@@ -48,10 +94,34 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// The attempt that counts: complete beats partial, and then the newest wins. None: all have failed.
+    /// The attempt that a figure counts: of the successful ones a complete one before a partial one, and then the newest. Where
+    /// none has succeeded, one whose rows a block may hold, the worst if they differ. None: none of these.
     pub(super) fn kept(&self) -> Option<&Attempt> {
-        let successful = self.attempts.iter().filter(|attempt| !attempt.failed);
-        successful.max_by_key(|attempt| (attempt.complete, attempt.task))
+        let successful = self.attempts.iter().filter(|attempt| attempt.succeeded());
+        successful
+            .max_by_key(|attempt| (attempt.complete, attempt.task))
+            .or_else(|| self.stored().max_by_key(|attempt| (attempt.harm(), attempt.task)))
+    }
+
+    /// Whether the attempt that a figure counts is one of several evaluations that differ, and any of them may have been read.
+    pub(super) fn is_disputed(&self) -> bool {
+        if self.kept().is_some_and(|attempt| attempt.differs) {
+            return true;
+        }
+        if self.attempts.len() < 2 || self.attempts.iter().any(Attempt::succeeded) {
+            return false;
+        }
+        let mut stored = self.stored().map(|attempt| &attempt.counters);
+        stored.next().is_some_and(|first| stored.any(|other| other != first))
+    }
+
+    fn stored(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().filter(|attempt| attempt.is_stored())
+    }
+
+    /// All that it remembers.
+    pub(super) fn attempts(&self) -> &[Attempt] {
+        &self.attempts
     }
 
     /// Merges an attempt. Gives what it replaces, which is the attempt itself where it changes nothing.
@@ -72,10 +142,13 @@ impl Cell {
         Merged::Added
     }
 
+    /// Forgets the least of them; never that which has dropped most, which a gate may have to take.
     fn forget(&mut self) {
-        let rank = |attempt: &Attempt| (!attempt.failed, attempt.complete, attempt.task);
-        let least = (0..self.attempts.len()).min_by_key(|at| rank(&self.attempts[*at]));
-        if let Some(at) = least {
+        let worst = (0..self.attempts.len()).max_by_key(|at| self.attempts[*at].harm());
+        let rank =
+            |attempt: &Attempt| (attempt.succeeded(), attempt.complete, attempt.is_stored(), attempt.task);
+        let others = (0..self.attempts.len()).filter(|at| Some(*at) != worst);
+        if let Some(at) = others.min_by_key(|at| rank(&self.attempts[*at])) {
             self.attempts.swap_remove(at);
         }
     }

@@ -1,10 +1,10 @@
 //! The step book's samples: which of them count, what is to be shipped of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::{Part, Site, StepBook};
+use super::{Picture, Site, StepBook};
 use crate::samples::{Cause, Origin};
 
 /// What is shipped of a sample: its hash, its revision, and whether it counts.
@@ -61,12 +61,16 @@ impl StepBook {
         Some(Summary { seen, kept, complete: !cut && !lost, ceiling })
     }
 
-    /// The most frequent causes among the samples that count of a part of a step.
-    pub(in crate::metrics) fn causes(&self, step: &str, part: Part<'_>, most: usize) -> Vec<Cause> {
-        let asked = |origin: Origin| {
-            self.sites.get(&origin.site).is_some_and(|site| part.has(origin.site, site.step))
+    /// The most frequent causes among the samples of the evaluations that pictures show.
+    pub(in crate::metrics) fn causes(&self, step: &str, pictures: &[Picture], most: usize) -> Vec<Cause> {
+        let shown: HashSet<(u64, u64, u32, u64)> = pictures.iter().flat_map(Picture::evaluations).collect();
+        let settled = |origin: Origin| {
+            pictures.iter().any(|p| p.is_settled && (p.site, p.instance) == (origin.site, origin.instance))
         };
-        self.samples.causes(step, most, |origin| asked(origin) && counts(&self.sites, origin))
+        self.samples.causes(step, most, |origin| {
+            shown.contains(&(origin.site, origin.instance, origin.partition, origin.task))
+                || settled(origin) && counts(&self.sites, origin)
+        })
     }
 
     /// A stage was rolled back whose rows come in another order each time: operators that ran there are not exact.
@@ -85,5 +89,5 @@ fn counts(sites: &BTreeMap<u64, Site>, origin: Origin) -> bool {
         return false;
     }
     let kept = site.and_then(|site| site.kept(origin.instance, origin.partition));
-    !origin.failed && kept.is_none_or(|task| task == origin.task)
+    kept.map_or(!origin.failed, |task| task == origin.task)
 }

@@ -24,6 +24,8 @@ pub(in crate::metrics) struct Sums {
     pub(in crate::metrics) cut: i64,
     /// Additions to counters from outside the step's functions.
     pub(in crate::metrics) outside: i64,
+    /// Cells of which several evaluations may have been read, and differ.
+    pub(in crate::metrics) disputed: i64,
 }
 
 impl Sums {
@@ -56,6 +58,7 @@ impl Sums {
         self.covered += other.covered;
         self.cut += other.cut;
         self.outside += other.outside;
+        self.disputed += other.disputed;
     }
 }
 
@@ -72,6 +75,10 @@ pub(super) struct Instance {
     pub(super) stages: BTreeMap<(u32, u32), Mask>,
     cells: HashMap<u32, Cell>,
     settled: bool,
+    /// When an evaluation that counts was merged last, as the site numbers its merges.
+    pub(super) touched: u64,
+    /// An early gate has failed for it.
+    pub(super) warned: bool,
 }
 
 impl Instance {
@@ -106,11 +113,21 @@ impl Instance {
         Some(self.cells.get(&partition)?.kept()?.task)
     }
 
-    /// Merges an attempt; false: nothing changed.
-    pub(super) fn merge(&mut self, partition: u32, attempt: Attempt) -> bool {
+    /// The attempts of a partition.
+    pub(super) fn attempts(&self, partition: u32) -> &[Attempt] {
+        self.cells.get(&partition).map(Cell::attempts).unwrap_or_default()
+    }
+
+    /// Whether any attempt is such.
+    pub(super) fn any(&self, such: impl Fn(&Attempt) -> bool) -> bool {
+        self.cells.values().flat_map(Cell::attempts).any(such)
+    }
+
+    /// Merges an attempt, the site's merge number `now`; false: nothing changed.
+    pub(super) fn merge(&mut self, partition: u32, attempt: Attempt, now: u64) -> bool {
         self.note_stage(&attempt);
         let cell = self.cells.entry(partition).or_default();
-        let before = cell.kept().cloned();
+        let (before, disputed) = (cell.kept().cloned(), cell.is_disputed());
         let (new, stage) = (attempt.clone(), attempt.stage);
         match cell.merge(attempt) {
             Merged::Known => return false,
@@ -123,7 +140,11 @@ impl Instance {
         }
         if let Some(kept) = cell.kept() {
             self.committed.change(kept, 1);
+            if kept.task == new.task {
+                self.touched = now;
+            }
         }
+        self.committed.disputed += i64::from(cell.is_disputed()) - i64::from(disputed);
         debug_assert!(self.stages.len() >= MOST_STAGES || self.stages.contains_key(&stage));
         true
     }

@@ -14,6 +14,7 @@ mod failed;
 mod instance;
 pub(super) mod reasons;
 mod room;
+mod select;
 mod site;
 
 use std::collections::{BTreeMap, HashMap};
@@ -23,6 +24,7 @@ use serde_json::{json, Map, Value};
 
 use super::amount::long;
 use super::decode::{StepCell, MOST_COUNTERS, OUTSIDE};
+use super::gate::Limits;
 use super::json::Reads;
 use super::stages::Stages;
 use crate::samples::{Origin, Samples};
@@ -30,6 +32,8 @@ use batches::{Batch, OfBatch, Place};
 use cell::Attempt;
 pub(super) use failed::Summary;
 use instance::Sums;
+pub(super) use select::{extreme, Evaluated, Picture, Tally, LOST, OUT, ROWS};
+pub use select::{Reached, Scope};
 pub(super) use site::{Site, SiteFigure};
 
 /// Cells of all steps; about 150 bytes each.
@@ -110,8 +114,6 @@ pub(super) struct Part<'a> {
     pub(super) step: Option<u64>,
     /// These operators.
     pub(super) sites: Option<&'a [u64]>,
-    /// These physical executions.
-    pub(super) instances: Option<&'a [u64]>,
 }
 
 impl Part<'_> {
@@ -356,11 +358,72 @@ impl StepBook {
         self.steps.get(&step).map(|step| Arc::clone(&step.name))
     }
 
-    /// The figures of each site of a step.
-    pub(super) fn site_figures(&self, step: &str, part: Part<'_>) -> Vec<(String, SiteFigure)> {
-        let sites = self.standing().filter(|(id, site)| &*site.name == step && part.has(**id, site.step));
-        let figures = sites.filter_map(|(_, site)| Some((site.label.clone(), site.figure(part.instances)?)));
-        figures.collect()
+    /// What is known of what a gate is asked about.
+    pub(super) fn pictures(&self, step: &str, limits: &Limits) -> Vec<Picture> {
+        let asked = |id: u64, site: &Site| &*site.name == step && limits.part().has(id, site.step);
+        if let Some(reached) = &limits.reached {
+            let known = reached.iter().filter_map(|reached| {
+                let site = self.sites.get(&reached.site).filter(|site| asked(reached.site, site))?;
+                Some(site.picture(
+                    Reached { partial: reached.partial || limits.partial, ..*reached },
+                    limits.scope,
+                    limits.kept_by.as_deref(),
+                ))
+            });
+            return known.chain(self.not_reached(reached, limits, asked)).collect();
+        }
+        let sites = self.standing().filter(|(id, site)| asked(**id, site));
+        let is_early = limits.gate == "early";
+        let pictures = sites.flat_map(|(id, site)| {
+            let instances = if is_early { site.not_warned() } else { site.newest() };
+            instances.into_iter().map(|instance| {
+                let partial = limits.partial || is_early;
+                let reached = Reached { site: *id, instance, behind: false, partial, partitions: None };
+                site.picture(reached, limits.scope, None)
+            })
+        });
+        pictures.collect()
+    }
+
+    /// What a guard's tasks have evaluated though nothing has told that its jobs reach it. A write's own plan tells what it
+    /// reaches: what adaptive execution has thrown away is none of its rows.
+    fn not_reached<'a>(
+        &'a self,
+        reached: &'a [Reached],
+        limits: &'a Limits,
+        asked: impl Fn(u64, &Site) -> bool + 'a,
+    ) -> impl Iterator<Item = Picture> + 'a {
+        let guard = limits.scope.filter(|scope| matches!(scope, Scope::Guard(_)));
+        let sites = self.sites.iter().filter(move |(id, site)| asked(**id, site));
+        sites.zip(std::iter::repeat(guard)).filter_map(|(site, guard)| Some((site, guard?))).flat_map(
+            move |((id, site), guard)| {
+                let told =
+                    move |instance: &u64| !reached.iter().any(|r| (r.site, r.instance) == (*id, *instance));
+                site.owned(guard).filter(told).map(move |instance| {
+                    let reached =
+                        Reached { site: *id, instance, behind: false, partial: false, partitions: None };
+                    site.picture(reached, Some(guard), limits.kept_by.as_deref())
+                })
+            },
+        )
+    }
+
+    /// An early gate has failed for an instance: it does not again.
+    pub(super) fn warn(&mut self, instance: u64) {
+        let found = self.sites.values_mut().find_map(|site| site.instances.get_mut(&instance));
+        if let Some(instance) = found {
+            instance.warned = true;
+        }
+    }
+
+    /// The place of a counter of a step; `None`: it has none of this name.
+    pub(super) fn place_of(&self, step: &str, counter: &str) -> Option<usize> {
+        if let Some(own) = OWN.iter().position(|name| *name == counter) {
+            return Some(own);
+        }
+        let named = self.steps.values().filter(|other| &*other.name == step);
+        let mut places = named.filter_map(|step| step.counters.iter().position(|name| name == counter));
+        places.next().map(|at| at + OWN.len())
     }
 
     /// Whether there is a part of a step that had no room.
@@ -414,7 +477,7 @@ impl StepBook {
         };
         let sites = self.sites.iter().filter(|(id, site)| &*site.name == step && part.has(**id, site.step));
         for (_, site) in sites.filter(|(_, site)| counts(site)) {
-            let Some(figure) = site.figure(None) else { continue };
+            let Some(figure) = site.figure() else { continue };
             known = true;
             for index in 0..figure.committed.counters.len() {
                 let name = self.counter(site.step, index);

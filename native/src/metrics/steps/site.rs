@@ -7,12 +7,12 @@ use super::cell::Attempt;
 use super::instance::{Instance, Mask, Sums};
 use crate::metrics::ship::Shipped;
 
-/// Instances whose cells are kept. Of older ones the sums stay, and what they still get is not counted.
-const LIVE: usize = 16;
+/// Instances whose cells are kept. Of those that were told of longest ago the sums stay, and what they still get is not counted.
+const LIVE: usize = 256;
 /// Instances that a figure lists beside the one that it is.
 const LISTED: usize = 16;
-/// The counter of dropped rows.
-const DROPPED: usize = 2;
+/// Instances without cells that are known again.
+const REMEMBERED: usize = 4096;
 
 /// One operator of a step.
 #[derive(Debug)]
@@ -41,10 +41,12 @@ pub(in crate::metrics) struct Site {
     pub(in crate::metrics) is_one_of_several: bool,
     /// Whether it replaces another one cannot be told.
     pub(super) unclear: bool,
-    instances: BTreeMap<u64, Instance>,
+    pub(super) instances: BTreeMap<u64, Instance>,
     frozen: VecDeque<(u64, Frozen)>,
-    /// Instances up to this one are no longer counted unless they are live.
-    frozen_to: u64,
+    /// The instances whose cells were let go, the newest last.
+    gone: VecDeque<u64>,
+    /// Merges so far.
+    merges: u64,
     /// What frozen instances attempted.
     attempted: Sums,
 }
@@ -74,8 +76,6 @@ pub(in crate::metrics) struct SiteFigure {
     pub(in crate::metrics) total: u32,
     /// Nothing of it was refused.
     pub(in crate::metrics) is_trusted: bool,
-    /// The most rows that an instance has dropped, covered whole or not.
-    pub(in crate::metrics) most_dropped: i128,
     /// Why it is not exact, or empty.
     pub(in crate::metrics) reason: String,
     /// That reason is that not every partition was read to its end.
@@ -116,7 +116,8 @@ impl Site {
             unclear: false,
             instances: BTreeMap::new(),
             frozen: VecDeque::new(),
-            frozen_to: 0,
+            gone: VecDeque::new(),
+            merges: 0,
             attempted: Sums::default(),
         }
     }
@@ -128,7 +129,7 @@ impl Site {
 
     /// The instance of this number; `None` for one that counts no more.
     pub(super) fn instance(&mut self, id: u64) -> Option<&mut Instance> {
-        if id <= self.frozen_to && !self.instances.contains_key(&id) {
+        if !self.instances.contains_key(&id) && self.gone.contains(&id) {
             return None;
         }
         Some(self.instances.entry(id).or_default()).filter(|instance| !instance.is_settled())
@@ -162,7 +163,7 @@ impl Site {
 
     /// The sums that its figure is made of.
     pub(super) fn committed(&self) -> Option<&Sums> {
-        Some(&self.chosen(None)?.1.committed)
+        Some(&self.chosen()?.1.committed)
     }
 
     /// What all attempts of a counter come to.
@@ -172,22 +173,28 @@ impl Site {
     }
 
     pub(super) fn merge(&mut self, instance: u64, partition: u32, attempt: Attempt) {
+        self.merges += 1;
         if let Some(instance) = self.instances.get_mut(&instance) {
-            instance.merge(partition, attempt);
+            instance.merge(partition, attempt, self.merges);
         }
     }
 
-    /// Lets go the cells of the oldest instance where there are too many; gives how many those were.
+    /// Lets go the cells of the instance that was told of longest ago where there are too many; gives how many those were.
     pub(super) fn freeze(&mut self) -> usize {
         if self.instances.len() <= LIVE {
             return 0;
         }
         let newest_whole = self.newest_whole();
-        let Some(oldest) = self.instances.keys().copied().find(|id| Some(*id) != newest_whole) else {
+        let others = self.instances.iter().filter(|(id, _)| Some(**id) != newest_whole);
+        let Some(oldest) = others.min_by_key(|(id, instance)| (instance.touched, **id)).map(|(id, _)| *id)
+        else {
             return 0;
         };
         let Some(instance) = self.instances.remove(&oldest) else { return 0 };
-        self.frozen_to = self.frozen_to.max(oldest);
+        self.gone.push_back(oldest);
+        if self.gone.len() > REMEMBERED {
+            self.gone.pop_front();
+        }
         self.attempted.add(&instance.attempted);
         let cells = instance.cells();
         self.frozen.push_back((oldest, Frozen { committed: instance.committed, total: instance.total }));
@@ -202,7 +209,23 @@ impl Site {
     }
 
     fn newest_whole(&self) -> Option<u64> {
-        self.instances.iter().rev().find(|(_, instance)| instance.is_whole()).map(|(id, _)| *id)
+        let whole = self.instances.iter().filter(|(_, instance)| instance.is_whole());
+        whole.max_by_key(|(id, instance)| (instance.touched, **id)).map(|(id, _)| *id)
+    }
+
+    /// The instance that its figure is, if there is one.
+    pub(super) fn newest(&self) -> Vec<u64> {
+        self.chosen().map(|(id, _)| *id).into_iter().collect()
+    }
+
+    /// The instances for which no early gate has failed.
+    pub(super) fn not_warned(&self) -> Vec<u64> {
+        self.instances.iter().filter(|(_, instance)| !instance.warned).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether an instance's cells were let go.
+    pub(super) fn has_let_go(&self, instance: u64) -> bool {
+        self.gone.contains(&instance)
     }
 
     /// Whether a task of one of these stages has filed a cell.
@@ -230,10 +253,10 @@ impl Site {
         })
     }
 
-    /// What it has counted: the newest of its instances that is covered whole, else the newest; of `among` only, where given.
+    /// What it has counted: of its instances that are covered whole the one whose evaluations ended last, else of all.
     /// `None`: none of them has been executed.
-    pub(in crate::metrics) fn figure(&self, among: Option<&[u64]>) -> Option<SiteFigure> {
-        let (id, instance) = self.chosen(among)?;
+    pub(in crate::metrics) fn figure(&self) -> Option<SiteFigure> {
+        let (id, instance) = self.chosen()?;
         let mut attempted = self.attempted.clone();
         self.instances.values().for_each(|instance| attempted.add(&instance.attempted));
         let mut stages: BTreeMap<(u32, u32), Mask> = BTreeMap::new();
@@ -256,7 +279,6 @@ impl Site {
             attempted,
             total: instance.total,
             is_trusted: !self.refused,
-            most_dropped: self.instances.values().map(|i| i.committed.of(DROPPED)).max().unwrap_or(0),
             reason: self.reason(instance),
             is_part: !self.refused && !self.rolled_back && !self.unclear && !instance.is_whole(),
             outside: instance.attempted.outside,
@@ -272,10 +294,10 @@ impl Site {
         })
     }
 
-    fn chosen(&self, among: Option<&[u64]>) -> Option<(&u64, &Instance)> {
-        let asked = |id: &u64| among.is_none_or(|ids| ids.contains(id));
+    fn chosen(&self) -> Option<(&u64, &Instance)> {
         let newest = |whole: bool| {
-            self.instances.iter().rev().find(|(id, instance)| asked(id) && (!whole || instance.is_whole()))
+            let all = self.instances.iter().filter(|(_, instance)| !whole || instance.is_whole());
+            all.max_by_key(|(id, instance)| (instance.touched, **id))
         };
         newest(true).or_else(|| newest(false))
     }
@@ -290,6 +312,12 @@ impl Site {
         if self.unclear {
             return "whether its micro-batch was executed before cannot be told: its thread does not say for which run or batch it works"
                 .to_string();
+        }
+        if instance.committed.disputed > 0 {
+            return format!(
+                "of {} partitions several evaluations differ, and a persisted block may hold the rows of any of them",
+                instance.committed.disputed
+            );
         }
         if !instance.is_whole() {
             return format!(

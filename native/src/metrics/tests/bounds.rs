@@ -79,8 +79,8 @@ fn steps_without_end_are_counted_to_the_last() {
             }
             let figures = book.figures("batch", None, &stages::Stages::default());
             assert_eq!((figures.of("in"), figures.exact), (40 * i128::from(n), true), "{figures:?}");
-            let part = steps::Part { step: Some(n), ..steps::Part::default() };
-            assert_eq!(book.site_figures("batch", part).len(), 1);
+            let limits = Limits::parse(&json!({"step_id": n}).to_string()).unwrap();
+            assert_eq!(book.pictures("batch", &limits).len(), 1);
         }
         assert_eq!(book.refused(), 0);
         let summary = book.summary("batch").unwrap();

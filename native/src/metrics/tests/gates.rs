@@ -69,9 +69,13 @@ fn unknown_fails() {
 fn what_was_read_in_part_is_judged_by_what_was_read() {
     let bench = Bench::new();
     bench.app.step_cell(&Filed::new(1, 0, 4, 1, 10, 0).flags(0).bytes());
-    let limits = limits(json!({"gate": "commit", "max_drop_ratio": 0.1}));
+    let unexplained = limits(json!({"gate": "commit", "max_drop_ratio": 0.1}));
+    let verdict = bench.app.judge("step 1", &unexplained);
+    assert_eq!((verdict.passed, verdict.decision), (false, Decision::Unknown));
+    assert!(verdict.reason.contains("of its 4 partitions no task has told of 1, 2, 3"), "{verdict:?}");
+    let limits = limits(json!({"gate": "commit", "max_drop_ratio": 0.1, "partial": true}));
     let verdict = bench.app.judge("step 1", &limits);
-    assert!(verdict.passed && verdict.reason.contains("of what was read"), "{verdict:?}");
+    assert!(verdict.passed && verdict.counts == Some((10, 0)), "{verdict:?}");
     bench.app.step_cell(&Filed::new(1, 1, 4, 2, 10, 9).flags(0).bytes());
     assert!(!bench.app.judge("step 1", &limits).passed);
 }
@@ -85,11 +89,12 @@ fn an_early_gate_looks_at_dropped_rows_of_what_runs() {
     bench.app.step_cell(&Filed::new(2, 0, 4, 9, 10, 6).bytes());
     let verdict = bench.app.judge("history", &limits);
     assert!(!verdict.passed, "{verdict:?}");
-    // Only what fails is shipped.
-    lock(&bench.log.events).clear();
-    bench.app.judge("history", &limits);
-    let kinds: Vec<Kind> = lock(&bench.log.events).iter().map(|event| event.kind).collect();
-    assert!(kinds.contains(&Kind::Verdict));
+    assert_eq!((verdict.instance, verdict.stage), (Some(2), Some(1)));
+    // Only what fails is shipped, and once.
+    let verdicts = || lock(&bench.log.events).iter().filter(|event| event.kind == Kind::Verdict).count();
+    assert_eq!(verdicts(), 1);
+    assert!(bench.app.judge("history", &limits).passed);
+    assert_eq!(verdicts(), 1);
     assert!(Bench::new().app.judge("nowhere", &limits).passed);
 }
 
@@ -97,7 +102,9 @@ fn an_early_gate_looks_at_dropped_rows_of_what_runs() {
 fn a_write_is_judged_by_its_own_instances() {
     let bench = bench(100, 0);
     bench.app.step_cell(&Filed::new(2, 0, 2, 9, 10, 6).bytes());
-    let limits = limits(json!({"gate": "commit", "max_drop_ratio": 0.1, "instances": [2]}));
+    let reached = json!([{"site": 1, "instance": 2, "behind": false}]);
+    let limits =
+        limits(json!({"gate": "commit", "max_drop_ratio": 0.1, "reached": reached, "partial": true}));
     let verdict = bench.app.judge("history", &limits);
     assert_eq!((verdict.passed, verdict.counts), (false, Some((10, 6))));
 }

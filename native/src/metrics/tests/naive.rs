@@ -3,12 +3,12 @@
 use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Cells of a few partitions of two instances, by a few attempts, some of them filed twice.
+/// Cells of a few partitions of an instance, by a few attempts, some of them filed twice.
 fn cells(dice: &mut Dice) -> Vec<Filed> {
     let count = 1 + dice.below(24);
+    let instance = 1 + dice.below(2);
     (0..count)
         .map(|_| {
-            let instance = 1 + dice.below(2);
             let partitions = 2 + instance as u32;
             let partition = dice.below(u64::from(partitions)) as u32;
             let (rows, dropped) = (dice.below(5) as i64, dice.below(3) as i64);
@@ -21,7 +21,7 @@ fn cells(dice: &mut Dice) -> Vec<Filed> {
 /// What one attempt has filed of one partition, as the order of merges has it.
 type Report = (bool, bool, bool, u64, Vec<(u16, i64)>);
 
-/// The figure of the newest instance covered whole, else of the newest; and what was attempted.
+/// The figure of the instance, and what was attempted.
 fn naive(cells: &[Filed]) -> (i64, i64, bool, i64) {
     let mut reports: BTreeMap<(u64, u32, u64), Report> = BTreeMap::new();
     for cell in cells {

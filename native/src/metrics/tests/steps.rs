@@ -168,7 +168,7 @@ fn a_step_that_has_not_run_is_unknown() {
 fn old_instances_keep_their_sums_and_give_up_their_cells() {
     let bench = Bench::new();
     step(&bench);
-    for instance in 1..=100 {
+    for instance in 1..=400 {
         for partition in 0..3 {
             file(&bench, &Filed::new(instance, partition, 3, instance * 3, 10, 0));
         }
@@ -179,8 +179,25 @@ fn old_instances_keep_their_sums_and_give_up_their_cells() {
     exactly(&bench, 30, 0);
     let shipped = bench.ship_kind(Kind::Metric);
     let rows = &shipped.iter().find(|(_, body)| body["acc"] == "in").unwrap().1;
-    assert_eq!(rows["attempted"], 3000);
+    assert_eq!(rows["attempted"], 12_000);
     assert_eq!(rows["other_instances"].as_array().unwrap().len(), 16);
+}
+
+/// R5: a long execution that ends last is the newest, though it began first.
+#[test]
+fn the_figure_is_of_the_instance_whose_evaluations_ended_last() {
+    let bench = Bench::new();
+    step(&bench);
+    file(&bench, &Filed::new(1, 0, 2, 1, 10, 0));
+    for instance in 2..=20 {
+        file(&bench, &Filed::new(instance, 0, 1, instance * 10, 3, 0));
+    }
+    exactly(&bench, 3, 0);
+    file(&bench, &Filed::new(1, 1, 2, 2, 10, 1));
+    exactly(&bench, 20, 1);
+    // A killed twin that is heard of late is no evaluation that counts.
+    file(&bench, &Filed::new(5, 0, 1, 999, 3, 0).flags(FAILED));
+    exactly(&bench, 20, 1);
 }
 
 #[test]

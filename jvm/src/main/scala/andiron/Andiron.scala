@@ -1,8 +1,10 @@
 package andiron
 
+import java.util.concurrent.Executor
+
 import org.apache.spark.sql.SparkSession
 
-import andiron.internal.{CacheStats, DriverReports, GateKeeper, MetricsApplication}
+import andiron.internal.{CacheStats, DriverReports, GateKeeper, GuardSession, MetricsApplication, TaskScope}
 
 /**
  * The figures of one executor's cache.
@@ -32,25 +34,42 @@ object Andiron {
     own ++ reported.filterNot(stats => own.nonEmpty && stats.executor == Driver)
   }
 
-  /**
-   * Runs `body`, and throws a GateException if one of the gates fails then: after RDD saves, writes of DSv2, Delta and Iceberg, `collect` and
-   * everything else that no commit of Andiron's stands before. What `body` has published stays.
-   */
-  def guard[A](gates: Gate*)(body: => A): A = {
-    val result =
-      try body
-      catch {
-        case e: Throwable => throw judged(gates).map(failure => { failure.addSuppressed(e); failure }).filter(_ => GateKeeper.isOurs(e)).getOrElse(e)
-      }
-    judged(gates).foreach(failure => throw failure)
-    result
-  }
+  /** Judges what no commit of Andiron's stands before. */
+  object guard {
 
-  private def judged(gates: Seq[Gate]): Option[GateException] =
-    gates.iterator.flatMap(gate => gate.step.application match {
-      case Some(application) => application.gates.verdict(gate, "guard")
-      case None              => Some(GateException.unknown(gate.step, MetricsApplication.whyOff))
-    }).buffered.headOption
+    /**
+     * Runs `body`, and throws a GateException if one of the gates does not pass then: after RDD saves, writes of DSv2, Delta and Iceberg,
+     * `collect` and everything else. Judged are the jobs of the calling thread and of threads that the body starts; for the threads of a pool see
+     * [[wrap]]. What `body` has published stays.
+     */
+    def apply[A](gates: Gate*)(body: => A): A = {
+      val session = new GuardSession(gates)
+      try {
+        val result =
+          try body
+          catch {
+            case e: Throwable if GateKeeper.isOurs(e) =>
+              session.leave()
+              throw session.failure.map { failure => failure.addSuppressed(e); failure }.getOrElse(e)
+          } finally session.leave()
+        session.judge()
+        result
+      } finally session.close()
+    }
+
+    /** Runs what it is given on `executor`, under the guards that are around the caller of this method. */
+    def wrap(executor: Executor): Executor = MetricsApplication.running match {
+      case Some(application) =>
+        val (context, around) = (application.context, application.context.getLocalProperty(TaskScope.Guards))
+        (task: Runnable) => executor.execute { () =>
+          val before = context.getLocalProperty(TaskScope.Guards)
+          context.setLocalProperty(TaskScope.Guards, around)
+          try task.run()
+          finally context.setLocalProperty(TaskScope.Guards, before)
+        }
+      case None => executor
+    }
+  }
 
   /** The report on the application so far, as text. */
   def report(spark: SparkSession): String = report(spark, html = false)

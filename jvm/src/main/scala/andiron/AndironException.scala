@@ -49,10 +49,14 @@ private[andiron] object GateException {
       verdict.path("top_causes").forEach { cause =>
         causes :+= s"${cause.path("count").asLong()} x ${cause.path("error_class").asText()}: ${cause.path("message").asText()}"
       }
-      val counts = s"step '$step' has dropped ${verdict.path("dropped").asLong()} of ${verdict.path("in").asLong()} rows"
+      val site = if (verdict.has("site")) s", ${verdict.path("site").asText()}," else ""
+      val counts = s"step '$step'$site has dropped ${verdict.path("dropped").asLong()} of ${verdict.path("in").asLong()} rows"
       val ratio = if (verdict.has("ratio")) s" (${100 * verdict.path("ratio").asDouble()} %)" else ""
-      val text = s"$counts$ratio: ${verdict.path("reason").asText()}" + (if (causes.isEmpty) "" else causes.mkString("; causes: ", ", ", ""))
-      Some(new GateException(ErrorCode.GateFailed, text, step, null))
+      val because = if (causes.isEmpty) "" else causes.mkString("; causes: ", ", ", "")
+      val reason = verdict.path("reason").asText()
+      if (verdict.path("result").asText() == "unknown")
+        Some(new GateException(ErrorCode.GateUnknown, s"step '$step' cannot be judged, and fails its gate for that: $reason$because", step, null))
+      else Some(new GateException(ErrorCode.GateFailed, s"$counts$ratio: $reason$because", step, null))
     }
 }
 

@@ -77,6 +77,11 @@ private[andiron] final class AndironDriver extends DriverPlugin {
     case _ if OutsideAdds.of(message).isDefined =>
       for (metrics <- MetricsApplication.running; (step, n) <- OutsideAdds.of(message).get) guard("note additions outside of steps")(metrics.outside(step, n))
       null
+    case _ if DriverLink.cells(message).isDefined =>
+      guard.value[AnyRef]("take cells of a step", DriverLink.Taken) {
+        for (metrics <- MetricsApplication.running; cell <- DriverLink.cells(message).get) metrics.receive(cell)
+        if (MetricsApplication.running.forall(_.gates.isEmpty)) DriverLink.TakenWithoutGates else DriverLink.Taken
+      }
     case _ if DriverCatalogs.asked(message).isDefined =>
       guard.value[AnyRef]("hand out a catalog", Array.emptyByteArray)(DriverCatalogs.answer(DriverCatalogs.asked(message).get))
     case _ =>
@@ -106,6 +111,7 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
       NativeLibrary.requireJava(System.getProperty("java.specification.version"), System.getProperty("java.home"))
       AndironConf.validate(conf)
       env = SparkEnv.get
+      DriverLink.open(plugin)
       guard("load the native library and register metrics")(register(plugin.metricRegistry()))
       reporter = new Reporter(plugin, AndironConf.ReportInterval.in(conf))
       reporter.start()
@@ -137,6 +143,7 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
   override def onTaskFailed(reason: TaskFailedReason): Unit = endTask()
 
   override def shutdown(): Unit = if (reporter != null) {
+    DriverLink.close()
     guard("publish the last figures to Atlas")(atlas.foreach(_.close()))
     guard("send the last lines of the log")(lines.foreach(_.close()))
     guard("end what Python workers hold") {

@@ -52,7 +52,7 @@ private[hive] object Columns {
     "Job" -> (of(Text, "status", "call_site", "failure") ++ of(Whole, "job as job_id", "execution_id", "submitted_ms", "ended_ms") ++
       of(Stages, "stages as stage_ids")),
     "Execution" -> (of(Text, "description", "failure") ++ of(Whole, "execution as execution_id", "started_ms", "ended_ms")),
-    "Verdict" -> (of(Text, "step", "site", "gate", "reason", "write as write_path") ++ of(Flag, "passed", "exact") ++ of(Number, "ratio", "limit_ratio") ++
+    "Verdict" -> (of(Text, "step", "site", "gate", "result", "reason", "write as write_path") ++ of(Flag, "passed", "exact") ++ of(Number, "ratio", "limit_ratio") ++
       of(Whole, "in as rows_in", "dropped as rows_dropped", "limit_rows", "min_rows")),
     "Health" -> Nil,
     "Failure" -> (of(Text, "step", "site", "error_class", "message", "stack_hash", "stack", "row_key", "key_hash", "record", "version", "executor", "host", "ceiling") ++

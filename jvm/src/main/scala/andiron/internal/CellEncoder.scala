@@ -7,7 +7,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.{SparkEnv, TaskContext}
 
 /** Cells as bytes, in the layout that docs/wire-format.md defines; integers are little endian. */
-private[andiron] final class CellEncoder(context: TaskContext, hasFailed: Boolean) {
+private[andiron] final class CellEncoder(context: TaskContext, outcome: CellEncoder.Outcome) {
+  private val scope = TaskScope.of(context)
+
 
   /** The cells of one step. Samples beyond what a task may return are left out, those with the greatest hashes first. */
   def encode(cells: Seq[StepCell]): Array[Array[Byte]] = {
@@ -28,7 +30,10 @@ private[andiron] final class CellEncoder(context: TaskContext, hasFailed: Boolea
     out.int(context.stageAttemptNumber())
     out.long(context.taskAttemptId())
     val whole = cell.failures.forall(all => all.isWhole && all.toSeq.forall(room.has))
-    out.byte((if (cell.isComplete) 1 else 0) | (if (hasFailed) 2 else 0) | (if (whole) 4 else 0))
+    out.byte((if (cell.isComplete) 1 else 0) | outcome.flag | (if (whole) 4 else 0) | (if (cell.isKept) 8 else 0) | (if (cell.isDisputed) 32 else 0))
+    out.long(scope.execution)
+    out.short(scope.guards.length)
+    scope.guards.foreach(out.long)
     val counters = cell.counters
     out.short(counters.size)
     counters.foreach { case (index, value) =>
@@ -73,7 +78,13 @@ private[andiron] final class CellEncoder(context: TaskContext, hasFailed: Boolea
 }
 
 private[andiron] object CellEncoder {
-  private val Version = 1
+  private val Version = 2
+
+  /** How the attempt has ended, as far as is known when its cells are encoded. */
+  sealed abstract class Outcome(val flag: Int)
+  case object Succeeded extends Outcome(0)
+  case object Failed extends Outcome(2)
+  case object Early extends Outcome(16)
 
   /** What stands for an instance without partitions, from which no task will tell anything. */
   def empty(handle: StepHandle, site: StepSite, instance: Long): Array[Byte] = {
@@ -84,14 +95,13 @@ private[andiron] object CellEncoder {
     Seq(0, 0, -1, 0).foreach(out.int)
     out.long(0)
     out.byte(1 | 4)
+    out.long(TaskScope.NoExecution)
+    out.short(0)
     out.short(0)
     out.long(0)
     out.int(0)
     bytes.toByteArray
   }
-
-  /** Where a cell's stage stands in it. */
-  val StageAt = 36
 
   private def executor: String = Option(SparkEnv.get).fold("")(_.executorId)
 

@@ -3,11 +3,11 @@ package andiron.internal
 import org.apache.hadoop.fs.{FileSystem, Path}
 import org.apache.hadoop.mapreduce.{JobContext, OutputCommitter, TaskAttemptContext}
 import org.apache.hadoop.mapreduce.lib.output.FileOutputCommitter
-import org.apache.spark.andiron.GatedWrites
+import org.apache.spark.andiron.{GatedWrites, WriteScope}
 import org.apache.spark.internal.io.{FileCommitProtocol, FileNameSpec}
 import org.apache.spark.internal.io.FileCommitProtocol.TaskCommitMessage
 
-import andiron.{ErrorCode, Gate, GateException}
+import andiron.{AndironConf, ErrorCode, Gate, GateException}
 
 /**
  * The commit protocol that the user has configured, with the gates of the write's steps before its commit: what an overwrite deletes is
@@ -17,21 +17,30 @@ private[andiron] final class GateCommitProtocol(jobId: String, path: String, dyn
     extends FileCommitProtocol with Serializable {
   private val delegate = FileCommitProtocol.instantiate(GatedWrites.delegateClass, jobId, path, dynamicPartitionOverwrite)
   @transient private lazy val application = MetricsApplication.running
-  @transient private lazy val gates: Seq[(Gate, Option[Set[Long]])] = application.toSeq.flatMap(a => if (a.gates.isEmpty) Nil else a.gates.on(GatedWrites.steps(a.context)))
+  @transient private var before: Option[WriteScope] = None
+  @transient private lazy val gates: Seq[Gate] = application.toSeq.flatMap(a => if (a.gates.isEmpty) Nil else a.gates.on(scope))
   @transient private var deferred: Vector[Deletion] = Vector.empty
+
+  private def scope: Option[WriteScope] = application.flatMap(a => GatedWrites.scope(a.context, a.lineage))
 
   override def setupJob(job: JobContext): Unit = {
     delegate.setupJob(job)
+    // Before the job: it may cut off lineages, as localCheckpoint does.
+    if (gates.nonEmpty) before = scope
     if (gates.nonEmpty) GateCommitProtocol.whyDirect(delegate, job).filterNot(_ => dynamicPartitionOverwrite).foreach { why =>
       delegate.abortJob(job)
-      throw new GateException(ErrorCode.DirectCommitter, s"the write to $path has ${gates.map(_._1).mkString(" and ")}, but $why, so that no gate could " +
+      throw new GateException(ErrorCode.DirectCommitter, s"the write to $path has ${gates.mkString(" and ")}, but $why, so that no gate could " +
         "keep back what it should: use a committer that publishes at the commit of the job, or Andiron.guard instead of the gate",
-        gates.head._1.step.name, null)
+        gates.head.step.name, null)
     }
   }
 
   override def commitJob(job: JobContext, messages: Seq[TaskCommitMessage]): Unit = {
-    application.foreach(_.gates.require(gates, path))
+    if (gates.nonEmpty) application.foreach { a =>
+      // What a checkpoint has cut off is known from events.
+      a.barrier(AndironConf.MetricsStopTimeout.in(a.context.getConf)): Unit
+      a.gates.require(gates, scope.map(now => before.fold(now)(now.and)), path)
+    }
     deferred.foreach(_.run())
     delegate.commitJob(job, messages)
   }

@@ -4,15 +4,18 @@ import java.util.concurrent.ConcurrentHashMap
 
 import scala.util.control.NonFatal
 
-import org.apache.spark.andiron.{GatedWrites, MetricsInternals}
+import org.apache.spark.andiron.{GatedWrites, MetricsInternals, Reached, WriteScope}
 import org.slf4j.LoggerFactory
 
-import andiron.{Gate, GateException, Step}
+import andiron.{AndironConf, Gate, GateException, Step}
+
+/** What a gate is asked about; `writers` and `untold` as in [[WriteScope]]. */
+private[andiron] final case class Judged(
+    place: String, write: Option[String], scope: Option[(String, Long)], reached: Seq[Reached], writers: Option[Set[Int]], untold: String)
 
 /** The gates of an application. */
 private[andiron] final class GateKeeper(application: MetricsApplication) {
   private val gates = ConcurrentHashMap.newKeySet[Gate]()
-  private val failed = new ConcurrentHashMap[Gate, GateException]
   @volatile private var hasChanged = false
   private var watch: Thread = _
   @volatile private var isOpen = true
@@ -24,10 +27,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
     if (gate.maxDropped < Long.MaxValue) startWatch()
   }
 
-  def remove(step: Step): Unit = {
-    gates.removeIf(gate => gate.step eq step)
-    failed.keySet.removeIf(gate => gate.step eq step): Unit
-  }
+  def remove(step: Step): Unit = gates.removeIf(gate => gate.step eq step): Unit
 
   def isEmpty: Boolean = gates.isEmpty
 
@@ -39,31 +39,42 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
     GatedWrites.leave(isNeeded)
   }
 
-  /** The gates on the steps with these ids, each with the operators that it is asked about; all gates if the steps are unknown. */
-  def on(steps: Option[Map[Long, Set[Long]]]): Seq[(Gate, Option[Set[Long]])] = {
-    var found = Vector.empty[(Gate, Option[Set[Long]])]
-    gates.forEach { gate =>
-      val sites = steps.flatMap(_.get(gate.step.handle.id))
-      if (steps.isEmpty || sites.nonEmpty) found :+= gate -> sites
-    }
+  /** The gates on the steps that a write is made of; all gates if these are unknown. */
+  def on(scope: Option[WriteScope]): Seq[Gate] = {
+    var found = Vector.empty[Gate]
+    gates.forEach(gate => if (scope.forall(_.steps(gate.step.handle.id))) found :+= gate)
     found
   }
 
-  /** Throws what the first gate that fails has to say of the operators that `path` is written with. */
-  def require(judged: Seq[(Gate, Option[Set[Long]])], path: String): Unit = judged.foreach { case (gate, sites) =>
-    verdict(gate, "commit", Some(path), sites).foreach(e => throw e)
+  /** Throws what the first gate that does not pass has to say of the write to `path`. */
+  def require(judged: Seq[Gate], scope: Option[WriteScope], path: String): Unit = judged.foreach { gate =>
+    val asked = scope match {
+      case Some(of) => Judged("commit", Some(path), Some("execution" -> of.execution), of.reached, of.writers.filter(_ => application.hasAll), of.untold)
+      case None     => Judged("commit", Some(path), None, Nil, None, "the plan of the write cannot be read")
+    }
+    verdict(gate, asked).foreach(e => throw e)
   }
 
-  /** What stands against the gate, if anything does; `sites` are the operators that are judged, or all of the step. An early verdict stays. */
-  def verdict(gate: Gate, place: String, write: Option[String] = None, sites: Option[Set[Long]] = None): Option[GateException] = {
-    val early = Option(failed.get(gate))
-    early.orElse {
-      try GateException.of(gate.step.name, Json.parse(application.judge(gate.step.name, gate.limits(place, write, sites))))
-      catch {
-        case NonFatal(e) => Some(GateException.unknown(gate.step, e.getMessage, e))
-      }
-    }
+  /** What the first gate that does not pass has to say of what ran under a guard, if any does. */
+  def guarded(judged: Seq[Gate], guard: OpenGuard): Option[GateException] = {
+    val patience = AndironConf.MetricsStopTimeout.in(application.context.getConf)
+    val hasArrived = application.barrier(patience)
+    val run = application.guards.of(guard)
+    val untold =
+      if (!hasArrived) s"events of Spark's have not arrived within $patience ms (spark.andiron.metrics.stopTimeout)"
+      else if (!run.hasRun)
+        "no job ran in the guarded body: a lazy Dataset or RDD was returned, or the work went to a thread of a pool (Andiron.guard.wrap carries the guard there)"
+      else if (!application.hasAll) "Spark has dropped events, which may have told of more jobs (spark.andiron.metrics.queueCapacity)"
+      else ""
+    judged.iterator.flatMap(verdict(_, Judged("guard", None, Some("guard" -> guard.number), run.reached, run.writers, untold))).buffered.headOption
   }
+
+  /** What stands against a gate, if anything does. */
+  private def verdict(gate: Gate, judged: Judged): Option[GateException] =
+    try GateException.of(gate.step.name, Json.parse(application.judge(gate.step.name, gate.limits(judged))))
+    catch {
+      case NonFatal(e) => Some(GateException.unknown(gate.step, e.getMessage, e))
+    }
 
   private def startWatch(): Unit = synchronized {
     if (watch == null) {
@@ -82,18 +93,23 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
       }
     }
 
+  /** Cancels the stage of each instance that has dropped more rows than its gate lets pass; Rust says so once for each. */
   private def look(): Unit = gates.forEach { gate =>
-    if (gate.maxDropped < Long.MaxValue && !failed.containsKey(gate))
-      GateException.of(gate.step.name, Json.parse(application.watch(gate.step.name, gate.limits("early", None, None)))).foreach { e =>
-        failed.put(gate, e)
-        gate.step.lastStage.foreach(stage => MetricsInternals.cancelStage(application.context, stage, GateKeeper.Reason + e.getMessage))
+    if (gate.maxDropped < Long.MaxValue) {
+      val verdict = Json.parse(application.watch(gate.step.name, gate.limits(GateKeeper.Early)))
+      GateException.of(gate.step.name, verdict).foreach { e =>
+        hasChanged = true
+        if (verdict.has("stage"))
+          MetricsInternals.cancelStage(application.context, verdict.path("stage").asInt(), GateKeeper.Reason + e.getMessage)
       }
+    }
   }
 }
 
 private[andiron] object GateKeeper {
   private val log = LoggerFactory.getLogger(classOf[GateKeeper])
   private val WatchMillis = 200L
+  private val Early = Judged("early", None, None, Nil, None, "")
 
   /** Whether a job has failed because of a gate. */
   def isOurs(error: Throwable): Boolean =

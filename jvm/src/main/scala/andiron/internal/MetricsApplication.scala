@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.{AtomicBoolean, AtomicLong}
 import com.codahale.metrics.MetricRegistry
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.SparkContext
-import org.apache.spark.andiron.{Gathering, MetricsEvents, MetricsInternals, MetricsListener, MetricsSentinel, StepPlanning}
+import org.apache.spark.andiron.{Gathering, JobLineage, MetricsEvents, MetricsInternals, MetricsListener, MetricsSentinel, StepPlanning, StepRuns}
 import org.apache.spark.scheduler._
 import org.apache.spark.sql.execution.ui.{SparkListenerSQLAdaptiveExecutionUpdate, SparkListenerSQLExecutionEnd, SparkListenerSQLExecutionStart}
 import org.slf4j.LoggerFactory
@@ -22,7 +22,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   private val open = java.util.concurrent.ConcurrentHashMap.newKeySet[Step]()
   private val sentinels = new AtomicLong
   private val hasEnded = new AtomicBoolean
-  private var dropped = 0L
+  @volatile private var dropped = 0L
   private val sites = new CallSites
   @volatile private var forget: () => Unit = () => ()
   @volatile private var gauges: Option[SeriesGauges] = None
@@ -34,6 +34,12 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
 
   /** The gates of this application's steps. */
   val gates = new GateKeeper(this)
+
+  /** The guards that are open. */
+  val guards = new GuardRuns
+
+  /** Which instances of steps jobs read. */
+  val lineage = new JobLineage
 
   /** Takes one cell of a step; the scheduler's thread calls it. */
   def receive(cell: Array[Byte]): Unit = guard("count what a task has told") {
@@ -105,6 +111,9 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     NativeMetrics.report(AndironConf.LogDirectory.in(conf), context.applicationId, html)
   }
 
+  /** Whether Spark has dropped no event that Andiron listens to, as far as is known. */
+  def hasAll: Boolean = dropped == 0
+
   def figures(): String = NativeMetrics.figures(handle)
 
   /** Waits until every event posted so far has arrived, at most `millis`. False if that cannot be said. */
@@ -151,10 +160,15 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   override def jobStart(event: SparkListenerJobStart, executionId: Option[Long]): Unit = {
     val node = EventJson.jobStart(event, sites.of(_, executionId))
     executionId.foreach(id => node.put("execution_id", id))
+    val around = Option(event.properties).fold(Array.empty[Long])(properties => TaskScope.guards(properties.getProperty(TaskScope.Guards)))
+    guards.began(event.jobId, around, lineage.began(event))
     send(EventKind.JobStart, node)
   }
 
-  override def jobEnd(event: SparkListenerJobEnd): Unit = send(EventKind.JobEnd, EventJson.jobEnd(event))
+  override def jobEnd(event: SparkListenerJobEnd): Unit = {
+    if (event.jobResult != JobSucceeded) guards.failed(event.jobId)
+    send(EventKind.JobEnd, EventJson.jobEnd(event))
+  }
 
   override def executionStart(event: SparkListenerSQLExecutionStart): Unit = {
     val description = EventJson.cut(event.description, 1024)
@@ -167,6 +181,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     send(EventKind.Execution, EventJson.plan(event.executionId, event.physicalPlanDescription, event.sparkPlanInfo))
 
   override def executionEnd(event: SparkListenerSQLExecutionEnd): Unit = {
+    StepRuns.ended(event.executionId)
     sites.ended(event.executionId)
     val node = Json.node().put("execution", event.executionId).put("ended_ms", event.time)
     event.errorMessage.filter(_.nonEmpty).foreach(message => node.put("failure", EventJson.cut(message, 4096)))
@@ -238,6 +253,7 @@ private[andiron] object MetricsApplication {
   /** Another application begins in this process. */
   def leave(): Unit = {
     current = None
+    StepRuns.clear()
     reason = s"${AndironConf.Enabled.key} is false"
   }
 

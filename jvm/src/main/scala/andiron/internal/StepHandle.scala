@@ -70,9 +70,13 @@ private[andiron] final case class SampleLimits(samples: Int, recordBytes: Int, j
 /** One operator of a step, as tasks know it. `label` is its kind and the place in the user's program. */
 private[andiron] final case class StepSite(id: Long, label: String)
 
-/** The counts of one evaluation of one partition of an operator. Written by the thread that evaluates it. */
+/**
+ * The counts of one evaluation of one partition of an operator. Written by the thread that evaluates it.
+ *
+ * @param isKept a block or a checkpoint may hold the rows, whatever becomes of the task
+ */
 private[andiron] final class StepCell(
-    val handle: StepHandle, val site: StepSite, val instance: Long, val partition: Int, val partitions: Int, owner: TaskCells) {
+    val handle: StepHandle, val site: StepSite, val instance: Long, val partition: Int, val partitions: Int, val isKept: Boolean, owner: TaskCells) {
   var in = 0L
   var out = 0L
   var dropped = 0L
@@ -83,6 +87,13 @@ private[andiron] final class StepCell(
   /** Additions to the step's counters that came from outside its functions, as far as this cell tells them. */
   var outside = 0L
   @volatile private var exhausted = false
+
+  private var hasOthers = false
+
+  /** Another evaluation of the partition in the same task has counted otherwise. */
+  def differs(): Unit = hasOthers = true
+
+  def isDisputed: Boolean = hasOthers
 
   /** The input has been read to its end. */
   def isComplete: Boolean = exhausted

@@ -5,7 +5,7 @@ import java.util.concurrent.atomic.AtomicLong
 import scala.reflect.ClassTag
 
 import org.apache.spark.{Partition, Partitioner, TaskContext}
-import org.apache.spark.andiron.{OfStep, StepOperator}
+import org.apache.spark.andiron.{StepInstance, StepOperator, StepRuns}
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 
@@ -36,10 +36,9 @@ private[andiron] abstract class StepFunction[T, U] extends (Iterator[T] => Itera
  * partitions may be evaluated any number of times and count once.
  */
 private[andiron] final class StepRDD[T, U: ClassTag](parent: RDD[T], f: StepFunction[T, U], keepsPartitioning: Boolean)
-    extends RDD[U](parent) with OfStep {
+    extends RDD[U](parent) with StepInstance {
 
-  /** Greater than that of any instance made before in this driver. */
-  val instance: Long = StepRDD.instances.incrementAndGet()
+  override val instance: Long = StepRDD.instances.incrementAndGet()
 
   // Known on the driver before the first task is made; tasks get it with the RDD.
   private var total = 0
@@ -49,6 +48,8 @@ private[andiron] final class StepRDD[T, U: ClassTag](parent: RDD[T], f: StepFunc
   override def stepId: Long = f.handle.id
 
   override def siteId: Long = f.site.id
+
+  StepRuns.made(this)
 
   override protected def getPartitions: Array[Partition] = {
     val all = dependencies.head.rdd.partitions

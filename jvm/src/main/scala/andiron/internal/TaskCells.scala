@@ -12,6 +12,9 @@ import org.slf4j.LoggerFactory
  *
  * An evaluation that has read its input to the end replaces one that has not, and a later one an earlier: a partition that is evaluated
  * several times in a task counts once.
+ *
+ * A cell above which rows are kept is told to the driver as soon as its input is exhausted, and the task waits for the answer: Spark stores a
+ * block after that, so that no stored block lacks its cell, whatever becomes of the task.
  */
 private[andiron] final class TaskCells private (private val context: TaskContext) extends TaskCompletionListener with TaskFailureListener {
   private val slots = new java.util.LinkedHashMap[TaskCells.Key, TaskCells.Slot]
@@ -21,15 +24,18 @@ private[andiron] final class TaskCells private (private val context: TaskContext
 
   /** A new cell for an evaluation that begins. */
   def begin(handle: StepHandle, site: StepSite, instance: Long, partition: Int, partitions: Int): StepCell = synchronized {
-    val cell = new StepCell(handle, site, instance, partition, partitions, this)
+    val cell = new StepCell(handle, site, instance, partition, partitions, KeptRows.isBelow, this)
     handles.put(handle.id, handle)
-    slots.computeIfAbsent(TaskCells.key(cell), _ => new TaskCells.Slot).newest = cell
+    slots.computeIfAbsent(TaskCells.key(cell), _ => new TaskCells.Slot).begin(cell)
     cell
   }
 
-  def completed(cell: StepCell): Unit = synchronized {
-    val slot = slots.get(TaskCells.key(cell))
-    if (slot != null) slot.complete = cell
+  def completed(cell: StepCell): Unit = {
+    synchronized {
+      val slot = slots.get(TaskCells.key(cell))
+      if (slot != null) slot.completed(cell)
+    }
+    if (cell.isKept) DriverLink.tell(new CellEncoder(context, CellEncoder.Early).encode(Seq(cell)))
   }
 
   override def onTaskFailure(context: TaskContext, error: Throwable): Unit = quietly {
@@ -41,20 +47,26 @@ private[andiron] final class TaskCells private (private val context: TaskContext
 
   override def onTaskCompletion(completed: TaskContext): Unit = quietly {
     TaskCells.running.remove(context.taskAttemptId(), this)
-    synchronized {
+    val cut = synchronized {
       isFiled = true
       file()
+      filed.filter(cell => cell.isKept && !cell.isComplete)
     }
+    // Its rows may be in a block, and the scheduler drops what a killed task has filed if its stage has gone.
+    if (cut.nonEmpty) DriverLink.tell(new CellEncoder(context, CellEncoder.Early).encode(cut))
+  }
+
+  private def filed: Vector[StepCell] = {
+    var all = Vector.empty[StepCell]
+    slots.values.forEach(slot => all :+= slot.filed)
+    all
   }
 
   private def file(): Unit = {
     val all = new java.util.LinkedHashMap[StepAccumulator, Vector[StepCell]]
-    slots.values.forEach { slot =>
-      val cell = if (slot.complete != null) slot.complete else slot.newest
-      all.merge(cell.handle.accumulator, Vector(cell), (a, b) => a ++ b)
-    }
+    filed.foreach(cell => all.merge(cell.handle.accumulator, Vector(cell), (a, b) => a ++ b))
     all.values.forEach(cells => cells.head.outside += OutsideAdds.take(cells.head.handle.id))
-    all.forEach((accumulator, cells) => accumulator.replace(new CellEncoder(context, hasFailed).encode(cells)))
+    all.forEach((accumulator, cells) => accumulator.replace(new CellEncoder(context, if (hasFailed) CellEncoder.Failed else CellEncoder.Succeeded).encode(cells)))
   }
 
   /** A task must not fail because its counts cannot be told. */
@@ -66,9 +78,23 @@ private[andiron] final class TaskCells private (private val context: TaskContext
 private[andiron] object TaskCells {
   private final case class Key(step: Long, site: Long, instance: Long, partition: Int)
 
+  /** The evaluations of one partition in one task. */
   private final class Slot {
-    var newest: StepCell = _
-    var complete: StepCell = _
+    private var newest: StepCell = _
+    private var complete: StepCell = _
+
+    def begin(cell: StepCell): Unit = newest = cell
+
+    /** Of several that differ the worst counts, since the rows of all of them go on. */
+    def completed(cell: StepCell): Unit =
+      if (complete == null) complete = cell
+      else if (complete.counters != cell.counters) {
+        if (cell.dropped >= complete.dropped) complete = cell
+        complete.differs()
+      }
+
+    /** What counts of them. */
+    def filed: StepCell = if (complete != null) complete else newest
   }
 
   private val log = LoggerFactory.getLogger(classOf[TaskCells])

@@ -1,9 +1,8 @@
 package andiron
 
-import java.nio.{ByteBuffer, ByteOrder}
-
 import scala.reflect.ClassTag
 
+import org.apache.spark.SparkContext
 import org.apache.spark.andiron.MetricsInternals
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{Dataset, Encoder, SparkSession}
@@ -24,17 +23,14 @@ import andiron.internal._
  * Counts are exact though Spark computes rows again for retries, lost shuffles, lost cached blocks, sampling and further actions; where they
  * cannot be, the figures say so. Without the plugin or the native library the same rows come out and nothing is counted.
  */
-final class Step private (val name: String, private[andiron] val application: Option[MetricsApplication], limits: SampleLimits)
+final class Step private (
+    val name: String, private[andiron] val application: Option[MetricsApplication], context: SparkContext, limits: SampleLimits)
     extends AutoCloseable {
   private val id = Step.ids.incrementAndGet()
   private val receiver = new StepReceiver {
-    override def receive(cell: Array[Byte]): Unit = application.foreach { to =>
-      stage = ByteBuffer.wrap(cell).order(ByteOrder.LITTLE_ENDIAN).getInt(CellEncoder.StageAt)
-      to.receive(cell)
-    }
+    override def receive(cell: Array[Byte]): Unit = application.foreach(_.receive(cell))
   }
   private val accumulator = new StepAccumulator(receiver)
-  @volatile private var stage = -1
   private var counters = Vector.empty[String]
   @volatile private var isOpen = true
 
@@ -92,11 +88,15 @@ final class Step private (val name: String, private[andiron] val application: Op
     application.foreach(_.remove(this))
   }
 
-  /** The stage of the task that has told its counts last. */
-  private[andiron] def lastStage: Option[Int] = Some(stage).filter(_ >= 0)
+  /** Throws if the step's application has ended: what counts and judges it has ended too. */
+  private[andiron] def requireAlive(): Unit =
+    if (context.isStopped)
+      throw new ReleasedException(ErrorCode.Released, s"step '$name' belongs to a SparkContext that has stopped: make a new one, with its gates", null)
 
-  private[andiron] def requireOpen(): Unit =
+  private[andiron] def requireOpen(): Unit = {
+    requireAlive()
     if (!isOpen) throw new ReleasedException(ErrorCode.Released, s"step '$name' is closed: make a new one", null)
+  }
 
   /** A new operator, at the place in the user's program that calls. */
   private[andiron] def site(kind: String): StepSite = {
@@ -124,7 +124,7 @@ object Step {
     if (name == null || name.trim.isEmpty) throw new SettingException(ErrorCode.BadArgument, "a step needs a name", null)
     val application = MetricsApplication.of(spark.sparkContext)
     if (application.isEmpty) log.warn(s"step '$name' is off: rows are guarded and computed, but not counted: ${MetricsApplication.whyOff}")
-    val step = new Step(name, application, SampleBounds.of(spark.sparkContext.getConf))
+    val step = new Step(name, application, spark.sparkContext, SampleBounds.of(spark.sparkContext.getConf))
     step.open(spark)
     step
   }

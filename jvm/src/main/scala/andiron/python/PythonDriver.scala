@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.sql.SparkSession
 
 import andiron._
-import andiron.internal.{AndironErrors, DriverReports, GateKeeper, Json}
+import andiron.internal.{AndironErrors, DriverReports, GateKeeper, GuardSession, Json}
 
 /** What the Python package calls on the driver, in types that Py4J carries: texts are JSON. The package is in python/. */
 object PythonDriver {
@@ -73,18 +73,29 @@ object PythonDriver {
     Json.text(node)
   }
 
-  /** [[Gate]]; `zeroRows` is `pass` or `fail`. */
-  def gate(step: Step, maxDropRatio: Double, maxDropped: Long, minRows: Long, zeroRows: String): Gate = {
-    val onZeroRows = zeroRows match {
-      case "pass" => ZeroRows.Pass
-      case "fail" => ZeroRows.Fail
-      case other  => throw AndironErrors.bad(s"the gate on $step cannot '$other' on zero rows: say pass or fail")
+  /** [[Gate]]; `zeroRows` and `unknown` are `pass` or `fail`. */
+  def gate(
+      step: Step,
+      maxDropRatio: Double,
+      maxDropped: Long,
+      minRows: Long,
+      zeroRows: String,
+      unknown: String,
+      minOutRatio: Double,
+      maxCounters: java.util.Map[String, Double]): Gate = {
+    def passes(word: String, on: String): Boolean = word match {
+      case "pass" => true
+      case "fail" => false
+      case other  => throw AndironErrors.bad(s"the gate on $step cannot '$other' on $on: say pass or fail")
     }
-    Gate(step, maxDropRatio, maxDropped, minRows, onZeroRows)
+    var counters = Map.empty[String, Double]
+    maxCounters.forEach((name, most) => counters += name -> most)
+    Gate(step, maxDropRatio, maxDropped, minRows, if (passes(zeroRows, "zero rows")) ZeroRows.Pass else ZeroRows.Fail,
+      if (passes(unknown, "unknown figures")) OnUnknown.Pass else OnUnknown.Fail, minOutRatio, counters)
   }
 
-  /** Throws a GateException if one of the gates fails now. */
-  def judge(gates: java.util.List[Gate]): Unit = Andiron.guard(gates.toArray(Array.empty[Gate]).toSeq: _*)(())
+  /** Opens a guard around what the calling thread does next. */
+  def guard(gates: java.util.List[Gate]): GuardSession = new GuardSession(gates.toArray(Array.empty[Gate]).toSeq)
 
   /** Whether an exception is a gate's doing. */
   def isOfGate(error: Throwable): Boolean = GateKeeper.isOurs(error)

@@ -146,9 +146,9 @@ class GateSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(Andiron.guard(fewGate)(few.map(spark.range(500))(n => n)(Encoders.LONG).collect()).length == 500)
     val none = Step(spark, "zero")
     val (pass, fail) = (Gate(none, onZeroRows = ZeroRows.Pass), Gate(none, onZeroRows = ZeroRows.Fail))
-    none.map(spark.range(0, 0, 1, 2))(n => n)(Encoders.LONG).collect()
-    Andiron.guard(pass)(())
-    intercept[GateException](Andiron.guard(fail)(()))
+    def empty(): Unit = none.map(spark.range(0, 0, 1, 2))(n => n)(Encoders.LONG).collect(): Unit
+    Andiron.guard(pass)(empty())
+    assert(intercept[GateException](Andiron.guard(fail)(empty())).getMessage.contains("no row was read"))
     val own = new IllegalStateException("the body's own")
     assert(intercept[IllegalStateException](Andiron.guard(pass)(throw own)) eq own)
     Seq(step, few, none).foreach(_.close())

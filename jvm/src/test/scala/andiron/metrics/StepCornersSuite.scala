@@ -92,7 +92,7 @@ class StepCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   private def samples(rows: Seq[(String, String)]): Seq[String] = {
     val handle = new StepHandle(1, "order", new StepAccumulator, SampleLimits(500, 60000, 1L << 40))
-    val cell = new StepCell(handle, StepSite(1, "map at Job.scala:1"), 1, 0, 1, null)
+    val cell = new StepCell(handle, StepSite(1, "map at Job.scala:1"), 1, 0, 1, isKept = false, null)
     val kept = new FailureSamples(cell)
     val view = RowView[(String, String)](Some(_._1), Some(_._2), None, None)
     rows.foreach(row => kept.add(row, new IllegalStateException("gone"), view))
@@ -123,7 +123,7 @@ class StepCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   test("an instance without partitions names no stage") {
     val cell = CellEncoder.empty(new StepHandle(1, "empty", new StepAccumulator, SampleLimits(1, 1, 1)), StepSite(1, "map"), 1)
-    assert(java.nio.ByteBuffer.wrap(cell).order(java.nio.ByteOrder.LITTLE_ENDIAN).getInt(CellEncoder.StageAt) == -1)
+    assert(java.nio.ByteBuffer.wrap(cell).order(java.nio.ByteOrder.LITTLE_ENDIAN).getInt(36) == -1)
   }
 
   plan("Dataset.rdd, twice") { step =>

@@ -3,15 +3,12 @@ package org.apache.spark.andiron
 import scala.util.control.NonFatal
 
 import org.apache.spark.SparkContext
-import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.SparkSession
-import org.apache.spark.sql.catalyst.plans.logical
-import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
-import org.apache.spark.sql.execution.{ExternalRDD, LogicalRDD, SQLExecution}
+import org.apache.spark.sql.execution.SQLExecution
 import org.apache.spark.sql.internal.SQLConf
 import org.slf4j.LoggerFactory
 
-/** Puts the gate before the commit of DataFrame writes, and finds the steps that a write is made of. */
+/** Puts the gate before the commit of DataFrame writes. */
 object GatedWrites {
   private val log = LoggerFactory.getLogger("andiron.GatedWrites")
   private val Key = "spark.sql.sources.commitProtocolClass"
@@ -60,51 +57,15 @@ object GatedWrites {
     if (configured.nonEmpty && configured != Ours) configured else SQLConf.FILE_COMMIT_PROTOCOL_CLASS.defaultValueString
   }
 
-  /** The ids of the steps that the calling thread's write is made of, each with those of its operators; None if that cannot be told. */
-  def steps(context: SparkContext): Option[Map[Long, Set[Long]]] =
+  /** What the calling thread's write comes from, as far as it has been executed; None if that cannot be told. */
+  def scope(context: SparkContext, lineage: JobLineage): Option[WriteScope] =
     try
-      Option(context.getLocalProperty(SQLExecution.EXECUTION_ID_KEY)).flatMap(id => Option(SQLExecution.getQueryExecution(id.toLong))).map { execution =>
-        var found = Set.empty[(Long, Long)]
-        new PlanWalk(of => found += of.stepId -> of.siteId).visit(execution.analyzed)
-        found.groupBy(_._1).map { case (step, parts) => step -> parts.map(_._2) }
+      Option(context.getLocalProperty(SQLExecution.EXECUTION_ID_KEY)).map(_.toLong).flatMap { id =>
+        Option(SQLExecution.getQueryExecution(id)).map(WriteWalk.of(id, _, lineage))
       }
     catch {
       case e @ (_: LinkageError | NonFatal(_)) =>
-        log.warn("the steps of a write cannot be told: all gates judge it", e)
+        log.warn("the steps of a write cannot be told: all gates refuse it as unknown", e)
         None
     }
-
-  private final class PlanWalk(found: OfStep => Unit) {
-    private val seen = java.util.Collections.newSetFromMap(new java.util.IdentityHashMap[LogicalPlan, java.lang.Boolean])
-
-    def visit(plan: LogicalPlan): Unit = if (seen.add(plan)) {
-      plan match {
-        case logical.MapPartitions(f, _, _) => note(f)
-        case leaf: LogicalRDD               => visit(leaf.rdd)
-        case leaf: ExternalRDD[_]           => visit(leaf.rdd)
-        case _                              =>
-      }
-      plan.children.foreach(visit)
-      plan.innerChildren.foreach { case inner: LogicalPlan => visit(inner); case _ => }
-      plan.subqueries.foreach(visit)
-    }
-
-    private def visit(rdd: RDD[_]): Unit = {
-      val done = new java.util.HashSet[Integer]
-      var open = List[RDD[_]](rdd)
-      while (open.nonEmpty) {
-        val next = open.head
-        open = open.tail
-        if (done.add(next.id)) {
-          note(next)
-          open = next.dependencies.map(_.rdd: RDD[_]).toList ::: open
-        }
-      }
-    }
-
-    private def note(what: Any): Unit = what match {
-      case step: OfStep => found(step)
-      case _            =>
-    }
-  }
 }

@@ -23,6 +23,15 @@ trait OfStep {
   def siteId: Long
 }
 
+/** One physical execution of a step's operator: an RDD. */
+trait StepInstance extends OfStep { this: RDD[_] =>
+
+  /** Greater than that of any made before in this driver. */
+  def instance: Long
+
+  def asRdd: RDD[_] = this
+}
+
 /** The function of a step's operator in a plan. */
 trait StepOperator extends OfStep {
 
@@ -107,11 +116,21 @@ case class StepExec(step: StepOperator, outputObjAttr: Attribute, child: SparkPl
   // Spark makes an object of a row in an operator of its own: done here, a row passes one iterator less.
   override protected def doExecute(): RDD[InternalRow] = {
     val wrap = StepExec.wrap(outputObjectType)
-    child match {
+    val rows = child match {
       case DeserializeToObjectExec(deserializer, _, rows) => step.execute(rows.execute(), StepExec.read(deserializer, rows.output), wrap)
       case objects                                        => step.execute(objects.execute(), StepExec.unwrap(objects.output.head.dataType), wrap)
     }
+    rows match {
+      case instance: StepInstance => made.add(instance)
+      case _                      =>
+    }
+    rows
   }
+
+  @transient private lazy val made = new java.util.concurrent.ConcurrentLinkedQueue[StepInstance]
+
+  /** Its executions, in their order. */
+  private[andiron] def instances: Seq[StepInstance] = made.toArray(Array.empty[StepInstance]).toSeq
 
   override protected def withNewChildInternal(newChild: SparkPlan): StepExec = copy(child = newChild)
 }

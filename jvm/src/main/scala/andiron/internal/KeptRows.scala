@@ -1,0 +1,16 @@
+package andiron.internal
+
+import java.lang.StackWalker.StackFrame
+import java.util.stream.Stream
+
+/** Whether the rows that the calling thread evaluates go into something that outlives the task: the block of a persisted RDD, or a checkpoint's file. */
+private[andiron] object KeptRows {
+  private val walker = StackWalker.getInstance()
+
+  // Spark gives an operator nothing of the RDDs downstream; what evaluates it stands on the stack.
+  def isBelow: Boolean = walker.walk[java.lang.Boolean]((frames: Stream[StackFrame]) => frames.anyMatch(frame => keeps(frame)))
+
+  private def keeps(frame: StackFrame): Boolean =
+    frame.getMethodName == "getOrCompute" && frame.getClassName == "org.apache.spark.rdd.RDD" ||
+      frame.getMethodName == "writePartitionToCheckpointFile" && frame.getClassName.startsWith("org.apache.spark.rdd.ReliableCheckpointRDD")
+}

@@ -1,0 +1,119 @@
+package org.apache.spark.andiron
+
+import scala.collection.mutable
+
+import org.apache.spark.scheduler.{SparkListenerJobStart, StageInfo}
+import org.apache.spark.storage.RDDInfo
+
+/**
+ * What a job reads.
+ *
+ * @param writers the stages that wrote the shuffles which it reads; None where a checkpoint hides some
+ */
+final case class JobReads(reached: Seq[Reached], writers: Option[Set[Int]])
+
+object JobReads {
+  val Nothing: JobReads = JobReads(Nil, Some(Set.empty))
+}
+
+/** Which instances of steps jobs read, as Spark tells when they begin; kept when a checkpoint cuts the lineage off later. Any thread. */
+final class JobLineage {
+  private final class Node(var parents: Set[Int], var keeps: Boolean, var isCut: Boolean, var partitions: Int, val prunes: Boolean)
+
+  // Only what comes from a step's instance, the oldest first.
+  private val nodes = new java.util.LinkedHashMap[Int, Node]
+  private var forgotten = -1
+  private val writers = new java.util.LinkedHashMap[Int, Set[Int]]
+
+  /** The stages that have written a shuffle. */
+  def writersOf(shuffle: Int): Set[Int] = synchronized(writers.getOrDefault(shuffle, Set.empty))
+
+  /** Notes a job that begins. Gives what it reads of steps. */
+  def began(event: SparkListenerJobStart): JobReads = synchronized {
+    val stages = event.stageInfos
+    val told = mutable.LinkedHashMap.empty[Int, RDDInfo]
+    stages.foreach(_.rddInfos.foreach(info => told(info.id) = info))
+    for (stage <- stages; shuffle <- JobLineage.shuffleOf(stage)) writers.merge(shuffle, Set(stage.stageId), (a, b) => a ++ b)
+    while (writers.size > JobLineage.Most) writers.remove(writers.keySet().iterator().next())
+    val relevant = ofSteps(told)
+    if (relevant.isEmpty) JobReads.Nothing
+    else {
+      relevant.foreach(id => note(told(id), relevant))
+      val shuffles = stages.flatMap(stage => JobLineage.shuffleOf(stage))
+      val isCut = relevant.exists(id => nodes.containsKey(id) && nodes.get(id).isCut)
+      JobReads(stages.sortBy(_.stageId).lastOption.toSeq.flatMap(reads(_, stages)), if (isCut) None else Some(shuffles.flatMap(writersOf).toSet))
+    }
+  }
+
+  /** The instances below an RDD that was checkpointed. */
+  def below(rdd: Int): Seq[Reached] = synchronized {
+    if (nodes.containsKey(rdd)) walk(rdd, isBehind = true, isPartial = false, (_, _) => false) else Nil
+  }
+
+  /** Whether what is below an RDD may have been forgotten. */
+  def hasForgotten(rdd: Int): Boolean = synchronized(rdd <= forgotten || StepRuns.hasForgotten(rdd))
+
+  /** The RDDs that are an instance, or come from one that is told or known. */
+  private def ofSteps(told: mutable.LinkedHashMap[Int, RDDInfo]): Set[Int] = {
+    val verdicts = mutable.HashMap.empty[Int, Boolean]
+    // Parents have lesser numbers than their children.
+    told.keys.toSeq.sorted.foreach { id =>
+      def comes(parent: Int): Boolean = verdicts.getOrElse(parent, nodes.containsKey(parent))
+      verdicts(id) = StepRuns.of(id).isDefined || nodes.containsKey(id) || told(id).parentIds.exists(comes)
+    }
+    verdicts.collect { case (id, true) => id }.toSet
+  }
+
+  private def note(info: RDDInfo, relevant: Set[Int]): Unit = {
+    val parents = info.parentIds.filter(id => relevant(id) || nodes.containsKey(id)).toSet
+    val known = nodes.get(info.id)
+    if (known == null) nodes.put(info.id, new Node(parents, info.storageLevel.isValid, isCut = false, info.numPartitions, info.name == JobLineage.Pruning)): Unit
+    else {
+      // Spark no longer tells the parents of what it has checkpointed.
+      if (parents != known.parents) known.isCut = true
+      known.parents ++= parents
+      known.keeps ||= info.storageLevel.isValid
+      known.partitions = math.max(known.partitions, info.numPartitions)
+    }
+    while (nodes.size > JobLineage.Most) {
+      val oldest = nodes.entrySet().iterator().next().getKey
+      nodes.remove(oldest)
+      forgotten = math.max(forgotten, oldest)
+    }
+  }
+
+  private def reads(result: StageInfo, stages: Seq[StageInfo]): Seq[Reached] = result.rddInfos.headOption.toSeq.flatMap { last =>
+    val members = stages.map(_.rddInfos.map(_.id).toSet)
+    def crosses(child: Int, parent: Int): Boolean = !members.exists(stage => stage(child) && stage(parent))
+    if (nodes.containsKey(last.id)) walk(last.id, isBehind = false, isPartial = result.numTasks < last.numPartitions, crosses) else Nil
+  }
+
+  private def walk(root: Int, isBehind: Boolean, isPartial: Boolean, crosses: (Int, Int) => Boolean): Seq[Reached] = {
+    val found = mutable.ArrayBuffer.empty[Reached]
+    val done = mutable.HashSet.empty[(Int, Boolean, Boolean)]
+    var open = List((root, isBehind, isPartial))
+    while (open.nonEmpty) {
+      val (id, wasBehind, partial) = open.head
+      open = open.tail
+      val node = nodes.get(id)
+      val behind = wasBehind || node != null && (node.keeps || node.isCut)
+      if (node != null && done.add((id, behind, partial))) {
+        StepRuns.of(id).foreach(run => found += Reached(run, behind, partial, node.partitions))
+        node.parents.foreach(parent => open = (parent, behind || crosses(id, parent), partial || node.prunes) :: open)
+      }
+    }
+    Reached.merge(found)
+  }
+}
+
+object JobLineage {
+  private val Most = 200000
+
+  /** The shuffle that a stage writes; None where this Spark does not tell. */
+  def shuffleOf(stage: StageInfo): Option[Int] =
+    try stage.shuffleDepId
+    catch { case _: LinkageError => None }
+
+  /** How Spark calls an RDD that leaves partitions out. */
+  private val Pruning = "PartitionPruningRDD"
+}

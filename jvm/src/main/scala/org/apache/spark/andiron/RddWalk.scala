@@ -1,0 +1,59 @@
+package org.apache.spark.andiron
+
+import scala.collection.mutable
+
+import org.apache.spark.ShuffleDependency
+import org.apache.spark.rdd.{CheckpointRDD, PartitionPruningRDD, RDD}
+import org.apache.spark.storage.StorageLevel
+
+/** Which instances of steps the rows of RDDs come from. One thread. */
+private[andiron] final class RddWalk(lineage: JobLineage) {
+  private val done = mutable.HashSet.empty[(Int, Boolean, Boolean)]
+  private val found = mutable.ArrayBuffer.empty[Reached]
+  private val shuffles = mutable.HashSet.empty[Int]
+  private var isCut = false
+  private var unrecorded = false
+
+  def reached: Seq[Reached] = Reached.merge(found)
+
+  /** The stages that wrote the shuffles which are read; None where a checkpoint hides some. */
+  def writers: Option[Set[Int]] = if (isCut) None else Some(shuffles.toSet.flatMap((shuffle: Int) => lineage.writersOf(shuffle)))
+
+  /** Whether a checkpoint was met whose lineage is no longer recorded. */
+  def hasUnrecorded: Boolean = unrecorded
+
+  /** Adds what `rdd` comes from; the flags as in [[Reached]]. */
+  def visit(rdd: RDD[_], behind: Boolean, partial: Boolean): Unit = {
+    var open = List(Visit(rdd, behind, partial))
+    while (open.nonEmpty) {
+      val visit = open.head
+      open = open.tail
+      val next: RDD[_] = visit.rdd
+      val isPartial = visit.partial
+      val isCheckpoint = next.isInstanceOf[CheckpointRDD[_]] || next.isCheckpointed
+      val keeps = visit.behind || next.getStorageLevel != StorageLevel.NONE || isCheckpoint
+      if (done.add((next.id, keeps, isPartial))) {
+        next match {
+          case step: StepInstance =>
+            found += Reached(StepRun(step.stepId, step.siteId, step.instance), keeps, isPartial, next.getNumPartitions)
+          case _ =>
+        }
+        // What is below a checkpoint was cut off when it was made: jobs have told of it before.
+        if (isCheckpoint) {
+          isCut = true
+          lineage.below(next.id).foreach(run => found += run.copy(partial = isPartial))
+          if (lineage.hasForgotten(next.id)) unrecorded = true
+        }
+        next.dependencies.foreach { dependency =>
+          val crosses = dependency match {
+            case shuffle: ShuffleDependency[_, _, _] => shuffles.add(shuffle.shuffleId); true
+            case _                                   => false
+          }
+          open = Visit(dependency.rdd, keeps || crosses, isPartial || next.isInstanceOf[PartitionPruningRDD[_]]) :: open
+        }
+      }
+    }
+  }
+}
+
+private final case class Visit(rdd: RDD[_], behind: Boolean, partial: Boolean)

@@ -1,0 +1,236 @@
+//! Which evaluations a gate judges: the rules R1 and R2 of docs/gates.md.
+//!
+//! A gate is asked about a [`Scope`] and the instances that it [`Reached`]. For each partition of each of them there are candidates:
+//! evaluations whose rows may be in what the scope publishes. Where there are none, the partition was not asked, or is a hole.
+
+use super::cell::{Attempt, DROPPED, IN};
+use super::site::Site;
+
+/// What is judged: the tasks of one SQL execution, or those that ran under one guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// A write.
+    Execution(u64),
+    /// The body of a guard.
+    Guard(u64),
+}
+
+impl Scope {
+    fn owns(self, attempt: &Attempt) -> bool {
+        match self {
+            Scope::Execution(id) => attempt.execution == Some(id),
+            Scope::Guard(id) => attempt.guards.contains(&id),
+        }
+    }
+}
+
+/// An instance from which rows can come into what is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// The operator.
+    pub site: u64,
+    /// Which execution of it.
+    pub instance: u64,
+    /// Through a persisted RDD, a checkpoint or a shuffle, which may hold what ran before and elsewhere.
+    pub behind: bool,
+    /// Something reads a part of its partitions.
+    pub partial: bool,
+    /// Its partitions, where the JVM knows.
+    pub partitions: Option<u32>,
+}
+
+/// What one evaluation has counted.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::metrics) struct Tally {
+    task: u64,
+    counters: Box<[i64]>,
+}
+
+impl Tally {
+    /// A counter.
+    pub(in crate::metrics) fn of(&self, counter: usize) -> i128 {
+        i128::from(self.counters.get(counter).copied().unwrap_or(0))
+    }
+}
+
+/// A partition of which rows are, or may be, in what is judged.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::metrics) struct Evaluated {
+    pub(in crate::metrics) partition: u32,
+    /// Not empty; evaluations that have counted the same are one.
+    pub(in crate::metrics) candidates: Vec<Tally>,
+    /// It may not have been read at all.
+    pub(in crate::metrics) optional: bool,
+}
+
+/// What is known of one reached instance.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::metrics) struct Picture {
+    pub(in crate::metrics) site: u64,
+    /// The operator, as people read it.
+    pub(in crate::metrics) label: String,
+    pub(in crate::metrics) instance: u64,
+    /// The SQL execution that its own cells ran under; `None` where they had none, or there are none.
+    pub(in crate::metrics) execution: Option<u64>,
+    /// Whether any cell of it is the scope's own.
+    pub(in crate::metrics) has_own: bool,
+    pub(in crate::metrics) evaluated: Vec<Evaluated>,
+    /// Partitions of which nothing is known.
+    pub(in crate::metrics) holes: Vec<u32>,
+    pub(in crate::metrics) total: u32,
+    /// What makes all of it doubtful, or empty.
+    pub(in crate::metrics) trouble: &'static str,
+    /// Its cells were let go when it was covered whole: one sum stands for all partitions.
+    pub(in crate::metrics) is_settled: bool,
+    /// A stage attempt of it, the newest.
+    pub(in crate::metrics) stage: Option<u32>,
+}
+
+impl Picture {
+    /// Site, instance, partition and task of each evaluation that it shows.
+    pub(super) fn evaluations(&self) -> impl Iterator<Item = (u64, u64, u32, u64)> + '_ {
+        self.evaluated.iter().flat_map(move |evaluated| {
+            let of = move |tally: &Tally| (self.site, self.instance, evaluated.partition, tally.task);
+            evaluated.candidates.iter().map(of)
+        })
+    }
+}
+
+impl Site {
+    /// What is known of a reached instance. Without a `scope` every cell is its own.
+    pub(super) fn picture(&self, reached: Reached, scope: Option<Scope>, kept_by: Option<&[u32]>) -> Picture {
+        // Behind what keeps rows a partition that nothing is known of may have been read all the same.
+        let partial = reached.partial && !reached.behind;
+        let mut picture = Picture {
+            site: reached.site,
+            label: self.label.clone(),
+            instance: reached.instance,
+            execution: None,
+            has_own: false,
+            evaluated: Vec::new(),
+            holes: Vec::new(),
+            total: reached.partitions.unwrap_or(0),
+            trouble: "",
+            is_settled: false,
+            stage: None,
+        };
+        if self.refused {
+            picture.trouble = "it has more partitions than the driver keeps cells for";
+        }
+        let Some(instance) = self.instances.get(&reached.instance) else {
+            if self.has_let_go(reached.instance) {
+                picture.trouble = "its cells gave way to those of later executions";
+            } else if reached.partitions.is_none() && !partial {
+                picture.trouble = "none of its tasks has told anything";
+            } else if !partial {
+                picture.holes = (0..picture.total).collect();
+            }
+            return picture;
+        };
+        picture.total = picture.total.max(instance.total);
+        picture.stage = instance.stages.last_key_value().map(|((stage, _), _)| *stage);
+        if instance.is_settled() {
+            picture.is_settled = true;
+            if !instance.is_whole() || reached.behind {
+                picture.trouble = "its cells gave way to those of later executions";
+            }
+            let counters = instance.committed.counters.iter();
+            let counters = counters.map(|sum| i64::try_from(*sum).unwrap_or(i64::MAX)).collect();
+            picture.evaluated.push(Evaluated {
+                partition: 0,
+                candidates: vec![Tally { task: 0, counters }],
+                optional: false,
+            });
+            return picture;
+        }
+        for partition in 0..picture.total {
+            let attempts = instance.attempts(partition);
+            let (chosen, own) = candidates(attempts, scope, reached.behind, kept_by);
+            picture.has_own |= own;
+            if own {
+                picture.execution = chosen.iter().find_map(|attempt| attempt.execution).or(picture.execution);
+            }
+            if chosen.is_empty() {
+                if !partial {
+                    picture.holes.push(partition);
+                }
+                continue;
+            }
+            let mut tallies: Vec<Tally> = Vec::new();
+            for attempt in chosen {
+                tally(&mut tallies, attempt.task, attempt.counters.clone());
+                if attempt.differs {
+                    let mut best = attempt.counters.clone();
+                    best.iter_mut().skip(DROPPED).take(1).for_each(|dropped| *dropped = 0);
+                    tally(&mut tallies, attempt.task, best);
+                }
+            }
+            let optional = reached.partial && !own;
+            picture.evaluated.push(Evaluated { partition, candidates: tallies, optional });
+        }
+        picture
+    }
+}
+
+fn tally(tallies: &mut Vec<Tally>, task: u64, counters: Box<[i64]>) {
+    if !tallies.iter().any(|known| known.counters == counters) {
+        tallies.push(Tally { task, counters });
+    }
+}
+
+impl Site {
+    /// The instances that have cells of the scope's own.
+    pub(super) fn owned(&self, scope: Scope) -> impl Iterator<Item = u64> + '_ {
+        let owned = self.instances.iter().filter(move |(_, instance)| instance.any(|a| scope.owns(a)));
+        owned.map(|(id, _)| *id)
+    }
+}
+
+/// The evaluations of a partition whose rows may be in what the scope publishes, and whether any of them is its own.
+///
+/// A map stage that ran again has rows of several attempts in what is read of it, so that no success replaces another. What is behind
+/// something that keeps rows may have been read from there although the scope has evaluated the partition too. `kept_by`: the stages
+/// that wrote the shuffles which are read; a success of another stage that no block has kept is in none of them.
+fn candidates<'a>(
+    attempts: &'a [Attempt],
+    scope: Option<Scope>,
+    behind: bool,
+    kept_by: Option<&[u32]>,
+) -> (Vec<&'a Attempt>, bool) {
+    let owns = |attempt: &Attempt| scope.is_none_or(|scope| scope.owns(attempt));
+    let stored = |attempt: &Attempt| attempt.kept && !attempt.succeeded();
+    let mut own: Vec<&Attempt> = attempts.iter().filter(|a| owns(a) && a.succeeded()).collect();
+    if own.is_empty() || behind {
+        let complete = |attempt: &Attempt| behind || attempt.complete;
+        own.extend(attempts.iter().filter(|a| owns(a) && stored(a) && complete(a)));
+    }
+    let has_own = !own.is_empty();
+    if behind {
+        let written = |attempt: &Attempt| kept_by.is_none_or(|stages| stages.contains(&attempt.stage.0));
+        let read = |attempt: &Attempt| attempt.kept || attempt.succeeded() && written(attempt);
+        own.extend(attempts.iter().filter(|a| !owns(a) && read(a)));
+    }
+    (own, has_own)
+}
+
+/// The most and the least that candidates make of a sum: each candidate adds `value`, an optional partition may add nothing.
+pub(in crate::metrics) fn extreme<'a>(
+    evaluated: &'a [Evaluated],
+    value: impl Fn(&Tally) -> f64 + 'a,
+) -> impl Iterator<Item = (Option<&'a Tally>, Option<&'a Tally>)> {
+    evaluated.iter().map(move |partition| {
+        let by = |a: &&Tally, b: &&Tally| value(a).total_cmp(&value(b));
+        let most = partition.candidates.iter().max_by(by);
+        let least = partition.candidates.iter().min_by(by);
+        if partition.optional {
+            (most.filter(|tally| value(tally) > 0.0), least.filter(|tally| value(tally) < 0.0))
+        } else {
+            (most, least)
+        }
+    })
+}
+
+/// The counters of rows read, given and dropped.
+pub(in crate::metrics) const ROWS: usize = IN;
+pub(in crate::metrics) const OUT: usize = 1;
+pub(in crate::metrics) const LOST: usize = DROPPED;
