@@ -23,13 +23,34 @@ pub(super) struct Matter<'a> {
     pub(super) counters: Vec<Option<usize>>,
 }
 
-/// Judges.
-pub(super) fn judge(matter: &Matter<'_>, limits: &Limits, top_causes: Vec<Cause>) -> Verdict {
+/// Judges. `causes` gives the most frequent causes of what pictures show: of the operator that the verdict names, or of all where
+/// their sum is too great.
+pub(super) fn judge(
+    matter: &Matter<'_>,
+    limits: &Limits,
+    causes: impl Fn(&[Picture]) -> Vec<Cause>,
+) -> Verdict {
+    let (mut verdict, named) = decided(matter, limits);
+    verdict.top_causes = match named {
+        Some(place) => {
+            let of = matter.pictures.iter().filter(|p| (p.site, p.instance) == place);
+            causes(&of.cloned().collect::<Vec<_>>())
+        }
+        None => causes(matter.pictures),
+    };
+    verdict
+}
+
+/// The verdict without its causes, and the site and instance that its counts are of, unless it is by a sum over several.
+fn decided(matter: &Matter<'_>, limits: &Limits) -> (Verdict, Option<(u64, u64)>) {
     let pictures = matter.pictures;
     let ratio = limits.max_drop_ratio.unwrap_or(1.0);
-    let mut operators: Vec<Operator> = pictures.iter().map(|picture| worst_of(picture, ratio)).collect();
+    let mut judged: Vec<(Operator, u64)> =
+        pictures.iter().map(|picture| (worst_of(picture, ratio), picture.site)).collect();
     let share = |o: &Operator| if o.counts[0] > 0 { o.counts[2] as f64 / o.counts[0] as f64 } else { 0.0 };
-    operators.sort_by(|a, b| share(b).total_cmp(&share(a)).then(b.counts[0].cmp(&a.counts[0])));
+    judged.sort_by(|(a, _), (b, _)| share(b).total_cmp(&share(a)).then(b.counts[0].cmp(&a.counts[0])));
+    let place = judged.first().map(|(worst, site)| (*site, worst.instance));
+    let operators: Vec<Operator> = judged.into_iter().map(|(operator, _)| operator).collect();
     let differ =
         pictures.iter().find_map(|p| Some((p, p.evaluated.iter().find(|e| e.candidates.len() > 1)?)));
     let mut verdict = Verdict {
@@ -46,7 +67,7 @@ pub(super) fn judge(matter: &Matter<'_>, limits: &Limits, top_causes: Vec<Cause>
             )
         }),
         operators: if operators.len() > 1 { operators } else { Vec::new() },
-        top_causes,
+        top_causes: Vec::new(),
         stage: None,
         instance: None,
         limits: limits.clone(),
@@ -54,10 +75,11 @@ pub(super) fn judge(matter: &Matter<'_>, limits: &Limits, top_causes: Vec<Cause>
     verdict.operators.truncate(MOST_OPERATORS);
     if limits.gate == "early" {
         early(&mut verdict, pictures, limits);
-        return verdict;
+        return (verdict, None);
     }
     let unknown = why_unknown(matter, limits);
     let found = decide(matter, limits);
+    let named = place.filter(|_| !found.is_certain);
     (verdict.decision, verdict.reason) = match (found, unknown) {
         // What is known suffices: rows that were dropped are dropped whatever the rest is.
         (Found { decision: Decision::Failed, reason, is_certain: true }, _) => (Decision::Failed, reason),
@@ -75,7 +97,7 @@ pub(super) fn judge(matter: &Matter<'_>, limits: &Limits, top_causes: Vec<Cause>
         Decision::Failed => false,
         Decision::Unknown => limits.unknown_passes,
     };
-    verdict
+    (verdict, named)
 }
 
 fn why_unknown(matter: &Matter<'_>, limits: &Limits) -> Option<String> {

@@ -180,14 +180,13 @@ impl Application {
         let verdict = {
             let mut book = lock(&self.steps);
             let pictures = book.pictures(step, limits);
-            let causes = book.causes(step, &pictures, gate::MOST_CAUSES);
             let matter = judge::Matter {
                 step,
                 pictures: &pictures,
                 is_refused: book.is_refused(step, limits.part()),
                 counters: limits.max_counters.iter().map(|(name, _)| book.place_of(step, name)).collect(),
             };
-            let verdict = judge::judge(&matter, limits, causes);
+            let verdict = judge::judge(&matter, limits, |shown| book.causes(step, shown, gate::MOST_CAUSES));
             if let Some(instance) = verdict.instance {
                 book.warn(instance);
             }

@@ -311,3 +311,22 @@ fn causes_are_those_of_the_judged_evaluations() {
     let causes: Vec<&str> = verdict.top_causes.iter().map(|cause| cause.message.as_str()).collect();
     assert_eq!(causes, ["now"]);
 }
+
+/// A message with the rows of one operator has the causes of that operator.
+#[test]
+fn causes_are_those_of_the_operator_that_is_named() {
+    let bench = Bench::new();
+    let sample = |hash: &str, message: &str| {
+        vec![json!({"hash": hash, "stack_hash": message, "error_class": "E", "message": message}).to_string()]
+    };
+    file(&bench, Filed { samples: sample("5", "few"), ..Filed::new(1, 0, 1, 1, 1000, 1) }.under(7));
+    file(&bench, Filed { site: 2, samples: sample("6", "many"), ..Filed::new(2, 0, 1, 2, 10, 9) }.under(7));
+    let reached = json!([{"site": 1, "instance": 1}, {"site": 2, "instance": 2}]);
+    let causes = |verdict: &Verdict| -> Vec<String> {
+        verdict.top_causes.iter().map(|cause| cause.message.clone()).collect()
+    };
+    let by_ratio = judge(&bench, json!({"reached": reached}));
+    assert_eq!((by_ratio.counts, causes(&by_ratio)), (Some((10, 9)), vec!["many".to_string()]));
+    let by_sum = judge(&bench, json!({"reached": reached, "max_drop_ratio": 1.0, "max_dropped": 9}));
+    assert_eq!(causes(&by_sum).len(), 2);
+}

@@ -14,7 +14,7 @@ object Publishing {
     val (steps, seconds) = (options.int("steps"), options.int("seconds"))
     val all = (0 until steps).map(i => Step(spark, s"step-$i"))
     all.zipWithIndex.foreach { case (step, i) => count(spark, step, i, 100) }
-    Andiron.guard(Gate(all.head, maxDropRatio = 0.5))(())
+    Andiron.guard(Gate(all.head, maxDropRatio = 0.5))(count(spark, all.head, 0, 100))
     // Every series is there from now on.
     Thread.sleep(2000)
     val before = cpu()
