@@ -62,7 +62,7 @@ What a campaign does not inject, suites do; these are their figures of 30 Novemb
 | the same by a process of this user's | the same | 4,547 are deleted | none, with 0 and with 1 |
 | a link takes the place of the file with the secret for Python workers while it is written, 5,000 times | the same | what the link leads to is overwritten | it stays as it was |
 | a pipe where a log has a segment or its lock | `cargo test -p andiron --lib shiplog::tests::others` | waits without an end | is no log |
-| 1,000 overflows of the stack for each of 53 natives and for `Bytes.buffer`, with a call from some twenty of the 300 frames above each, in a process for each native | `gradle test --tests '*StackDepthsSuite'` | `Bytes.buffer` ends the process at once | no process ends: on Java 17 521,200 calls return, 801,890 are typed errors, 218,450 StackOverflowErrors |
+| 1,000 overflows of the stack for each of 53 natives and for `Bytes.buffer`, with a call from some twenty of the 300 frames above each, in a process for each native | `gradle test --tests '*StackDepthsSuite'` | `Bytes.buffer` ends the process at once | no process ends: on Java 17 521,200 calls return, 801,890 are typed errors, 218,450 StackOverflowErrors; on Java 25 517,170, 888,727 and 135,643 |
 | the same for `lease`, `cursor`, `acquireAll`, in a task and outside any | the same | 2 attempts stay, in another run 129 | none |
 
 A log of false records, each a whole header that claims half of the log as its body, takes the time of its bytes (`cargo bench -p andiron --bench damaged`, milliseconds, the least of 15; `text`:
@@ -71,9 +71,9 @@ A log of false records, each a whole header that claims half of the log as its b
 | MB | `heads` | `text` |
 |---|---|---|
 | 1 | 0.8 | 0.4 |
-| 2 | 1.9 | 1.1 |
-| 4 | 7.4 | 2.2 |
-| 8 | 15.1 | 7.7 |
+| 2 | 1.6 | 0.8 |
+| 4 | 3.3 | 1.6 |
+| 8 | 6.5 | 3.3 |
 """
 
 

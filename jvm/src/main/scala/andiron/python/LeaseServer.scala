@@ -5,7 +5,7 @@ import java.net.{InetAddress, ServerSocket, Socket}
 import java.nio.ByteBuffer
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.LinkOption.NOFOLLOW_LINKS
-import java.nio.file.{Files, Path, StandardOpenOption}
+import java.nio.file.{Files, OpenOption, Path, StandardOpenOption}
 import java.nio.file.attribute.PosixFilePermissions
 import java.security.SecureRandom
 import java.util.concurrent.{ConcurrentHashMap, ConcurrentLinkedQueue}
@@ -104,7 +104,7 @@ private[andiron] object LeaseServer {
     val (file, written) = (directory.resolve(FileName), directory.resolve(s"$FileName.new"))
     Files.deleteIfExists(written)
     val owners = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))
-    val out = Files.newByteChannel(written, java.util.Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, NOFOLLOW_LINKS), owners)
+    val out = Files.newByteChannel(written, java.util.Set.of[OpenOption](StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, NOFOLLOW_LINKS), owners)
     try {
       val bytes = ByteBuffer.wrap(text.getBytes(UTF_8))
       while (bytes.hasRemaining) out.write(bytes)
