@@ -82,11 +82,10 @@ class Channel:
 def _own(path: str) -> TextIO:
     """A file of this user's alone: in a directory that others can write to it may be another's, who would then hear what this worker says."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    file = os.fdopen(descriptor, encoding="ascii")
     found = os.fstat(descriptor)
     if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
-        return file
-    file.close()
+        return os.fdopen(descriptor, encoding="ascii")
+    os.close(descriptor)
     raise PermissionError(f"{path} is not a file of this user's alone (mode 0600)")
 
 
