@@ -55,6 +55,19 @@ class GateClusterSuite extends AnyFunSuite {
     }
   }
 
+  test("a step and a gate that outlive their SparkContext are released") {
+    val (step, gate) = withMetrics("local[2]") { spark =>
+      val made = Step(spark, "of yesterday")
+      (made, Gate(made))
+    }
+    withMetrics("local[2]") { spark =>
+      val uses = Seq[() => Any](
+        () => step.map(spark.sparkContext.range(0, 10))(n => n), () => step.map(spark.range(10))(n => n.longValue), () => step.counter("more"),
+        () => Gate(step), () => Andiron.guard(gate)(1))
+      uses.foreach(use => assert(intercept[ReleasedException](use()).getMessage.contains("SparkContext that has stopped")))
+    }
+  }
+
   // Spark starts no copy on the host that runs the task already, and the executors of local-cluster share one host name.
   test("speculation: the first attempt has cached, and the copy that reads its block wins") {
     val hosts = new TwoHosts
