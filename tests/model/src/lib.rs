@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "every line here is test code")]
 #![allow(missing_docs, reason = "the core's names, which the core documents")]
 
+pub mod gates;
 pub mod model;
 pub mod op;
 pub mod policy;
