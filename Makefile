@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services test-python test-cluster natives natives-test demo demo-stack demo-python faults crashes bench-cache bench-metrics bench-sinks revisions bench-atlas bench-python bench-cluster verify matrix miri asan interleavings fuzz dist test-dist clean
+.PHONY: help setup build lint test test-services test-python test-cluster natives natives-test demo demo-stack demo-python faults crashes chaos bench-cache bench-metrics bench-sinks revisions bench-atlas bench-python bench-cluster verify matrix miri asan interleavings fuzz dist test-dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -20,6 +20,7 @@ help:
 	@echo "make demo-python    the same job in Python, with PySpark 3.5 (fetches 0.4 GB)"
 	@echo "make faults         faults injected into running applications (15 minutes)"
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"
+	@echo "make chaos          random pipelines under faults, CHAOS_SEEDS of them (10: 25 minutes)"
 	@echo "make bench-cache    the cache's benchmark (40 minutes)"
 	@echo "make bench-metrics  the metrics' benchmark (12 minutes); make verify recomputes the ratios of both"
 	@echo "make bench-sinks    what shipping costs and loses, with broker and metastore on loopback (45 minutes)"
@@ -76,6 +77,9 @@ faults: build
 
 crashes: setup
 	$(GRADLE) --no-daemon -q crashes
+
+chaos: setup
+	$(GRADLE) --no-daemon -q chaos
 
 bench-cache: build
 	$(python) ci/bench/cache.py

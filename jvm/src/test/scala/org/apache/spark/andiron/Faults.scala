@@ -31,7 +31,10 @@ object Faults {
     SparkEnv.get.mapOutputTracker.asInstanceOf[org.apache.spark.MapOutputTrackerMaster].unregisterAllMapAndMergeOutput(shuffle)
 
   /** Drops the cached blocks that this process has of an RDD that goes on being persistent. Returns how many there were. */
-  def loseBlocks(rdd: RDD[_]): Int = rdd.partitions.map(partition => RDDBlockId(rdd.id, partition.index)).count { block =>
+  def loseBlocks(rdd: RDD[_]): Int = loseBlocks(rdd.id, rdd.partitions.map(_.index).toSeq)
+
+  /** Drops those that this process, an executor among others, has of these partitions. */
+  def loseBlocks(rdd: Int, partitions: Seq[Int]): Int = partitions.map(RDDBlockId(rdd, _)).count { block =>
     val manager = SparkEnv.get.blockManager
     val isThere = manager.getStatus(block).isDefined
     manager.removeBlock(block)
@@ -54,6 +57,7 @@ object Faults {
 final class Witness(context: SparkContext) extends SparkListener {
   private val counts = new java.util.concurrent.ConcurrentHashMap[String, AtomicLong]
   private val sums = new java.util.concurrent.ConcurrentHashMap[String, AtomicLong]
+  private val completed = java.util.concurrent.ConcurrentHashMap.newKeySet[Int]()
 
   private def count(what: String, n: Long = 1): Unit = counts.computeIfAbsent(what, _ => new AtomicLong).addAndGet(n): Unit
 
@@ -68,6 +72,7 @@ final class Witness(context: SparkContext) extends SparkListener {
 
   override def onStageCompleted(event: SparkListenerStageCompleted): Unit = {
     count("stage")
+    if (event.stageInfo.failureReason.isEmpty) completed.add(event.stageInfo.stageId)
     event.stageInfo.accumulables.values.foreach { info =>
       (info.name, info.value) match {
         case (Some(name), Some(value: Long)) => sums.computeIfAbsent(name, _ => new AtomicLong).addAndGet(value): Unit
@@ -80,6 +85,12 @@ final class Witness(context: SparkContext) extends SparkListener {
   def of(what: String): Long = {
     Faults.drain(context)
     Option(counts.get(what)).fold(0L)(_.get)
+  }
+
+  /** How many stages have completed, each once whatever its attempts. */
+  def stages: Int = {
+    Faults.drain(context)
+    completed.size()
   }
 
   /** The sum of what the completed stages say of the accumulator. */
