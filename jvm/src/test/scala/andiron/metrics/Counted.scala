@@ -8,19 +8,24 @@ import org.apache.spark.sql.SparkSession
 import org.apache.spark.util.LongAccumulator
 
 /** A step, its own counter and a named accumulator that count the same, and a witness of what happens meanwhile. */
-final class Counted(val spark: SparkSession, val scenario: String) {
+final class Counted(val spark: SparkSession, val scenario: String, group: String) {
   val step: Step = Step(spark, scenario)
   val own: StepCounter = step.counter("rows")
   val accumulator: LongAccumulator = spark.sparkContext.longAccumulator(s"rows of $scenario")
   val witness = new Witness(spark.sparkContext)
   spark.sparkContext.addSparkListener(witness)
 
+  private var named: (String, () => Long) = (s"rows of $scenario", () => accumulator.value)
+
+  /** Another named accumulator stands in the row, with Spark's value of it. */
+  def instead(name: String)(value: => Long): Unit = named = (name, () => value)
+
   /** What all ways of counting say now. */
-  def outcome(truth: Long, provoked: String): Outcome = {
+  def outcome(truth: Long, provoked: String, calls: Long, isWhole: Boolean): Outcome = {
     Faults.drain(spark.sparkContext)
     val figures = step.figures
-    val (foreign, exact, reason) = Counted.foreign(spark, s"rows of $scenario")
-    val result = Outcome(scenario, provoked, truth, accumulator.value, witness.stageSum(s"rows of $scenario"),
+    val (foreign, exact, reason) = Counted.foreign(spark, named._1)
+    val result = Outcome(group, scenario, provoked, truth, calls, isWhole, named._2(), witness.stageSum(named._1),
       figures("rows"), figures.exact, figures.reason, foreign, exact, reason)
     spark.sparkContext.removeSparkListener(witness)
     step.close()

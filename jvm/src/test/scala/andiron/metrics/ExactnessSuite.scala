@@ -1,76 +1,17 @@
 package andiron.metrics
 
-import andiron.testing.MetricsSparks._
-import andiron.testing.Sparks._
 import andiron.testing.SuiteRunner
 
 import org.apache.spark.TaskContext
 import org.apache.spark.andiron.Faults
-import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.{Dataset, Encoders, SparkSession}
+import org.apache.spark.sql.Encoders
 import org.apache.spark.sql.functions.{col, lit}
 import org.apache.spark.storage.StorageLevel
 import org.junit.runner.RunWith
-import org.scalatest.BeforeAndAfterAll
-import org.scalatest.funsuite.AnyFunSuite
 
-/** Every scenario proves that its fault happened. Writes its part of build/exactness.json. */
+/** Rows that are computed more than once. */
 @RunWith(classOf[SuiteRunner])
-class ExactnessSuite extends AnyFunSuite with BeforeAndAfterAll {
-  private var spark: SparkSession = _
-  private val directory = java.nio.file.Files.createTempDirectory("exactness")
-  private val Rows = 1000
-
-  override def beforeAll(): Unit = spark = start("local[2]", settings(directory) :+ ("spark.sql.shuffle.partitions" -> "20"): _*)
-
-  override def afterAll(): Unit = {
-    stop(spark)
-    delete(directory)
-    Outcomes.write()
-  }
-
-  /** A scenario whose step must be exact and right, and whose foreign figure right or flagged. */
-  private def exact(scenario: String, truth: Long = Rows)(body: Counted => String): Unit = test(scenario) {
-    val counted = new Counted(spark, scenario)
-    val outcome = Outcomes.note(spark, counted.outcome(truth, body(counted)))
-    assert(outcome.provoked.nonEmpty, outcome)
-    assert(outcome.step == truth && outcome.stepExact, outcome)
-    assert(outcome.foreign == truth || !outcome.foreignExact, outcome)
-  }
-
-  /** A scenario in which part of the input is read: flagged. */
-  private def partial(scenario: String)(body: Counted => String): Unit = test(scenario) {
-    val counted = new Counted(spark, scenario)
-    val outcome = Outcomes.note(spark, counted.outcome(Rows, body(counted)))
-    assert(!outcome.stepExact && outcome.stepReason.nonEmpty && outcome.step < Rows, outcome)
-    assert(!outcome.foreignExact, outcome)
-  }
-
-  private def count(c: Counted): Int => Int = {
-    val (own, accumulator) = (c.own, c.accumulator)
-    n => {
-      own.increment()
-      accumulator.add(1)
-      n
-    }
-  }
-
-  private def numbers(partitions: Int = 8): RDD[Int] = spark.sparkContext.parallelize(0 until Rows, partitions)
-
-  private def mapped(c: Counted, rows: RDD[Int]): RDD[Int] = c.step.map(rows)(count(c))
-
-  private def mapped(c: Counted, rows: Dataset[java.lang.Long]): Dataset[Long] = {
-    val f = count(c)
-    c.step.map(rows)(n => f(n.intValue).toLong)(Encoders.scalaLong)
-  }
-
-  private def range(partitions: Int = 8): Dataset[java.lang.Long] = spark.range(0, Rows, 1, partitions)
-
-  private def required(holds: Boolean, what: => String): String = {
-    assert(holds, what)
-    what
-  }
-
+class ExactnessSuite extends ExactnessScenarios("again", "local[2]", "spark.sql.shuffle.partitions" -> "20") {
   exact("clean run") { c =>
     assert(mapped(c, numbers()).count() == Rows)
     "nothing"
@@ -191,16 +132,6 @@ class ExactnessSuite extends AnyFunSuite with BeforeAndAfterAll {
     required(c.accumulator.value == 2 * Rows && coalesced < whole, s"$whole tasks, then $coalesced")
   }
 
-  partial("take") { c =>
-    assert(mapped(c, numbers()).take(5).length == 5)
-    required(c.accumulator.value < Rows, s"${c.accumulator.value} rows were computed")
-  }
-
-  partial("limit") { c =>
-    assert(mapped(c, range()).limit(10).collect().length == 10)
-    required(c.accumulator.value < Rows, s"${c.accumulator.value} rows were computed")
-  }
-
   exact("take, then all") { c =>
     val rows = mapped(c, numbers())
     assert(rows.take(5).length == 5 && rows.count() == Rows)
@@ -217,11 +148,5 @@ class ExactnessSuite extends AnyFunSuite with BeforeAndAfterAll {
     val rows = mapped(c, numbers())
     assert(rows.union(rows).coalesce(2).count() == 2 * Rows)
     required(c.accumulator.value == 2 * Rows, "the rows were computed twice")
-  }
-
-  private def withConf[A](settings: (String, String)*)(body: => A): A = {
-    settings.foreach { case (key, value) => spark.conf.set(key, value) }
-    try body
-    finally settings.foreach { case (key, _) => spark.conf.unset(key) }
   }
 }

@@ -5,10 +5,11 @@ import java.nio.file.{Files, Path, Paths}
 
 import org.apache.spark.sql.SparkSession
 
-/** The outcomes of this run of the suites, in the order of their scenarios. */
+/** The outcomes of this run of the suites, group by group in the order of their scenarios. */
 object Outcomes {
   private var all = Vector.empty[Outcome]
   private var version = ""
+  private val Groups = Seq("again", "caches", "parts", "kinds", "cluster")
 
   def note(spark: SparkSession, outcome: Outcome): Outcome = synchronized {
     version = spark.version
@@ -20,7 +21,7 @@ object Outcomes {
   def write(): Unit = synchronized {
     val to = project.resolve("build/exactness.json")
     Files.createDirectories(to.getParent)
-    Files.write(to, Outcome.text(all, version).getBytes(UTF_8))
+    Files.write(to, Outcome.text(all.sortBy(outcome => Groups.indexOf(outcome.group)), version).getBytes(UTF_8))
     println(s"wrote ${all.size} scenarios to $to")
   }
 
