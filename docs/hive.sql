@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS andiron.metrics_raw (
   `ratio` DOUBLE,
   `rdd` BIGINT,
   `reason` STRING,
+  `result` STRING,
   `rows_dropped` BIGINT,
   `rows_in` BIGINT,
   `run_id` STRING,
@@ -198,11 +199,19 @@ FROM (
 WHERE place = 1;
 
 CREATE OR REPLACE VIEW andiron.verdicts TBLPROPERTIES ('andiron.tables' = '1') AS
-SELECT `event_id`, `revision`, `v`, `app_id`, `app_attempt`, `ts_ms`, `step`, `site`, `gate`, `reason`, `write_path`, `passed`, `exact`, `ratio`, `limit_ratio`, `rows_in`, `rows_dropped`, `limit_rows`, `min_rows`, `body`, `dt`
+SELECT `event_id`, `revision`, `v`, `app_id`, `app_attempt`, `ts_ms`, `step`, `site`, `gate`, `result`, `reason`, `write_path`, `passed`, `exact`, `ratio`, `limit_ratio`, `rows_in`, `rows_dropped`, `limit_rows`, `min_rows`, `body`, `dt`
 FROM (
   SELECT *, row_number() OVER (PARTITION BY app_id, app_attempt, event_id ORDER BY revision DESC, ts_ms DESC, position DESC) AS place
   FROM andiron.metrics_raw
   WHERE kind = 'Verdict') AS revisions
+WHERE place = 1;
+
+CREATE OR REPLACE VIEW andiron.gates TBLPROPERTIES ('andiron.tables' = '1') AS
+SELECT `event_id`, `revision`, `v`, `app_id`, `app_attempt`, `ts_ms`, `step`, `limit_ratio`, `limit_rows`, `min_rows`, `body`, `dt`
+FROM (
+  SELECT *, row_number() OVER (PARTITION BY app_id, app_attempt, event_id ORDER BY revision DESC, ts_ms DESC, position DESC) AS place
+  FROM andiron.metrics_raw
+  WHERE kind = 'Gate') AS revisions
 WHERE place = 1;
 
 CREATE OR REPLACE VIEW andiron.health TBLPROPERTIES ('andiron.tables' = '1') AS

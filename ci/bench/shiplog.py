@@ -13,7 +13,7 @@ from typing import Any
 MAGIC = b"\x89ANDLOG\n"
 MARKER = b"\xfe\xc1\xff\xc0"
 HEAD = struct.Struct("<4sBxHIQQI")
-KINDS = {1: "Application", 2: "Metric", 3: "Failure", 4: "Stage", 5: "Job", 6: "Execution", 7: "Verdict", 8: "LogLine", 9: "Health"}
+KINDS = {1: "Application", 2: "Metric", 3: "Failure", 4: "Stage", 5: "Job", 6: "Execution", 7: "Verdict", 8: "LogLine", 9: "Health", 10: "Gate"}
 TIME = "ts_ms"
 
 

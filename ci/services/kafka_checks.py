@@ -355,7 +355,7 @@ class Checks:
 
     def every_kind(self, _: Place) -> Facts:
         """Of what has arrived in all checks."""
-        wanted = {"Application", "Metric", "Failure", "Stage", "Job", "Execution", "Verdict", "LogLine", "Health"}
+        wanted = {"Application", "Metric", "Failure", "Stage", "Job", "Execution", "Verdict", "LogLine", "Health", "Gate"}
         require(wanted <= self.kinds, f"no event of {sorted(wanted - self.kinds)} has been compared with the schema")
         return {"kinds": len(self.kinds)}
 

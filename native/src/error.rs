@@ -80,6 +80,10 @@ codes! {
     GateUnknown = 201,
     /// A gated write's committer publishes before the job's commit.
     DirectCommitter = 202,
+    /// A step has dropped all of its rows.
+    AllDropped = 203,
+    /// What no gate would judge was refused.
+    Unguarded = 204,
     /// Another process writes the log.
     LogInUse = 300,
     /// The log was written by a later release.

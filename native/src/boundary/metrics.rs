@@ -65,6 +65,7 @@ natives! {
     atlas_start "atlasStart" "(Ljava/lang/String;Ljava/lang/String;J)J",
     atlas_figures "atlasFigures" "(J)Ljava/lang/String;",
     atlas_stop "atlasStop" "(JJ)Z",
+    ask "ask" "(JLjava/lang/String;)Ljava/lang/String;",
 }
 
 macro_rules! at {
@@ -324,6 +325,18 @@ extern "system" fn command<'l>(
     entry(env, &this, at!(command), |env| {
         let printed = run_json(&string(env, &arguments, "arguments")?)?;
         Ok(raw::new_string(env, printed)?)
+    })
+}
+
+extern "system" fn ask<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    metrics: jlong,
+    question: JString<'l>,
+) -> JString<'l> {
+    entry(env, &this, at!(ask), |env| {
+        let answer = application(metrics)?.ask(&string(env, &question, "question")?)?;
+        Ok(env.new_string(answer.to_string())?)
     })
 }
 

@@ -16,7 +16,7 @@ pub(super) const MOST_OPERATORS: usize = 20;
 /// What a gate lets pass.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// Which layer asks: `commit`, `guard` or `early`. An early gate fails for dropped rows only, since no later row mends that.
+    /// Which layer asks: `commit`, `guard`, `early`, or `all dropped`. An early gate fails for dropped rows only, since no later row mends that.
     pub gate: String,
     /// The most of dropped / in.
     pub max_drop_ratio: Option<f64>,
@@ -48,12 +48,14 @@ pub struct Limits {
     pub untold: String,
     /// What is to be written.
     pub write: Option<String>,
+    /// The gate's number, where it has one.
+    pub number: Option<u64>,
 }
 
 impl Limits {
     /// Reads `{"gate","max_drop_ratio"?,"max_dropped"?,"min_rows"?,"min_out_ratio"?,"max_counters"?: {name: ratio},"zero_rows":
     /// "pass"|"fail","unknown"?,"step_id"?,"sites"?,"scope"?: {"execution"|"guard": n},"reached"?: [{"site","instance","behind",
-    /// "partial","partitions"?}],"shuffle_stages"?,"partial"?,"untold"?,"write"?}`.
+    /// "partial","partitions"?}],"shuffle_stages"?,"partial"?,"untold"?,"write"?,"gate_id"?}`.
     ///
     /// # Errors
     /// [`Code::BadArgument`] for what is no such object, or has a ratio outside its range.
@@ -98,6 +100,7 @@ impl Limits {
             partial: json.is("partial"),
             untold: json.text("untold").to_string(),
             write: Some(json.text("write").to_string()).filter(|write| !write.is_empty()),
+            number: json.number("gate_id"),
         })
     }
 
@@ -107,12 +110,12 @@ impl Limits {
     }
 }
 
-fn scope(json: &Object) -> Option<Scope> {
+pub(super) fn scope(json: &Object) -> Option<Scope> {
     let execution = json.number("execution").map(Scope::Execution);
     execution.or_else(|| json.number("guard").map(Scope::Guard))
 }
 
-fn reached(json: &Value) -> Option<Reached> {
+pub(super) fn reached(json: &Value) -> Option<Reached> {
     let json = json.as_object()?;
     Some(Reached {
         site: json.number("site")?,
@@ -173,7 +176,7 @@ pub struct Verdict {
     pub reason: String,
     /// Why the figures are not exact, or empty.
     pub inexact: String,
-    /// The judged instances, where there are several; the worst first, at most [`MOST_OPERATORS`].
+    /// The judged instances; the worst first, at most [`MOST_OPERATORS`].
     pub operators: Vec<Operator>,
     /// The most frequent among the samples of the judged evaluations.
     pub top_causes: Vec<Cause>,

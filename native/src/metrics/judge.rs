@@ -66,7 +66,7 @@ fn decided(matter: &Matter<'_>, limits: &Limits) -> (Verdict, Option<(u64, u64)>
                 picture.label, evaluated.partition
             )
         }),
-        operators: if operators.len() > 1 { operators } else { Vec::new() },
+        operators,
         top_causes: Vec::new(),
         stage: None,
         instance: None,

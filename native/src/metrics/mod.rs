@@ -8,7 +8,8 @@
 //!
 //! `listener` guards what task ends and stages tell, `steps` what tasks file, `shipping` who ships. Whoever ships takes the
 //! first two for one figure at a time, so that the threads of Spark wait for that long at most; nothing is written or logged
-//! under them. `pending` guards events that are whole as they come. Order: `shipping`, `steps`, `listener`; `pending` alone.
+//! under them. `pending` guards events that are whole as they come, `gates` what was asked of gates. Order: `shipping`, `steps`, `listener`;
+//! `pending` and `gates` alone.
 //!
 //! # Memory
 //!
@@ -18,6 +19,7 @@
 //! executions: the newest 5,000, 20,000 and 200. Past a bound figures are not exact and say so.
 
 mod amount;
+mod asked;
 mod barrier;
 mod decode;
 mod events;
@@ -32,6 +34,7 @@ mod ship;
 mod shipping;
 mod stages;
 mod steps;
+mod told;
 
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -58,6 +61,7 @@ use record::Logged;
 use ship::Identity;
 use shipping::{Pending, Shipping};
 use steps::StepBook;
+use told::Gates;
 
 /// The metrics of one application. All of it may be called from any thread; only what has a time-out waits.
 pub struct Application {
@@ -67,6 +71,7 @@ pub struct Application {
     barrier: Barrier,
     shipping: Mutex<Shipping>,
     pending: Mutex<Pending>,
+    gates: Mutex<Gates>,
     log: Option<Arc<dyn Record>>,
     /// Whether the shipping thread has something to do, or is to end.
     wake: Mutex<Wake>,
@@ -130,6 +135,7 @@ impl Application {
             barrier: Barrier::default(),
             shipping: Mutex::new(Shipping::new(facts)),
             pending: Mutex::new(Pending::default()),
+            gates: Mutex::new(Gates::default()),
             log,
             wake: Mutex::new(Wake::default()),
             woken: Condvar::new(),
@@ -141,10 +147,11 @@ impl Application {
         application
     }
 
-    /// Names a step (`step`, `id`), its counters (`counters`) or one of its operators (`site`, `site_id`), or says that no job
+    /// Names a step (`step`, `id`), its counters (`counters`), one of its operators (`site`, `site_id`) or a gate on it (`gate`), or says that no job
     /// of it will run any more (`id`, `closed`).
     pub fn step_declared(&self, json: &str) {
         let Some(declaration) = object(json) else { return self.unreadable() };
+        lock(&self.gates).declare(&declaration);
         lock(&self.steps).declare(&declaration);
     }
 
@@ -177,26 +184,35 @@ impl Application {
 
     /// Judges a step, and ships the verdict. Of early verdicts only those that fail are shipped.
     pub fn judge(&self, step: &str, limits: &Limits) -> Verdict {
-        let verdict = {
-            let mut book = lock(&self.steps);
-            let pictures = book.pictures(step, limits);
-            let matter = judge::Matter {
-                step,
-                pictures: &pictures,
-                is_refused: book.is_refused(step, limits.part()),
-                counters: limits.max_counters.iter().map(|(name, _)| book.place_of(step, name)).collect(),
-            };
-            let verdict = judge::judge(&matter, limits, |shown| book.causes(step, shown, gate::MOST_CAUSES));
-            if let Some(instance) = verdict.instance {
-                book.warn(instance);
-            }
-            verdict
-        };
+        let verdict = self.look(step, limits);
         if !verdict.passed || limits.gate != "early" {
-            lock(&self.pending).verdict(&verdict, self.log.is_some());
-            self.ship_changes();
+            lock(&self.gates).judged(&verdict);
+            self.tell(&verdict);
         }
         verdict
+    }
+
+    /// Judges a step, and tells nobody.
+    fn look(&self, step: &str, limits: &Limits) -> Verdict {
+        let mut book = lock(&self.steps);
+        let pictures = book.pictures(step, limits);
+        let matter = judge::Matter {
+            step,
+            pictures: &pictures,
+            is_refused: book.is_refused(step, limits.part()),
+            counters: limits.max_counters.iter().map(|(name, _)| book.place_of(step, name)).collect(),
+        };
+        let verdict = judge::judge(&matter, limits, |shown| book.causes(step, shown, gate::MOST_CAUSES));
+        if let Some(instance) = verdict.instance {
+            book.warn(instance);
+        }
+        verdict
+    }
+
+    /// Ships a verdict.
+    fn tell(&self, verdict: &Verdict) {
+        lock(&self.pending).verdict(verdict, self.log.is_some());
+        self.ship_changes();
     }
 
     /// Ships what has changed and waits until it survives a crash of the machine; whether that was in time.

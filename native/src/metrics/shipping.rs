@@ -146,6 +146,8 @@ impl Application {
         self.ship_application(&mut shipping, &mut out);
         let pending = take(&mut lock(&self.pending).drafts);
         out.send_all(pending);
+        let gates = lock(&self.gates).drafts();
+        out.send_all(gates);
         let jobs = ship::jobs_and_executions(&mut lock(&self.listener).stages);
         out.send_all(jobs);
         self.ship_accumulators(&mut out, at_once);

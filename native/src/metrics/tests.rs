@@ -19,6 +19,7 @@ mod series;
 mod shipped;
 mod steps;
 mod threads;
+mod told;
 
 /// Keeps events in memory.
 #[derive(Default)]

@@ -66,6 +66,7 @@ impl View {
         view.jobs = jobs(&latest);
         (view.stages, view.skipped) = steps::stages(&latest);
         view.verdicts = steps::verdicts(&latest);
+        view.gates = steps::gates(&latest);
         (view.steps, view.accumulators) = steps::figures(&latest, &view);
         let names: Vec<String> = view.steps.iter().map(|step| step.name.clone()).collect();
         view.stages.iter_mut().for_each(|stage| in_order(stage, &names));
@@ -120,6 +121,7 @@ fn outcome(view: &View) -> Outcome {
     match (application.exit_code, application.ended_ms) {
         (Some(code), _) if code != 0 => Outcome::Failed(code),
         (_, None) => Outcome::Open,
+        _ if view.gates.iter().any(|gate| gate.trouble().is_some()) => Outcome::Ungated,
         _ if view.verdicts.is_empty() => Outcome::Ended,
         _ => Outcome::Passed,
     }

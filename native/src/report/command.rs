@@ -7,14 +7,15 @@ use std::time::Duration;
 use super::events::{self, Wanted};
 use super::reading::view;
 use super::text::Colour;
-use super::{clean, diff, format, html, properties, text, View};
+use super::{check, clean, diff, format, html, properties, text, View};
 use crate::error::{Code, Error, Result};
 use crate::shiplog::{self, Found, Sequence};
 use crate::sinks::{self, Embedded, SinkSettings};
 
 const USAGE: &str = "\
-andiron report <application id> [--log-dir DIR] [--attempt N] [--html FILE]
-                             what the application did, as text, and as one HTML page in FILE
+andiron report <application id> [--log-dir DIR] [--attempt N] [--html FILE] [--check]
+                             what the application did, as text, and as one HTML page in FILE; with --check only what its gates
+                             came to: status 0 all passed, 1 one failed, was bypassed or never asked, 2 that cannot be told
 andiron apps [--log-dir DIR] [--json]
                              the applications that have a log; as JSON, one a line
 andiron diff <A> <B> [--log-dir DIR]
@@ -45,6 +46,9 @@ pub struct Streams<'a> {
 pub fn run(arguments: &[String], streams: Streams<'_>) -> u8 {
     let Streams { out, err, colour } = streams;
     let parsed = Arguments::parse(arguments);
+    if let Ok(Some(status)) = parsed.as_ref().map(|arguments| arguments.checked(out, err)) {
+        return status;
+    }
     let done = match &parsed {
         Ok(arguments) => arguments.run(out, err, colour),
         Err(misuse) => {
@@ -96,6 +100,7 @@ struct Arguments {
     since: u64,
     numbered: bool,
     json: bool,
+    check: bool,
 }
 
 impl Arguments {
@@ -127,6 +132,7 @@ impl Arguments {
                 }
                 "--numbered" => parsed.numbered = true,
                 "--json" => parsed.json = true,
+                "--check" => parsed.check = true,
                 "--help" | "-h" | "help" => parsed.command = "help".to_string(),
                 _ if name.starts_with('-') => return Err(format!("no option {name}")),
                 _ if parsed.command.is_empty() => parsed.command = argument.clone(),
@@ -167,6 +173,23 @@ impl Arguments {
             "events" => self.events(&root, out, err),
             _ => ship(&root, &self.sinks()?, out),
         }
+    }
+
+    /// Checks the gates, if that is asked for; gives the exit status.
+    fn checked(&self, out: &mut dyn Write, err: &mut dyn Write) -> Option<u8> {
+        if !self.check || self.command != "report" {
+            return None;
+        }
+        let root = self.log_dir.clone().map_or_else(default_root, Ok);
+        let checked =
+            root.and_then(|root| view(&root, &self.names[0], self.attempt.as_deref())).and_then(|view| {
+                let (status, said) = check::check(&view);
+                say(out, &said).map(|()| status)
+            });
+        Some(checked.unwrap_or_else(|error| {
+            let _ = writeln!(err, "andiron: {}", error.message());
+            check::CANNOT_TELL
+        }))
     }
 
     fn events(&self, root: &Path, out: &mut dyn Write, err: &mut dyn Write) -> Result<()> {

@@ -8,6 +8,7 @@
 //! its length; the page's writer takes markup as `&'static str` only, so that nothing read at run time can be a tag.
 
 mod build;
+pub mod check;
 mod clean;
 pub mod command;
 pub mod diff;

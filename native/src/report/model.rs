@@ -13,6 +13,8 @@ pub struct View {
     pub outcome: Outcome,
     /// What gates decided: failures first, each kind in the order of its decisions.
     pub verdicts: Vec<Verdict>,
+    /// Gates, in the order of their making; none in logs of releases that did not tell of them.
+    pub gates: Vec<Gate>,
     /// Steps in execution order, one for each site at which a step is used.
     pub steps: Vec<Step>,
     /// Named accumulators of others, by name.
@@ -66,6 +68,8 @@ pub enum Outcome {
     GateFailed,
     /// It ended with this exit code, which is not 0, though no gate failed.
     Failed(i64),
+    /// It ended, and a gate was never asked, or something went past it.
+    Ungated,
     /// It ended, and every gate let it pass.
     Passed,
     /// It ended and had no gate.
@@ -93,14 +97,49 @@ impl Outcome {
     }
 }
 
+/// One gate, and what was asked of it.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Gate {
+    pub step: String,
+    pub limit_ratio: Option<f64>,
+    pub limit_rows: Option<u64>,
+    pub passed: u64,
+    pub failed: u64,
+    pub unknown: u64,
+    /// How many actions published rows that it has not judged.
+    pub bypassed: u64,
+    /// The last of them.
+    pub last_bypass: String,
+}
+
+impl Gate {
+    /// Whether it has decided nothing.
+    pub fn is_idle(&self) -> bool {
+        self.passed + self.failed + self.unknown == 0
+    }
+
+    /// What is amiss with it, if anything is.
+    pub fn trouble(&self) -> Option<String> {
+        match (self.bypassed, self.is_idle()) {
+            (0, true) => Some("never asked".to_string()),
+            (0, false) => None,
+            (1, _) => Some("bypassed once".to_string()),
+            (times, _) => Some(format!("bypassed {times} times")),
+        }
+    }
+}
+
 /// What one gate decided once.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Verdict {
     pub step: String,
-    /// Which layer decided: `commit`, `guard` or `early`.
+    /// Which layer decided: `commit`, `guard`, `early` or `all dropped`.
     pub gate: String,
     pub passed: bool,
+    /// It is not known whether a limit is broken; `passed` says whether it may go on all the same.
+    pub unknown: bool,
     pub input: Option<u64>,
     pub dropped: Option<u64>,
     pub ratio: Option<f64>,
@@ -109,9 +148,41 @@ pub struct Verdict {
     pub min_rows: Option<u64>,
     pub reason: String,
     pub causes: Vec<Cause>,
+    /// The operator that dropped most of its rows, where it is told.
+    pub site: String,
+    /// The judged operators, with the share that each dropped.
+    pub operators: Vec<(String, Option<f64>)>,
     /// What would have been written.
     pub write: String,
     pub at_ms: u64,
+}
+
+impl Verdict {
+    /// Which layer decided.
+    pub fn layer(&self) -> &'static str {
+        match self.gate.as_str() {
+            "commit" => "at commit",
+            "guard" => "in guard",
+            "early" => "early",
+            "all dropped" => "all rows dropped",
+            _ => "by a gate",
+        }
+    }
+
+    /// Whether it did not pass for what this operator did. A release that names none means all of its step.
+    pub fn blames(&self, site: &str) -> bool {
+        let over =
+            |share: &Option<f64>| share.zip(self.limit_ratio).is_some_and(|(share, limit)| share > limit);
+        if self.passed {
+            false
+        } else if self.operators.iter().any(|(_, share)| over(share)) {
+            self.operators.iter().any(|(name, share)| name == site && over(share))
+        } else if !self.operators.is_empty() {
+            self.operators.iter().any(|(name, _)| name == site)
+        } else {
+            self.site.is_empty() || self.site == site
+        }
+    }
 }
 
 /// One of a verdict's most frequent causes.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::build::Latest;
 use super::json::{Amount, Body};
-use super::model::{Accumulator, Cause, Figure, Other, Samples, Stage, StageId, Step, Verdict, View};
+use super::model::{Accumulator, Cause, Figure, Gate, Other, Samples, Stage, StageId, Step, Verdict, View};
 use crate::shiplog::Kind;
 
 /// Stages that ran, and those that were only skipped.
@@ -63,6 +63,7 @@ fn verdict(body: &Body) -> Verdict {
         step: body.text("step"),
         gate: body.text("gate"),
         passed: body.flag("passed").unwrap_or(false),
+        unknown: body.text("result") == "unknown",
         input: body.count("in"),
         dropped: body.count("dropped"),
         ratio: body.real("ratio"),
@@ -71,9 +72,35 @@ fn verdict(body: &Body) -> Verdict {
         min_rows: body.count("min_rows"),
         reason: body.text("reason"),
         causes: causes.collect(),
+        site: body.text("site"),
+        operators: body.objects("operators").iter().map(operator).collect(),
         write: body.text("write"),
         at_ms: body.count("ts_ms").unwrap_or(0),
     }
+}
+
+fn operator(body: &Body) -> (String, Option<f64>) {
+    let rows = body.count("in").filter(|rows| *rows > 0);
+    (body.text("site"), rows.zip(body.count("dropped")).map(|(rows, dropped)| dropped as f64 / rows as f64))
+}
+
+/// Gates, in the order of their making.
+pub(super) fn gates(latest: &Latest) -> Vec<Gate> {
+    let count = |body: &Body, name: &str| body.count(name).unwrap_or(0);
+    let gate = |body: &Body| Gate {
+        step: body.text("step"),
+        limit_ratio: body.real("limit_ratio"),
+        limit_rows: body.count("limit_rows"),
+        passed: count(body, "passed"),
+        failed: count(body, "failed"),
+        unknown: count(body, "unknown"),
+        bypassed: count(body, "bypassed"),
+        last_bypass: body.text("last_bypass"),
+    };
+    let mut found: Vec<(u64, Gate)> =
+        latest.of(Kind::Gate).map(|(_, body)| (count(body, "gate_id"), gate(body))).collect();
+    found.sort_by_key(|(number, _)| *number);
+    found.into_iter().map(|(_, gate)| gate).collect()
 }
 
 /// Steps in execution order and accumulators by name. `view` has stages, executions and verdicts already.
@@ -178,7 +205,7 @@ fn finish(step: &mut Step, view: &View, samples: &HashMap<String, Samples>) {
     }
     (step.stages, step.nodes) = (stages, nodes);
     let verdicts = || view.verdicts.iter().filter(|verdict| verdict.step == step.name);
-    step.failed = verdicts().any(|verdict| !verdict.passed);
+    step.failed = verdicts().any(|verdict| verdict.blames(&step.site));
     step.limit = verdicts().filter_map(|verdict| verdict.limit_ratio).min_by(f64::total_cmp);
     step.samples = samples.get(&step.name).copied();
 }

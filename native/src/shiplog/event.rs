@@ -45,6 +45,8 @@ kinds! {
     LogLine = 8,
     /// How log, sinks and listener are.
     Health = 9,
+    /// A gate: its limits, and what was asked of it.
+    Gate = 10,
 }
 
 /// One thing that happened, as it is shipped.
@@ -93,6 +95,6 @@ mod tests {
             assert_eq!(Kind::from_number(*kind as u8), Some(*kind));
         }
         assert_eq!(Kind::from_number(0), None);
-        assert_eq!(Kind::from_number(10), None);
+        assert_eq!(Kind::from_number(11), None);
     }
 }

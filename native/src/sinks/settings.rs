@@ -266,7 +266,8 @@ mod tests {
         assert_eq!(kafka.properties["compression.type"], "zstd");
         let topics: Vec<&str> = Kind::ALL.iter().map(|kind| kafka.topic(*kind)).collect();
         let (metrics, failures) = ("andiron.metrics.v1", "andiron.failures.v1");
-        let expected = [metrics, metrics, failures, metrics, metrics, metrics, metrics, failures, metrics];
+        let expected =
+            [metrics, metrics, failures, metrics, metrics, metrics, metrics, failures, metrics, metrics];
         assert_eq!(topics, expected);
         let other = of(&[("bootstrap.servers", "a"), ("topic.metrics", "m"), ("topic.failures", "f")]);
         let other = other.unwrap().unwrap();

@@ -53,8 +53,18 @@ mod tests {
             .map(|kind| value(&Event { kind: *kind, id: String::new(), revision: 1, body: "{}".to_string() }))
             .map(|text| serde_json::from_str::<Value>(&text).unwrap()["kind"].as_str().unwrap().to_string())
             .collect();
-        let all =
-            ["Application", "Metric", "Failure", "Stage", "Job", "Execution", "Verdict", "LogLine", "Health"];
+        let all = [
+            "Application",
+            "Metric",
+            "Failure",
+            "Stage",
+            "Job",
+            "Execution",
+            "Verdict",
+            "LogLine",
+            "Health",
+            "Gate",
+        ];
         assert_eq!(names, all);
     }
 }

@@ -5,6 +5,7 @@
 mod check;
 mod command;
 mod fixtures;
+mod gates;
 mod metrics;
 
 use andiron::report::{diff, html, text, View};

@@ -73,6 +73,17 @@ impl StepBook {
         })
     }
 
+    /// The most frequent causes among the samples of an instance, whatever became of their attempts.
+    pub(in crate::metrics) fn causes_of(
+        &self,
+        step: &str,
+        site: u64,
+        instance: u64,
+        most: usize,
+    ) -> Vec<Cause> {
+        self.samples.causes(step, most, |origin| (origin.site, origin.instance) == (site, instance))
+    }
+
     /// A stage was rolled back whose rows come in another order each time: operators that ran there are not exact.
     pub(in crate::metrics) fn rolled_back(&mut self, stage: u32) {
         for site in self.sites.values_mut().filter(|site| site.ran_in(stage)) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::super::decode::MOST_COUNTERS;
 use super::cell::{Attempt, Cell, Merged};
+use super::select::OUT;
 
 /// Stages that are remembered for an instance.
 const MOST_STAGES: usize = 1024;
@@ -111,6 +112,13 @@ impl Instance {
     /// The task attempt that counts for a partition.
     pub(super) fn kept(&self, partition: u32) -> Option<u64> {
         Some(self.cells.get(&partition)?.kept()?.task)
+    }
+
+    /// Whether an attempt of a stage has given a row.
+    pub(super) fn has_given(&self, stage: u32) -> bool {
+        self.stages
+            .range((stage, 0)..=(stage, u32::MAX))
+            .any(|(_, mask)| mask[OUT / 64] >> (OUT % 64) & 1 == 1)
     }
 
     /// The attempts of a partition.

@@ -10,6 +10,7 @@
 
 mod batches;
 mod cell;
+mod emptied;
 mod failed;
 mod instance;
 pub(super) mod reasons;
@@ -30,6 +31,7 @@ use super::stages::Stages;
 use crate::samples::{Origin, Samples};
 use batches::{Batch, OfBatch, Place};
 use cell::Attempt;
+pub(super) use emptied::{Emptied, Whose};
 pub(super) use failed::Summary;
 use instance::Sums;
 pub(super) use select::{extreme, Evaluated, Picture, Tally, LOST, OUT, ROWS};
@@ -321,6 +323,11 @@ impl StepBook {
 
     pub(super) fn site_mut(&mut self, id: u64) -> Option<&mut Site> {
         self.sites.get_mut(&id)
+    }
+
+    /// A site as it is.
+    pub(super) fn site_of(&self, id: u64) -> Option<&Site> {
+        self.sites.get(&id)
     }
 
     /// A counter's name at a site.

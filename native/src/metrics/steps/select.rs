@@ -191,7 +191,7 @@ impl Site {
 /// A map stage that ran again has rows of several attempts in what is read of it, so that no success replaces another. What is behind
 /// something that keeps rows may have been read from there although the scope has evaluated the partition too. `kept_by`: the stages
 /// that wrote the shuffles which are read; a success of another stage that no block has kept is in none of them.
-fn candidates<'a>(
+pub(super) fn candidates<'a>(
     attempts: &'a [Attempt],
     scope: Option<Scope>,
     behind: bool,

@@ -72,6 +72,7 @@ fn pill(page: &mut Page, view: &View) {
     match view.outcome {
         Outcome::GateFailed => page.raw("<span class=\"pill bad\">Failed at the gate"),
         Outcome::Failed(_) => page.raw("<span class=\"pill bad\">Failed"),
+        Outcome::Ungated => page.raw("<span class=\"pill warn\">Ended, ungated"),
         Outcome::Passed => page.raw("<span class=\"pill good\">Passed"),
         Outcome::Ended => page.raw("<span class=\"pill calm\">Ended"),
         Outcome::Running => page.raw("<span class=\"pill calm\">Running"),

@@ -24,10 +24,26 @@ pub(super) fn section(page: &mut Page, view: &View) {
         page.left_out(view.verdicts.len() - most::VERDICTS, "verdict", "verdicts");
         page.raw("</p>\n");
     }
-    if view.verdicts.is_empty() {
+    troubled(page, view);
+    if view.verdicts.is_empty() && view.gates.is_empty() {
         page.raw("<div class=\"card calm\"><p>No gate was set: nothing decides whether the dropped rows are too many.</p></div>\n");
     }
     page.raw("</section>\n");
+}
+
+/// Gates that were never asked, or that something went past.
+fn troubled(page: &mut Page, view: &View) {
+    for gate in view.gates.iter().take(most::VERDICTS) {
+        let Some(trouble) = gate.trouble() else { continue };
+        page.raw("<p class=\"notice warn\"><span>The gate of <b>")
+            .line(&gate.step)
+            .raw("</b> was ")
+            .say(&trouble);
+        if !gate.last_bypass.is_empty() {
+            page.element(", last by <code>", &gate.last_bypass, "</code>");
+        }
+        page.raw(".</span></p>\n");
+    }
 }
 
 fn notices(page: &mut Page, view: &View) {
@@ -68,6 +84,9 @@ fn failure(page: &mut Page, view: &View, verdict: &Verdict) {
         _ => {
             page.raw(" did not pass its gate");
         }
+    }
+    if verdict.unknown {
+        page.raw(", and cannot be judged");
     }
     page.raw("</h2>\n");
     gauge(page, verdict);
@@ -184,6 +203,12 @@ fn pass(page: &mut Page, verdict: &Verdict) {
     if !verdict.reason.is_empty() {
         page.element("<span class=\"quiet why\">", &verdict.reason, "</span>");
     }
+    if verdict.unknown {
+        page.raw("<span class=\"quiet why\">cannot be judged, and may pass</span>");
+    }
+    if !verdict.write.is_empty() {
+        page.element("<code class=quiet>", &verdict.write, "</code>");
+    }
     page.raw("</li>\n");
 }
 
@@ -192,6 +217,7 @@ fn layer(gate: &str) -> &'static str {
         "commit" => "Gate at commit",
         "guard" => "Gate in guard",
         "early" => "Early warning",
+        "all dropped" => "All rows dropped",
         _ => "Gate",
     }
 }

@@ -52,6 +52,7 @@ fn title(text: &mut Text, view: &View) {
     let outcome = match view.outcome {
         Outcome::GateFailed => text.bad("FAILED AT THE GATE"),
         Outcome::Failed(code) => text.bad(&format!("FAILED, exit code {code}")),
+        Outcome::Ungated => text.warn("ENDED, UNGATED"),
         Outcome::Passed => text.good("PASSED"),
         Outcome::Ended => "ENDED".to_string(),
         Outcome::Running => text.warn("RUNNING"),
@@ -92,8 +93,17 @@ fn title(text: &mut Text, view: &View) {
 
 fn gates(text: &mut Text, view: &View) {
     text.heading("Gates");
-    if view.verdicts.is_empty() {
+    if view.verdicts.is_empty() && view.gates.is_empty() {
         text.line("  no gate was set");
+    }
+    let troubled = view.gates.iter().filter_map(|gate| Some((gate, gate.trouble()?)));
+    for (gate, trouble) in troubled.take(most::STEPS) {
+        let last = if gate.last_bypass.is_empty() {
+            String::new()
+        } else {
+            format!(", last by {}", terminal(&gate.last_bypass, LINE))
+        };
+        text.line(&format!("  {}  the gate of {}{last}", text.warn(&trouble), terminal(&gate.step, NAME)));
     }
     for verdict in view.verdicts.iter().take(most::STEPS) {
         gate(text, verdict);
@@ -102,8 +112,16 @@ fn gates(text: &mut Text, view: &View) {
 }
 
 fn gate(text: &mut Text, verdict: &Verdict) {
-    let mark = if verdict.passed { text.good("passed") } else { text.bad("FAILED") };
+    let mark = match (verdict.unknown, verdict.passed) {
+        (true, true) => text.warn("passed, though unknown"),
+        (true, false) => text.bad("UNKNOWN"),
+        (false, true) => text.good("passed"),
+        (false, false) => text.bad("FAILED"),
+    };
     let mut said = format!("  {mark}  {}", terminal(&verdict.step, NAME));
+    if verdict.unknown {
+        said += " cannot be judged";
+    }
     if let (Some(dropped), Some(input)) = (verdict.dropped, verdict.input) {
         said += &format!(" dropped {} of {}", format::count(dropped), format::some(input, "row", "rows"));
     }
@@ -116,6 +134,7 @@ fn gate(text: &mut Text, verdict: &Verdict) {
     if let Some(rows) = verdict.limit_rows {
         said += &format!(" (limit {})", format::some(rows, "row", "rows"));
     }
+    said += &format!(", {}", verdict.layer());
     text.line(&said);
     if !verdict.reason.is_empty() {
         text.line(&format!("          {}", terminal(&verdict.reason, LINE)));

@@ -179,6 +179,20 @@ object AndironConf {
   val MetricsStopTimeout: Setting[Long] = millis("spark.andiron.metrics.stopTimeout", "5s",
     """How long the end of an application waits for its metrics to become durable. What is left is lost or shipped later, and the log says so.""")
 
+  private def word(key: String, default: String, other: String, doc: String): Setting[String] =
+    setting(key, "word", default, doc)(_.get(key, default))(value => if (Set(default, other)(value)) None else Some(s"which is neither $default nor $other"))
+
+  val OnAllDropped: Setting[String] = word("spark.andiron.onAllDropped", "fail", "warn",
+    """What happens where errors have dropped every row that a step without a gate has read: `fail` fails the job or the write, `warn` says so
+      |once a minute for a step. Partial reads (`show`, `take`) and streams only warn.""")
+
+  val GateUnguarded: Setting[String] = word("spark.andiron.gate.unguarded", "warn", "fail",
+    """What happens to a save of an RDD, a JDBC or DSv2 write or a `foreachPartition` of a gated step outside `Andiron.guard`, which no gate judges:
+      |`warn` says so, `fail` refuses SQL when it is planned, and cancels jobs of RDDs when they begin.""")
+
+  val GateWhenOff: Setting[String] = word("spark.andiron.gate.whenOff", "fail", "warn",
+    """What making a gate does where metrics are off, so that it could not stand: `fail` throws a GateException, `warn` only says so.""")
+
   /** What begins so is a setting of the sink that ships to Kafka. */
   private[andiron] val KafkaPrefix = "spark.andiron.kafka."
 

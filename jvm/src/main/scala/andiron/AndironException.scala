@@ -86,6 +86,8 @@ private[andiron] object ErrorCode {
   val GateFailed = 200
   val GateUnknown = 201
   val DirectCommitter = 202
+  val AllDropped = 203
+  val Unguarded = 204
   val BadHandle = 400
   val Panic = 401
   val AbiMismatch = 402
@@ -114,7 +116,7 @@ object AndironException {
     case 107 | 108                               => new LoadException(code, message, cause)
     case 111 | 112 | 117 | 118 | 119             => new StoreException(code, message, cause)
     case 113 | 114 | ErrorCode.BadHandle         => new ReleasedException(code, message, cause)
-    case 200 | 201 | 202                         => new GateException(code, message, "", cause)
+    case 200 | 201 | 202 | 203 | 204                         => new GateException(code, message, "", cause)
     case 300 | 301 | 302 | 303 | 304             => new MetricsException(code, message, cause)
     case 115 | 116 | ErrorCode.BadArgument       => new SettingException(code, message, cause)
     case ErrorCode.Panic                         => new NativePanicException(code, message, cause)

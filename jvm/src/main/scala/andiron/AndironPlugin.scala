@@ -82,6 +82,10 @@ private[andiron] final class AndironDriver extends DriverPlugin {
         for (metrics <- MetricsApplication.running; cell <- DriverLink.cells(message).get) metrics.receive(cell)
         if (MetricsApplication.running.forall(_.gates.isEmpty)) DriverLink.TakenWithoutGates else DriverLink.Taken
       }
+    case _ if DriverLink.emptied(message).isDefined =>
+      guard.value[AnyRef]("answer a task that has dropped all of its rows", AllDropped.GoOn) {
+        MetricsApplication.running.fold(AllDropped.GoOn)(DriverLink.emptied(message).get.answer)
+      }
     case _ if DriverCatalogs.asked(message).isDefined =>
       guard.value[AnyRef]("hand out a catalog", Array.emptyByteArray)(DriverCatalogs.answer(DriverCatalogs.asked(message).get))
     case _ =>

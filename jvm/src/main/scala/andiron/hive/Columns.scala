@@ -54,6 +54,7 @@ private[hive] object Columns {
     "Execution" -> (of(Text, "description", "failure") ++ of(Whole, "execution as execution_id", "started_ms", "ended_ms")),
     "Verdict" -> (of(Text, "step", "site", "gate", "result", "reason", "write as write_path") ++ of(Flag, "passed", "exact") ++ of(Number, "ratio", "limit_ratio") ++
       of(Whole, "in as rows_in", "dropped as rows_dropped", "limit_rows", "min_rows")),
+    "Gate" -> (of(Text, "step") ++ of(Number, "limit_ratio") ++ of(Whole, "limit_rows", "min_rows")),
     "Health" -> Nil,
     "Failure" -> (of(Text, "step", "site", "error_class", "message", "stack_hash", "stack", "row_key", "key_hash", "record", "version", "executor", "host", "ceiling") ++
       of(Flag, "record_cut", "committed", "complete") ++
@@ -65,5 +66,5 @@ private[hive] object Columns {
 
   /** The kinds in the table `failures_raw`; all others are in `metrics_raw`. */
   val ofFailures: Seq[String] = Seq("Failure", "LogLine")
-  val ofMetrics: Seq[String] = Seq("Application", "Metric", "Stage", "Job", "Execution", "Verdict", "Health")
+  val ofMetrics: Seq[String] = Seq("Application", "Metric", "Stage", "Job", "Execution", "Verdict", "Health", "Gate")
 }

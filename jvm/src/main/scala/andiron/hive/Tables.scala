@@ -79,7 +79,7 @@ private[hive] object Tables {
 
   val views: Seq[View] = Seq(events, refused) ++ Seq(
     "applications" -> "Application", "metrics" -> "Metric", "stages" -> "Stage", "jobs" -> "Job", "executions" -> "Execution", "verdicts" -> "Verdict",
-    "health" -> "Health", "failures" -> "Failure", "log_lines" -> "LogLine").map { case (view, kind) => ofKind(view, kind) }
+    "gates" -> "Gate", "health" -> "Health", "failures" -> "Failure", "log_lines" -> "LogLine").map { case (view, kind) => ofKind(view, kind) }
 
   /** All statements, as docs/hive.sql has them. */
   def document(database: String): String =

@@ -8,9 +8,14 @@ import andiron.{AndironException, ErrorCode}
 /** Tells the driver cells of steps before their tasks end. Used by the threads of tasks. */
 private[andiron] object DriverLink {
   private val Tag = "andiron cells"
+  private val EmptiedTag = "andiron emptied"
+  private val MostKnown = 10000
   private val log = LoggerFactory.getLogger("andiron.DriverLink")
   @volatile private var plugin: Option[PluginContext] = None
   @volatile private var mayBeGated = true
+
+  /** Instances, with the stage, of which some row is known to be left. */
+  private val known = java.util.concurrent.ConcurrentHashMap.newKeySet[(Long, Int)]()
 
   /** This process is an executor, and asks by `context`. */
   def open(context: PluginContext): Unit = plugin = Some(context)
@@ -28,6 +33,47 @@ private[andiron] object DriverLink {
         try mayBeGated = driver.ask(Array[AnyRef](Tag) ++ cells) != TakenWithoutGates
         catch { case e: Exception => lost(e) }
       }
+  }
+
+  /**
+   * A partition of an instance has dropped all of its rows, or had none: the driver looks whether any is left of the instance. Gives why the task
+   * must fail, if it must. A driver that cannot be reached is logged.
+   */
+  def emptied(instance: Long, stage: Int, cells: => Array[Array[Byte]], question: => String): Option[String] =
+    if (known.contains(instance -> stage)) None
+    else {
+      val answer = MetricsApplication.running match {
+        case Some(here) => Emptied(question, cells.toSeq).answer(here)
+        case None       => plugin.fold(AllDropped.GoOn)(driver => asked(driver, Array[AnyRef](EmptiedTag, question) ++ cells))
+      }
+      if (answer == AllDropped.NeverMore) {
+        if (known.size > MostKnown) known.clear()
+        known.add(instance -> stage): Unit
+      }
+      Some(answer).filter(_.startsWith(AllDropped.Fail)).map(_.stripPrefix(AllDropped.Fail))
+    }
+
+  private def asked(driver: PluginContext, message: Array[AnyRef]): String =
+    try String.valueOf(driver.ask(message))
+    catch {
+      case e: Exception =>
+        if (e.isInstanceOf[InterruptedException]) Thread.currentThread().interrupt()
+        log.warn("the driver could not be asked whether a step has dropped all of its rows", e)
+        AllDropped.GoOn
+    }
+
+  /** What a task asks of its cells. */
+  final case class Emptied(question: String, cells: Seq[Array[Byte]]) {
+    def answer(driver: MetricsApplication): String = {
+      cells.foreach(driver.receive)
+      driver.allDropped.answer(question)
+    }
+  }
+
+  /** What a task asks by a message; None for any other message. */
+  def emptied(message: Any): Option[Emptied] = message match {
+    case Array(EmptiedTag, question: String, cells @ _*) => Some(Emptied(question, cells.collect { case cell: Array[Byte] => cell }))
+    case _                                               => None
   }
 
   private def lost(error: Exception): Unit = {

@@ -10,8 +10,8 @@ import org.apache.spark.internal.io.FileCommitProtocol.TaskCommitMessage
 import andiron.{AndironConf, ErrorCode, Gate, GateException}
 
 /**
- * The commit protocol that the user has configured, with the gates of the write's steps before its commit: what an overwrite deletes is
- * deleted when they have passed. Writes without a gated step go to the user's protocol as they are.
+ * The commit protocol that the user has configured, with the gates of the write's steps before its commit, and without a gate what is said of a
+ * step that has dropped all of its rows: what an overwrite deletes is deleted when they have passed. Writes without a step go to the user's protocol as they are.
  */
 private[andiron] final class GateCommitProtocol(jobId: String, path: String, dynamicPartitionOverwrite: Boolean)
     extends FileCommitProtocol with Serializable {
@@ -19,6 +19,7 @@ private[andiron] final class GateCommitProtocol(jobId: String, path: String, dyn
   @transient private lazy val application = MetricsApplication.running
   @transient private var before: Option[WriteScope] = None
   @transient private lazy val gates: Seq[Gate] = application.toSeq.flatMap(a => if (a.gates.isEmpty) Nil else a.gates.on(scope))
+  @transient private lazy val isOfSteps: Boolean = gates.nonEmpty || application.exists(_.hasSteps) && scope.exists(_.steps.nonEmpty)
   @transient private var deferred: Vector[Deletion] = Vector.empty
 
   private def scope: Option[WriteScope] = application.flatMap(a => GatedWrites.scope(a.context, a.lineage))
@@ -26,7 +27,7 @@ private[andiron] final class GateCommitProtocol(jobId: String, path: String, dyn
   override def setupJob(job: JobContext): Unit = {
     delegate.setupJob(job)
     // Before the job: it may cut off lineages, as localCheckpoint does.
-    if (gates.nonEmpty) before = scope
+    if (isOfSteps) before = scope
     if (gates.nonEmpty) GateCommitProtocol.whyDirect(delegate, job).filterNot(_ => dynamicPartitionOverwrite).foreach { why =>
       delegate.abortJob(job)
       throw new GateException(ErrorCode.DirectCommitter, s"the write to $path has ${gates.mkString(" and ")}, but $why, so that no gate could " +
@@ -36,17 +37,20 @@ private[andiron] final class GateCommitProtocol(jobId: String, path: String, dyn
   }
 
   override def commitJob(job: JobContext, messages: Seq[TaskCommitMessage]): Unit = {
-    if (gates.nonEmpty) application.foreach { a =>
+    if (isOfSteps) application.foreach { a =>
       // What a checkpoint has cut off is known from events.
-      a.barrier(AndironConf.MetricsStopTimeout.in(a.context.getConf)): Unit
-      a.gates.require(gates, scope.map(now => before.fold(now)(now.and)), path)
+      if (gates.nonEmpty) a.barrier(AndironConf.MetricsStopTimeout.in(a.context.getConf)): Unit
+      val whole = scope.map(now => before.fold(now)(now.and))
+      a.gates.require(gates, whole, path)
+      a.told.judged(gates.map(_.step.handle.id).toSet)
+      whole.foreach(a.allDropped.atCommit(_, ToldActions.isStreaming(a.context.getLocalProperty(_))))
     }
     deferred.foreach(_.run())
     delegate.commitJob(job, messages)
   }
 
   override def deleteWithJob(fs: FileSystem, path: Path, recursive: Boolean): Boolean =
-    if (gates.isEmpty) delegate.deleteWithJob(fs, path, recursive)
+    if (!isOfSteps) delegate.deleteWithJob(fs, path, recursive)
     else {
       deferred :+= Deletion.of(fs, path, recursive, delegate)
       true

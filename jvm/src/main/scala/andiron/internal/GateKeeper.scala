@@ -4,7 +4,7 @@ import java.util.concurrent.ConcurrentHashMap
 
 import scala.util.control.NonFatal
 
-import org.apache.spark.andiron.{GatedWrites, MetricsInternals, Reached, WriteScope}
+import org.apache.spark.andiron.{GatedWrites, MetricsInternals, Reached, WriteAction, WriteHook, WriteScope}
 import org.slf4j.LoggerFactory
 
 import andiron.{AndironConf, Gate, GateException, Step}
@@ -19,12 +19,26 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
   @volatile private var hasChanged = false
   private var watch: Thread = _
   @volatile private var isOpen = true
-  private val isNeeded = () => isOpen && !isEmpty
+  private val hook = new WriteHook {
+    override def isNeeded: Boolean = isOpen && (!isEmpty || application.hasSteps)
+    override def refuse(write: WriteAction, steps: Set[Long]): Unit = application.told.refuse(write, steps)
+  }
 
   def add(gate: Gate): Unit = {
     gates.add(gate)
-    GatedWrites.install(application.context, isNeeded)
+    application.declare(gate)
+    stand()
     if (gate.maxDropped < Long.MaxValue) startWatch()
+  }
+
+  /** Writes are committed through here from now on. */
+  def stand(): Unit = GatedWrites.install(application.context, hook)
+
+  /** The names of those of these steps that have a gate. */
+  def namesOf(steps: Set[Long]): Set[String] = {
+    var found = Set.empty[String]
+    gates.forEach(gate => if (steps(gate.step.handle.id)) found += gate.step.name)
+    found
   }
 
   def remove(step: Step): Unit = gates.removeIf(gate => gate.step eq step): Unit
@@ -36,7 +50,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
 
   def close(): Unit = {
     isOpen = false
-    GatedWrites.leave(isNeeded)
+    GatedWrites.leave(hook)
   }
 
   /** The gates on the steps that a write is made of; all gates if these are unknown. */

@@ -4,6 +4,7 @@ import java.nio.ByteBuffer
 import java.util.concurrent.atomic.{AtomicBoolean, AtomicLong}
 
 import com.codahale.metrics.MetricRegistry
+import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.SparkContext
 import org.apache.spark.andiron.{Gathering, JobLineage, MetricsEvents, MetricsInternals, MetricsListener, MetricsSentinel, StepPlanning, StepRuns}
@@ -11,7 +12,7 @@ import org.apache.spark.scheduler._
 import org.apache.spark.sql.execution.ui.{SparkListenerSQLAdaptiveExecutionUpdate, SparkListenerSQLExecutionEnd, SparkListenerSQLExecutionStart}
 import org.slf4j.LoggerFactory
 
-import andiron.{AndironConf, Step, StepFigures}
+import andiron.{AndironConf, Gate, Step, StepFigures}
 
 /**
  * The metrics of one application, on its driver: hands events and cells to Rust, which owns all figures. Nothing that is called from Spark's
@@ -41,6 +42,22 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   /** Which instances of steps jobs read. */
   val lineage = new JobLineage
 
+  /** What jobs and SQL executions do with the rows of gated steps. */
+  val told = new ToldActions(this)
+
+  /** Refuses what has dropped all of its rows. */
+  val allDropped = new AllDropped(this)
+
+  /** Whether there is a step. */
+  def hasSteps: Boolean = !open.isEmpty
+
+  /** Rust's answer to a question; what it says is logged. */
+  def ask(question: ObjectNode): JsonNode = {
+    val answer = Json.parse(NativeMetrics.ask(handle, Json.text(question)))
+    answer.path("warn").forEach(message => MetricsApplication.told.warn(message.asText()))
+    answer
+  }
+
   /** Takes one cell of a step; the scheduler's thread calls it. */
   def receive(cell: Array[Byte]): Unit = guard("count what a task has told") {
     NativeMetrics.stepCell(handle, cell)
@@ -48,7 +65,10 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   }
 
   /** Keeps the step's accumulator reachable. */
-  def add(step: Step): Unit = open.add(step): Unit
+  def add(step: Step): Unit = {
+    open.add(step)
+    gates.stand()
+  }
 
   def remove(step: Step): Unit = {
     open.remove(step)
@@ -66,6 +86,13 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     node.set[ObjectNode]("counters", Json.array(counters))
     send(EventKind.StepDeclared, node)
     if (site.isEmpty) gauges.foreach(_.refresh())
+  }
+
+  /** A gate stands from now on. */
+  def declare(gate: Gate): Unit = guard("declare a gate") {
+    val node = Json.node().put("step", gate.step.name).put("id", gate.step.handle.id)
+    node.set[ObjectNode]("gate", gate.declaration)
+    send(EventKind.StepDeclared, node)
   }
 
   /** Shows what there is of this application in Spark's metrics system, now and as it comes. */
@@ -161,18 +188,22 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     val node = EventJson.jobStart(event, sites.of(_, executionId))
     executionId.foreach(id => node.put("execution_id", id))
     val around = Option(event.properties).fold(Array.empty[Long])(properties => TaskScope.guards(properties.getProperty(TaskScope.Guards)))
-    guards.began(event.jobId, around, lineage.began(event))
+    val reads = lineage.began(event)
+    guards.began(event.jobId, around, reads)
+    told.jobStart(event, reads, around.nonEmpty, node.path("call_site").asText())
     send(EventKind.JobStart, node)
   }
 
   override def jobEnd(event: SparkListenerJobEnd): Unit = {
     if (event.jobResult != JobSucceeded) guards.failed(event.jobId)
     send(EventKind.JobEnd, EventJson.jobEnd(event))
+    told.jobEnd(event)
   }
 
   override def executionStart(event: SparkListenerSQLExecutionStart): Unit = {
     val description = EventJson.cut(event.description, 1024)
     sites.began(event.executionId, description)
+    told.executionStart(event)
     send(EventKind.Execution, EventJson.plan(event.executionId, event.physicalPlanDescription, event.sparkPlanInfo)
       .put("description", description).put("started_ms", event.time))
   }
@@ -183,6 +214,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   override def executionEnd(event: SparkListenerSQLExecutionEnd): Unit = {
     StepRuns.ended(event.executionId)
     sites.ended(event.executionId)
+    told.executionEnd(event)
     val node = Json.node().put("execution", event.executionId).put("ended_ms", event.time)
     event.errorMessage.filter(_.nonEmpty).foreach(message => node.put("failure", EventJson.cut(message, 4096)))
     send(EventKind.Execution, node)
@@ -211,6 +243,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
 
   private def end(node: ObjectNode, event: SparkListenerApplicationEnd): Unit = if (hasEnded.compareAndSet(false, true)) {
     if (event != null) MetricsApplication.exitCode(event).foreach(code => node.put("exit_code", code))
+    guard("tell of gates that were never asked")(ask(Json.node().put("ask", "never asked")))
     gates.close()
     tellOutside()
     guard("end the log lines")(lines.foreach(_.close()))
@@ -238,6 +271,7 @@ private[andiron] object MetricsApplication {
   private val log = LoggerFactory.getLogger(classOf[MetricsApplication])
   private val SentinelNanos = 1000000000L
   private val FiguresMillis = 1000L
+  private val told = LoggerFactory.getLogger("andiron.Gate")
   @volatile private var current: Option[MetricsApplication] = None
   @volatile private var reason = "spark.plugins does not name andiron.AndironPlugin"
 

@@ -29,6 +29,9 @@ private[andiron] object NativeMetrics {
   /** The verdict on a step, as JSON, by the limits in `limits`. */
   @native def judge(metrics: Long, step: String, limits: String): String
 
+  /** The answer to a question, both as JSON. */
+  @native def ask(metrics: Long, question: String): String
+
   /** What the step of this number has counted, as JSON. */
   @native def stepFigures(metrics: Long, step: Long): String
 

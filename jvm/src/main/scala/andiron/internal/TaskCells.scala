@@ -3,8 +3,11 @@ package andiron.internal
 import java.util.concurrent.ConcurrentHashMap
 
 import org.apache.spark.TaskContext
+import org.apache.spark.andiron.{Reached, StepRun}
 import org.apache.spark.util.{TaskCompletionListener, TaskFailureListener}
 import org.slf4j.LoggerFactory
+
+import andiron.{ErrorCode, GateException}
 
 /**
  * The cells of one task attempt. They reach the accumulators when the task completes and not before: Spark's heartbeat serialises
@@ -36,6 +39,17 @@ private[andiron] final class TaskCells private (private val context: TaskContext
       if (slot != null) slot.completed(cell)
     }
     if (cell.isKept) DriverLink.tell(new CellEncoder(context, CellEncoder.Early).encode(Seq(cell)))
+    // Only such a cell can be the last one of an instance that has dropped all of its rows.
+    if (cell.in == cell.dropped)
+      DriverLink.emptied(cell.instance, context.stageId(), new CellEncoder(context, CellEncoder.Early).encode(Seq(cell)), question(cell)).foreach { why =>
+        throw new GateException(ErrorCode.AllDropped, why, cell.handle.name, null)
+      }
+  }
+
+  private def question(cell: StepCell): String = {
+    val reached = Reached(StepRun(cell.handle.id, cell.site.id, cell.instance), behind = false, partial = false, cell.partitions)
+    Json.text(AllDropped.question(Seq(reached)).put("stage", context.stageId()).put("rows", cell.in)
+      .put("streaming", ToldActions.isStreaming(context.getLocalProperty(_))))
   }
 
   override def onTaskFailure(context: TaskContext, error: Throwable): Unit = quietly {

@@ -3,7 +3,7 @@ package andiron
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.slf4j.LoggerFactory
 
-import andiron.internal.{Json, Judged}
+import andiron.internal.{Json, Judged, MetricsApplication}
 
 /** What a gate says of a step that has read no row. */
 sealed abstract class ZeroRows private[andiron] (private[andiron] val word: String)
@@ -58,10 +58,23 @@ final class Gate private (
     val minOutRatio: Double,
     val maxCounters: Map[String, Double]) {
 
+  private val number = Gate.numbers.incrementAndGet()
+
+  /** For Rust: what stands. */
+  private[andiron] def declaration: ObjectNode = {
+    val node = Json.node().put("number", number).put("limit_ratio", maxDropRatio).put("min_rows", minRows)
+    if (maxDropped < Long.MaxValue) node.put("limit_rows", maxDropped)
+    if (minOutRatio > 0) node.put("min_out_ratio", minOutRatio)
+    val counters = Json.node()
+    maxCounters.foreach { case (name, most) => counters.put(name, most) }
+    if (maxCounters.nonEmpty) node.set[ObjectNode]("max_counters", counters)
+    node.put("zero_rows", onZeroRows.word).put("unknown_rows", onUnknown.word)
+  }
+
   /** For Rust: the limits, and what is judged. */
   private[andiron] def limits(judged: Judged): String = {
     val node: ObjectNode = Json.node().put("gate", judged.place).put("step_id", step.handle.id).put("max_drop_ratio", maxDropRatio).put("max_dropped", maxDropped)
-    node.put("min_rows", minRows).put("zero_rows", onZeroRows.word).put("unknown", onUnknown.word).put("min_out_ratio", minOutRatio)
+    node.put("gate_id", number).put("min_rows", minRows).put("zero_rows", onZeroRows.word).put("unknown", onUnknown.word).put("min_out_ratio", minOutRatio)
     val counters = Json.node()
     maxCounters.foreach { case (name, most) => counters.put(name, most) }
     node.set[ObjectNode]("max_counters", counters)
@@ -84,6 +97,7 @@ final class Gate private (
 
 object Gate {
   private val log = LoggerFactory.getLogger(classOf[Gate])
+  private val numbers = new java.util.concurrent.atomic.AtomicLong
 
   /** A gate on `step`, which stands from now on. */
   def apply(
@@ -108,7 +122,11 @@ object Gate {
     val gate = new Gate(step, maxDropRatio, maxDropped, minRows, onZeroRows, onUnknown, minOutRatio, maxCounters)
     step.application match {
       case Some(application) => application.gates.add(gate)
-      case None              => log.warn(s"$gate stands before no write, since metrics are off: Andiron.guard throws in its place")
+      case None              =>
+        val why = s"$gate cannot stand, since metrics are off: ${MetricsApplication.whyOff}"
+        if (AndironConf.GateWhenOff.in(step.conf) == "fail")
+          throw new GateException(ErrorCode.GateUnknown, s"$why. Mend that, or set ${AndironConf.GateWhenOff.key}=warn", step.name, null)
+        log.warn(s"$why; Andiron.guard throws in its place")
     }
     gate
   }

@@ -93,6 +93,8 @@ final class Step private (
     if (context.isStopped)
       throw new ReleasedException(ErrorCode.Released, s"step '$name' belongs to a SparkContext that has stopped: make a new one, with its gates", null)
 
+  private[andiron] def conf: org.apache.spark.SparkConf = context.getConf
+
   private[andiron] def requireOpen(): Unit = {
     requireAlive()
     if (!isOpen) throw new ReleasedException(ErrorCode.Released, s"step '$name' is closed: make a new one", null)

@@ -4,9 +4,18 @@ import scala.util.control.NonFatal
 
 import org.apache.spark.SparkContext
 import org.apache.spark.sql.SparkSession
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.execution.SQLExecution
 import org.apache.spark.sql.internal.SQLConf
 import org.slf4j.LoggerFactory
+
+/** Who looks at writes. Any thread. */
+trait WriteHook {
+  def isNeeded: Boolean
+
+  /** Throws if a write of these steps must not begin. */
+  def refuse(write: WriteAction, steps: Set[Long]): Unit
+}
 
 /** Puts the gate before the commit of DataFrame writes. */
 object GatedWrites {
@@ -18,13 +27,12 @@ object GatedWrites {
 
   /** The setting that keeps which commit protocol the user has configured. */
   private val DelegateKey = "spark.andiron.internal.commitProtocolClass"
-  private val never = () => false
-  @volatile private var isNeeded: () => Boolean = never
+  @volatile private var hook: Option[WriteHook] = None
 
-  /** From now on, as long as `needed` says so, in sessions to come and in the active one. */
-  def install(context: SparkContext, needed: () => Boolean): Unit =
+  /** From now on, as long as `by` needs it, in sessions to come and in the active one. */
+  def install(context: SparkContext, by: WriteHook): Unit =
     try {
-      isNeeded = needed
+      hook = Some(by)
       wrap(context.conf.get(Key, ""), context.conf.set(_, _): Unit)
       SparkSession.getActiveSession.orElse(SparkSession.getDefaultSession).foreach { session =>
         StepPlanning.install(session)
@@ -32,19 +40,28 @@ object GatedWrites {
       }
     } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("gates do not stand before the commit of writes: use Andiron.guard", e) }
 
-  /** The application of `needed` has ended. */
-  def leave(needed: () => Boolean): Unit = if (isNeeded eq needed) isNeeded = never
+  /** The application of `by` has ended. */
+  def leave(by: WriteHook): Unit = if (hook.exists(_ eq by)) hook = None
 
   /**
    * Wraps the commit protocol of the session that makes a plan, if that has not been done since it was set. A plan must not fail for it:
    * what it is to be written with is asked for later, and is not there then.
    */
-  private[andiron] def look(): Unit =
-    if (isNeeded())
+  private[andiron] def look(plan: LogicalPlan): Unit = hook.filter(_.isNeeded).foreach { by =>
       try {
         val conf = SQLConf.get
         wrap(conf.fileCommitProtocolClass, conf.setConfString)
       } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("a session's writes are not judged: use Andiron.guard", e) }
+      for (write <- WriteActions.ofPlan(plan) if !write.commits) by.refuse(write, stepsOf(plan))
+  }
+
+  private def stepsOf(plan: LogicalPlan): Set[Long] =
+    try WriteWalk.stepsOf(plan)
+    catch {
+      case e @ (_: LinkageError | NonFatal(_)) =>
+        log.warn("the steps of a write cannot be told", e)
+        Set.empty
+    }
 
   private def wrap(configured: String, set: (String, String) => Unit): Unit = if (configured != Ours) {
     set(DelegateKey, configured)

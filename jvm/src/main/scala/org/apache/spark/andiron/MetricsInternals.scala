@@ -85,6 +85,8 @@ object MetricsInternals {
         () => Runtime.getRuntime.removeShutdownHook(hook): Unit
     }
 
+  def cancelJob(context: SparkContext, job: Int, reason: String): Unit = context.cancelJob(job, reason)
+
   /** Ends a stage, with all jobs that need it. */
   def cancelStage(context: SparkContext, stage: Int, reason: String): Unit = context.cancelStage(stage, reason)
 }

@@ -86,7 +86,7 @@ object StepPlanning {
 /** Plans the `mapPartitions` of a step as [[StepExec]]. Anything that goes wrong leaves it to Spark, which executes it uncounted. */
 private[andiron] object StepStrategy extends SparkStrategy {
   override def apply(plan: logical.LogicalPlan): Seq[SparkPlan] = {
-    GatedWrites.look()
+    GatedWrites.look(plan)
     plan match {
       case logical.MapPartitions(f, output, child) =>
         (f: Any) match {

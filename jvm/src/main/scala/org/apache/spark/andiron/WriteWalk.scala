@@ -50,6 +50,13 @@ private[andiron] object WriteWalk {
     walk.scope(id)
   }
 
+  /** The steps of a plan that is not executed yet. */
+  def stepsOf(plan: LogicalPlan): Set[Long] = {
+    val walk = new WriteWalk(new JobLineage, partial = false)
+    walk.logical(plan)
+    walk.scope(-1L).steps
+  }
+
   private def limits(execution: QueryExecution): Boolean = execution.optimizedPlan.exists {
     case _: logical.GlobalLimit | _: logical.LocalLimit | _: logical.Tail => true
     case _                                                              => false

@@ -1,0 +1,130 @@
+package andiron.internal
+
+import java.util.Properties
+
+import scala.collection.mutable
+
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.spark.andiron.{JobReads, MetricsInternals, Reached, WriteAction, WriteActions}
+import org.apache.spark.scheduler.{JobSucceeded, SparkListenerJobEnd, SparkListenerJobStart}
+import org.apache.spark.sql.execution.ui.{SparkListenerSQLExecutionEnd, SparkListenerSQLExecutionStart}
+
+import andiron.{AndironConf, ErrorCode, GateException}
+
+/** What publishes rows of gated steps without a gate's verdict, as events tell: the rule R7 of docs/gates.md. Any thread. */
+private[andiron] final class ToldActions(application: MetricsApplication) {
+  private final class Execution {
+    var write: Option[WriteAction] = None
+    var isPartial = false
+    var reached: Seq[Reached] = Nil
+    var judged = Set.empty[Long]
+    var isStreaming = false
+  }
+
+  private final class Job(val write: WriteAction, val site: String, val reached: Seq[Reached], val isStreaming: Boolean)
+
+  private val executions = mutable.LinkedHashMap.empty[Long, Execution]
+  private val jobs = mutable.LinkedHashMap.empty[Int, Job]
+  private val partial = mutable.LinkedHashMap.empty[Int, Boolean]
+  private lazy val refuses = AndironConf.GateUnguarded.in(application.context.getConf) == "fail"
+
+  /** Whether all jobs of a stage read a part of its rows. */
+  def isPartial(stage: Int): Boolean = synchronized(partial.getOrElse(stage, false))
+
+  def executionStart(event: SparkListenerSQLExecutionStart): Unit = synchronized {
+    val root = of(event.rootExecutionId.getOrElse(event.executionId))
+    val write = WriteActions.ofPlan(event.sparkPlanInfo)
+    // Of a command that runs another the outer one counts, unless only the inner one has a commit protocol.
+    if (root.write.isEmpty || write.exists(_.commits)) root.write = write.orElse(root.write)
+    if (event.rootExecutionId.forall(_ == event.executionId)) root.isPartial = WriteActions.isPartial(event.sparkPlanInfo)
+  }
+
+  def jobStart(event: SparkListenerJobStart, reads: JobReads, isGuarded: Boolean, site: String): Unit = {
+    val doomed = synchronized {
+      val root = ToldActions.rootOf(event.properties)
+      val execution = root.map(of)
+      val isPart = WriteActions.isPartial(event) || execution.exists(_.isPartial)
+      event.stageInfos.foreach(stage => partial.update(stage.stageId, isPart && partial.getOrElse(stage.stageId, true)))
+      ToldActions.bound(partial)
+      if (isGuarded || reads.reached.isEmpty) None
+      else {
+        val isStreaming = ToldActions.isStreaming(event.properties)
+        execution.foreach { e =>
+          e.reached = Reached.merge(e.reached ++ reads.reached)
+          e.isStreaming ||= isStreaming
+        }
+        val ofExecution = execution.flatMap(_.write)
+        if (ofExecution.isEmpty) WriteActions.ofJob(event).foreach { write =>
+          jobs(event.jobId) = new Job(write, site, reads.reached, isStreaming)
+          ToldActions.bound(jobs)
+        }
+        ofExecution.filterNot(_.commits).orElse(jobs.get(event.jobId).map(_.write))
+      }
+    }
+    if (refuses) doomed.foreach(write => refused(write, reads.reached.map(_.run.step).toSet).foreach { message =>
+      MetricsInternals.cancelJob(application.context, event.jobId, GateKeeper.Reason + message)
+    })
+  }
+
+  def jobEnd(event: SparkListenerJobEnd): Unit = synchronized(jobs.remove(event.jobId)).foreach { job =>
+    if (event.jobResult == JobSucceeded) tell(s"${job.write.name}, ${job.site}", job.reached, Set.empty, job.isStreaming)
+  }
+
+  def executionEnd(event: SparkListenerSQLExecutionEnd): Unit = synchronized(executions.remove(event.executionId)).foreach { execution =>
+    if (event.errorMessage.forall(_.isEmpty) && execution.reached.nonEmpty)
+      execution.write.foreach(write => tell(write.name, execution.reached, execution.judged, execution.isStreaming))
+  }
+
+  /** The gates of these steps have judged the write that the calling thread commits. */
+  def judged(steps: Set[Long]): Unit = ToldActions.rootOf(application.context).foreach { root =>
+    synchronized(of(root).judged ++= steps)
+  }
+
+  /** Throws if a write that no gate would judge is refused; by the thread that plans it. */
+  def refuse(write: WriteAction, steps: Set[Long]): Unit =
+    if (refuses && !write.commits && TaskScope.guardsOf(application.context).isEmpty)
+      refused(write, steps).foreach(message => throw new GateException(ErrorCode.Unguarded, message, "", null))
+
+  private def refused(write: WriteAction, steps: Set[Long]): Option[String] = {
+    val gated = application.gates.namesOf(steps)
+    if (gated.isEmpty) None
+    else
+      Some(s"${write.name} of step '${gated.min}' is refused: its gate would not judge it, and ${AndironConf.GateUnguarded.key} is fail: " +
+        "wrap the action in Andiron.guard")
+  }
+
+  private def tell(action: String, reached: Seq[Reached], judged: Set[Long], isStreaming: Boolean): Unit = if (!application.gates.isEmpty) {
+    val question = Json.node().put("ask", "bypassed").put("action", action).put("streaming", isStreaming)
+    question.set[ObjectNode]("reached", ReachedJson(reached))
+    question.set[ObjectNode]("judged", Json.numbers(judged))
+    application.ask(question): Unit
+  }
+
+  private def of(root: Long): Execution = {
+    val found = executions.getOrElseUpdate(root, new Execution)
+    ToldActions.bound(executions)
+    found
+  }
+}
+
+private[andiron] object ToldActions {
+  private val Most = 10000
+  private val Execution = "spark.sql.execution.id"
+  private val Root = "spark.sql.execution.root.id"
+  private val Query = "sql.streaming.queryId"
+
+  /** Whether a job belongs to a streaming query. */
+  def isStreaming(properties: Properties): Boolean = properties != null && properties.getProperty(Query) != null
+
+  def isStreaming(property: String => String): Boolean = property(Query) != null
+
+  private def rootOf(properties: Properties): Option[Long] =
+    Option(properties).flatMap(p => Option(p.getProperty(Root)).orElse(Option(p.getProperty(Execution)))).map(_.toLong)
+
+  private def rootOf(context: org.apache.spark.SparkContext): Option[Long] =
+    Option(context.getLocalProperty(Root)).orElse(Option(context.getLocalProperty(Execution))).map(_.toLong)
+
+  private def bound(map: mutable.LinkedHashMap[_, _]): Unit = while (map.size > Most) drop(map)
+
+  private def drop[K](map: mutable.LinkedHashMap[K, _]): Unit = map.remove(map.head._1): Unit
+}

@@ -1,0 +1,157 @@
+//! The gates of an application, and what has become of each: the rule R7 of docs/gates.md.
+//!
+//! A gate is known from its making. What it was asked, and what went past it, is counted; both are shipped.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::gate::{Decision, Verdict};
+use super::json::{copy, cut, Object, Reads};
+use super::record::Kind;
+use super::ship::Draft;
+
+/// Gates that are counted; later ones stand, and are not listed.
+const MOST_GATES: usize = 10_000;
+/// How often what happens again and again is told of one step.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// Bytes of the name of an action.
+const LONGEST_ACTION: usize = 512;
+const LIMITS: [&str; 7] =
+    ["limit_ratio", "limit_rows", "min_rows", "min_out_ratio", "max_counters", "zero_rows", "unknown_rows"];
+
+/// One gate.
+#[derive(Debug, Default)]
+struct Standing {
+    /// Which of the application's gates, from 1.
+    place: usize,
+    step: u64,
+    name: String,
+    limits: Object,
+    closed: bool,
+    results: [u64; 3],
+    bypassed: u64,
+    last_bypass: String,
+    revision: u64,
+    dirty: bool,
+}
+
+impl Standing {
+    fn was_asked(&self) -> bool {
+        self.results.iter().any(|count| *count > 0)
+    }
+
+    fn draft(&mut self) -> Draft {
+        self.dirty = false;
+        self.revision += 1;
+        let mut body = self.limits.clone();
+        body.insert("step".to_string(), json!(self.name));
+        body.insert("gate_id".to_string(), json!(self.place));
+        for (name, count) in ["passed", "failed", "unknown"].iter().zip(self.results) {
+            body.insert((*name).to_string(), json!(count));
+        }
+        body.insert("bypassed".to_string(), json!(self.bypassed));
+        if !self.last_bypass.is_empty() {
+            body.insert("last_bypass".to_string(), json!(self.last_bypass));
+        }
+        Draft { kind: Kind::Gate, id: format!("limits:{}", self.place), revision: self.revision, body }
+    }
+}
+
+/// What is told of a step at most once in a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Told {
+    /// It has dropped all rows of something.
+    AllDropped,
+    /// A batch of a stream went past its gate.
+    Bypassed,
+}
+
+/// All gates of an application.
+#[derive(Debug, Default)]
+pub(super) struct Gates {
+    standing: BTreeMap<u64, Standing>,
+    told: HashMap<(Told, u64), Instant>,
+    emptied: HashSet<u64>,
+}
+
+impl Gates {
+    /// A step's declaration, which may have a gate, or say that the step and its gates are closed.
+    pub(super) fn declare(&mut self, declaration: &Object) {
+        let Some(step) = declaration.number("id") else { return };
+        if declaration.is("closed") {
+            self.standing.values_mut().filter(|gate| gate.step == step).for_each(|gate| gate.closed = true);
+            return;
+        }
+        let gate = declaration.get("gate").and_then(serde_json::Value::as_object);
+        let Some((gate, number)) = gate.and_then(|gate| Some((gate, gate.number("number")?))) else { return };
+        if self.standing.len() >= MOST_GATES || self.standing.contains_key(&number) {
+            return;
+        }
+        let mut limits = Object::new();
+        copy(gate, &mut limits, &LIMITS, LONGEST_ACTION);
+        let (place, name) = (self.standing.len() + 1, declaration.text("step").to_string());
+        let made = Standing { place, step, name, limits, dirty: true, ..Standing::default() };
+        self.standing.insert(number, made);
+    }
+
+    /// A gate has decided.
+    pub(super) fn judged(&mut self, verdict: &Verdict) {
+        let gate = verdict.limits.number.and_then(|number| self.standing.get_mut(&number));
+        let Some(gate) = gate else { return };
+        let at = match verdict.decision {
+            Decision::Passed => 0,
+            Decision::Failed => 1,
+            Decision::Unknown => 2,
+        };
+        gate.results[at] += 1;
+        gate.dirty = true;
+    }
+
+    /// The steps that have a gate now.
+    pub(super) fn steps(&self) -> HashSet<u64> {
+        self.standing.values().filter(|gate| !gate.closed).map(|gate| gate.step).collect()
+    }
+
+    /// Something went past the gates of a step.
+    pub(super) fn bypassed(&mut self, step: u64, action: &str) {
+        for gate in self.standing.values_mut().filter(|gate| gate.step == step && !gate.closed) {
+            gate.bypassed += 1;
+            gate.last_bypass = cut(action, LONGEST_ACTION).to_string();
+            gate.dirty = true;
+        }
+    }
+
+    /// Whether this is to be told of a step now.
+    pub(super) fn may_tell(&mut self, what: Told, step: u64, now: Instant) -> bool {
+        let last = self.told.get(&(what, step));
+        let may = last.is_none_or(|last| now.saturating_duration_since(*last) >= TOLD_EVERY);
+        if may {
+            self.told.insert((what, step), now);
+        }
+        may
+    }
+
+    /// An instance is refused for the first time.
+    pub(super) fn is_new(&mut self, instance: u64) -> bool {
+        self.emptied.insert(instance)
+    }
+
+    /// What is said of the gates that were never asked.
+    pub(super) fn never_asked(&self) -> Vec<String> {
+        let idle = self.standing.values().filter(|gate| !gate.was_asked() && gate.bypassed == 0);
+        let said = idle.map(|gate| {
+            format!(
+                "the gate of step '{}' was never asked: no write of its rows was committed, and no Andiron.guard had it",
+                gate.name
+            )
+        });
+        said.collect()
+    }
+
+    /// What has changed of gates.
+    pub(super) fn drafts(&mut self) -> Vec<Draft> {
+        self.standing.values_mut().filter(|gate| gate.dirty).map(Standing::draft).collect()
+    }
+}
