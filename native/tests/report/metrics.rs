@@ -9,11 +9,13 @@ use serde_json::json;
 
 /// A complete cell of step 1 at site 1: the only partition of its first execution, in stage 3.
 fn cell(input: i64, dropped: i64, sample: &str) -> Vec<u8> {
-    let mut cell = 1_u32.to_le_bytes().to_vec();
+    let mut cell = 2_u32.to_le_bytes().to_vec();
     [1_u64, 1, 1].iter().for_each(|word| cell.extend_from_slice(&word.to_le_bytes()));
     [0_u32, 1, 3, 0].iter().for_each(|word| cell.extend_from_slice(&word.to_le_bytes()));
     cell.extend_from_slice(&77_u64.to_le_bytes());
     cell.push(1);
+    cell.extend_from_slice(&u64::MAX.to_le_bytes());
+    cell.extend_from_slice(&0_u16.to_le_bytes());
     cell.extend_from_slice(&4_u16.to_le_bytes());
     for (counter, value) in [(0_u16, input), (1, input - dropped), (2, dropped), (3, dropped + 1)] {
         cell.extend_from_slice(&counter.to_le_bytes());
