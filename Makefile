@@ -5,7 +5,7 @@ scala := $(shell sed -n 's/^scalaVersion=//p' gradle.properties)
 spark := $(shell sed -n 's/^sparkVersion=//p' gradle.properties)
 python := PYTHONPATH=build/python python3
 
-.PHONY: help setup build lint test test-services test-python test-cluster natives natives-test demo demo-stack demo-python faults crashes chaos bench-cache bench-metrics bench-sinks revisions bench-atlas bench-python bench-cluster verify matrix miri asan interleavings fuzz dist test-dist clean
+.PHONY: help setup build lint test test-services test-python test-cluster natives natives-test demo demo-stack demo-python faults crashes chaos gates bench-cache bench-metrics bench-sinks revisions bench-atlas bench-python bench-cluster verify matrix miri asan interleavings fuzz dist test-dist clean
 
 help:
 	@echo "make setup          check the tools, fetch what the others need"
@@ -21,6 +21,7 @@ help:
 	@echo "make faults         faults injected into running applications (15 minutes)"
 	@echo "make crashes        drivers killed at random moments; ANDIRON_KILLS of them on each layer (50: 15 minutes)"
 	@echo "make chaos          random pipelines under faults, CHAOS_SEEDS of them (10: 25 minutes)"
+	@echo "make gates          500 programs of the model of gates on a real Spark; GATE_PROGRAMS of them, from MODEL_SEED (10 minutes)"
 	@echo "make bench-cache    the cache's benchmark (40 minutes)"
 	@echo "make bench-metrics  the metrics' benchmark (12 minutes); make verify recomputes the ratios of both"
 	@echo "make bench-sinks    what shipping costs and loses, with broker and metastore on loopback (45 minutes)"
@@ -80,6 +81,14 @@ crashes: setup
 
 chaos: setup
 	$(GRADLE) --no-daemon -q chaos
+
+gates: MODEL_SEED ?= $(shell date +%s)
+gates: GATE_PROGRAMS ?= 500
+gates: setup
+	@echo "MODEL_SEED=$(MODEL_SEED) GATE_PROGRAMS=$(GATE_PROGRAMS)"
+	@mkdir -p build
+	MODEL_SEED=$(MODEL_SEED) cargo run -q --locked -p andiron-model --bin gate-programs -- $(GATE_PROGRAMS) > build/gate-programs.json
+	ANDIRON_GATE_PROGRAMS=$(CURDIR)/build/gate-programs.json $(GRADLE) --no-daemon cleanTest test --tests '*GateProgramsSuite'
 
 bench-cache: build
 	$(python) ci/bench/cache.py
