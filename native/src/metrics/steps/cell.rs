@@ -125,10 +125,17 @@ impl Cell {
     }
 
     /// Merges an attempt. Gives what it replaces, which is the attempt itself where it changes nothing.
-    pub(super) fn merge(&mut self, attempt: Attempt) -> Merged {
+    pub(super) fn merge(&mut self, mut attempt: Attempt) -> Merged {
         if let Some(known) = self.attempts.iter_mut().find(|known| known.task == attempt.task) {
+            // What one report has said of these holds for the attempt, whatever the next one says.
+            attempt.kept |= known.kept;
+            attempt.differs |= known.differs;
             if *known >= attempt {
-                return Merged::Known;
+                let (kept, differs) = (attempt.kept, attempt.differs);
+                if (known.kept, known.differs) == (kept, differs) {
+                    return Merged::Known;
+                }
+                attempt = Attempt { kept, differs, ..known.clone() };
             }
             return Merged::Replaced(std::mem::replace(known, attempt));
         }
@@ -145,8 +152,7 @@ impl Cell {
     /// Forgets the least of them; never that which has dropped most, which a gate may have to take.
     fn forget(&mut self) {
         let worst = (0..self.attempts.len()).max_by_key(|at| self.attempts[*at].harm());
-        let rank =
-            |attempt: &Attempt| (attempt.succeeded(), attempt.complete, attempt.is_stored(), attempt.task);
+        let rank = |attempt: &Attempt| (attempt.kept, attempt.succeeded(), attempt.complete, attempt.task);
         let others = (0..self.attempts.len()).filter(|at| Some(*at) != worst);
         if let Some(at) = others.min_by_key(|at| rank(&self.attempts[*at])) {
             self.attempts.swap_remove(at);

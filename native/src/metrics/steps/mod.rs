@@ -370,12 +370,11 @@ impl StepBook {
         let asked = |id: u64, site: &Site| &*site.name == step && limits.part().has(id, site.step);
         if let Some(reached) = &limits.reached {
             let known = reached.iter().filter_map(|reached| {
-                let site = self.sites.get(&reached.site).filter(|site| asked(reached.site, site))?;
-                Some(site.picture(
-                    Reached { partial: reached.partial || limits.partial, ..*reached },
-                    limits.scope,
-                    limits.kept_by.as_deref(),
-                ))
+                // All that is sent is of the judged step: an operator that is not here was let go, or had no room.
+                let Some(site) = self.sites.get(&reached.site) else { return Some(Picture::lost(*reached)) };
+                let reached = Reached { partial: reached.partial || limits.partial, ..*reached };
+                asked(reached.site, site)
+                    .then(|| site.picture(reached, limits.scope, limits.kept_by.as_deref()))
             });
             return known.chain(self.not_reached(reached, limits, asked)).collect();
         }

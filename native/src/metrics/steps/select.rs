@@ -96,6 +96,25 @@ impl Picture {
     }
 }
 
+impl Picture {
+    /// Of an instance whose operator is no longer kept.
+    pub(super) fn lost(reached: Reached) -> Picture {
+        Picture {
+            site: reached.site,
+            label: format!("operator {}", reached.site),
+            instance: reached.instance,
+            execution: None,
+            has_own: false,
+            evaluated: Vec::new(),
+            holes: Vec::new(),
+            total: reached.partitions.unwrap_or(0),
+            trouble: "it is one of more operators than the driver keeps",
+            is_settled: false,
+            stage: None,
+        }
+    }
+}
+
 impl Site {
     /// What is known of a reached instance. Without a `scope` every cell is its own.
     pub(super) fn picture(&self, reached: Reached, scope: Option<Scope>, kept_by: Option<&[u32]>) -> Picture {
@@ -131,7 +150,8 @@ impl Site {
         picture.stage = instance.stages.last_key_value().map(|((stage, _), _)| *stage);
         if instance.is_settled() {
             picture.is_settled = true;
-            if !instance.is_whole() || reached.behind {
+            // Whose cells they were is no longer known.
+            if !instance.is_whole() || reached.behind || scope.is_some() {
                 picture.trouble = "its cells gave way to those of later executions";
             }
             let counters = instance.committed.counters.iter();
@@ -160,8 +180,9 @@ impl Site {
             for attempt in chosen {
                 tally(&mut tallies, attempt.task, attempt.counters.clone());
                 if attempt.differs {
-                    let mut best = attempt.counters.clone();
-                    best.iter_mut().skip(DROPPED).take(1).for_each(|dropped| *dropped = 0);
+                    // The others may have given every row and counted nothing.
+                    let mut best = vec![0; attempt.counters.len().max(DROPPED)].into_boxed_slice();
+                    best[..DROPPED].fill(attempt.of_counter(IN));
                     tally(&mut tallies, attempt.task, best);
                 }
             }

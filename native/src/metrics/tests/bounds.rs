@@ -135,3 +135,42 @@ fn rdds_without_accumulators_give_way() {
     let figure = &foreign.json(id, 0)[0];
     assert_eq!((&figure["committed"], &figure["exact"]), (&json!(3), &json!(true)));
 }
+
+#[test]
+fn a_reached_operator_that_was_folded_is_not_known() {
+    let mut book = StepBook::new(Samples::new(10, 100), 64, 4);
+    for n in 1..=8_u64 {
+        declare(&mut book, json!({"step": "batch", "id": 1, "site": format!("map at {n}"), "site_id": n}));
+        let dropped = if n == 1 { 5 } else { 0 };
+        merge(&mut book, Filed { site: n, ..Filed::new(n, 0, 1, n, 10, dropped) }.under(n));
+    }
+    let limits = Limits::parse(
+        &json!({"step_id": 1, "gate": "commit", "scope": {"execution": 8}, "reached": [
+        {"site": 1, "instance": 1, "behind": true, "partitions": 1},
+        {"site": 8, "instance": 8, "behind": false, "partitions": 1}]})
+        .to_string(),
+    )
+    .unwrap();
+    let pictures = book.pictures("batch", &limits);
+    assert_eq!(pictures.len(), 2, "{pictures:?}");
+}
+
+#[test]
+fn a_settled_instance_is_not_judged_by_another_scope() {
+    let mut book = StepBook::new(Samples::new(10, 100), 8, 100);
+    declare(&mut book, json!({"step": "batch", "id": 1, "site": "map at 1", "site_id": 1}));
+    merge(&mut book, Filed::new(1, 0, 1, 1, 10, 0).under(3));
+    for n in 2..=40_u64 {
+        declare(&mut book, json!({"step": "batch", "id": 1, "site": format!("map at {n}"), "site_id": n}));
+        merge(&mut book, Filed { site: n, ..Filed::new(n, 0, 1, n, 10, 0) }.under(4));
+    }
+    merge(&mut book, Filed::new(1, 0, 1, 99, 10, 5).under(7));
+    let limits = Limits::parse(
+        &json!({"step_id": 1, "gate": "commit", "scope": {"execution": 7}, "reached": [
+        {"site": 1, "instance": 1, "behind": false, "partitions": 1}]})
+        .to_string(),
+    )
+    .unwrap();
+    let pictures = book.pictures("batch", &limits);
+    assert!(!pictures[0].trouble.is_empty(), "{pictures:?}");
+}

@@ -78,9 +78,13 @@ private[andiron] final class AndironDriver extends DriverPlugin {
       for (metrics <- MetricsApplication.running; (step, n) <- OutsideAdds.of(message).get) guard("note additions outside of steps")(metrics.outside(step, n))
       null
     case _ if DriverLink.cells(message).isDefined =>
-      guard.value[AnyRef]("take cells of a step", DriverLink.Taken) {
-        for (metrics <- MetricsApplication.running; cell <- DriverLink.cells(message).get) metrics.receive(cell)
-        if (MetricsApplication.running.forall(_.gates.isEmpty)) DriverLink.TakenWithoutGates else DriverLink.Taken
+      guard.value[AnyRef]("take cells of a step", "an error") {
+        MetricsApplication.running match {
+          case Some(metrics) =>
+            val taken = DriverLink.cells(message).get.map(metrics.receive).forall(identity)
+            if (metrics.gates.isEmpty) DriverLink.TakenWithoutGates else if (taken) DriverLink.Taken else "a cell cannot be read"
+          case None => DriverLink.TakenWithoutGates
+        }
       }
     case _ if DriverLink.emptied(message).isDefined =>
       guard.value[AnyRef]("answer a task that has dropped all of its rows", AllDropped.GoOn) {

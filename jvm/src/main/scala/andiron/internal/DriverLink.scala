@@ -27,11 +27,17 @@ private[andiron] object DriverLink {
    * no block is stored of which a gate knows nothing; without gates it is logged once.
    */
   def tell(cells: Array[Array[Byte]]): Unit = MetricsApplication.running match {
-    case Some(here) => cells.foreach(here.receive)
+    case Some(here) => cells.foreach(here.receive(_): Unit)
     case None =>
       plugin.foreach { driver =>
-        try mayBeGated = driver.ask(Array[AnyRef](Tag) ++ cells) != TakenWithoutGates
-        catch { case e: Exception => lost(e) }
+        try driver.ask(Array[AnyRef](Tag) ++ cells) match {
+          case TakenWithoutGates => mayBeGated = false
+          case Taken             => mayBeGated = true
+          case other             => lost(new IllegalStateException(s"the driver answers: $other"))
+        } catch {
+          case e: AndironException => throw e
+          case e: Exception        => lost(e)
+        }
       }
   }
 

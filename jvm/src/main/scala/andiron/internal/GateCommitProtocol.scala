@@ -18,11 +18,22 @@ private[andiron] final class GateCommitProtocol(jobId: String, path: String, dyn
   private val delegate = FileCommitProtocol.instantiate(GatedWrites.delegateClass, jobId, path, dynamicPartitionOverwrite)
   @transient private lazy val application = MetricsApplication.running
   @transient private var before: Option[WriteScope] = None
-  @transient private lazy val gates: Seq[Gate] = application.toSeq.flatMap(a => if (a.gates.isEmpty) Nil else a.gates.on(scope))
+  @transient private lazy val gates: Seq[Gate] = application.toSeq.flatMap { a =>
+    if (a.gates.isEmpty) Nil
+    else
+      scope match {
+        // Which steps are below a checkpoint is known from events.
+        case Some(of) if of.readsCheckpoint => a.gates.on(if (haveArrived(a)) scope else None)
+        case known                          => a.gates.on(known)
+      }
+  }
   @transient private lazy val isOfSteps: Boolean = gates.nonEmpty || application.exists(_.hasSteps) && scope.exists(_.steps.nonEmpty)
   @transient private var deferred: Vector[Deletion] = Vector.empty
 
   private def scope: Option[WriteScope] = application.flatMap(a => GatedWrites.scope(a.context, a.lineage))
+
+  /** Whether all events have arrived that Spark has posted so far. */
+  private def haveArrived(a: MetricsApplication): Boolean = a.barrier(AndironConf.MetricsStopTimeout.in(a.context.getConf)) && a.hasAll
 
   override def setupJob(job: JobContext): Unit = {
     delegate.setupJob(job)
@@ -38,9 +49,11 @@ private[andiron] final class GateCommitProtocol(jobId: String, path: String, dyn
 
   override def commitJob(job: JobContext, messages: Seq[TaskCommitMessage]): Unit = {
     if (isOfSteps) application.foreach { a =>
-      // What a checkpoint has cut off is known from events.
-      if (gates.nonEmpty) a.barrier(AndironConf.MetricsStopTimeout.in(a.context.getConf)): Unit
-      val whole = scope.map(now => before.fold(now)(now.and))
+      def seen = scope.map(now => before.fold(now)(now.and))
+      val whole = seen match {
+        case Some(of) if gates.nonEmpty && of.needsEvents => if (haveArrived(a)) seen else seen.map(_.withoutEvents)
+        case known                                        => known
+      }
       a.gates.require(gates, whole, path)
       a.told.judged(gates.map(_.step.handle.id).toSet)
       whole.foreach(a.allDropped.atCommit(_, ToldActions.isStreaming(a.context.getLocalProperty(_))))

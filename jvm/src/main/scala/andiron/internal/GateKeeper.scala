@@ -21,6 +21,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
   @volatile private var isOpen = true
   private val hook = new WriteHook {
     override def isNeeded: Boolean = isOpen && (!isEmpty || application.hasSteps)
+    override def planned(): Unit = application.guards.planned(TaskScope.guardsOf(application.context))
     override def refuse(write: WriteAction, steps: Set[Long]): Unit = application.told.refuse(write, steps)
   }
 

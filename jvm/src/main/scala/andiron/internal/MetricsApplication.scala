@@ -58,10 +58,11 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     answer
   }
 
-  /** Takes one cell of a step; the scheduler's thread calls it. */
-  def receive(cell: Array[Byte]): Unit = guard("count what a task has told") {
+  /** Takes one cell of a step, and says whether that could be done; the scheduler's thread calls it. */
+  def receive(cell: Array[Byte]): Boolean = guard.value("count what a task has told", false) {
     NativeMetrics.stepCell(handle, cell)
     gates.changed()
+    true
   }
 
   /** Keeps the step's accumulator reachable. */

@@ -73,10 +73,10 @@ private[andiron] final case class StepSite(id: Long, label: String)
 /**
  * The counts of one evaluation of one partition of an operator. Written by the thread that evaluates it.
  *
- * @param isKept a block or a checkpoint may hold the rows, whatever becomes of the task
+ * @param mayBeKept a block or a checkpoint may hold the rows, whatever becomes of the task
  */
 private[andiron] final class StepCell(
-    val handle: StepHandle, val site: StepSite, val instance: Long, val partition: Int, val partitions: Int, val isKept: Boolean, owner: TaskCells) {
+    val handle: StepHandle, val site: StepSite, val instance: Long, val partition: Int, val partitions: Int, private var mayBeKept: Boolean, owner: TaskCells) {
   var in = 0L
   var out = 0L
   var dropped = 0L
@@ -89,6 +89,15 @@ private[andiron] final class StepCell(
   @volatile private var exhausted = false
 
   private var hasOthers = false
+
+  /** A block or a checkpoint may hold the rows, whatever becomes of the task. */
+  def isKept: Boolean = mayBeKept
+
+  /** Another evaluation of the partition in the same task is kept. */
+  def keep(): Unit = mayBeKept = true
+
+  /** Another evaluation of the partition in the same task has read the input to its end. */
+  def covered(): Unit = exhausted = true
 
   /** Another evaluation of the partition in the same task has counted otherwise. */
   def differs(): Unit = hasOthers = true

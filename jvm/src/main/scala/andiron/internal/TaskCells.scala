@@ -34,10 +34,6 @@ private[andiron] final class TaskCells private (private val context: TaskContext
   }
 
   def completed(cell: StepCell): Unit = {
-    synchronized {
-      val slot = slots.get(TaskCells.key(cell))
-      if (slot != null) slot.completed(cell)
-    }
     if (cell.isKept) DriverLink.tell(new CellEncoder(context, CellEncoder.Early).encode(Seq(cell)))
     // Only such a cell can be the last one of an instance that has dropped all of its rows.
     if (cell.in == cell.dropped)
@@ -92,23 +88,37 @@ private[andiron] final class TaskCells private (private val context: TaskContext
 private[andiron] object TaskCells {
   private final case class Key(step: Long, site: Long, instance: Long, partition: Int)
 
-  /** The evaluations of one partition in one task. */
+  /** The evaluations of one partition in one task. The rows of all of them go on: of those that differ the worst counts, and says that there are others. */
   private final class Slot {
-    private var newest: StepCell = _
-    private var complete: StepCell = _
+    private var all = Vector.empty[StepCell]
 
-    def begin(cell: StepCell): Unit = newest = cell
-
-    /** Of several that differ the worst counts, since the rows of all of them go on. */
-    def completed(cell: StepCell): Unit =
-      if (complete == null) complete = cell
-      else if (complete.counters != cell.counters) {
-        if (cell.dropped >= complete.dropped) complete = cell
-        complete.differs()
-      }
+    def begin(cell: StepCell): Unit = {
+      // Those that count alike are one; a cartesian product evaluates a partition for each row.
+      val open = all.filter(!_.isComplete)
+      val complete = all.filter(_.isComplete)
+      if (complete.size > 1) all = open :+ worst(complete)
+      if (open.size > Slot.MostOpen) all = all.filter(_.isComplete) :+ worst(open)
+      all :+= cell
+    }
 
     /** What counts of them. */
-    def filed: StepCell = if (complete != null) complete else newest
+    def filed: StepCell = {
+      val read = all.filter(cell => cell.isComplete || cell.in > 0)
+      if (read.isEmpty) all.last else worst(read)
+    }
+
+    private def worst(of: Vector[StepCell]): StepCell = {
+      val chosen = of.maxBy(cell => (cell.dropped, cell.isComplete, cell.in))
+      if (of.exists(_.counters != chosen.counters)) chosen.differs()
+      if (of.exists(_.isKept)) chosen.keep()
+      if (of.exists(_.isDisputed)) chosen.differs()
+      if (of.exists(_.isComplete)) chosen.covered()
+      chosen
+    }
+  }
+
+  private object Slot {
+    private val MostOpen = 64
   }
 
   private val log = LoggerFactory.getLogger(classOf[TaskCells])

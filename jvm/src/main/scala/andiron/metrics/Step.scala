@@ -28,7 +28,7 @@ final class Step private (
     extends AutoCloseable {
   private val id = Step.ids.incrementAndGet()
   private val receiver = new StepReceiver {
-    override def receive(cell: Array[Byte]): Unit = application.foreach(_.receive(cell))
+    override def receive(cell: Array[Byte]): Unit = application.foreach(_.receive(cell): Unit)
   }
   private val accumulator = new StepAccumulator(receiver)
   private var counters = Vector.empty[String]

@@ -80,7 +80,8 @@ final case class GatePlan(number: Long, text: String) {
     Thread.sleep(30000)
   }
 
-  private def action(task: TaskContext): Int = task.getLocalProperty(GatePlan.Action).toInt
+  /** -1 for a job that no action has started: a cache that is built for its id. */
+  private def action(task: TaskContext): Int = Option(task.getLocalProperty(GatePlan.Action)).fold(-1)(_.toInt)
 
   private def here(what: String): Option[JsonNode] = {
     val task = TaskContext.get()

@@ -13,6 +13,9 @@ import org.slf4j.LoggerFactory
 trait WriteHook {
   def isNeeded: Boolean
 
+  /** The calling thread plans a query. */
+  def planned(): Unit
+
   /** Throws if a write of these steps must not begin. */
   def refuse(write: WriteAction, steps: Set[Long]): Unit
 }
@@ -27,6 +30,9 @@ object GatedWrites {
 
   /** The setting that keeps which commit protocol the user has configured. */
   private val DelegateKey = "spark.andiron.internal.commitProtocolClass"
+
+  /** Of Spark's, since 3.4: the execution that the calling thread's is a part of. */
+  private val RootKey = "spark.sql.execution.root.id"
   @volatile private var hook: Option[WriteHook] = None
 
   /** From now on, as long as `by` needs it, in sessions to come and in the active one. */
@@ -48,6 +54,7 @@ object GatedWrites {
    * what it is to be written with is asked for later, and is not there then.
    */
   private[andiron] def look(plan: LogicalPlan): Unit = hook.filter(_.isNeeded).foreach { by =>
+      by.planned()
       try {
         val conf = SQLConf.get
         wrap(conf.fileCommitProtocolClass, conf.setConfString)
@@ -78,7 +85,8 @@ object GatedWrites {
   def scope(context: SparkContext, lineage: JobLineage): Option[WriteScope] =
     try
       Option(context.getLocalProperty(SQLExecution.EXECUTION_ID_KEY)).map(_.toLong).flatMap { id =>
-        Option(SQLExecution.getQueryExecution(id)).map(WriteWalk.of(id, _, lineage))
+        val root = Option(context.getLocalProperty(RootKey)).map(_.toLong)
+        Option(SQLExecution.getQueryExecution(id)).map(WriteWalk.of(id, root, _, lineage))
       }
     catch {
       case e @ (_: LinkageError | NonFatal(_)) =>

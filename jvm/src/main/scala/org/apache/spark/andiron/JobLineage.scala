@@ -83,8 +83,9 @@ final class JobLineage {
   }
 
   private def reads(result: StageInfo, stages: Seq[StageInfo]): Seq[Reached] = result.rddInfos.headOption.toSeq.flatMap { last =>
-    val members = stages.map(_.rddInfos.map(_.id).toSet)
-    def crosses(child: Int, parent: Int): Boolean = !members.exists(stage => stage(child) && stage(parent))
+    val members = mutable.HashMap.empty[Int, Set[Int]]
+    for (stage <- stages; info <- stage.rddInfos) members(info.id) = members.getOrElse(info.id, Set.empty) + stage.stageId
+    def crosses(child: Int, parent: Int): Boolean = !members.getOrElse(child, Set.empty).exists(members.getOrElse(parent, Set.empty))
     if (nodes.containsKey(last.id)) walk(last.id, isBehind = false, isPartial = result.numTasks < last.numPartitions, crosses) else Nil
   }
 

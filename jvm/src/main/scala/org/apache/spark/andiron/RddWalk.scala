@@ -12,12 +12,19 @@ private[andiron] final class RddWalk(lineage: JobLineage) {
   private val found = mutable.ArrayBuffer.empty[Reached]
   private val shuffles = mutable.HashSet.empty[Int]
   private var isCut = false
+  private var checkpoints = false
   private var unrecorded = false
 
   def reached: Seq[Reached] = Reached.merge(found)
 
   /** The stages that wrote the shuffles which are read; None where a checkpoint hides some. */
   def writers: Option[Set[Int]] = if (isCut) None else Some(shuffles.toSet.flatMap((shuffle: Int) => lineage.writersOf(shuffle)))
+
+  /** Whether a checkpoint was met. */
+  def readsCheckpoint: Boolean = checkpoints
+
+  /** Something is read that no shuffle and no block keeps: a broadcast that another execution has made. */
+  def cut(): Unit = isCut = true
 
   /** Whether a checkpoint was met whose lineage is no longer recorded. */
   def hasUnrecorded: Boolean = unrecorded
@@ -41,6 +48,7 @@ private[andiron] final class RddWalk(lineage: JobLineage) {
         // What is below a checkpoint was cut off when it was made: jobs have told of it before.
         if (isCheckpoint) {
           isCut = true
+          checkpoints = true
           lineage.below(next.id).foreach(run => found += run.copy(partial = isPartial))
           if (lineage.hasForgotten(next.id)) unrecorded = true
         }

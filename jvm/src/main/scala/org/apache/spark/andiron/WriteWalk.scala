@@ -4,13 +4,13 @@ import java.util.{Collections, IdentityHashMap}
 
 import scala.collection.mutable
 
+import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.plans.QueryPlan
 import org.apache.spark.sql.catalyst.plans.logical
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.execution._
 import org.apache.spark.sql.execution.adaptive.{AdaptiveSparkPlanExec, QueryStageExec}
 import org.apache.spark.sql.execution.columnar.{InMemoryRelation, InMemoryTableScanExec}
-import org.apache.spark.sql.execution.command.ExecutedCommandExec
 import org.apache.spark.sql.execution.exchange.ReusedExchangeExec
 
 /**
@@ -20,9 +20,19 @@ import org.apache.spark.sql.execution.exchange.ReusedExchangeExec
  * @param declared the steps in the plan as the user has written it, also below caches, with their operators
  * @param reached the instances from which rows can come
  * @param writers the stages that wrote the shuffles which are read; None where a checkpoint hides some
+ * @param readsCheckpoint what is below a checkpoint is known from the events of jobs only
  * @param untold why some of what is reached may be missing, or empty
  */
-final case class WriteScope(execution: Long, declared: Map[Long, Set[Long]], reached: Seq[Reached], writers: Option[Set[Int]], untold: String) {
+final case class WriteScope(
+    execution: Long, declared: Map[Long, Set[Long]], reached: Seq[Reached], writers: Option[Set[Int]], readsCheckpoint: Boolean, untold: String) {
+
+  /** Whether it matters that all events of jobs have arrived. */
+  def needsEvents: Boolean = readsCheckpoint || reached.exists(_.behind)
+
+  /** The same, if they have not. */
+  def withoutEvents: WriteScope =
+    copy(writers = None, untold = if (readsCheckpoint) "the events that tell what is below a checkpoint have not arrived" else untold)
+
 
   /** The steps that it is made of. */
   def steps: Set[Long] = declared.keySet ++ reached.map(_.run.step)
@@ -31,29 +41,39 @@ final case class WriteScope(execution: Long, declared: Map[Long, Set[Long]], rea
   def and(earlier: WriteScope): WriteScope = {
     val sites = (declared.toSeq ++ earlier.declared).groupBy(_._1).map { case (step, all) => step -> all.flatMap(_._2).toSet }
     val all = for (now <- writers; before <- earlier.writers) yield now ++ before
-    copy(declared = sites, reached = Reached.merge(earlier.reached ++ reached), writers = all, untold = if (untold.nonEmpty) untold else earlier.untold)
+    copy(declared = sites, reached = Reached.merge(earlier.reached ++ reached), writers = all, readsCheckpoint = readsCheckpoint || earlier.readsCheckpoint)
   }
 }
 
 /** Finds what a write comes from, in its plans and in the RDDs and caches that they read. */
 private[andiron] object WriteWalk {
 
-  def of(id: Long, execution: QueryExecution, lineage: JobLineage): WriteScope = {
+  /** `root`: the execution that this one is a part of, as a micro-batch is of its query. */
+  def of(id: Long, root: Option[Long], execution: QueryExecution, lineage: JobLineage): WriteScope = {
     val walk = new WriteWalk(lineage, limits(execution))
-    walk.logical(execution.analyzed)
-    walk.logical(execution.withCachedData)
+    walk.declare(execution.analyzed)
     walk.physical(execution.executedPlan, behind = false)
+    walk.leaves(execution.optimizedPlan)
+    if (walk.hasHidden) {
+      walk.leaves(execution.analyzed)
+      walk.hiddenPlans.foreach(plan => walk.leaves(execution.sparkSession.sharedState.cacheManager.useCachedData(plan)))
+    }
     // Operators that the executed plan no longer has gave way to something that adaptive execution knows to be empty.
     val made = StepRuns.of(id)
     if (walk.hasHidden) made.foreach(walk.rdds.visit(_, behind = false, walk.partial))
     else made.filter(rdd => walk.has(rdd)).foreach(walk.rdds.visit(_, behind = false, walk.partial))
+    // A broadcast of the batch's plan is in no lineage of what the batch writes.
+    root.filter(_ != id).map(StepRuns.of(_)).filter(_.nonEmpty).foreach { around =>
+      walk.rdds.cut()
+      around.foreach(walk.rdds.visit(_, behind = true, walk.partial))
+    }
     walk.scope(id)
   }
 
   /** The steps of a plan that is not executed yet. */
   def stepsOf(plan: LogicalPlan): Set[Long] = {
     val walk = new WriteWalk(new JobLineage, partial = false)
-    walk.logical(plan)
+    walk.declare(plan)
     walk.scope(-1L).steps
   }
 
@@ -70,32 +90,57 @@ private final class WriteWalk(lineage: JobLineage, val partial: Boolean) {
   private val instances = Collections.newSetFromMap(new IdentityHashMap[AnyRef, java.lang.Boolean])
   private var hidden = false
 
-  /** Whether a command executes a plan of its own, which is not seen. */
+  private val inside = mutable.ArrayBuffer.empty[LogicalPlan]
+  private var emptied = false
+
+  /** Whether something in the plan executes a plan of its own, which is not seen. */
   def hasHidden: Boolean = hidden
+
+  def hiddenPlans: Seq[LogicalPlan] = inside.toSeq
 
   /** Whether the executed plan has what has made an instance. */
   def has(instance: AnyRef): Boolean = instances.contains(instance)
 
   def scope(execution: Long): WriteScope = {
-    val untold = if (rdds.hasUnrecorded) "it reads a checkpoint whose lineage is no longer known" else ""
-    WriteScope(execution, declared.groupBy(_._1).map { case (step, parts) => step -> parts.map(_._2).toSet }, rdds.reached, rdds.writers, untold)
+    val reached = rdds.reached
+    val steps = declared.groupBy(_._1).map { case (step, parts) => step -> parts.map(_._2).toSet }
+    val untold =
+      if (rdds.hasUnrecorded) "it reads a checkpoint whose lineage is no longer known"
+      else if (emptied) "a cache that it reads is filled no more"
+      else if (hidden && !steps.keySet.subsetOf(reached.map(_.run.step).toSet)) "something in its plan executes a plan of its own, which is not seen"
+      else ""
+    WriteScope(execution, steps, reached, rdds.writers, rdds.readsCheckpoint, untold)
   }
 
-  def logical(plan: LogicalPlan): Unit = if (seen.add(plan)) {
-    plan match {
-      case MapOfStep(step)                => declared += step.stepId -> step.siteId
-      case leaf: LogicalRDD               => rdds.visit(leaf.rdd, behind = false, partial)
-      case leaf: ExternalRDD[_]           => rdds.visit(leaf.rdd, behind = false, partial)
-      case cached: InMemoryRelation       => cache(cached)
-      case _                              =>
+  /** The steps in a plan as the user has written it, and in the RDDs that it reads. */
+  def declare(plan: LogicalPlan): Unit = {
+    val below = new RddWalk(lineage)
+    each(plan, Collections.newSetFromMap(new IdentityHashMap[AnyRef, java.lang.Boolean])) {
+      case MapOfStep(step)      => declared += step.stepId -> step.siteId: Unit
+      case leaf: LogicalRDD     => below.visit(leaf.rdd, behind = false, partial)
+      case leaf: ExternalRDD[_] => below.visit(leaf.rdd, behind = false, partial)
+      case _                    =>
     }
-    plan.children.foreach(logical)
-    plan.innerChildren.foreach(inner)
-    plan.subqueries.foreach(logical)
+    below.reached.foreach(reached => declared += reached.run.step -> reached.run.site)
+  }
+
+  /** What the RDDs and caches of a plan come from. */
+  def leaves(plan: LogicalPlan): Unit = each(plan, seen) {
+    case leaf: LogicalRDD         => rdds.visit(leaf.rdd, behind = false, partial)
+    case leaf: ExternalRDD[_]     => rdds.visit(leaf.rdd, behind = false, partial)
+    case cached: InMemoryRelation => cache(cached)
+    case _                        =>
+  }
+
+  private def each(plan: LogicalPlan, known: java.util.Set[AnyRef])(look: LogicalPlan => Unit): Unit = if (known.add(plan)) {
+    look(plan)
+    plan.children.foreach(each(_, known)(look))
+    plan.innerChildren.foreach { case inner: LogicalPlan => each(inner, known)(look); case _ => }
+    plan.subqueries.foreach(each(_, known)(look))
   }
 
   private def inner(plan: QueryPlan[_]): Unit = plan match {
-    case plan: LogicalPlan => logical(plan)
+    case plan: LogicalPlan => inside += plan: Unit
     case plan: SparkPlan   => physical(plan, behind = false)
     case _                 =>
   }
@@ -110,23 +155,49 @@ private final class WriteWalk(lineage: JobLineage, val partial: Boolean) {
       case adaptive: AdaptiveSparkPlanExec => physical(adaptive.executedPlan, behind)
       case stage: QueryStageExec           => physical(stage.plan, behind)
       case reused: ReusedExchangeExec      => physical(reused.child, behind)
+      case reused: ReusedSubqueryExec      => physical(reused.child, behind)
       case scan: InMemoryTableScanExec     => cache(scan.relation)
-      case command: ExecutedCommandExec    =>
-        hidden = true
-        command.innerChildren.foreach(inner)
       case leaf: RDDScanExec               => rdds.visit(leaf.rdd, behind, partial)
-      case _                               =>
+      case leaf: ExternalRDDScanExec[_]    => rdds.visit(leaf.rdd, behind, partial)
+      // A command, or a recursion, plans and executes what it has inside by itself.
+      case other => if (other.innerChildren.exists(_.isInstanceOf[LogicalPlan])) hidden = true
     }
     plan.children.foreach(physical(_, behind))
-    plan.innerChildren.foreach(inner)
+    if (!plan.isInstanceOf[InMemoryTableScanExec]) plan.innerChildren.foreach(inner)
     plan.subqueries.foreach(physical(_, behind))
   }
 
   /** What has filled a cache: its RDD, and what is not in the RDD's lineage, as broadcasts. */
   private def cache(relation: InMemoryRelation): Unit = if (seen.add(relation.cacheBuilder)) {
-    val builder = relation.cacheBuilder
-    physical(builder.cachedPlan, behind = true)
-    rdds.visit(builder.cachedColumnBuffers, behind = true, partial)
+    physical(relation.cacheBuilder.cachedPlan, behind = true)
+    Filled.of(relation.cacheBuilder) match {
+      case Some(rdd) => rdds.visit(rdd, behind = true, partial)
+      case None      => emptied ||= hasSteps(relation.cacheBuilder.cachedPlan)
+    }
+  }
+
+  private def hasSteps(plan: SparkPlan): Boolean = plan match {
+    case _: StepExec                     => true
+    case adaptive: AdaptiveSparkPlanExec => hasSteps(adaptive.inputPlan)
+    case leaf: RDDScanExec               => comesFromSteps(leaf.rdd)
+    case leaf: ExternalRDDScanExec[_]    => comesFromSteps(leaf.rdd)
+    case other                           => other.children.exists(hasSteps)
+  }
+
+  private def comesFromSteps(rdd: RDD[_]): Boolean = {
+    val below = new RddWalk(lineage)
+    below.visit(rdd, behind = false, partial)
+    below.reached.nonEmpty
+  }
+}
+
+/** The RDD of a cache, if it is there: to ask the cache itself would fill it. */
+private object Filled {
+  def of(builder: AnyRef): Option[RDD[_]] = {
+    val field = builder.getClass.getDeclaredFields.find(_.getName.endsWith("_cachedColumnBuffers"))
+      .getOrElse(throw new NoSuchFieldError("CachedRDDBuilder._cachedColumnBuffers"))
+    field.setAccessible(true)
+    Option(field.get(builder)).map(_.asInstanceOf[RDD[_]])
   }
 }
 
