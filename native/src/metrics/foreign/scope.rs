@@ -28,6 +28,8 @@ pub(in crate::metrics) struct Facts {
     pub(in crate::metrics) repeats: bool,
     /// A union in the stage may have branches of one plan.
     pub(in crate::metrics) unites: bool,
+    /// It is one of Spark SQL's.
+    pub(in crate::metrics) unites_plans: bool,
     /// Some RDD of the stage leaves partitions of another one out.
     pub(in crate::metrics) pruned: bool,
     /// A later attempt of the stage computes other rows, or in another order.

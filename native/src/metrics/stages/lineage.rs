@@ -13,6 +13,8 @@ pub(super) struct Lineage {
     pub(super) repeats: bool,
     /// Some RDD reads several others.
     pub(super) unites: bool,
+    /// Some union of Spark SQL's reads several others.
+    pub(super) unites_plans: bool,
     /// Some RDD leaves partitions of another one out.
     pub(super) pruned: bool,
     /// A task that reads a persisted block tells that it has read something: the blocks are objects in memory, and no checkpoint.
@@ -29,8 +31,14 @@ impl Lineage {
             .iter()
             .filter_map(|rdd| Some((rdd.number("id")?, rdd.number("partitions").unwrap_or(0))))
             .collect();
-        let mut lineage =
-            Lineage { repeats: false, unites: false, pruned: false, caches_tell: true, caches: Vec::new() };
+        let mut lineage = Lineage {
+            repeats: false,
+            unites: false,
+            unites_plans: false,
+            pruned: false,
+            caches_tell: true,
+            caches: Vec::new(),
+        };
         let mut read = HashSet::new();
         for rdd in rdds {
             let here: Vec<(u64, u64)> = rdd
@@ -41,6 +49,7 @@ impl Lineage {
             lineage.repeats |= here.iter().any(|(parent, _)| !read.insert(*parent));
             lineage.repeats |= is_cartesian(rdd, &here);
             lineage.unites |= here.len() > 1;
+            lineage.unites_plans |= here.len() > 1 && rdd.text("operation") == "Union";
             lineage.pruned |= rdd.text("name") == "PartitionPruningRDD"
                 && here.iter().any(|(_, parts)| rdd.number("partitions").is_some_and(|own| own < *parts));
         }

@@ -88,6 +88,7 @@ impl Stages {
             partial: if is_first { stage.tasks < partitions } else { before.partial },
             repeats: lineage.repeats,
             unites: lineage.unites,
+            unites_plans: lineage.unites_plans,
             pruned: lineage.pruned,
             indeterminate: json.is("indeterminate"),
             execution,
@@ -145,7 +146,9 @@ impl Stages {
         let execution = common.facts.execution.and_then(|id| self.executions.get(&id));
         Some(Facts {
             limited: execution.is_some_and(Execution::is_limited),
-            unites: common.facts.unites && execution.is_some_and(Execution::unites_one_plan),
+            // Of `Dataset.rdd` no plan is told.
+            unites: common.facts.unites
+                && execution.map_or(common.facts.unites_plans, Execution::unites_one_plan),
             gone: common.open_jobs == 0 && !common.jobs.is_empty(),
             running,
             ..common.facts.clone()

@@ -139,6 +139,22 @@ fn a_union_of_one_plan_is_flagged_and_one_of_two_is_not() {
         .is_exactly(10, 10);
 }
 
+/// `Dataset.rdd` has no SQL execution, and no plan is told.
+#[test]
+fn a_union_of_datasets_without_a_plan_is_flagged_and_one_of_rdds_is_not() {
+    for (operation, exact) in [("Union", false), ("union", true)] {
+        let bench = Bench::new();
+        let rdds = json!([
+            {"id": 3, "name": "UnionRDD", "operation": operation, "parents": [1, 2], "partitions": 2},
+            {"id": 2, "name": "MapPartitionsRDD", "parents": [], "partitions": 1},
+            {"id": 1, "name": "MapPartitionsRDD", "parents": [], "partitions": 1},
+        ]);
+        bench.stage_with(0, 0, 3, 2, json!({"rdds": rdds}));
+        action(&bench, 0, 3, 0..2, 50);
+        assert_eq!(bench.rows("rdd:3").exact, exact, "{operation}");
+    }
+}
+
 #[test]
 fn two_terminal_rdds_are_two_scopes_and_flagged() {
     // `count`, and the count of a filter; also the sampling job of a sort on every clean run.
