@@ -34,11 +34,13 @@ fn task_end(partition: u32) -> Vec<u8> {
 }
 
 fn cell(partition: u32) -> Vec<u8> {
-    let mut buffer = 1_u32.to_le_bytes().to_vec();
+    let mut buffer = 2_u32.to_le_bytes().to_vec();
     [1_u64, 1, 1].iter().for_each(|word| buffer.extend_from_slice(&word.to_le_bytes()));
     [partition, TASKS, 0, 0].iter().for_each(|word| buffer.extend_from_slice(&word.to_le_bytes()));
     buffer.extend_from_slice(&u64::from(partition).to_le_bytes());
     buffer.push(1);
+    buffer.extend_from_slice(&u64::MAX.to_le_bytes());
+    buffer.extend_from_slice(&0_u16.to_le_bytes());
     buffer.extend_from_slice(&3_u16.to_le_bytes());
     for counter in 0..3_u16 {
         buffer.extend_from_slice(&counter.to_le_bytes());

@@ -85,14 +85,25 @@ fn cell() -> impl Strategy<Value = Vec<u8>> {
     let samples = prop::collection::vec(sample(), 0..3);
     let ids = (number(), number(), number(), number());
     let places = (number(), number(), number(), any::<u8>());
-    (ids, places, counters, samples, damage()).prop_map(
-        |((step, site, instance, partition), (partitions, stage, task, flags), counters, samples, damage)| {
-            let mut buffer = 1_u32.to_le_bytes().to_vec();
+    let around = (number(), prop::collection::vec(number(), 0..3));
+    (ids, places, around, counters, samples, damage()).prop_map(
+        |(
+            (step, site, instance, partition),
+            (partitions, stage, task, flags),
+            (execution, guards),
+            counters,
+            samples,
+            damage,
+        )| {
+            let mut buffer = 2_u32.to_le_bytes().to_vec();
             [step, site, instance].iter().for_each(|n| buffer.extend_from_slice(&n.to_le_bytes()));
             let words = [partition, partitions, stage, 0];
             words.iter().for_each(|n| buffer.extend_from_slice(&(*n as u32).to_le_bytes()));
             buffer.extend_from_slice(&task.to_le_bytes());
             buffer.push(flags);
+            buffer.extend_from_slice(&execution.to_le_bytes());
+            buffer.extend_from_slice(&(guards.len() as u16).to_le_bytes());
+            guards.iter().for_each(|guard| buffer.extend_from_slice(&guard.to_le_bytes()));
             buffer.extend_from_slice(&(counters.len() as u16).to_le_bytes());
             for (index, value) in counters {
                 buffer.extend_from_slice(&(index as u16).to_le_bytes());
@@ -229,8 +240,10 @@ proptest! {
         }
         app.figures_json();
         app.step_figures("step 1");
-        let limits = Limits::parse(r#"{"gate":"guard","max_drop_ratio":0.1}"#).unwrap();
-        app.judge("step 1", &limits);
+        for more in ["", r#","scope":{"execution":1},"reached":[{"site":1,"instance":1,"behind":true}]"#, r#","scope":{"guard":0},"reached":[]"#] {
+            let limits = Limits::parse(&format!(r#"{{"gate":"guard","max_drop_ratio":0.1{more}}}"#)).unwrap();
+            app.judge("step 1", &limits);
+        }
         app.ship_changes();
     }
 

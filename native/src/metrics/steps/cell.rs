@@ -1,5 +1,7 @@
 //! One partition of one instance: what each task attempt counted there, and which of them counts.
 
+use std::cmp::Reverse;
+
 use super::super::decode::{StepCell, OUTSIDE};
 
 /// Attempts that a cell remembers. Of one that is forgotten the counts stay in what was attempted.
@@ -82,8 +84,8 @@ impl Attempt {
     }
 
     /// The worse of two that may both have been read comes last.
-    fn harm(&self) -> (i64, i64) {
-        (self.of_counter(DROPPED), -self.of_counter(IN))
+    fn harm(&self) -> (i64, Reverse<i64>) {
+        (self.of_counter(DROPPED), Reverse(self.of_counter(IN)))
     }
 }
 

@@ -92,7 +92,7 @@ class StepCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   private def samples(rows: Seq[(String, String)]): Seq[String] = {
     val handle = new StepHandle(1, "order", new StepAccumulator, SampleLimits(500, 60000, 1L << 40))
-    val cell = new StepCell(handle, StepSite(1, "map at Job.scala:1"), 1, 0, 1, isKept = false, null)
+    val cell = new StepCell(handle, StepSite(1, "map at Job.scala:1"), 1, 0, 1, mayBeKept = false, null)
     val kept = new FailureSamples(cell)
     val view = RowView[(String, String)](Some(_._1), Some(_._2), None, None)
     rows.foreach(row => kept.add(row, new IllegalStateException("gone"), view))
