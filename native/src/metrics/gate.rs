@@ -122,6 +122,7 @@ pub(super) fn reached(json: &Value) -> Option<Reached> {
         instance: json.number("instance")?,
         behind: json.is("behind"),
         partial: json.is("partial"),
+        discarded: json.is("discarded"),
         partitions: json.number32("partitions"),
     })
 }

@@ -375,6 +375,7 @@ impl StepBook {
                 let reached = Reached { partial: reached.partial || limits.partial, ..*reached };
                 asked(reached.site, site)
                     .then(|| site.picture(reached, limits.scope, limits.kept_by.as_deref()))
+                    .filter(|picture| !reached.discarded || picture.gave_nothing())
             });
             return known.chain(self.not_reached(reached, limits, asked)).collect();
         }
@@ -384,7 +385,14 @@ impl StepBook {
             let instances = if is_early { site.not_warned() } else { site.newest() };
             instances.into_iter().map(|instance| {
                 let partial = limits.partial || is_early;
-                let reached = Reached { site: *id, instance, behind: false, partial, partitions: None };
+                let reached = Reached {
+                    site: *id,
+                    instance,
+                    behind: false,
+                    partial,
+                    discarded: false,
+                    partitions: None,
+                };
                 site.picture(reached, limits.scope, None)
             })
         });
@@ -406,8 +414,14 @@ impl StepBook {
                 let told =
                     move |instance: &u64| !reached.iter().any(|r| (r.site, r.instance) == (*id, *instance));
                 site.owned(guard).filter(told).map(move |instance| {
-                    let reached =
-                        Reached { site: *id, instance, behind: false, partial: false, partitions: None };
+                    let reached = Reached {
+                        site: *id,
+                        instance,
+                        behind: false,
+                        partial: false,
+                        discarded: false,
+                        partitions: None,
+                    };
                     site.picture(reached, Some(guard), limits.kept_by.as_deref())
                 })
             },

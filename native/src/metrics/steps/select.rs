@@ -35,6 +35,8 @@ pub struct Reached {
     pub behind: bool,
     /// Something reads a part of its partitions.
     pub partial: bool,
+    /// Adaptive execution has removed it from the plan: what it gave is in the result only if that is nothing at all.
+    pub discarded: bool,
     /// Its partitions, where the JVM knows.
     pub partitions: Option<u32>,
 }
@@ -97,6 +99,12 @@ impl Picture {
 }
 
 impl Picture {
+    /// Whether it has read rows and given none: the plan is empty for it.
+    pub(super) fn gave_nothing(&self) -> bool {
+        let all = || self.evaluated.iter().flat_map(|evaluated| &evaluated.candidates);
+        all().any(|tally| tally.of(ROWS) > 0) && all().all(|tally| tally.of(OUT) == 0)
+    }
+
     /// Of an instance whose operator is no longer kept.
     pub(super) fn lost(reached: Reached) -> Picture {
         Picture {

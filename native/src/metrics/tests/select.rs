@@ -330,3 +330,15 @@ fn causes_are_those_of_the_operator_that_is_named() {
     let by_sum = judge(&bench, json!({"reached": reached, "max_drop_ratio": 1.0, "max_dropped": 9}));
     assert_eq!(causes(&by_sum).len(), 2);
 }
+
+/// Adaptive execution drops a side of a join whose other side is empty, and also what is empty itself: only the latter is the reason.
+#[test]
+fn what_adaptive_execution_has_removed_counts_if_it_gave_nothing() {
+    let discarded = json!({"reached": [{"site": 1, "instance": 1, "discarded": true}], "zero_rows": "pass"});
+    let side = Bench::new();
+    file(&side, Filed::new(1, 0, 1, 1, 100, 50).under(7));
+    assert_eq!(judge(&side, discarded.clone()).decision, Decision::Passed);
+    let emptied = Bench::new();
+    file(&emptied, Filed::new(1, 0, 1, 1, 100, 100).under(7));
+    assert_eq!(judge(&emptied, discarded).decision, Decision::Failed);
+}

@@ -83,6 +83,11 @@ fn fit(program: Program, places: Vec<(Place, Fault)>) -> Option<Program> {
             _ => {}
         }
     }
+    // Spark fails the next job if the blocks of a local checkpoint to come are let go.
+    let is_local = |node: u8| {
+        first.iter().any(|action| matches!(action, Action::LocalCheckpoint(other) if of(*other) == of(node)))
+    };
+    then.retain(|action| !matches!(action, Action::Unpersist(node) if is_local(*node)));
     let has_both = then.iter().any(|action| matches!(action, Action::WriteBoth(..)));
     if has_both && !first.is_empty() {
         return None;

@@ -84,7 +84,7 @@ final class Gate private (
       val reached = Json.list()
       judged.reached.filter(_.run.step == step.handle.id).foreach { one =>
         val each = reached.addObject().put("site", one.run.site).put("instance", one.run.instance)
-        each.put("behind", one.behind).put("partial", one.partial).put("partitions", one.partitions)
+        each.put("behind", one.behind).put("partial", one.partial).put("partitions", one.partitions).put("discarded", one.discarded)
       }
       node.set[ObjectNode]("reached", reached)
       judged.writers.foreach(stages => node.set[ObjectNode]("shuffle_stages", Json.numbers(stages.map(_.toLong))))

@@ -12,6 +12,7 @@ import org.apache.spark.andiron.{Faults, Streams}
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{DataFrame, Dataset, Encoder, Encoders, SparkSession}
 import org.apache.spark.sql.functions.{broadcast, lit}
+import org.apache.spark.storage.StorageLevel
 import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
@@ -114,6 +115,25 @@ class GateAttacksSuite extends AnyFunSuite with BeforeAndAfterAll {
   attack("an RDD that the optimiser has removed", published = true, ZeroRows.Pass) { (step, path) =>
     val rows = spark.createDataset(step.map(numbers())(badIn(0, 500))).toDF("id")
     write(spark.range(10).toDF("id").union(rows.where(lit(false))), path)
+  }
+
+  attack("adaptive execution removes what has dropped all of its rows", published = false, ZeroRows.Pass) { (step, path) =>
+    val rows = step.map(spark.createDataset(step.map(numbers())(good)))(badIn(0, 1000))
+    write(rows.repartition(1, rows.col("value")), path)
+  }
+
+  attack("adaptive execution removes the other side of an empty join", published = true, ZeroRows.Pass) { (step, path) =>
+    val rows = dataset(step, badIn(0, 500)).toDF("id").repartition(3)
+    val empty = spark.range(0, 1000, 1, 4).where("id % 7 = 9").repartition(3)
+    write(rows.join(empty, "id"), path)
+  }
+
+  refused("an RDD's step over a cached Dataset's step, with a checkpoint") { (step, path) =>
+    spark.sparkContext.setCheckpointDir(directory.resolve("checkpoints").toString)
+    val cached = step.map(spark.createDataset(numbers(3)))(badIn(0, 500)).persist(StorageLevel.MEMORY_ONLY)
+    val rows = step.map(cached.rdd)(good)
+    rows.checkpoint()
+    write(rows, path)
   }
 
   refused("a broadcast in the batch's plan of foreachBatch") { (step, path) =>

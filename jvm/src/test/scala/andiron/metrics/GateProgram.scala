@@ -130,3 +130,32 @@ final class GateProgram(spark: SparkSession, program: JsonNode, directory: Path)
     org.apache.spark.SparkEnv.get.blockManager.removeBlock(RDDBlockId(id, partition))
   }
 }
+
+object GateProgram {
+
+  /** Whether an RDD is made of a persisted Dataset: adaptive execution fills the cache at once then, before any action of the program. */
+  def fillsEarly(program: JsonNode): Boolean = {
+    val nodes = program.path("nodes")
+    def isKept(node: JsonNode): Boolean = node.path("dataset").asBoolean && node.path("kept").asBoolean
+    var found = false
+    nodes.forEach { node =>
+      val parents = Seq("parent", "other").map(node.path(_)).filter(_.isNumber).map(at => nodes.path(at.asInt))
+      found ||= !node.path("dataset").asBoolean && parents.exists(isKept)
+    }
+    found
+  }
+
+  /** Whether what an action writes comes from a step; a guard judges what has run, and always counts. */
+  def hasStep(program: JsonNode, action: Int, part: Int): Boolean = {
+    var found = true
+    program.path("actions").forEach { one =>
+      if (one.path("action").asInt == action && one.path("what").asText == "write") found = isOfStep(program.path("nodes"), one.path("nodes").path(part).asInt)
+    }
+    found
+  }
+
+  private def isOfStep(nodes: JsonNode, at: Int): Boolean = {
+    val node = nodes.path(at)
+    node.path("op").asText == "step" || Seq("parent", "other").map(node.path(_)).filter(_.isNumber).exists(parent => isOfStep(nodes, parent.asInt))
+  }
+}

@@ -29,6 +29,13 @@ private[andiron] final class RddWalk(lineage: JobLineage) {
   /** Whether a checkpoint was met whose lineage is no longer recorded. */
   def hasUnrecorded: Boolean = unrecorded
 
+  /** Adds an instance that adaptive execution has removed from the plan, and nothing below it. */
+  def discarded(rdd: RDD[_]): Unit = rdd match {
+    case step: StepInstance =>
+      found += Reached(StepRun(step.stepId, step.siteId, step.instance), behind = false, partial = false, rdd.getNumPartitions, discarded = true): Unit
+    case _ =>
+  }
+
   /** Adds what `rdd` comes from; the flags as in [[Reached]]. */
   def visit(rdd: RDD[_], behind: Boolean, partial: Boolean): Unit = {
     var open = List(Visit(rdd, behind, partial))

@@ -16,11 +16,12 @@ final case class StepRun(step: Long, site: Long, instance: Long)
  * @param behind through a persisted RDD, a checkpoint or a shuffle, which may hold what ran before and elsewhere
  * @param partial something reads a part of its partitions
  * @param partitions how many it has
+ * @param discarded adaptive execution has removed it from the plan: what it gave is in the result only if that is nothing at all
  */
-final case class Reached(run: StepRun, behind: Boolean, partial: Boolean, partitions: Int) {
+final case class Reached(run: StepRun, behind: Boolean, partial: Boolean, partitions: Int, discarded: Boolean = false) {
 
   /** Both ways to one instance: it may be read from what was kept; a part suffices only if it does on both. */
-  def and(other: Reached): Reached = copy(behind = behind || other.behind, partial = partial && other.partial)
+  def and(other: Reached): Reached = copy(behind = behind || other.behind, partial = partial && other.partial, discarded = discarded && other.discarded)
 }
 
 object Reached {

@@ -58,10 +58,11 @@ private[andiron] object WriteWalk {
       walk.leaves(execution.analyzed)
       walk.hiddenPlans.foreach(plan => walk.leaves(execution.sparkSession.sharedState.cacheManager.useCachedData(plan)))
     }
-    // Operators that the executed plan no longer has gave way to something that adaptive execution knows to be empty.
+    // Operators that the executed plan no longer has gave way to something that adaptive execution knows to be empty: another side of a join, or
+    // what they gave themselves.
     val made = StepRuns.of(id)
     if (walk.hasHidden) made.foreach(walk.rdds.visit(_, behind = false, walk.partial))
-    else made.filter(rdd => walk.has(rdd)).foreach(walk.rdds.visit(_, behind = false, walk.partial))
+    else made.foreach(rdd => if (walk.has(rdd)) walk.rdds.visit(rdd, behind = false, walk.partial) else walk.rdds.discarded(rdd))
     // A broadcast of the batch's plan is in no lineage of what the batch writes.
     root.filter(_ != id).map(StepRuns.of(_)).filter(_.nonEmpty).foreach { around =>
       walk.rdds.cut()
