@@ -65,7 +65,7 @@ private[andiron] object ReachedJson {
     val made = Json.list()
     all.foreach { one =>
       val each = made.addObject().put("site", one.run.site).put("instance", one.run.instance)
-      each.put("behind", one.behind).put("partial", one.partial).put("partitions", one.partitions)
+      each.put("behind", one.behind).put("partial", one.partial).put("partitions", one.partitions).put("discarded", one.discarded)
     }
     made
   }

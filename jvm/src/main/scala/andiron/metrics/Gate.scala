@@ -3,7 +3,7 @@ package andiron
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.slf4j.LoggerFactory
 
-import andiron.internal.{Json, Judged, MetricsApplication}
+import andiron.internal.{Json, Judged, MetricsApplication, ReachedJson}
 
 /** What a gate says of a step that has read no row. */
 sealed abstract class ZeroRows private[andiron] (private[andiron] val word: String)
@@ -81,12 +81,7 @@ final class Gate private (
     judged.write.foreach(path => node.put("write", path))
     judged.scope.foreach { case (kind, number) =>
       node.set[ObjectNode]("scope", Json.node().put(kind, number))
-      val reached = Json.list()
-      judged.reached.filter(_.run.step == step.handle.id).foreach { one =>
-        val each = reached.addObject().put("site", one.run.site).put("instance", one.run.instance)
-        each.put("behind", one.behind).put("partial", one.partial).put("partitions", one.partitions).put("discarded", one.discarded)
-      }
-      node.set[ObjectNode]("reached", reached)
+      node.set[ObjectNode]("reached", ReachedJson(judged.reached.filter(_.run.step == step.handle.id)))
       judged.writers.foreach(stages => node.set[ObjectNode]("shuffle_stages", Json.numbers(stages.map(_.toLong))))
     }
     Json.text(node.put("untold", judged.untold))

@@ -122,6 +122,19 @@ class GateAttacksSuite extends AnyFunSuite with BeforeAndAfterAll {
     write(rows.repartition(1, rows.col("value")), path)
   }
 
+  attack("adaptive execution empties a cache while it is filled", published = false, ZeroRows.Pass) { (step, path) =>
+    val rows = dataset(step, badIn(0, 1000)).toDF("id")
+    val cached = rows.repartition(3, rows.col("id")).cache()
+    assert(cached.count() == 0)
+    write(cached, path)
+  }
+
+  attack("a cache that the optimiser has removed", published = true, ZeroRows.Pass) { (step, path) =>
+    val cached = dataset(step, badIn(0, 500)).toDF("id").cache()
+    assert(cached.count() == 500)
+    write(cached.where(lit(false)), path)
+  }
+
   attack("adaptive execution removes the other side of an empty join", published = true, ZeroRows.Pass) { (step, path) =>
     val rows = dataset(step, badIn(0, 500)).toDF("id").repartition(3)
     val empty = spark.range(0, 1000, 1, 4).where("id % 7 = 9").repartition(3)

@@ -133,15 +133,13 @@ final class GateProgram(spark: SparkSession, program: JsonNode, directory: Path)
 
 object GateProgram {
 
-  /** Whether an RDD is made of a persisted Dataset: adaptive execution fills the cache at once then, before any action of the program. */
+  /** Whether an RDD is made of a Dataset with a persisted one below: adaptive execution fills the cache at once then, before any action of the program. */
   def fillsEarly(program: JsonNode): Boolean = {
     val nodes = program.path("nodes")
-    def isKept(node: JsonNode): Boolean = node.path("dataset").asBoolean && node.path("kept").asBoolean
+    def parents(node: JsonNode): Seq[JsonNode] = Seq("parent", "other").map(node.path(_)).filter(_.isNumber).map(at => nodes.path(at.asInt))
+    def isKept(node: JsonNode): Boolean = node.path("dataset").asBoolean && node.path("kept").asBoolean || parents(node).exists(isKept)
     var found = false
-    nodes.forEach { node =>
-      val parents = Seq("parent", "other").map(node.path(_)).filter(_.isNumber).map(at => nodes.path(at.asInt))
-      found ||= !node.path("dataset").asBoolean && parents.exists(isKept)
-    }
+    nodes.forEach(node => found ||= !node.path("dataset").asBoolean && parents(node).exists(isKept))
     found
   }
 

@@ -107,7 +107,7 @@ private final class WriteWalk(lineage: JobLineage, val partial: Boolean) {
     val steps = declared.groupBy(_._1).map { case (step, parts) => step -> parts.map(_._2).toSet }
     val untold =
       if (rdds.hasUnrecorded) "it reads a checkpoint whose lineage is no longer known"
-      else if (emptied) "a cache that it reads is filled no more"
+      else if (emptied) "a cache that it reads is filled no more, or was emptied by adaptive execution while it was filled"
       else if (hidden && !steps.keySet.subsetOf(reached.map(_.run.step).toSet)) "something in its plan executes a plan of its own, which is not seen"
       else ""
     WriteScope(execution, steps, reached, rdds.writers, rdds.readsCheckpoint, untold)
@@ -171,24 +171,32 @@ private final class WriteWalk(lineage: JobLineage, val partial: Boolean) {
   /** What has filled a cache: its RDD, and what is not in the RDD's lineage, as broadcasts. */
   private def cache(relation: InMemoryRelation): Unit = if (seen.add(relation.cacheBuilder)) {
     physical(relation.cacheBuilder.cachedPlan, behind = true)
-    Filled.of(relation.cacheBuilder) match {
-      case Some(rdd) => rdds.visit(rdd, behind = true, partial)
-      case None      => emptied ||= hasSteps(relation.cacheBuilder.cachedPlan)
-    }
+    Filled.of(relation.cacheBuilder).foreach(rdds.visit(_, behind = true, partial))
+    // A cache that is not there, or that adaptive execution has emptied while it was filled, has operators of which nothing tells what they have dropped.
+    operators(relation.cacheBuilder.cachedPlan)
+    if (!inCaches.subsetOf(rdds.reached.map(reached => reached.run.step -> reached.run.site).toSet)) emptied = true
   }
 
-  private def hasSteps(plan: SparkPlan): Boolean = plan match {
-    case _: StepExec                     => true
-    case adaptive: AdaptiveSparkPlanExec => hasSteps(adaptive.inputPlan)
-    case leaf: RDDScanExec               => comesFromSteps(leaf.rdd)
-    case leaf: ExternalRDDScanExec[_]    => comesFromSteps(leaf.rdd)
-    case other                           => other.children.exists(hasSteps)
+  private val inCaches = mutable.HashSet.empty[(Long, Long)]
+
+  /** The operators of steps in the plan of a cache, as it was before it was executed. */
+  private def operators(plan: SparkPlan): Unit = plan match {
+    case adaptive: AdaptiveSparkPlanExec => operators(adaptive.inputPlan)
+    case scan: InMemoryTableScanExec     => operators(scan.relation.cacheBuilder.cachedPlan)
+    case leaf: RDDScanExec               => operators(leaf.rdd)
+    case leaf: ExternalRDDScanExec[_]    => operators(leaf.rdd)
+    case other                           =>
+      other match {
+        case step: StepExec => inCaches += step.step.stepId -> step.step.siteId: Unit
+        case _              =>
+      }
+      other.children.foreach(operators)
   }
 
-  private def comesFromSteps(rdd: RDD[_]): Boolean = {
+  private def operators(rdd: RDD[_]): Unit = {
     val below = new RddWalk(lineage)
     below.visit(rdd, behind = false, partial)
-    below.reached.nonEmpty
+    inCaches ++= below.reached.map(reached => reached.run.step -> reached.run.site)
   }
 }
 
