@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::claim::Claim;
 use super::folder::{self, Folder};
-use super::found::{applications, Found};
+use super::found::{applications, look, Found};
 use super::{position, tail, Sequence};
 use crate::error::Result;
 
@@ -97,12 +97,15 @@ pub(super) fn sweep(limits: &Limits) -> Result<()> {
         if owed && !large {
             continue;
         }
-        match Folder::alone(&found.folder).and_then(|folder| folder.map(Folder::remove).transpose()) {
-            Ok(Some(())) if owed => {
+        match Folder::alone(&found.folder)
+            .and_then(|folder| folder.map(|folder| remove(folder, found)).transpose())
+        {
+            Ok(Some(false)) => continue,
+            Ok(Some(true)) if owed => {
                 let why = "the logs take more than spark.andiron.log.maxBytes";
                 log::warn!("{} is gone though sinks have not had all of it: {why}", found.folder.display());
             }
-            Ok(Some(())) => {}
+            Ok(Some(true)) => {}
             Ok(None) => continue,
             Err(error) => {
                 log::warn!("an old log stays: {error}");
@@ -112,6 +115,15 @@ pub(super) fn sweep(limits: &Limits) -> Result<()> {
         bytes -= found.bytes;
     }
     shorten(&limits.own, bytes, limits.bytes)
+}
+
+/// Removes a log, now that its lock is held; false: it is another by now than the one that was found.
+fn remove(folder: Folder, found: &Found) -> Result<bool> {
+    let is_same = |now: Found| (now.modified_ms, now.bytes) == (found.modified_ms, found.bytes);
+    if !look(folder.path()).is_some_and(is_same) {
+        return Ok(false);
+    }
+    folder.remove().map(|()| true)
 }
 
 /// Removes segments from the middle of a log.

@@ -17,7 +17,8 @@ class HarmProcessSuite extends AnyFunSuite {
   private def submit(directory: Path, arguments: Seq[String], environment: Map[String, String] = Map.empty, wrapped: Seq[String] = Nil,
       conf: Seq[(String, String)] = Nil): Submitted =
     Submitted.start(directory, "andiron.metrics.HarmJob", arguments, environment = environment, wrapped = wrapped,
-      conf = conf ++ Seq(AndironConf.LogDirectory.key -> directory.resolve("log").toString, AndironConf.MetricsStopTimeout.key -> "2s"))
+      conf = conf ++ Seq(AndironConf.LogDirectory.key -> directory.resolve("log").toString, AndironConf.MetricsStopTimeout.key -> "2s",
+        AndironConf.GateWhenOff.key -> "warn"))
 
   private def rounds(ran: Submitted): Seq[String] = ran.lines.filter(_.startsWith("@round"))
 
