@@ -4,7 +4,7 @@ import andiron.testing.MetricsSparks._
 import andiron.testing.Sparks._
 import andiron.testing.SuiteRunner
 
-import org.apache.spark.TaskContext
+import org.apache.spark.{SparkEnv, TaskContext}
 import org.apache.spark.andiron.Faults
 import org.apache.spark.deploy.TwoHosts
 import org.apache.spark.sql.SparkSession
@@ -78,7 +78,7 @@ class ExactnessClusterSuite extends AnyFunSuite with BeforeAndAfterAll {
     }
     val grouped = rows.map(n => (n % 7, n)).groupByKey(4)
     assert(grouped.count() == 7)
-    killOne(spark)
+    killOne(spark, None)
     assert(grouped.map(_._2.size).sum() == Rows)
     assert(c.accumulator.value > Rows)
     s"${c.accumulator.value - Rows} rows were computed again"
@@ -97,7 +97,7 @@ class ExactnessClusterSuite extends AnyFunSuite with BeforeAndAfterAll {
           n
         }.persist(level)
         assert(rows.count() == Rows)
-        killOne(spark)
+        killOne(spark, Some(Faults.holderOf(rows.id, 0)))
         assert(rows.count() == Rows)
         val outcome = Outcomes.note(spark, c.outcome(Rows, told(c), Rows, isWhole = true))
         assert(outcome.wrong.isEmpty, outcome)
@@ -114,9 +114,13 @@ class ExactnessClusterSuite extends AnyFunSuite with BeforeAndAfterAll {
     }
   }
 
-  private def killOne(spark: SparkSession): Unit = {
-    val pids = spark.sparkContext.parallelize(0 until 16, 16).map { _ => Thread.sleep(50); ProcessHandle.current().pid() }.distinct().collect()
-    ProcessHandle.of(pids.head).get.destroyForcibly()
+  /** Kills this executor, or any. */
+  private def killOne(spark: SparkSession, executor: Option[String]): Unit = {
+    val processes = spark.sparkContext.parallelize(0 until 16, 16).map { _ =>
+      Thread.sleep(50)
+      SparkEnv.get.executorId -> ProcessHandle.current().pid()
+    }.distinct().collect().toMap
+    ProcessHandle.of(executor.fold(processes.values.head)(processes)).get.destroyForcibly()
     eventually("the executor is gone", seconds = 60)(spark.sparkContext.statusTracker.getExecutorInfos.length <= 2)
   }
 

@@ -50,6 +50,10 @@ object Faults {
       override def onTaskStart(event: SparkListenerTaskStart): Unit = latch.await()
     }, MetricsInternals.Queue)
 
+  /** An executor that has the block of a persisted RDD's partition. */
+  def holderOf(rdd: Int, partition: Int): String =
+    SparkEnv.get.blockManager.master.getLocations(RDDBlockId(rdd, partition)).head.executorId
+
   def queueDrops: Long = MetricsInternals.droppedEvents()
 }
 
