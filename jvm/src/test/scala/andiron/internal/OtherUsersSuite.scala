@@ -125,7 +125,7 @@ class OtherUsersSuite extends AnyFunSuite {
         try LeaseServer.publish(tmp, "127.0.0.1\n1\nsecret\n"): Unit
         catch { case _: IOException => () }
       attacker.start()
-      try (1 to 2000).foreach(_ => publish())
+      try { (1 to 2000).foreach(_ => publish()) }
       finally {
         isOver.set(true)
         attacker.join()

@@ -22,7 +22,7 @@ object Streams {
   private val Names = Seq("org.apache.spark.sql.execution.streaming.runtime.MemoryStream$", "org.apache.spark.sql.execution.streaming.MemoryStream$")
 
   def memory(spark: SparkSession): MemoryRows = {
-    val companion = Names.iterator.flatMap(name => scala.util.Try(Class.forName(name)).toOption).next()
+    val companion = Names.iterator.map(name => scala.util.Try[Class[_]](Class.forName(name))).collectFirst { case scala.util.Success(found) => found }.get
     val module = companion.getField("MODULE$").get(null)
     val applies = companion.getMethods.filter(_.getName == "apply").filter(_.getParameterCount == 2)
     val encoder: Encoder[Long] = Encoders.scalaLong
