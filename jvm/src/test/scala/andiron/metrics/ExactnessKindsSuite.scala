@@ -92,7 +92,11 @@ class ExactnessKindsSuite extends ExactnessScenarios("kinds", "local[2]") {
   partial("a job that fails", calls = 875) { c =>
     val rows = mapped(c, numbers()).mapPartitionsWithIndex { (index, all) =>
       val read = all.toVector
-      if (index == 7) sys.error("injected")
+      // When the others have ended: Spark kills what still runs beside it.
+      if (index == 7) {
+        Thread.sleep(2000)
+        sys.error("injected")
+      }
       read.iterator
     }
     intercept[Exception](rows.count())
