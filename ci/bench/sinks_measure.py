@@ -108,7 +108,7 @@ def _in_andiron(dump: str) -> dict[str, str]:
     for block in dump.split("\n\n"):
         name, frames = re.match(r'"([^"]+)"', block), re.findall(r"\tat (.+)", block)
         if name and frames and not name[1].startswith("andiron"):
-            ours = [frame.split("/")[-1] for frame in frames[:12] if "andiron.internal." in frame or "spark.andiron." in frame]
+            ours = [frame.split("/")[-1] for frame in frames[:12] if "andiron.internal." in frame or "spark.andironshim." in frame]
             passes = "java.lang.Thread.State: RUNNABLE" in block and not frames[0].endswith("(Native Method)")
             if ours and not passes:
                 found[name[1]] = ours[0].split("(")[0]

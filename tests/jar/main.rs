@@ -23,7 +23,7 @@ fn native(name: &str) -> bool {
 
 fn allowed(name: &str) -> bool {
     let class = name.ends_with(".class")
-        && (name.starts_with("andiron/") || name.starts_with("org/apache/spark/andiron/"));
+        && (name.starts_with("andiron/") || name.starts_with("org/apache/spark/andironshim/"));
     let ours = !["andiron/demo/", "andiron/bench/", "andiron/testing/"]
         .iter()
         .any(|folder| name.starts_with(folder));

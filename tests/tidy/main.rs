@@ -107,7 +107,7 @@ fn scala_calls_natives_in_two_objects_only() {
 fn private_spark_has_one_shim() {
     let all = files();
     let inside = all.iter().filter(|s| {
-        s.is("jvm/src/main/", ".scala") && !s.path.starts_with("jvm/src/main/scala/org/apache/spark/andiron/")
+        s.is("jvm/src/main/", ".scala") && !s.path.starts_with("jvm/src/main/scala/org/apache/spark/andironshim/")
     });
     none(
         "code in Spark's packages outside the shim",

@@ -125,11 +125,25 @@ impl Foreign {
         if self.accumulators.len() >= MOST_ACCUMULATORS {
             return;
         }
-        let same = self.names.entry(name.to_string()).or_insert(0);
-        *same += 1;
-        let name = if *same == 1 { name.into() } else { format!("{name} #{same}").into() };
+        let name = self.unlike_others(name);
         self.accumulators
             .insert(id, Accumulator { name, kind, scopes: Vec::new(), collected: false, refused: false });
+    }
+
+    /// The name, with a number where another accumulator is called so.
+    fn unlike_others(&mut self, name: &str) -> Arc<str> {
+        loop {
+            let same = self.names.entry(name.to_string()).or_insert(0);
+            *same += 1;
+            if *same == 1 {
+                return name.into();
+            }
+            let numbered = format!("{name} #{same}");
+            if !self.names.contains_key(&numbered) {
+                self.names.insert(numbered.clone(), 1);
+                return numbered.into();
+            }
+        }
     }
 
     /// Spark no longer applies an accumulator's updates.

@@ -74,8 +74,6 @@ pub(in crate::metrics) struct Picture {
     pub(in crate::metrics) instance: u64,
     /// The SQL execution that its own cells ran under; `None` where they had none, or there are none.
     pub(in crate::metrics) execution: Option<u64>,
-    /// Whether any cell of it is the scope's own.
-    pub(in crate::metrics) has_own: bool,
     pub(in crate::metrics) evaluated: Vec<Evaluated>,
     /// Partitions of which nothing is known.
     pub(in crate::metrics) holes: Vec<u32>,
@@ -112,7 +110,6 @@ impl Picture {
             label: format!("operator {}", reached.site),
             instance: reached.instance,
             execution: None,
-            has_own: false,
             evaluated: Vec::new(),
             holes: Vec::new(),
             total: reached.partitions.unwrap_or(0),
@@ -133,7 +130,6 @@ impl Site {
             label: self.label.clone(),
             instance: reached.instance,
             execution: None,
-            has_own: false,
             evaluated: Vec::new(),
             holes: Vec::new(),
             total: reached.partitions.unwrap_or(0),
@@ -174,7 +170,6 @@ impl Site {
         for partition in 0..picture.total {
             let attempts = instance.attempts(partition);
             let (chosen, own) = candidates(attempts, scope, reached.behind, kept_by);
-            picture.has_own |= own;
             if own {
                 picture.execution = chosen.iter().find_map(|attempt| attempt.execution).or(picture.execution);
             }

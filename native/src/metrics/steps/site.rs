@@ -74,8 +74,6 @@ pub(in crate::metrics) struct SiteFigure {
     /// Over all instances, whatever became of their tasks.
     pub(in crate::metrics) attempted: Sums,
     pub(in crate::metrics) total: u32,
-    /// Nothing of it was refused.
-    pub(in crate::metrics) is_trusted: bool,
     /// Why it is not exact, or empty.
     pub(in crate::metrics) reason: String,
     /// That reason is that not every partition was read to its end.
@@ -278,7 +276,6 @@ impl Site {
             committed: instance.committed.clone(),
             attempted,
             total: instance.total,
-            is_trusted: !self.refused,
             reason: self.reason(instance),
             is_part: !self.refused && !self.rolled_back && !self.unclear && !instance.is_whole(),
             outside: instance.attempted.outside,

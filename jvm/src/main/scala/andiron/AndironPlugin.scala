@@ -6,7 +6,7 @@ import java.util.Collections
 import com.codahale.metrics.{Gauge, MetricRegistry}
 
 import org.apache.spark.{SparkConf, SparkContext, SparkEnv, TaskContext, TaskFailedReason}
-import org.apache.spark.andiron.SparkInternals
+import org.apache.spark.andironshim.SparkInternals
 import org.apache.spark.api.plugin.{DriverPlugin, ExecutorPlugin, PluginContext, SparkPlugin}
 import org.apache.spark.scheduler.{SparkListener, SparkListenerExecutorRemoved}
 import org.slf4j.LoggerFactory

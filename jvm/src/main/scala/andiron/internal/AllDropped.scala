@@ -3,7 +3,7 @@ package andiron.internal
 import scala.util.control.NonFatal
 
 import com.fasterxml.jackson.databind.node.ObjectNode
-import org.apache.spark.andiron.{MetricsInternals, Reached, WriteScope}
+import org.apache.spark.andironshim.{MetricsInternals, Reached, WriteScope}
 import org.slf4j.LoggerFactory
 
 import andiron.{AndironConf, ErrorCode, GateException}

@@ -2,7 +2,7 @@ package andiron.internal
 
 import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
 
-import org.apache.spark.andiron.{MetricsInternals, StageLineage}
+import org.apache.spark.andironshim.{MetricsInternals, StageLineage}
 import org.apache.spark.scheduler.{JobSucceeded, SparkListenerJobEnd, SparkListenerJobStart, StageInfo}
 import org.apache.spark.sql.execution.SparkPlanInfo
 

@@ -5,7 +5,7 @@ import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicLong
 
 import org.apache.spark.{SparkContext, SparkEnv}
-import org.apache.spark.andiron.SparkInternals
+import org.apache.spark.andironshim.SparkInternals
 import org.apache.spark.scheduler.{SparkListener, SparkListenerApplicationEnd}
 import org.slf4j.LoggerFactory
 

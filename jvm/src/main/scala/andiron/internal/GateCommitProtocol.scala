@@ -3,7 +3,7 @@ package andiron.internal
 import org.apache.hadoop.fs.{FileSystem, Path}
 import org.apache.hadoop.mapreduce.{JobContext, OutputCommitter, TaskAttemptContext}
 import org.apache.hadoop.mapreduce.lib.output.FileOutputCommitter
-import org.apache.spark.andiron.{GatedWrites, WriteScope}
+import org.apache.spark.andironshim.{GatedWrites, WriteScope}
 import org.apache.spark.internal.io.{FileCommitProtocol, FileNameSpec}
 import org.apache.spark.internal.io.FileCommitProtocol.TaskCommitMessage
 

@@ -4,7 +4,7 @@ import java.util.concurrent.ConcurrentHashMap
 
 import scala.util.control.NonFatal
 
-import org.apache.spark.andiron.{GatedWrites, MetricsInternals, Reached, WriteAction, WriteHook, WriteScope}
+import org.apache.spark.andironshim.{GatedWrites, JobLineage, MetricsInternals, Reached, WriteAction, WriteHook, WriteScope}
 import org.slf4j.LoggerFactory
 
 import andiron.{AndironConf, Gate, GateException, Step}
@@ -23,6 +23,8 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
     override def isNeeded: Boolean = isOpen && (!isEmpty || application.hasSteps)
     override def planned(): Unit = application.guards.planned(TaskScope.guardsOf(application.context))
     override def refuse(write: WriteAction, steps: Set[Long]): Unit = application.told.refuse(write, steps)
+    override def refuseDrop(steps: Set[Long]): Unit = application.told.refuseDrop(steps)
+    override def lineage: JobLineage = application.lineage
   }
 
   def add(gate: Gate): Unit = {

@@ -4,7 +4,7 @@ import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicLong
 
 import org.apache.spark.SparkContext
-import org.apache.spark.andiron.{JobReads, Reached}
+import org.apache.spark.andironshim.{JobReads, Reached}
 
 import andiron.{Gate, GateException}
 

@@ -3,7 +3,7 @@ package andiron.internal
 import scala.util.control.NonFatal
 
 import org.apache.spark.{TaskContext, TaskKilledException}
-import org.apache.spark.andiron.MetricsInternals
+import org.apache.spark.andironshim.MetricsInternals
 
 /**
  * The rows of a step's operator over those of one partition. A row whose function throws is counted, sampled and left out; what the input

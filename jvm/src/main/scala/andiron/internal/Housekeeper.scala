@@ -5,7 +5,7 @@ import java.util.concurrent.atomic.AtomicLong
 import java.util.concurrent.locks.LockSupport
 
 import org.apache.spark.SparkEnv
-import org.apache.spark.andiron.StorageAccount
+import org.apache.spark.andironshim.StorageAccount
 import org.slf4j.LoggerFactory
 
 import andiron.AndironConf

@@ -7,7 +7,7 @@ import com.codahale.metrics.MetricRegistry
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.SparkContext
-import org.apache.spark.andiron.{Gathering, JobLineage, MetricsEvents, MetricsInternals, MetricsListener, MetricsSentinel, StepPlanning, StepRuns}
+import org.apache.spark.andironshim.{Gathering, JobLineage, MetricsEvents, MetricsInternals, MetricsListener, MetricsSentinel, StepPlanning, StepRuns}
 import org.apache.spark.scheduler._
 import org.apache.spark.sql.execution.ui.{SparkListenerSQLAdaptiveExecutionUpdate, SparkListenerSQLExecutionEnd, SparkListenerSQLExecutionStart}
 import org.slf4j.LoggerFactory

@@ -1,7 +1,7 @@
 package andiron.internal
 
 import org.apache.spark.TaskKilledException
-import org.apache.spark.andiron.SparkInternals
+import org.apache.spark.andironshim.SparkInternals
 import org.slf4j.LoggerFactory
 
 import andiron.{BudgetException, Bytes, ErrorCode, LoadException, ReleasedException}

@@ -5,7 +5,7 @@ import java.util.concurrent.atomic.AtomicLong
 import scala.reflect.ClassTag
 
 import org.apache.spark.{Partition, Partitioner, TaskContext}
-import org.apache.spark.andiron.{StepInstance, StepOperator, StepRuns}
+import org.apache.spark.andironshim.{StepInstance, StepOperator, StepRuns}
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 

@@ -3,7 +3,7 @@ package andiron.internal
 import java.util.concurrent.ConcurrentHashMap
 
 import org.apache.spark.TaskContext
-import org.apache.spark.andiron.{Reached, StepRun}
+import org.apache.spark.andironshim.{Reached, StepRun}
 import org.apache.spark.util.{TaskCompletionListener, TaskFailureListener}
 import org.slf4j.LoggerFactory
 

@@ -19,9 +19,6 @@ private[andiron] object TaskScope {
 
   def of(context: TaskContext): TaskScope = TaskScope(execution(context.getLocalProperty(Execution)), guards(context.getLocalProperty(Guards)))
 
-  /** The SQL execution that the calling thread works for. */
-  def executionOf(context: SparkContext): Option[Long] = Some(execution(context.getLocalProperty(Execution))).filter(_ != NoExecution)
-
   /** The guards around what the calling thread does. */
   def guardsOf(context: SparkContext): Array[Long] = guards(context.getLocalProperty(Guards))
 

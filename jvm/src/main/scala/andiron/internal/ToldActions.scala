@@ -5,7 +5,7 @@ import java.util.Properties
 import scala.collection.mutable
 
 import com.fasterxml.jackson.databind.node.ObjectNode
-import org.apache.spark.andiron.{JobReads, MetricsInternals, Reached, WriteAction, WriteActions}
+import org.apache.spark.andironshim.{JobReads, MetricsInternals, Reached, WriteAction, WriteActions}
 import org.apache.spark.scheduler.{JobSucceeded, SparkListenerJobEnd, SparkListenerJobStart}
 import org.apache.spark.sql.execution.ui.{SparkListenerSQLExecutionEnd, SparkListenerSQLExecutionStart}
 
@@ -84,6 +84,15 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
   def refuse(write: WriteAction, steps: Set[Long]): Unit =
     if (refuses && !write.commits && TaskScope.guardsOf(application.context).isEmpty)
       refused(write, steps).foreach(message => throw new GateException(ErrorCode.Unguarded, message, "", null))
+
+  /** Throws if a table would be dropped before a gate on these steps is asked; by the thread that is about to. */
+  def refuseDrop(steps: Set[Long]): Unit = if (TaskScope.guardsOf(application.context).isEmpty) {
+    val gated = application.gates.namesOf(steps)
+    if (gated.nonEmpty)
+      throw new GateException(ErrorCode.Unguarded,
+        s"saveAsTable of step '${gated.min}' is refused: with mode 'overwrite' Spark drops the table before it asks a gate. Use insertInto with mode " +
+          "'overwrite', or another table's name; within Andiron.guard the table is dropped, whatever the gate says", gated.min, null)
+  }
 
   private def refused(write: WriteAction, steps: Set[Long]): Option[String] = {
     val gated = application.gates.namesOf(steps)

@@ -3,7 +3,7 @@ package andiron
 import scala.reflect.ClassTag
 
 import org.apache.spark.SparkContext
-import org.apache.spark.andiron.MetricsInternals
+import org.apache.spark.andironshim.MetricsInternals
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{Dataset, Encoder, SparkSession}
 import org.slf4j.LoggerFactory

@@ -2,7 +2,7 @@ package andiron
 
 import scala.reflect.ClassTag
 
-import org.apache.spark.andiron.{MetricsInternals, StepPlanning}
+import org.apache.spark.andironshim.{MetricsInternals, StepPlanning}
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{Dataset, Encoder}
 

@@ -9,7 +9,7 @@ import com.fasterxml.jackson.core.JsonProcessingException
 import com.fasterxml.jackson.databind.JsonNode
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.TaskKilledException
-import org.apache.spark.andiron.SparkInternals
+import org.apache.spark.andironshim.SparkInternals
 import org.slf4j.LoggerFactory
 
 import andiron.{AndironException, Catalog, ErrorCode, SharedCursor}

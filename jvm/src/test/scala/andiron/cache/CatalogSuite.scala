@@ -6,7 +6,7 @@ import andiron.internal.ExecutorCache
 import andiron.testing.Sparks._
 import andiron.testing.SuiteRunner
 
-import org.apache.spark.andiron.Probes
+import org.apache.spark.andironshim.Probes
 import org.apache.spark.sql.{Encoders, SparkSession}
 import org.apache.spark.sql.functions.lit
 import org.junit.runner.RunWith

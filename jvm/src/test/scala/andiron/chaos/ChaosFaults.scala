@@ -6,7 +6,7 @@ import java.util.concurrent.atomic.{AtomicBoolean, AtomicLong}
 import andiron.testing.Sparks.eventually
 
 import org.apache.spark.{HashPartitioner, Success, TaskContext}
-import org.apache.spark.andiron.Faults
+import org.apache.spark.andironshim.Faults
 import org.apache.spark.rdd.RDD
 import org.apache.spark.scheduler.{SparkListener, SparkListenerTaskEnd}
 import org.apache.spark.sql.{Dataset, Encoders, SparkSession}

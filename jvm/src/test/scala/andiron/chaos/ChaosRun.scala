@@ -7,7 +7,7 @@ import scala.util.control.NonFatal
 import andiron.{Gate, Step}
 import andiron.metrics.NamedFigures
 
-import org.apache.spark.andiron.{Faults, Witness}
+import org.apache.spark.andironshim.{Faults, Witness}
 import org.apache.spark.sql.SparkSession
 
 /** One seed: pipelines until there are stages and accumulators enough, and what must hold of them. */

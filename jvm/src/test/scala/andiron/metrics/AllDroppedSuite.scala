@@ -8,7 +8,7 @@ import andiron.testing.MetricsSparks._
 import andiron.testing.Sparks._
 
 import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
-import org.apache.spark.andiron.Streams
+import org.apache.spark.andironshim.Streams
 import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite

@@ -3,7 +3,7 @@ package andiron.metrics
 import andiron.{Step, StepCounter}
 import andiron.internal.{Json, MetricsApplication}
 
-import org.apache.spark.andiron.{Faults, Witness}
+import org.apache.spark.andironshim.{Faults, Witness}
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.util.LongAccumulator
 

@@ -5,7 +5,7 @@ import andiron.testing.Sparks._
 import andiron.testing.SuiteRunner
 
 import org.apache.spark.{SparkEnv, TaskContext}
-import org.apache.spark.andiron.Faults
+import org.apache.spark.andironshim.Faults
 import org.apache.spark.deploy.TwoHosts
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.storage.StorageLevel

@@ -3,7 +3,7 @@ package andiron.metrics
 import andiron.testing.SuiteRunner
 
 import org.apache.spark.TaskContext
-import org.apache.spark.andiron.Faults
+import org.apache.spark.andironshim.Faults
 import org.apache.spark.sql.Encoders
 import org.apache.spark.sql.functions.{col, lit}
 import org.apache.spark.storage.StorageLevel

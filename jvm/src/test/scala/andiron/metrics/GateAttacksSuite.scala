@@ -8,7 +8,7 @@ import andiron.testing.Sparks._
 import andiron.testing.SuiteRunner
 
 import org.apache.spark.TaskContext
-import org.apache.spark.andiron.{Faults, Streams}
+import org.apache.spark.andironshim.{Faults, Streams}
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{DataFrame, Dataset, Encoder, Encoders, SparkSession}
 import org.apache.spark.sql.functions.{broadcast, lit}

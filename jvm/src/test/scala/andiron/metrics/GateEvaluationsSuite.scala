@@ -231,7 +231,7 @@ class GateEvaluationsSuite extends AnyFunSuite with BeforeAndAfterAll {
   }
 
   gated("foreachBatch: each batch by itself") { step =>
-    val input = org.apache.spark.andiron.Streams.memory(spark)
+    val input = org.apache.spark.andironshim.Streams.memory(spark)
     var outcomes = Vector.empty[Boolean]
     val query = input.frame.writeStream.foreachBatch { (batch: Dataset[Long], id: Long) =>
       val o = step.map(batch)(n => if (n >= 100 && n < 150) sys.error("bad") else n)

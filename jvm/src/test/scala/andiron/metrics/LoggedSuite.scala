@@ -9,7 +9,7 @@ import andiron.testing.MetricsSparks._
 import andiron.testing.Sparks._
 
 import org.apache.spark.HashPartitioner
-import org.apache.spark.andiron.Gathering
+import org.apache.spark.andironshim.Gathering
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.SparkSession
 import org.junit.runner.RunWith

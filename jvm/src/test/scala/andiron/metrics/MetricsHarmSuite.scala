@@ -9,7 +9,7 @@ import andiron.testing.MetricsSparks._
 import andiron.testing.Sparks._
 import andiron.testing.SuiteRunner
 
-import org.apache.spark.andiron.{Faults, MetricsEvents, MetricsInternals, MetricsListener}
+import org.apache.spark.andironshim.{Faults, MetricsEvents, MetricsInternals, MetricsListener}
 import org.apache.spark.scheduler._
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.execution.ui.{SparkListenerSQLAdaptiveExecutionUpdate, SparkListenerSQLExecutionEnd, SparkListenerSQLExecutionStart}

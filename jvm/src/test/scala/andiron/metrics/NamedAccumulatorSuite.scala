@@ -7,7 +7,7 @@ import andiron.testing.Sparks._
 import andiron.testing.SuiteRunner
 
 import org.apache.spark.TaskContext
-import org.apache.spark.andiron.Faults
+import org.apache.spark.andironshim.Faults
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{Encoder, Encoders, SparkSession}
 import org.apache.spark.storage.StorageLevel

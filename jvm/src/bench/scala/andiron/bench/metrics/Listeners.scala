@@ -1,6 +1,6 @@
 package andiron.bench.metrics
 
-import org.apache.spark.andiron.{BenchBus, BenchListeners, Gathering, MetricsInternals, MetricsListener}
+import org.apache.spark.andironshim.{BenchBus, BenchListeners, Gathering, MetricsInternals, MetricsListener}
 import org.apache.spark.scheduler.SparkListenerTaskEnd
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.util.LongAccumulator

@@ -1,6 +1,6 @@
 package andiron.bench.metrics
 
-import org.apache.spark.andiron.BenchListeners
+import org.apache.spark.andironshim.BenchListeners
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
 

@@ -1,4 +1,4 @@
-package org.apache.spark.andiron
+package org.apache.spark.andironshim
 
 import scala.util.control.NonFatal
 
@@ -44,7 +44,10 @@ trait StepOperator extends OfStep {
 
 /** `spark.sql.extensions`: plans steps in every session, also in those that only read what another has made of a step. */
 final class StepExtensions extends (SparkSessionExtensions => Unit) {
-  override def apply(extensions: SparkSessionExtensions): Unit = extensions.injectPlannerStrategy(_ => StepStrategy)
+  override def apply(extensions: SparkSessionExtensions): Unit = {
+    extensions.injectPlannerStrategy(_ => StepStrategy)
+    extensions.injectPostHocResolutionRule(_ => StepOutputs)
+  }
 }
 
 /** Puts [[StepExec]] into the plans of sessions. */
@@ -77,14 +80,14 @@ object StepPlanning {
   private def experimental(session: SparkSession): ExperimentalMethods =
     session.getClass.getMethod("experimental").invoke(session).asInstanceOf[ExperimentalMethods]
 
-  private[andiron] def off(error: Throwable): Unit = if (problem.isEmpty) {
+  private[andironshim] def off(error: Throwable): Unit = if (problem.isEmpty) {
     problem = Some(error.toString)
     log.warn("steps of Datasets are off: rows are guarded and computed, but not counted, since this Spark plans differently", error)
   }
 }
 
 /** Plans the `mapPartitions` of a step as [[StepExec]]. Anything that goes wrong leaves it to Spark, which executes it uncounted. */
-private[andiron] object StepStrategy extends SparkStrategy {
+private[andironshim] object StepStrategy extends SparkStrategy {
   override def apply(plan: logical.LogicalPlan): Seq[SparkPlan] = {
     GatedWrites.look(plan)
     plan match {
@@ -130,7 +133,7 @@ case class StepExec(step: StepOperator, outputObjAttr: Attribute, child: SparkPl
   @transient private lazy val made = new java.util.concurrent.ConcurrentLinkedQueue[StepInstance]
 
   /** Its executions, in their order. */
-  private[andiron] def instances: Seq[StepInstance] = made.toArray(Array.empty[StepInstance]).toSeq
+  private[andironshim] def instances: Seq[StepInstance] = made.toArray(Array.empty[StepInstance]).toSeq
 
   override protected def withNewChildInternal(newChild: SparkPlan): StepExec = copy(child = newChild)
 }

@@ -1,4 +1,4 @@
-package org.apache.spark.andiron
+package org.apache.spark.andironshim
 
 import java.util.{Collections, IdentityHashMap}
 
@@ -46,7 +46,7 @@ final case class WriteScope(
 }
 
 /** Finds what a write comes from, in its plans and in the RDDs and caches that they read. */
-private[andiron] object WriteWalk {
+private[andironshim] object WriteWalk {
 
   /** `root`: the execution that this one is a part of, as a micro-batch is of its query. */
   def of(id: Long, root: Option[Long], execution: QueryExecution, lineage: JobLineage): WriteScope = {
@@ -72,8 +72,8 @@ private[andiron] object WriteWalk {
   }
 
   /** The steps of a plan that is not executed yet. */
-  def stepsOf(plan: LogicalPlan): Set[Long] = {
-    val walk = new WriteWalk(new JobLineage, partial = false)
+  def stepsOf(plan: LogicalPlan, lineage: JobLineage): Set[Long] = {
+    val walk = new WriteWalk(lineage, partial = false)
     walk.declare(plan)
     walk.scope(-1L).steps
   }

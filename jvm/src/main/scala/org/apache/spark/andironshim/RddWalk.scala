@@ -1,4 +1,4 @@
-package org.apache.spark.andiron
+package org.apache.spark.andironshim
 
 import scala.collection.mutable
 
@@ -7,7 +7,7 @@ import org.apache.spark.rdd.{CheckpointRDD, PartitionPruningRDD, RDD}
 import org.apache.spark.storage.StorageLevel
 
 /** Which instances of steps the rows of RDDs come from. One thread. */
-private[andiron] final class RddWalk(lineage: JobLineage) {
+private[andironshim] final class RddWalk(lineage: JobLineage) {
   private val done = mutable.HashSet.empty[(Int, Boolean, Boolean)]
   private val found = mutable.ArrayBuffer.empty[Reached]
   private val shuffles = mutable.HashSet.empty[Int]

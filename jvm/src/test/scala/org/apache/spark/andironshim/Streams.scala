@@ -1,9 +1,9 @@
-package org.apache.spark.andiron
+package org.apache.spark.andironshim
 
 import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
 
 /** A stream whose rows a test adds. Its class has another package in Spark 4.1, so that it is found by its name. */
-final class MemoryRows private[andiron] (made: AnyRef) {
+final class MemoryRows private[andironshim] (made: AnyRef) {
   private def call(name: String, arguments: AnyRef*): AnyRef = {
     val method = made.getClass.getMethods.find(m => m.getName == name && m.getParameterCount == arguments.size).get
     method.invoke(made, arguments: _*)

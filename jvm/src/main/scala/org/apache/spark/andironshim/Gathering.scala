@@ -1,4 +1,4 @@
-package org.apache.spark.andiron
+package org.apache.spark.andironshim
 
 import java.util.concurrent.locks.LockSupport
 
@@ -32,7 +32,7 @@ object Gathering {
   /** How many events wait in Andiron's queue; None if this Spark does not tell, or has put the listener into another one. */
   def waiting(context: SparkContext): Option[Gauge[_]] = waiting(context.listenerBus, MetricsInternals.Queue)
 
-  private[andiron] def waiting(bus: LiveListenerBus, queue: String): Option[Gauge[_]] =
+  private[andironshim] def waiting(bus: LiveListenerBus, queue: String): Option[Gauge[_]] =
     try Option(bus.metrics.metricRegistry.getGauges.get(s"queue.$queue.size"))
     catch { case _: LinkageError => None }
 }

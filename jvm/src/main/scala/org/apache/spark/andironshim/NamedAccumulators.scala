@@ -1,4 +1,4 @@
-package org.apache.spark.andiron
+package org.apache.spark.andironshim
 
 import scala.collection.mutable
 import scala.util.control.NonFatal

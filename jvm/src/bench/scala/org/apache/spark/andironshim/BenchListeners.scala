@@ -1,4 +1,4 @@
-package org.apache.spark.andiron
+package org.apache.spark.andironshim
 
 import java.util.concurrent.CountDownLatch
 
@@ -29,7 +29,7 @@ object BenchListeners {
   /** How many events a queue of the application has dropped. */
   def dropped(context: SparkContext, queue: String): Long = dropped(context.listenerBus, queue)
 
-  private[andiron] def dropped(bus: LiveListenerBus, queue: String): Long =
+  private[andironshim] def dropped(bus: LiveListenerBus, queue: String): Long =
     bus.metrics.metricRegistry.getCounters.get(s"queue.$queue.numDroppedEvents").getCount
 
   /** Runs `job` and gives the ends of its tasks. */

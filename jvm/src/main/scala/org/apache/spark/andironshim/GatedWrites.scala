@@ -1,4 +1,4 @@
-package org.apache.spark.andiron
+package org.apache.spark.andironshim
 
 import scala.util.control.NonFatal
 
@@ -18,6 +18,12 @@ trait WriteHook {
 
   /** Throws if a write of these steps must not begin. */
   def refuse(write: WriteAction, steps: Set[Long]): Unit
+
+  /** Throws if the table that such rows replace must not be dropped before their write. */
+  def refuseDrop(steps: Set[Long]): Unit
+
+  /** What is known of checkpoints. */
+  def lineage: JobLineage
 }
 
 /** Puts the gate before the commit of DataFrame writes. */
@@ -53,17 +59,23 @@ object GatedWrites {
    * Wraps the commit protocol of the session that makes a plan, if that has not been done since it was set. A plan must not fail for it:
    * what it is to be written with is asked for later, and is not there then.
    */
-  private[andiron] def look(plan: LogicalPlan): Unit = hook.filter(_.isNeeded).foreach { by =>
+  private[andironshim] def look(plan: LogicalPlan): Unit = hook.filter(_.isNeeded).foreach { by =>
       by.planned()
       try {
         val conf = SQLConf.get
         wrap(conf.fileCommitProtocolClass, conf.setConfString)
       } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("a session's writes are not judged: use Andiron.guard", e) }
-      for (write <- WriteActions.ofPlan(plan) if !write.commits) by.refuse(write, stepsOf(plan))
+      for (write <- WriteActions.ofPlan(plan) if !write.commits) by.refuse(write, stepsOf(plan, by.lineage))
   }
 
-  private def stepsOf(plan: LogicalPlan): Set[Long] =
-    try WriteWalk.stepsOf(plan)
+  private[andironshim] def isNeeded: Boolean = hook.exists(_.isNeeded)
+
+  /** The calling thread is about to drop a table that `plan`, an analysed one, replaces. */
+  private[andironshim] def overwrites(plan: LogicalPlan): Unit =
+    hook.filter(_.isNeeded).foreach(by => by.refuseDrop(stepsOf(plan, by.lineage)))
+
+  private def stepsOf(plan: LogicalPlan, lineage: JobLineage): Set[Long] =
+    try WriteWalk.stepsOf(plan, lineage)
     catch {
       case e @ (_: LinkageError | NonFatal(_)) =>
         log.warn("the steps of a write cannot be told", e)

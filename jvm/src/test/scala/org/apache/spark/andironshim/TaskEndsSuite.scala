@@ -1,4 +1,4 @@
-package org.apache.spark.andiron
+package org.apache.spark.andironshim
 
 import java.nio.{ByteBuffer, ByteOrder}
 

@@ -1,0 +1,77 @@
+package org.apache.spark.andironshim
+
+import java.util.function.{Function => JavaFunction}
+import java.util.stream.{Stream => JavaStream}
+
+import scala.util.control.NonFatal
+
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.catalyst.AliasIdentifier
+import org.apache.spark.sql.catalyst.expressions.Attribute
+import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, SerializeFromObject, SubqueryAlias}
+import org.apache.spark.sql.catalyst.rules.Rule
+import org.apache.spark.sql.catalyst.trees.TreeNodeTag
+import org.apache.spark.sql.execution.{ExternalRDD, LogicalRDD}
+
+/**
+ * What a step gives, in an analysed plan. `DataFrameWriter.saveAsTable` looks through a plan once before it drops the table that it overwrites, and
+ * makes no plan of its own before: this node is what a gate can stand on there. It is an alias without a qualifier, which the optimiser removes.
+ */
+private[andironshim] final class StepOutput(name: AliasIdentifier, plan: LogicalPlan) extends SubqueryAlias(name, plan) {
+  override def output: Seq[Attribute] = child.output
+
+  override def metadataOutput: Seq[Attribute] = child.metadataOutput
+
+  override def foreach(f: LogicalPlan => Unit): Unit = {
+    if (StepOutput.isBeforeDrop) GatedWrites.overwrites(child)
+    super.foreach(f)
+  }
+
+  override protected def withNewChildInternal(newChild: LogicalPlan): StepOutput = new StepOutput(identifier, newChild)
+}
+
+private[andironshim] object StepOutput {
+  private val Name = AliasIdentifier("andiron_step")
+  private val Known = TreeNodeTag[Unit]("andiron.step.output")
+
+  def of(plan: LogicalPlan): LogicalPlan = if (plan.getTagValue(Known).nonEmpty) plan else {
+    plan.setTagValue(Known, ())
+    new StepOutput(Name, plan)
+  }
+
+  private val walker = StackWalker.getInstance()
+
+  private val first: JavaFunction[JavaStream[StackWalker.StackFrame], java.lang.Boolean] =
+    frames => frames.filter(frame => !ofTree(frame.getClassName)).findFirst().map[java.lang.Boolean](dropsNext(_)).orElse(false)
+
+  /** Whether the caller of whoever goes through the plan is a `saveAsTable` that is about to drop a table. */
+  private def isBeforeDrop: Boolean = GatedWrites.isNeeded && walker.walk[java.lang.Boolean](first)
+
+  private def ofTree(name: String): Boolean =
+    name.startsWith("org.apache.spark.sql.catalyst.") || name.startsWith("org.apache.spark.andironshim.") || name.startsWith("scala.")
+
+  private def dropsNext(frame: StackWalker.StackFrame): Boolean = {
+    val name = frame.getClassName
+    name.startsWith("org.apache.spark.sql.") && name.contains("DataFrameWriter") && frame.getMethodName.contains("saveAsTable")
+  }
+}
+
+/** Puts [[StepOutput]] above the operators of steps, and above RDDs that have some. */
+private[andironshim] object StepOutputs extends Rule[LogicalPlan] {
+  override def apply(plan: LogicalPlan): LogicalPlan =
+    if (!GatedWrites.isNeeded) plan
+    else
+      plan.resolveOperatorsUp {
+        case rows @ SerializeFromObject(_, MapOfStep(_))       => StepOutput.of(rows)
+        case rows: LogicalRDD if hasStep(rows.rdd)             => StepOutput.of(rows)
+        case rows @ SerializeFromObject(_, all: ExternalRDD[_]) if hasStep(all.rdd) => StepOutput.of(rows)
+      }
+
+  /** A checkpoint may hide steps. */
+  private def hasStep(rdd: RDD[_]): Boolean =
+    try {
+      val walk = new RddWalk(new JobLineage)
+      walk.visit(rdd, behind = false, partial = false)
+      walk.reached.nonEmpty || walk.readsCheckpoint
+    } catch { case _: LinkageError | NonFatal(_) => false }
+}
