@@ -1,3 +1,4 @@
+import datetime
 import os
 import sys
 import unittest
@@ -39,8 +40,12 @@ class Misuse(Application):
     def test_bad_versions(self):
         known = "it has 3: none, v1, v2"
         self.assertEqual([(kind, code) for kind, _, code in self.told(
-            lambda c: c.advance("v9"), lambda c: c.advance(None), lambda c: c.advance(1), lambda c: c.advance(b"v1"), lambda c: c.advance(["v1"]))],
-            [("UnknownVersionError", UNKNOWN), ("UnknownVersionError", NULL), *[("ArgumentError", BAD_ARGUMENT)] * 3])
+            lambda c: c.advance("v9"), lambda c: c.advance(None), lambda c: c.advance(1), lambda c: c.advance(b"v1"), lambda c: c.advance(["v1"]),
+            lambda c: c.advance(("v1", "v2")), lambda c: c.advance(datetime.datetime(2020, 6, 1)))],
+            [("UnknownVersionError", UNKNOWN), ("UnknownVersionError", NULL), ("UnknownVersionError", UNKNOWN), *[("ArgumentError", BAD_ARGUMENT)] * 4])
+        (_, message, _), = self.told(lambda c: c.advance(datetime.datetime(2020, 6, 1)))
+        self.assertIn("must be a str", message)
+        self.assertIn("col.cast('string')", message)
         (_, message, _), = self.told(lambda c: c.advance("v9"))
         self.assertIn("dataset 'planes' has no version 'v9'", message)
         self.assertIn(known, message)

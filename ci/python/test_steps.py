@@ -96,6 +96,87 @@ class Steps(Application):
         self.counted(**{"in": 1000, "out": 995, "dropped": 5, "hits": 1990})
         self.assertIn("counter 'hits' counts whole numbers", andiron.report(self.spark))
 
+    def test_what_is_no_exception_drops_its_row_too(self):
+        class Panic(BaseException):
+            """As PyO3 raises."""
+
+        def half(row):
+            if row.id < 3:
+                sys.exit(row.id)
+            if row.id < 5:
+                raise Panic("at once")
+            if row.id == 5:
+                raise ValueError(Silent())
+            return row.id, 1.0, None
+
+        class Silent:
+            def __str__(self):
+                sys.exit("in str")
+
+        made = self.step.map(self.rows, half, SCHEMA, key=lambda row: sys.exit("in key") if row.id == 1 else row.id)
+        self.assertEqual(made.count(), 994)
+        self.counted(**{"in": 1000, "out": 994, "dropped": 6})
+        report = andiron.report(self.spark)
+        for text in ("SystemExit", "Panic: at once", "not shown: SystemExit"):
+            self.assertIn(text, report)
+
+    def test_a_keyboard_interrupt_ends_the_task(self):
+        def stop(row):
+            raise KeyboardInterrupt("of the user's")
+
+        with self.assertRaises(Exception) as caught:
+            self.step.map(self.rows, stop, SCHEMA).count()
+        self.assertIn("KeyboardInterrupt", str(caught.exception))
+
+    def test_numbers_of_numpy_are_numbers(self):
+        schema = "id long, half double, ok boolean, f float, all array<int>, by map<string,long>, s struct<x: long, y: array<double>>, name string"
+
+        def made(row):
+            import numpy as np
+
+            values = [np.int64(row.id), np.float64(row.id / 2), np.bool_(row.id % 2), np.float32(0.5), np.array([1, 2], "i4"), {"a": np.int32(7)}, (np.uint8(3), [np.float64(1), 2.0]), np.str_("n")]
+            if row.id == 9:
+                values[0] = np.uint64(1 << 63)
+            if row.id == 8:
+                values[0] = np.float64(1.0)
+            shapes = [tuple(values), values, dict(zip(("id", "half", "ok", "f", "all", "by", "s", "name"), values)), Row(*values)]
+            return shapes[row.id % 4]
+
+        rows = self.step.map(self.rows.where("id < 10"), made, schema).orderBy("id").collect()
+        self.assertEqual([tuple(row) for row in rows], [(i, i / 2, bool(i % 2), 0.5, [1, 2], {"a": 7}, Row(x=3, y=[1.0, 2.0]), "n") for i in range(8)])
+        self.counted(**{"in": 10, "out": 8, "dropped": 2})
+        with andiron.Step(self.spark, "numpy") as step:
+            def even(row):
+                import numpy as np
+
+                return np.int64(row.id) % 2 == 0
+
+            def twice(row):
+                import numpy as np
+
+                return np.array([row.id, row.id + 1]).reshape(2, 1).tolist() if row.id % 2 else [(value,) for value in np.arange(2)]
+
+            self.assertEqual(step.filter(self.rows, even).count(), 500)
+            self.assertEqual(step.flat_map(self.rows, twice, "x long").count(), 2000)
+            self.assertEqual(step.figures["dropped"], 0)
+
+    def test_limits_of_gates_are_numbers_of_numpy_too(self):
+        import numpy as np
+
+        gate = andiron.Gate(self.step, max_drop_ratio=np.float32(0.5), max_dropped=np.int64(7), min_rows=np.int32(1), min_out_ratio=np.float64(0), max_counters={"a": np.float64(0.5)})
+        with andiron.guard(gate):
+            self.assertEqual(self.step.count(self.rows).count(), 1000)
+
+    def test_a_step_in_a_function_says_what_to_take_along(self):
+        gate = andiron.Gate(self.step)
+        for captured in (self.step, gate):
+            with self.assertRaises(Exception) as caught:
+                self.step.map(self.rows, lambda row: (row.id, float(bool(captured)), None), SCHEMA)
+            self.assertIn("stays on the driver", str(caught.exception))
+        with self.assertRaises(Exception) as caught:
+            self.rows.rdd.map(lambda row: self.step.name).count()
+        self.assertIn("step.counter('hits')", str(caught.exception))
+
     def test_filter_and_flat_map_and_count(self):
         kept = self.step.filter(self.rows, lambda row: row.s.x % 2 == 0 or row.s.x // (row.s.x - 9) < 0)
         self.assertEqual(kept.dtypes, self.rows.dtypes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import operator
 import os
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Union, overload
 
 from andiron.errors import BAD_ARGUMENT, IO, RELEASED, ArgumentError, OutOfBoundsError, ReleasedError, StoreError
 
@@ -37,9 +37,36 @@ class Bytes:
         """How many bytes the version has."""
         return len(self._leased())
 
-    def read(self, offset: int, length: int) -> bytes:
-        """A copy of `length` bytes from `offset` on."""
-        return self.view(offset, length).tobytes()
+    def read(self, offset: Optional[int] = None, length: Optional[int] = None) -> bytes:
+        """A copy of `length` bytes from `offset` on, or of all. With one number alone it is an error: to a file's `read` that would be a length."""
+        if (offset is None) != (length is None):
+            raise self._bad("read takes an offset and a length, or neither: `open()` gives a file, whose `read(n)` gives the next n bytes")
+        return self.view(0 if offset is None else offset, length).tobytes()
+
+    def open(self) -> BinaryIO:
+        """A file to read the bytes from, at its beginning. It ends with the lease."""
+        from andiron._files import BytesFile
+
+        return BytesFile(self)  # type: ignore[return-value]
+
+    def __bytes__(self) -> bytes:
+        return self.read()
+
+    @overload
+    def __getitem__(self, at: int) -> int: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> bytes: ...
+
+    def __getitem__(self, at: Union[int, slice]) -> Union[int, bytes]:
+        """A byte as a number, or a copy of a slice, as `bytes` has them."""
+        memory = self._leased()
+        if isinstance(at, slice):
+            return memory[at].tobytes()
+        index = self._integer(at, "an index")
+        if not -len(memory) <= index < len(memory):
+            raise self._outside(1, index)
+        return memory[index]
 
     def view(self, offset: int = 0, length: Optional[int] = None) -> memoryview:
         """The bytes from `offset` on, `length` of them or all; not a copy."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from typing import Any
+from numbers import Integral
+from typing import Any, Optional
 
 from andiron._cursor import Cursor
+from andiron._names import candidates, flat
 from andiron.errors import BAD_ARGUMENT, RELEASED, ArgumentError, ReleasedError, calling
 
 
 class Catalog:
     """The list of a dataset's versions, which functions take along to the workers. Made by andiron.catalog on the driver."""
 
-    def __init__(self, id: str, dataset: str, versions: tuple[str, ...], hints: int = 0, driver: Any = None, handle: Any = None) -> None:
+    def __init__(
+        self, id: str, dataset: str, versions: tuple[str, ...], hints: int = 0, skipped: Any = None, driver: Any = None, handle: Any = None
+    ) -> None:
         self.id = id
         self.dataset = dataset
         self.versions = versions
@@ -22,14 +26,42 @@ class Catalog:
         self._known = frozenset(versions)
         # How often `demand` was called: an executor whose copy is from before the last call asks the driver for the catalog again.
         self._hints = hints
+        # Counts what `by_version` drops; None: it drops nothing.
+        self._skipped = skipped
         self._driver, self._handle, self._hinting = driver, handle, threading.Lock()
+
+    def missing(self, policy: str) -> Catalog:
+        """The same catalog with another policy for rows whose version is null or unknown: `fail`, which raises an UnknownVersionError and is what
+        catalogs are made with, or `skip`: `cursor.by_version` drops such rows and counts them. On the driver. Both are closed together.
+        """
+        driver = self._on_driver("missing")
+        if policy not in ("fail", "skip"):
+            raise ArgumentError(f"rows of dataset '{self.dataset}' without a known version can fail or skip, not {policy!r}", BAD_ARGUMENT)
+        return Catalog(self.id, self.dataset, self.versions, self._hints, _counter() if policy == "skip" else None, driver, self._handle)
+
+    @property
+    def skipped_rows(self) -> int:
+        """How many rows `missing("skip")` has dropped. As with Spark's accumulators, rows of tasks that ran twice may count twice. On the driver."""
+        self._on_driver("skipped_rows")
+        return 0 if self._skipped is None else int(self._skipped.value)
 
     def cursor(self) -> Cursor:
         """A cursor for the task that runs in this worker. An error outside any task."""
         return Cursor(self)
 
     def __contains__(self, version: object) -> bool:
-        return isinstance(version, str) and version in self._known
+        return self._named(version) is not None
+
+    def _named(self, version: object) -> Optional[str]:
+        """The name of the version that a row means by this; None if the catalog has none. An error if it may mean two."""
+        if type(version) is str:
+            return version if version in self._known else None
+        found = [name for name in candidates(flat(version)) if name in self._known]
+        if len(found) > 1:
+            raise ArgumentError(
+                f"dataset '{self.dataset}' has versions '{found[0]}' and '{found[1]}', and {version!r} may mean both: let Spark cast the column, "
+                "`col.cast('string')`, before it comes to Python", BAD_ARGUMENT)
+        return found[0] if found else None
 
     def demand(self, tasks: Mapping[str, int]) -> None:
         """Tells how many tasks are still expected to want each version: what is wanted least goes first when room is needed.
@@ -38,11 +70,16 @@ class Catalog:
         before. On the driver.
         """
         driver = self._on_driver("demand")
+        wanted: dict[str, int] = {}
         for name, count in tasks.items():
-            if isinstance(count, bool) or not isinstance(count, int):
-                raise ArgumentError(f"the demand of version '{name}' of dataset '{self.dataset}' is a whole number, not {count!r}", BAD_ARGUMENT)
+            if isinstance(count, bool) or not isinstance(count, Integral):
+                raise ArgumentError(f"the demand of version {name!r} of dataset '{self.dataset}' is a whole number, not {count!r}", BAD_ARGUMENT)
+            known = self._named(name)
+            if known is None:
+                raise ArgumentError(f"dataset '{self.dataset}' has no version {name!r} to demand", BAD_ARGUMENT)
+            wanted[known] = int(count)
         with self._hinting:
-            calling(driver.demand, self._handle, json.dumps(dict(tasks)))
+            calling(driver.demand, self._handle, json.dumps(wanted))
             self._hints += 1
 
     def close(self) -> None:
@@ -55,7 +92,7 @@ class Catalog:
         return self._driver
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Catalog, (self.id, self.dataset, self.versions, self._hints)
+        return Catalog, (self.id, self.dataset, self.versions, self._hints, self._skipped)
 
     def __enter__(self) -> Catalog:
         return self
@@ -65,3 +102,9 @@ class Catalog:
 
     def __repr__(self) -> str:
         return f"Catalog({self.dataset!r}, {len(self.versions)} versions)"
+
+
+def _counter() -> Any:
+    from pyspark import SparkContext
+
+    return SparkContext.getOrCreate().accumulator(0)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Optional
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from andiron._channel import Channel
 from andiron._bytes import Bytes, mapped
+from andiron._names import candidates, flat, is_null, shown
 from andiron.errors import BAD_ARGUMENT, RELEASED, ArgumentError, ReleasedError, UnknownVersionError
 
 if TYPE_CHECKING:
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 UNKNOWN, NULL = 100, 101
 UNSIGNED = (1 << 64) - 1
+_warned: set[str] = set()
+"""The datasets of which this worker has said that rows are not sorted."""
 
 
 class Cursor:
@@ -33,24 +38,48 @@ class Cursor:
                 "mapPartitions runs", RELEASED)
         self._channel: Optional[Channel] = Channel(catalog.dataset, catalog.id, catalog._hints, self._task)
         self._current: Optional[Bytes] = None
+        self._left: set[str] = set()
 
-    def advance(self, version: str) -> Bytes:
-        """The version's bytes, leased until the next call with another version.
+    def advance(self, version: object) -> Bytes:
+        """The version's bytes, leased until the next call with another version. What is no str is taken as Spark's cast to string writes it.
 
         Releases the version before, then waits until this one is loaded and fits the budget. The same version again costs a comparison.
         Raises an UnknownVersionError (nothing is released then), a LoadError, SourceError or StoreError if it cannot be loaded, a
         BudgetError if it never fits, a ReleasedError after the end of the task.
         """
         current = self._current
-        if current is not None and isinstance(version, str) and current.version == version and self._is_mine():
+        if current is not None and type(version) is str and current.version == version and self._is_mine():
             return current
         return self._move(version)
 
-    def lookup(self, version: str, offset: int, length: int) -> bytes:
+    def by_version(self, batch: Any, column: str) -> Iterator[tuple[Bytes, Any]]:
+        """The rows of each version in a pandas DataFrame, a RecordBatch or a Table of Arrow, with the version's bytes, leased until the next step.
+
+        `column` names the version. Rows whose version is null or unknown raise an UnknownVersionError, or are dropped and counted if the catalog is
+        one of `missing("skip")`.
+        """
+        from andiron._batches import parts
+
+        known: dict[str, list[Any]] = {}
+        for version, rows in parts(batch, column, self._catalog.dataset):
+            name = self._catalog._named(version)
+            if name is not None:
+                known.setdefault(name, []).append(rows)
+            elif self._catalog._skipped is not None and (is_null(flat(version)) or candidates(flat(version))):
+                self._catalog._skipped.add(len(rows()))
+            else:
+                self._refuse(version)
+        # In the order of the rows, but for the version that is held already.
+        held = None if self._current is None else self._current.version
+        for name in sorted(known, key=lambda name: name != held):
+            for rows in known[name]:
+                yield self.advance(name), rows()
+
+    def lookup(self, version: object, offset: int, length: int) -> bytes:
         """A copy of `length` bytes of the version from `offset` on."""
         return self.advance(version).read(offset, length)
 
-    def records(self, version: str, offsets: Any, record: Any) -> np.ndarray[Any, Any]:
+    def records(self, version: object, offsets: Any, record: Any) -> np.ndarray[Any, Any]:
         """What stands at each of `offsets` in the version; see Bytes.records."""
         return self.advance(version).records(offsets, record)
 
@@ -71,33 +100,56 @@ class Cursor:
             self._channel.close()
             self._channel = None
 
-    def _move(self, version: str) -> Bytes:
+    def _move(self, version: object) -> Bytes:
         if self._channel is None or not self._is_mine():
             raise ReleasedError(
-                f"a cursor of dataset '{self._catalog.dataset}' was asked for version {version!r}, but it is closed, or its task "
+                f"a cursor of dataset '{self._catalog.dataset}' was asked for version {shown(version)!r}, but it is closed, or its task "
                 f"{self._task} has ended: make one in each task", RELEASED)
-        self._require_known(version)
+        name = self._catalog._named(version)
+        if name is None:
+            self._refuse(version)
+        current = self._current
+        if current is not None:
+            if current.version == name:
+                return current
+            self._left.add(current.version)
         self._current = None
-        label = f"version '{version}' of dataset '{self._catalog.dataset}'"
-        file = self._channel.ask(op="advance", version=version)
+        if name in self._left:
+            self._unsorted(name)
+        label = f"version '{shown(name)}' of dataset '{self._catalog.dataset}'"
+        file = self._channel.ask(op="advance", version=name)
         memory = mapped(label, file["path"], file["length"], _identity(file))
-        self._current = Bytes(label, version, memory, self)
+        self._current = Bytes(label, name, memory, self)
         return self._current
+
+    def _unsorted(self, name: str) -> None:
+        """Says once in this worker that its rows go back to a version: what that costs is never seen otherwise."""
+        dataset = self._catalog.dataset
+        if dataset not in _warned:
+            _warned.add(dataset)
+            warnings.warn(
+                f"rows are not sorted by version: a batch or partition holds several versions of dataset '{dataset}', and task {self._task} is back at "
+                f"version '{shown(name)}' after others. Each move waits for a lease, and may load the version again: sortWithinPartitions by the version",
+                RuntimeWarning, stacklevel=4)
 
     def _leases(self, which: Bytes) -> bool:
         return self._current is which and self._is_mine()
 
-    def _require_known(self, version: object) -> None:
-        dataset = self._catalog.dataset
-        if _is_null(version):
-            raise UnknownVersionError(f"a row names no version of dataset '{dataset}' ({version!r}): leave such rows out", NULL)
-        if not isinstance(version, str):
-            raise ArgumentError(f"a version of dataset '{dataset}' is named by a str, not by {version!r} ({type(version).__name__})", BAD_ARGUMENT)
-        if version not in self._catalog:
-            names = self._catalog.versions
-            known = ", ".join(names if len(names) <= 8 else (*names[:4], "...", *names[-3:]))
-            raise UnknownVersionError(
-                f"dataset '{dataset}' has no version '{version}'; it has {len(names)}: {known}. Add it to the catalog, or correct the rows", UNKNOWN)
+    def _refuse(self, version: object) -> NoReturn:
+        """Raises what is wrong with a version that the catalog does not have."""
+        dataset, value = self._catalog.dataset, flat(version)
+        advice = "or let `by_version` drop such rows with catalog.missing('skip')"
+        if is_null(value):
+            raise UnknownVersionError(f"a row names no version of dataset '{dataset}' ({value!r}): leave such rows out, {advice}", NULL)
+        names = candidates(value)
+        if not names:
+            raise ArgumentError(
+                f"a version of dataset '{dataset}' must be a str, or an int or date that Spark casts to one, not {shown(repr(value))} "
+                f"({type(value).__name__}): cast the column by col.cast('string')", BAD_ARGUMENT)
+        have = self._catalog.versions
+        known = ", ".join(map(shown, have if len(have) <= 8 else (*have[:4], "...", *have[-3:])))
+        raise UnknownVersionError(
+            f"dataset '{dataset}' has no version '{shown(names[0])}'; it has {len(have)}: {known}. Add it to the catalog, correct the rows, {advice}", UNKNOWN)
 
     def _is_mine(self) -> bool:
         return _task() == self._task
@@ -107,13 +159,6 @@ class Cursor:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-def _is_null(version: object) -> bool:
-    """Whether it is None, or what pandas has in its place: NaN, NaT or NA."""
-    kind = type(version)
-    missing = kind.__module__.startswith("pandas.") and kind.__name__ in ("NAType", "NaTType")
-    return version is None or missing or (isinstance(version, float) and version != version)
 
 
 def _identity(file: dict[str, Any]) -> tuple[int, int]:

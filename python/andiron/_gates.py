@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Optional
+from numbers import Integral, Real
+from typing import Any, NoReturn, Optional
 
 from andiron._session import java, java_session
 from andiron.errors import BAD_ARGUMENT, AndironError, ArgumentError, GateError, calling, java_of, of_java
@@ -26,16 +27,19 @@ class Gate:
     ) -> None:
         if not isinstance(step, Step):
             raise ArgumentError(f"a gate stands on a Step, not on {step!r}", BAD_ARGUMENT)
-        for name, value, kinds in (("max_drop_ratio", max_drop_ratio, (int, float)), ("min_rows", min_rows, (int,)),
-                                   ("max_dropped", max_dropped, (int, type(None))), ("on_zero_rows", on_zero_rows, (str,)),
-                                   ("on_unknown", on_unknown, (str,)), ("min_out_ratio", min_out_ratio, (int, float)),
+        for name, value, kinds in (("max_drop_ratio", max_drop_ratio, (Real,)), ("min_rows", min_rows, (Integral,)),
+                                   ("max_dropped", max_dropped, (Integral, type(None))), ("on_zero_rows", on_zero_rows, (str,)),
+                                   ("on_unknown", on_unknown, (str,)), ("min_out_ratio", min_out_ratio, (Real,)),
                                    ("max_counters", max_counters, (dict, type(None)))):
             if not isinstance(value, kinds) or isinstance(value, bool):
                 raise ArgumentError(f"the gate on {step} has {value!r} as its {name}", BAD_ARGUMENT)
         self.step = step
         self._gate = calling(
-            step._driver.gate, step._step, float(max_drop_ratio), MOST if max_dropped is None else max_dropped, min_rows, on_zero_rows,
+            step._driver.gate, step._step, float(max_drop_ratio), MOST if max_dropped is None else int(max_dropped), int(min_rows), on_zero_rows,
             on_unknown, float(min_out_ratio), {name: float(most) for name, most in (max_counters or {}).items()})
+
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentError(f"the {self!r} stays on the driver and goes into no function", BAD_ARGUMENT)
 
     def __repr__(self) -> str:
         return f"gate on {self.step}"

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Optional
 
+from andiron._plain import plain
 from andiron.errors import BAD_ARGUMENT, ArgumentError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Guarded:
         self._function, self._value = function, value
         self._shown = {name: text for name, text in (("text", describe or str), ("key", key), ("version", version)) if text is not None}
         self._verify: Optional[Callable[[Any], None]] = None
+        self._plain: Optional[Callable[[Any], Any]] = None
 
     def result(self) -> StructType:
         """The type of what it gives."""
@@ -71,7 +73,10 @@ class Guarded:
         counts = counting.counts = {}
         try:
             value = self._checked(self._function(row))
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            # SystemExit too, and what libraries derive from neither, as PyO3 its panics: the worker lives on.
             return None, _told(error), counts or None, *(_shown(text, row) for text in self._shown.values())
         finally:
             counting.counts = None
@@ -81,23 +86,23 @@ class Guarded:
         """The value, if it is what the step declares: what Spark cannot convert would become null without a word."""
         from pyspark.sql.types import ArrayType, _make_type_verifier
 
-        if self._verify is None:
-            self._verify = _make_type_verifier(self._value, nullable=False)
-        made = list(value) if isinstance(self._value, ArrayType) else value
+        if self._verify is None or self._plain is None:
+            self._verify, self._plain = _make_type_verifier(self._value, nullable=False), plain(self._value)
+        made = self._plain(list(value) if isinstance(self._value, ArrayType) else value)
         self._verify(made)
         return made
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_verify": None}
+        return self.__dict__ | {"_verify": None, "_plain": None}
 
 
-def _told(error: Exception) -> tuple[str, str, list[tuple[str, str, str, int]]]:
+def _told(error: BaseException) -> tuple[str, str, list[tuple[str, str, str, int]]]:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return name, _shown(str, error), _frames(error)
 
 
-def _frames(error: Exception) -> list[tuple[str, str, str, int]]:
+def _frames(error: BaseException) -> list[tuple[str, str, str, int]]:
     """Module, function, file and line, the innermost first, without this file's own."""
     found = [
         (frame.f_globals.get("__name__", "?"), frame.f_code.co_name, frame.f_code.co_filename.rsplit("/", 1)[-1], line)
@@ -111,5 +116,7 @@ def _shown(text: Callable[[Any], object], of: Any) -> str:
     """The text; what raises is replaced by a text that says so."""
     try:
         return str(text(of))[:MOST_CHARACTERS]
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return f"(not shown: {type(error).__name__})"

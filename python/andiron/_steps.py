@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
 from andiron._guarded import Guarded, counting
 from andiron._session import java, java_frame, java_session
@@ -132,6 +132,11 @@ class Step:
         from pyspark.sql import DataFrame
 
         return DataFrame(java_rows, like.sparkSession)
+
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentError(
+            f"{self} stays on the driver and goes into no function: make its counters before, `hits = step.counter('hits')`, and use those in functions",
+            BAD_ARGUMENT)
 
     def __enter__(self) -> Step:
         return self

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from os import PathLike, fspath
+from dataclasses import asdict, dataclass, replace
+from numbers import Integral
+from os import PathLike, fsdecode
 from pathlib import Path
 from typing import Any, Optional, Union
 
 from andiron._catalog import Catalog
+from andiron._names import fault, shown
 from andiron._session import java, java_session
 from andiron.errors import BAD_ARGUMENT, ArgumentError, calling
 
@@ -18,12 +20,12 @@ from andiron.errors import BAD_ARGUMENT, ArgumentError, calling
 class Version:
     """One immutable snapshot of a dataset.
 
-    `source` is a URI that Hadoop's file systems can read. `bytes`, its size, and `checksum` (`xxh3:`, `crc32:` or `sha256:` with hexadecimal
+    `source` is a path or URI as Hadoop's file systems read it, in which `%20` is no space, or a `pathlib.Path`. `bytes`, its size, and `checksum` (`xxh3:`, `crc32:` or `sha256:` with hexadecimal
     digits) are verified while it is loaded. `immutable`: a local file that nobody will ever truncate or rewrite, to be mapped where it is.
     """
 
     name: str
-    source: str
+    source: Union[str, PathLike[str]]
     bytes: Optional[int] = None
     checksum: Optional[str] = None
     immutable: bool = False
@@ -42,16 +44,17 @@ def catalog(spark: Any, dataset: str, versions: Sources) -> Catalog:
     session = java_session(spark, what)
     if not isinstance(dataset, str) or not dataset:
         raise ArgumentError(f"a dataset is named by a str, not by {dataset!r}", BAD_ARGUMENT)
+    _require_text("the name of a dataset", dataset)
     driver = java(spark, "PythonDriver", what)
     listed = json.dumps([asdict(version) for version in _listed(dataset, versions)])
     handle = calling(driver.catalog, session, dataset, listed)
     told = json.loads(calling(driver.describe, handle))
-    return Catalog(told["catalog"], dataset, tuple(told["versions"]), 0, driver, handle)
+    return Catalog(told["catalog"], dataset, tuple(told["versions"]), 0, None, driver, handle)
 
 
 def _listed(dataset: str, versions: Sources) -> list[Version]:
     if isinstance(versions, Mapping):
-        return [_checked(dataset, Version(name, _uri(dataset, name, source))) for name, source in versions.items()]
+        return [_checked(dataset, Version(name, source)) for name, source in versions.items()]
     try:
         return [_checked(dataset, version) for version in versions]
     except TypeError as error:
@@ -60,21 +63,34 @@ def _listed(dataset: str, versions: Sources) -> list[Version]:
         raise ArgumentError(f"the versions of dataset '{dataset}' are sources by name, or Versions, not {versions!r}", BAD_ARGUMENT) from None
 
 
-def _uri(dataset: str, name: str, source: object) -> str:
+def _source(dataset: str, name: str, source: object) -> str:
+    """The source as Hadoop reads it. Hadoop decodes nothing: a path goes as it is, not as a URI with its characters escaped."""
     if isinstance(source, PathLike):
-        return Path(fspath(source)).absolute().as_uri()
+        source = f"file://{Path(fsdecode(source)).absolute()}"
     if not isinstance(source, str):
-        raise ArgumentError(f"the source of version {name!r} of dataset '{dataset}' is a str or a path, not {source!r}", BAD_ARGUMENT)
+        raise ArgumentError(f"the source of version {shown(name)!r} of dataset '{dataset}' is a str or a path, not {source!r}", BAD_ARGUMENT)
+    _require_text(f"the source of version {shown(name)!r} of dataset '{dataset}'", source)
     return source
 
 
 def _checked(dataset: str, version: object) -> Version:
     if not isinstance(version, Version):
         raise ArgumentError(f"dataset '{dataset}' has {version!r} in its list, which is no Version", BAD_ARGUMENT)
+    if not isinstance(version.name, str):
+        raise ArgumentError(
+            f"the name of version {version.name!r} of dataset '{dataset}' must be a str, not {type(version.name).__name__}: name it as Spark's cast to string "
+            f"writes it, '{version.name}'; rows may have other types", BAD_ARGUMENT)
+    _require_text(f"the name of a version of dataset '{dataset}'", version.name)
     fields: list[tuple[str, object, tuple[type, ...]]] = [
-        ("name", version.name, (str,)), ("source", version.source, (str,)), ("bytes", version.bytes, (int, type(None))),
-        ("checksum", version.checksum, (str, type(None))), ("immutable", version.immutable, (bool,))]
+        ("bytes", version.bytes, (Integral, type(None))), ("checksum", version.checksum, (str, type(None))), ("immutable", version.immutable, (bool,))]
     for field, value, kinds in fields:
         if not isinstance(value, kinds) or (field == "bytes" and isinstance(value, bool)):
-            raise ArgumentError(f"version {version.name!r} of dataset '{dataset}' has {value!r} as its {field}", BAD_ARGUMENT)
-    return version
+            raise ArgumentError(f"version {shown(version.name)!r} of dataset '{dataset}' has {value!r} as its {field}", BAD_ARGUMENT)
+    size = None if version.bytes is None else int(version.bytes)
+    return replace(version, name=str(version.name), source=_source(dataset, version.name, version.source), bytes=size)
+
+
+def _require_text(what: str, text: str) -> None:
+    why = fault(text)
+    if why is not None:
+        raise ArgumentError(f"{what}, {shown(text)!r}, {why}", BAD_ARGUMENT)
