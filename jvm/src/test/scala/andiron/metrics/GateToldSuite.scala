@@ -19,7 +19,13 @@ class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
   private val directory = Files.createTempDirectory("gate-told")
   private implicit val longs: Encoder[Long] = Encoders.scalaLong
 
-  override def beforeAll(): Unit = spark = start("local[4]", settings(directory): _*)
+  /** A catalog whose tables are written by a command of DSv2 that falls back to V1. */
+  private val database = Seq("" -> "org.apache.spark.sql.execution.datasources.v2.jdbc.JDBCTableCatalog", ".url" -> "jdbc:derby:memory:told;create=true",
+    ".driver" -> "org.apache.derby.jdbc.EmbeddedDriver").map { case (key, value) => s"spark.sql.catalog.derby$key" -> value }
+
+  private def begin(): Unit = spark = start("local[4]", settings(directory) ++ database: _*)
+
+  override def beforeAll(): Unit = begin()
 
   override def afterAll(): Unit = {
     stop(spark)
@@ -57,6 +63,11 @@ class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
       "foreach" -> ((step, _) => rdd(step).foreach(_ => ())),
       "a Dataset's foreachPartition" -> ((step, _) => rows(step).foreachPartition((all: Iterator[Long]) => all.foreach(_ => ()))),
       "a write of DSv2" -> ((step, _) => rows(step).write.format("noop").mode("overwrite").save()),
+      "a write by JDBC" -> ((step, _) => rows(step).write.mode("overwrite").jdbc("jdbc:derby:memory:told;create=true", "published", new java.util.Properties)),
+      "an append to a table of a catalog" -> { (step, _) =>
+        spark.sql("CREATE TABLE derby.APP.appended (value BIGINT)")
+        rows(step).writeTo("derby.APP.appended").append()
+      },
       "foreachPartition under a call site of the user's" -> { (step, _) =>
         spark.sparkContext.setCallSite("nightly")
         try rdd(step).foreachPartition(_.foreach(_ => ()))
@@ -111,7 +122,7 @@ class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
       }
       assert(lines.count(_.contains("the gate of step 'idle' was never asked")) == 1, lines)
       assert(logged(log).contains("\"last_bypass\"") == false && logged(log).contains("\"gate_id\""))
-    } finally spark = start("local[4]", settings(directory): _*)
+    } finally begin()
   }
 
   private def causes(error: Throwable): String =
@@ -128,7 +139,7 @@ class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
         val gate = Gate(Step(off, "off"))
         assert(intercept[GateException](Andiron.guard(gate)(())).code == 201)
       }
-    } finally spark = start("local[4]", settings(directory): _*)
+    } finally begin()
   }
 
   /** A scenario for each row of docs/gates.md's table. */

@@ -18,9 +18,8 @@ final case class WriteAction(name: String, commits: Boolean)
 object WriteActions {
   private val Committed = Set("InsertIntoHadoopFsRelationCommand", "InsertIntoHiveTable", "InsertIntoHiveDirCommand", "InsertIntoDataSourceDirCommand",
     "CreateDataSourceTableAsSelectCommand", "CreateHiveTableAsSelectCommand", "OptimizedCreateHiveTableAsSelectCommand")
-  private val Commands = Set("AppendData", "AppendDataV1", "OverwriteByExpression", "OverwriteByExpressionV1", "OverwritePartitionsDynamic", "ReplaceData",
-    "WriteDelta", "CreateTableAsSelect", "ReplaceTableAsSelect", "AtomicCreateTableAsSelect", "AtomicReplaceTableAsSelect", "WriteToDataSourceV2",
-    "WriteToMicroBatchDataSource", "WriteToContinuousDataSource")
+  // Nodes of both kinds of plan: a physical one has "Exec" in its name, which Spark shows without where it ends it (not in AppendDataExecV1).
+  private val Commands = "(AppendData|Overwrite|ReplaceData|WriteDelta|WriteTo|(Atomic)?(Create|Replace)TableAsSelect).*".r.pattern
   private val Writes = "(Insert|Save|Write|Merge|Update|Delete).*|.*AsSelect.*".r.pattern
   private val Partial = Set("CollectLimit", "CollectTail")
   private val ForEach = Set("foreach", "foreachPartition", "foreachAsync", "foreachPartitionAsync")
@@ -32,7 +31,7 @@ object WriteActions {
   private def of(node: String): Option[WriteAction] = {
     val name = node.stripPrefix(Execute).trim
     if (Committed(name)) Some(WriteAction(name, commits = true))
-    else if (Commands(name) || node.startsWith(Execute) && Writes.matcher(name).matches) Some(WriteAction(name, commits = false))
+    else if (Commands.matcher(name).matches || node.startsWith(Execute) && Writes.matcher(name).matches) Some(WriteAction(name, commits = false))
     else None
   }
 
