@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GRADLE = [os.environ.get("GRADLE", "gradle"), "--no-daemon"]
 FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
 SPARK, SCALA = FACTS["sparkVersion"], FACTS["scalaVersion"]
+OTHER_SCALA = "2.12" if SCALA == "2.13" else "2.13"
 SPARK_4 = "4.1.3"
 CARGO_RESULT = re.compile(r"^test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored;.*$", re.MULTILINE)
 FAULTS_RESULT = re.compile(r"^(\d+ faults in .*: (\d+) passed, (\d+) failed, .*)$", re.MULTILINE)
@@ -116,7 +117,8 @@ STEPS = {
     "model": (["cargo", "test", "--locked", "-p", "andiron-model"], None),
     "scripts": ([sys.executable, "-m", "unittest", "discover", "-s", "ci", "-p", "test_*.py"], None),
     f"spark-{SPARK}": suites(SPARK),
-    "jar": (GRADLE + ["cargoTest"], None),
+    # The other Scala's jar is tried on this Scala's Spark.
+    "jar": (["sh", "-c", '"$@" -PscalaVersion=%s jar && exec "$@" cargoTest' % OTHER_SCALA, "sh", *GRADLE], None),
     "faults": (["sh", "-c", '"$@" && ci/faults/run.py --short', "sh", *GRADLE, "jar", "faultsJar", "sparkHome"], None),
     "cluster": (["ci/cluster/run.py", "--short"], None),
     f"spark-{SPARK_4}": suites(SPARK_4),

@@ -76,4 +76,6 @@ class OnStandalone(unittest.TestCase):
 
     def test_by_packages(self):
         self.assertTrue(REPOSITORY.is_dir(), "build/repo is missing: gradle dist")
-        self.gives_what_plain_python_gives("--packages", f"{FACTS['group']}:andiron_{ENVIRONMENT.scala}:{VERSION}", "--repositories", REPOSITORY.as_uri())
+        told = subprocess.run([sys.executable, "-m", "andiron"], env=ENVIRONMENT.variables(), capture_output=True, text=True, check=True).stdout.strip()
+        self.assertEqual(told, f"{FACTS['group']}:andiron_{ENVIRONMENT.scala}:{VERSION}")
+        self.gives_what_plain_python_gives("--packages", told, "--repositories", REPOSITORY.as_uri())

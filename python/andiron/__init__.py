@@ -13,7 +13,8 @@
 
     members.sortWithinPartitions("version").mapInPandas(features, schema)
 
-The jar does the work: start the application with it and with spark.plugins=andiron.AndironPlugin. docs/python.md says more.
+The jar does the work: start the application with it (`andiron.artifact()`, `python -m andiron`) and with
+spark.plugins=andiron.AndironPlugin. docs/python.md says more.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from andiron._artifact import artifact
     from andiron._bytes import Bytes
     from andiron._catalog import Catalog
     from andiron._cursor import Cursor
@@ -48,11 +50,11 @@ __version__ = "0.1.0"
 __all__ = [
     "AndironError", "ArgumentError", "BudgetError", "Bytes", "Catalog", "ConnectError", "Counter", "Cursor", "Figures", "Gate", "GateError",
     "LoadError", "MetricsError", "OutOfBoundsError", "ReleasedError", "SettingError", "SourceError", "Step", "StoreError",
-    "UnknownVersionError", "Version", "cache_stats", "catalog", "guard", "report",
+    "UnknownVersionError", "Version", "artifact", "cache_stats", "catalog", "guard", "report",
 ]
 
 _MODULES = {
-    "_bytes": ("Bytes",), "_catalog": ("Catalog",), "_cursor": ("Cursor",), "_gates": ("Gate", "cache_stats", "guard", "report"),
+    "_artifact": ("artifact",), "_bytes": ("Bytes",), "_catalog": ("Catalog",), "_cursor": ("Cursor",), "_gates": ("Gate", "cache_stats", "guard", "report"),
     "_steps": ("Counter", "Figures", "Step"), "_versions": ("Version", "catalog"),
 }
 

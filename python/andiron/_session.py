@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from andiron.errors import BAD_ARGUMENT, BAD_SETTING, ArgumentError, ConnectError, SettingError
+from andiron._artifact import coordinates
+from andiron.errors import BAD_ARGUMENT, BAD_SETTING, ArgumentError, ConnectError, SettingError, calling
 
 CONNECT = (
     "{what} needs the driver's JVM, which a client of Spark Connect does not have. Over Spark Connect there are no catalogs, cursors, steps, "
@@ -20,12 +21,19 @@ def java_session(spark: Any, what: str) -> Any:
 def java(spark: Any, name: str, what: str) -> Any:
     """One of the jar's objects for Python."""
     java_session(spark, what)
-    found = getattr(spark._jvm.andiron.python, name)
-    if type(found).__name__ == "JavaPackage":
+    requirements = spark._jvm.andiron.internal.Requirements
+    if _is_missing(requirements):
+        jar = coordinates(spark._jvm.scala.util.Properties.versionNumberString())
         raise SettingError(
-            f"{what} needs Andiron's jar on the driver's class path: start the application with --packages or --jars, and with "
-            "--conf spark.plugins=andiron.AndironPlugin", BAD_SETTING)
-    return found
+            f"{what} needs Andiron's jar on the driver's class path: start the application with --packages {jar}, or with this jar by --jars, and "
+            "with --conf spark.plugins=andiron.AndironPlugin", BAD_SETTING)
+    calling(requirements.require)
+    return getattr(spark._jvm.andiron.python, name)
+
+
+def _is_missing(java_class: Any) -> bool:
+    """Whether Py4J has found no class of that name."""
+    return type(java_class).__name__ == "JavaPackage"
 
 
 def java_frame(rows: Any, what: str) -> Any:

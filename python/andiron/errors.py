@@ -74,7 +74,7 @@ BAD_ARGUMENT, BAD_SETTING, IO, RELEASED = 403, 116, 119, 114
 _BY_CLASS: dict[str, type[AndironError]] = {
     "UnknownVersionException": UnknownVersionError, "BudgetException": BudgetError, "SourceException": SourceError,
     "LoadException": LoadError, "StoreException": StoreError, "ReleasedException": ReleasedError, "SettingException": SettingError,
-    "MetricsException": MetricsError, "GateException": GateError,
+    "MetricsException": MetricsError, "GateException": GateError, "EnvironmentException": SettingError,
 }
 
 

@@ -53,6 +53,8 @@ fn the_jar_holds_what_is_meant_and_nothing_else() {
         "META-INF/andiron.properties",
         "META-INF/LICENSE",
         "andiron/AndironPlugin.class",
+        "andiron/Report.class",
+        "andiron/hive/Ingest.class",
         "andiron/internal/Native$.class",
     ] {
         assert!(all.iter().any(|name| name == needed), "{needed} is missing");

@@ -1,6 +1,7 @@
 //! The packaged jar in fresh processes through spark-submit, as a user brings it: by --jars and by --packages.
 
 mod command;
+mod requirements;
 
 use andiron_tests::artifacts::{files, jar, jdk, output, required, spark_home};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,12 @@ impl Program {
 
     /// spark-submit, to which the program's own options and the program are still to be given.
     fn submit(&self, master: &str, class: &str) -> Command {
-        let mut command = Command::new(spark_home().join("bin/spark-submit"));
+        self.submit_to(&spark_home(), master, class)
+    }
+
+    /// The same of the Spark at `home`.
+    fn submit_to(&self, home: &Path, master: &str, class: &str) -> Command {
+        let mut command = Command::new(home.join("bin/spark-submit"));
         command
             .args(["--master", master, "--class", class])
             .args(["--conf", "spark.plugins=andiron.AndironPlugin", "--conf", "spark.ui.enabled=false"])

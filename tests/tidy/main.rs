@@ -107,7 +107,8 @@ fn scala_calls_natives_in_two_objects_only() {
 fn private_spark_has_one_shim() {
     let all = files();
     let inside = all.iter().filter(|s| {
-        s.is("jvm/src/main/", ".scala") && !s.path.starts_with("jvm/src/main/scala/org/apache/spark/andironshim/")
+        (s.is("jvm/src/main/", ".scala") || s.is("jvm/src/main/", ".java"))
+            && !s.path.starts_with("jvm/src/main/scala/org/apache/spark/andironshim/")
     });
     none(
         "code in Spark's packages outside the shim",
@@ -197,6 +198,7 @@ fn every_module_says_what_it_is() {
             && !s.text.lines().nth(1).is_some_and(|l| l.starts_with("# "))
     });
     none("scripts whose second line does not say what they do", shell.map(|s| s.path.clone()).collect());
-    let scala = all.iter().filter(|s| s.is("jvm/src/main/", ".scala") && !s.text.contains("/**"));
-    none("Scala files without a definition", scala.map(|s| s.path.clone()).collect());
+    let jvm = all.iter().filter(|s| s.is("jvm/src/main/", ".scala") || s.is("jvm/src/main/", ".java"));
+    let without = jvm.filter(|s| !s.text.contains("/**")).map(|s| s.path.clone());
+    none("Scala and Java files without a definition", without.collect());
 }

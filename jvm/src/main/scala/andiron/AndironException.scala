@@ -66,6 +66,9 @@ class NativePanicException(code: Int, message: String, cause: Throwable) extends
 /** The native library cannot be found, verified or loaded, or is not the one that these classes were built with. */
 class NativeLibraryException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
+/** This Java, Scala, Spark or platform is none that the jar is for. The message names the one to take. */
+class EnvironmentException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
 /** Error codes that Scala raises itself. They have the same numbers and meanings as `Code` in native/src/error.rs. */
 private[andiron] object ErrorCode {
   val UnknownVersion = 100

@@ -68,7 +68,7 @@ class PluginlessSuite extends AnyFunSuite with BeforeAndAfterAll {
   test("an old Java is refused before anything else is done") {
     val before = System.setProperty("java.specification.version", "11")
     try {
-      val e = intercept[NativeLibraryException](VersionedData.catalog(null, "old", Seq(Version("v", "nowhere")), Loader.bytes))
+      val e = intercept[EnvironmentException](VersionedData.catalog(null, "old", Seq(Version("v", "nowhere")), Loader.bytes))
       assert(e.getMessage.contains("Java 17") && e.getMessage.contains("Java 11"))
     } finally System.setProperty("java.specification.version", before): Unit
   }

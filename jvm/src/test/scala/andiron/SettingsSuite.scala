@@ -3,6 +3,7 @@ package andiron
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 
+import andiron.internal.DriverChecks
 import andiron.testing.SuiteRunner
 
 import org.apache.spark.SparkConf
@@ -73,7 +74,7 @@ class SettingsSuite extends AnyFunSuite {
   }
 
   test("a budget that an executor's container has no room for is told, with what to raise") {
-    def told(settings: (String, String)*): Option[String] = AndironPlugin.tooLarge(conf(settings: _*))
+    def told(settings: (String, String)*): Option[String] = DriverChecks.tooLarge(conf(settings: _*))
     val offHeap = Seq("spark.memory.offHeap.enabled" -> "true", "spark.memory.offHeap.size" -> "5g")
     Seq(
       Seq(cluster),
@@ -125,12 +126,12 @@ class SettingsSuite extends AnyFunSuite {
 
   test("settings of Kafka that lose events, show a secret or are none stop the application") {
     val servers = AndironConf.KafkaServers.key -> "127.0.0.1:9"
-    AndironPlugin.checkSinks(conf())
-    AndironPlugin.checkSinks(conf(servers, "spark.andiron.kafka.ssl.ca.pem.env" -> "PATH", AndironConf.MetricsEnabled.key -> "false"))
-    AndironPlugin.checkSinks(conf(servers, "spark.andiron.kafka.compression.type" -> "zstd"))
+    DriverChecks.checkSinks(conf())
+    DriverChecks.checkSinks(conf(servers, "spark.andiron.kafka.ssl.ca.pem.env" -> "PATH", AndironConf.MetricsEnabled.key -> "false"))
+    DriverChecks.checkSinks(conf(servers, "spark.andiron.kafka.compression.type" -> "zstd"))
     Seq("acks" -> "1", "sasl.password" -> "hunter2", "no.such.property" -> "1", "topic.metrics" -> "a b", "sasl.password.file" -> "/nowhere/at/all").foreach {
       case (key, value) =>
-        val e = intercept[SettingException](AndironPlugin.checkSinks(conf(servers, s"spark.andiron.kafka.$key" -> value)))
+        val e = intercept[SettingException](DriverChecks.checkSinks(conf(servers, s"spark.andiron.kafka.$key" -> value)))
         assert(e.code == 116 && e.getMessage.contains(s"spark.andiron.kafka.$key") && !e.getMessage.contains("hunter2"), e.getMessage)
     }
   }

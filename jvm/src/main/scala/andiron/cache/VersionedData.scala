@@ -4,7 +4,7 @@ import java.util.UUID
 
 import org.apache.spark.sql.SparkSession
 
-import andiron.internal.{CatalogId, CatalogSpec, CatalogState, ExecutorCache, HadoopSettings, NativeLibrary, SourceSurvey}
+import andiron.internal.{CatalogId, CatalogSpec, CatalogState, DriverChecks, ExecutorCache, HadoopSettings, Requirements, SourceSurvey}
 
 /** Makes catalogs. */
 object VersionedData {
@@ -17,12 +17,12 @@ object VersionedData {
    * To be called on the driver.
    */
   def catalog[V](spark: SparkSession, dataset: String, versions: Seq[Version], loader: Loader[V]): Catalog[V] = {
-    NativeLibrary.requireJava(System.getProperty("java.specification.version"), System.getProperty("java.home"))
+    Requirements.require()
     val context = spark.sparkContext
     val conf = context.getConf
     AndironConf.requireEnabled(conf)
     AndironConf.validate(conf)
-    AndironPlugin.warnIfTooLarge(conf)
+    DriverChecks.warnIfTooLarge(conf)
     val id = CatalogId(context.applicationId, UUID.randomUUID().toString, dataset)
     val hadoop = new HadoopSettings(context.hadoopConfiguration)
     val encrypted = conf.getBoolean("spark.io.encryption.enabled", defaultValue = false)

@@ -2,7 +2,7 @@ package andiron.internal
 
 import java.nio.file.{Files, Path, Paths}
 
-import andiron.NativeLibraryException
+import andiron.{AndironException, NativeLibraryException}
 
 import scala.util.control.NonFatal
 
@@ -13,10 +13,10 @@ import scala.util.control.NonFatal
 private[andiron] object NativeLibrary {
 
   /** System property with the path of a library that is loaded instead of the one in the jar, with no way back to it. */
-  val PathProperty = "andiron.native.path"
+  val PathProperty: String = Requirements.PATH_PROPERTY
 
   /** The environment variable for the same; the property goes first. */
-  val PathVariable = "ANDIRON_NATIVE_PATH"
+  val PathVariable: String = Requirements.PATH_VARIABLE
 
   /** Code of a library that cannot be found, verified or loaded. */
   val Unavailable = 404
@@ -33,16 +33,16 @@ private[andiron] object NativeLibrary {
     case Left(failure) => throw failure
   }
 
-  private lazy val outcome: Either[NativeLibraryException, Loaded] =
+  private lazy val outcome: Either[AndironException, Loaded] =
     try Right(find())
     catch {
-      case e: NativeLibraryException => Left(e)
+      case e: AndironException => Left(e)
       case e @ (NonFatal(_) | _: LinkageError) =>
         Left(new NativeLibraryException(Unavailable, s"Andiron's native library cannot be loaded: $e", e))
     }
 
   private def find(): Loaded = {
-    requireJava(System.getProperty("java.specification.version"), System.getProperty("java.home"))
+    Requirements.require()
     val jar = NativeResources.of(getClass.getClassLoader)
     val origin = overridePath match {
       case Some(path) => loadFile(path)
@@ -103,16 +103,5 @@ private[andiron] object NativeLibrary {
           s"Use the library and the jar of one build, or unset $PathProperty and $PathVariable.",
         null)
     Loaded(jar.build, origin)
-  }
-
-  /** Throws unless `specification` (`java.specification.version`) is 17 or newer. */
-  def requireJava(specification: String, home: String): Unit = {
-    val major = specification.stripPrefix("1.").takeWhile(_.isDigit)
-    if (major.isEmpty || major.toInt < 17)
-      throw new NativeLibraryException(
-        Unavailable,
-        s"Andiron needs Java 17 or newer, and this is Java $specification ($home). Point JAVA_HOME of the driver and of the " +
-          "executors (spark.executorEnv.JAVA_HOME) to a newer one.",
-        null)
   }
 }

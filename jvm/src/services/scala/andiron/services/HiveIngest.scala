@@ -7,7 +7,7 @@ import java.time.{Instant, ZoneOffset}
 import com.fasterxml.jackson.databind.ObjectMapper
 import org.apache.spark.sql.{Row, SparkSession}
 
-import andiron.Report
+import andiron.internal.ReportCommand
 
 /** `andiron.hive.Ingest` from a real Kafka and real ship logs into a real metastore, fed with what must not harm it. */
 private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[String, String]) {
@@ -137,7 +137,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
 
   /** The last revision of each event of a log, by the command. */
   private def logged(application: String): Map[String, (Long, String)] = {
-    val done = Report.run(Seq("events", application, "--log-dir", log))
+    val done = ReportCommand.run(Seq("events", application, "--log-dir", log))
     Check.require(done.status == 0, done.err)
     done.out.split('\n').filter(_.nonEmpty).map(line => mapper.readTree(line) -> line)
       .map { case (node, line) => node.get("event_id").textValue -> (node.get("revision").longValue -> line) }

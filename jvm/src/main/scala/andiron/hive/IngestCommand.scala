@@ -5,12 +5,8 @@ import org.apache.spark.sql.SparkSession
 
 import andiron.AndironException
 
-/**
- * Puts events into the tables of a Hive database: `spark-submit --class andiron.hive.Ingest <jar> --from kafka ...` or `--from log ...`; without
- * `--follow` what there is, with it also what comes. Makes tables and views that are not there. May be killed and started again at any
- * moment: nothing is lost, and the views show every event once. One at a time for one database. Exit status: 0 done, 1 failed, 2 misused.
- */
-object Ingest {
+/** What [[Ingest]] runs. */
+private[hive] object IngestCommand {
 
   def main(arguments: Array[String]): Unit = {
     val status = Options.parse(arguments.toSeq) match {

@@ -1,4 +1,4 @@
-package andiron
+package andiron.internal
 
 import java.net.URI
 import java.nio.file.Files
@@ -7,17 +7,13 @@ import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.FileUtil
 import org.apache.spark.SparkConf
 
-import andiron.internal.{Json, LogArchive, MetricsFacts, NativeLibrary, NativeMetrics}
+import andiron.AndironConf
 
-/**
- * The command `andiron` for those who have the jar: `spark-submit --class andiron.Report <jar> report <application id> [--html <file>]`, and
- * `apps`, `diff` and `ship` alike. The same native code answers. `--log-dir` may be a URI of `spark.andiron.log.archive` too, but for `ship`,
- * which has to note in a log what it has shipped; without it the directory is `spark.andiron.log.dir` of spark-submit's settings. Starts no SparkContext. Exit status: 0 done, 1 failed, 2 misused.
- */
-object Report {
+/** What [[andiron.Report]] runs. */
+private[andiron] object ReportCommand {
 
   /** What the command ends with: its exit status, and what it prints. */
-  private[andiron] final case class Done(status: Int, out: String, err: String)
+  final case class Done(status: Int, out: String, err: String)
 
   def main(arguments: Array[String]): Unit = {
     val done = run(arguments.toSeq)
@@ -27,7 +23,7 @@ object Report {
     if (done.status != 0) sys.exit(done.status)
   }
 
-  private[andiron] def run(arguments: Seq[String]): Done = {
+  def run(arguments: Seq[String]): Done = {
     NativeLibrary.load()
     val (directory, rest) = parse(arguments.toList)
     directory.filter(_.contains("://")) match {
