@@ -45,7 +45,7 @@ def _approach(setup: Setup, p: Parameters, approach: Approach, data: Path, turn:
     settings: dict[str, object] = {
         "spark.executor.memory": p.heap,
         "spark.executor.extraJavaOptions": f"{p.jvm} -XX:-UsePerfData",
-        "spark.andiron.bench.executors": p.executors,
+        "spark.bench.executors": p.executors,
     }
     if approach.andiron:
         settings |= {"spark.andiron.cache.budgetBytes": limit, "spark.andiron.cache.keepWarm": str(approach.keep_warm).lower()}
@@ -88,7 +88,7 @@ def _throttled(
     data = _fresh(setup.work / "versions")
     generate.write_versions(data, p.seed, most, SMALL)
     settings = {
-        "spark.hadoop.fs.slow.millis": load_ms, "spark.andiron.cache.budgetBytes": most * SMALL, "spark.andiron.bench.executors": 1,
+        "spark.hadoop.fs.slow.millis": load_ms, "spark.andiron.cache.budgetBytes": most * SMALL, "spark.bench.executors": 1,
         # Waiting for the next report is no part of what is timed here.
         "spark.andiron.cache.reportInterval": "100ms",
     }
@@ -108,7 +108,7 @@ def rates(setup: Setup, p: Parameters, say: Say) -> list[Record]:
     data = _fresh(setup.work / "versions")
     generate.write_versions(data, p.seed, 1, p.rate_mb << 20)
     settings = {
-        "spark.executor.memory": p.heap, "spark.andiron.bench.executors": 1,
+        "spark.executor.memory": p.heap, "spark.bench.executors": 1,
         "spark.andiron.cache.budgetBytes": 2 * p.rate_mb << 20, "spark.andiron.cache.reportInterval": "100ms",
         "spark.andiron.cache.dir": setup.work / "rates-cache",
     }
@@ -128,7 +128,7 @@ def kills(setup: Setup, p: Parameters, say: Say) -> list[Record]:
     """Tasks that wait for the budget while their job is cancelled."""
     data = _fresh(setup.work / "versions")
     generate.write_versions(data, p.seed, 2, 1 << 20)
-    settings = {"spark.executor.memory": "1g", "spark.andiron.bench.executors": 1, "spark.andiron.cache.budgetBytes": 1 << 20}
+    settings = {"spark.executor.memory": "1g", "spark.bench.executors": 1, "spark.andiron.cache.budgetBytes": 1 << 20}
     options = {
         "run": "kills", "turns": p.kills, "data": data, "limit": 1 << 20, "load_millis": 0, "pause_micros": 0, "work": 1, "stripes": 1,
         "row_bytes": 1, "version_bytes": 1 << 20, "versions": 2, "partitions": 1, "tasks_per_version": 1, "seed": p.seed,

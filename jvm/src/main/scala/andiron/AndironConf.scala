@@ -242,7 +242,7 @@ object AndironConf {
        |Generated from `AndironConf`; do not edit by hand (CONTRIBUTING.md says how to generate it).
        |
        |Set them as any Spark setting before the application starts (`spark-submit --conf`, spark-defaults.conf); they are read once.
-       |A value that cannot be read stops the application with a SettingException that names the key. A size is a number of bytes, or
+       |A value that cannot be read, or a key `spark.andiron.…` that is none of these, stops the application with a SettingException that names the key. A size is a number of bytes, or
        |has a unit as in `512m` or `10g`; a duration is a number of milliseconds, or has a unit as in `500ms`, `30s` or `15min`.
        |
        || key | kind | default | meaning |

@@ -22,6 +22,7 @@ private[andiron] final class AndironDriver extends DriverPlugin {
     DriverCatalogs.clear()
     MetricsApplication.leave()
     if (AndironConf.Enabled.in(conf)) {
+      UnknownSettings.refuse(conf)
       AndironConf.validate(conf)
       DriverChecks.checkSinks(conf)
       AtlasPublisher.check(conf)

@@ -123,6 +123,19 @@ class LifecycleSuite extends AnyFunSuite with BeforeAndAfterAll {
     SparkSession.clearDefaultSession()
   }
 
+  test("a misspelt setting stops the application, with the plugin when it starts and without it when a catalog is made") {
+    val misspelt = AndironConf.BudgetBytes.key.dropRight(1) -> "1m"
+    def refused(start: => Any): Unit = {
+      val message = causeOf[SettingException](intercept[Exception](start)).getMessage
+      assert(message.contains(s"${misspelt._1} is no setting of Andiron: did you mean ${AndironConf.BudgetBytes.key}?"), message)
+    }
+    refused(withSpark("local[2]", "spark.plugins" -> "andiron.AndironPlugin", misspelt)(_ => ()))
+    SparkSession.clearActiveSession()
+    SparkSession.clearDefaultSession()
+    withSpark("local[2]", misspelt)(spark => refused(make(spark)))
+    withSpark("local[2]", "spark.plugins" -> "andiron.AndironPlugin", AndironConf.Enabled.key -> "false", misspelt)(spark => assert(spark.range(10).count() == 10))
+  }
+
   test("with the plugin the figures are gauges of Spark's metrics system") {
     withSpark("local[2]", "spark.plugins" -> "andiron.AndironPlugin") { spark =>
       val catalog = make(spark)

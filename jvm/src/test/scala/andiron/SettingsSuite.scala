@@ -3,7 +3,7 @@ package andiron
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 
-import andiron.internal.DriverChecks
+import andiron.internal.{DriverChecks, UnknownSettings}
 import andiron.testing.SuiteRunner
 
 import org.apache.spark.SparkConf
@@ -122,6 +122,63 @@ class SettingsSuite extends AnyFunSuite {
       val e = intercept[SettingException](AndironConf.validate(conf(setting.key -> value)))
       assert(e.code == 116 && e.getMessage.contains(setting.key) && e.getMessage.contains(s"'$value'"), e.getMessage)
     }
+  }
+
+  test("a key that is no setting is refused, and what is most like it is named") {
+    // In two parts, so that the next test does not find them.
+    val prefix = "spark." + "andiron."
+    def refused(keys: String*): String = intercept[SettingException](UnknownSettings.refuse(conf(keys.map(key => s"$prefix$key" -> "hunter2"): _*))).getMessage
+    Seq(
+      "cache.budgetByte" -> "cache.budgetBytes",
+      "cache.budgetbytes" -> "cache.budgetBytes",
+      "cache.bugdetBytes" -> "cache.budgetBytes",
+      "cache.budget.bytes" -> "cache.budgetBytes",
+      "cache.budgetBytes " -> "cache.budgetBytes",
+      "budgetBytes" -> "cache.budgetBytes",
+      "chace.budgetBytes" -> "cache.budgetBytes",
+      "metrics.budgetBytes" -> "cache.budgetBytes",
+      "cache.hardLimit" -> "cache.hardLimitBytes",
+      "enable" -> "enabled",
+      "cache.enabled" -> "enabled",
+      "onAllDroped" -> "onAllDropped",
+      "log.directory" -> "log.dir",
+      "run.ids" -> "run.id",
+      "kafak.security.protocol" -> "kafka.security.protocol",
+      "kafak.bootstrap.servers" -> "kafka.bootstrap.servers").foreach { case (key, meant) =>
+      val message = refused(key)
+      assert(message.contains(s"$prefix$key is no setting of Andiron: did you mean ") && message.contains(s"$prefix$meant") && !message.contains("hunter2"), message)
+    }
+    assert(refused("cache.dri").contains(s"did you mean ${prefix}cache.dir?"))
+    assert(refused("dir").contains(s"did you mean ${prefix}cache.dir or ${prefix}log.dir?"))
+    assert(refused("cache.budget").contains(s"did you mean ${prefix}cache.budgetBytes or ${prefix}cache.budgetVersions?"))
+    val far = refused("zookeeper.quorum")
+    assert(far.contains(s"${prefix}zookeeper.quorum is no setting of Andiron. ") && far.contains("docs/settings.md") && !far.contains("did you mean"), far)
+    // What executors call. They get the driver's settings, and none can stop the application.
+    AndironConf.validate(conf(s"${prefix}cache.budgetByte" -> "1m"))
+    val two = refused("cache.budgetByte", "log.dirs")
+    assert(two.contains(s"did you mean ${prefix}cache.budgetBytes?") && two.contains(s"did you mean ${prefix}log.dir?"), two)
+  }
+
+  test("every setting, what Andiron sets itself, and every key that documents, programs and tests name is taken") {
+    UnknownSettings.refuse(conf(AndironConf.all.map(_.key -> "x"): _*))
+    UnknownSettings.refuse(conf("spark.andiron.internal.guards" -> "1", "spark.andiron.internal.commitProtocolClass" -> "x", "spark.andiron.kafka.ssl.ca.location" -> "x"))
+    UnknownSettings.refuse(conf("spark.andironical" -> "x", "spark.app.name" -> "x"))
+    val endings = Set("md", "scala", "java", "py", "rs", "sh")
+    val named = """spark\.andiron\.[A-Za-z0-9_.]*[A-Za-z0-9_]""".r
+    var (files, keys) = (0, Set.empty[String])
+    Seq("README.md", "CHANGELOG.md", "docs", "ci", "python", "jvm/src", "tests", "native").foreach { part =>
+      val walk = Files.walk(project.resolve(part))
+      try walk.filter(file => endings(file.toString.split('.').last) && Files.isRegularFile(file)).forEach { file =>
+        files += 1
+        named.findAllIn(new String(Files.readAllBytes(file), UTF_8)).foreach { key =>
+          keys += key
+          val isGroup = AndironConf.all.exists(_.key.startsWith(s"$key."))
+          assert(isGroup || UnknownSettings.isKnown(key), s"$file names $key, with which no application starts")
+        }
+      }
+      finally walk.close()
+    }
+    assert(files > 100 && AndironConf.all.map(_.key).filterNot(_ == AndironConf.KafkaProperty.key).toSet.subsetOf(keys))
   }
 
   test("settings of Kafka that lose events, show a secret or are none stop the application") {

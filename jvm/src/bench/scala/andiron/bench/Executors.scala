@@ -17,7 +17,7 @@ object Executors {
   /** Runs `work` once or more in every executor; one result of each, by executor id. */
   def onEach[T: ClassTag](spark: SparkSession)(work: () => T): Map[String, T] = {
     val context = spark.sparkContext
-    val wanted = spark.conf.get("spark.andiron.bench.executors", "1").toInt
+    val wanted = spark.conf.get("spark.bench.executors", "1").toInt
     // One task per slot at a time: with all slots asked at once, every executor gets one.
     val tasks = context.defaultParallelism
     val found = context.parallelize(0 until tasks, tasks).mapPartitions { _ =>

@@ -4,7 +4,7 @@ import java.util.UUID
 
 import org.apache.spark.sql.SparkSession
 
-import andiron.internal.{CatalogId, CatalogSpec, CatalogState, DriverChecks, ExecutorCache, HadoopSettings, Requirements, SourceSurvey}
+import andiron.internal.{CatalogId, CatalogSpec, CatalogState, DriverChecks, ExecutorCache, HadoopSettings, Requirements, SourceSurvey, UnknownSettings}
 
 /** Makes catalogs. */
 object VersionedData {
@@ -21,6 +21,7 @@ object VersionedData {
     val context = spark.sparkContext
     val conf = context.getConf
     AndironConf.requireEnabled(conf)
+    UnknownSettings.refuse(conf)
     AndironConf.validate(conf)
     DriverChecks.warnIfTooLarge(conf)
     val id = CatalogId(context.applicationId, UUID.randomUUID().toString, dataset)
