@@ -23,7 +23,7 @@ class MachTest(unittest.TestCase):
 
 class PlatformsTest(unittest.TestCase):
     def test_each_platform_is_named_as_the_loader_names_it(self) -> None:
-        loader = (natives.ROOT / "jvm/src/main/scala/andiron/internal/NativeResources.scala").read_text()
+        loader = (natives.ROOT / "jvm/src/main/java/andiron/internal/Platform.java").read_text()
         self.assertEqual([platform.name for platform in natives.PLATFORMS], ["linux-x86_64", "linux-aarch64", "macos-aarch64"])
         for part in ("linux", "macos", "x86_64", "aarch64"):
             self.assertIn(f'"{part}"', loader)

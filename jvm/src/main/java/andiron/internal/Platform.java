@@ -16,14 +16,17 @@ public final class Platform {
   public static String name(String os, String arch) {
     String lower = os.toLowerCase(Locale.ROOT);
     String system = lower.contains("linux") ? "linux" : lower.contains("mac") ? "macos" : lower.split(" ", 2)[0];
-    String machine = arch.toLowerCase(Locale.ROOT);
-    switch (machine) {
+    return system + "-" + machine(arch.toLowerCase(Locale.ROOT));
+  }
+
+  private static String machine(String arch) {
+    switch (arch) {
       case "amd64":
-        return system + "-x86_64";
+        return "x86_64";
       case "arm64":
-        return system + "-aarch64";
+        return "aarch64";
       default:
-        return system + "-" + machine;
+        return arch;
     }
   }
 }
