@@ -5,7 +5,6 @@ import scala.reflect.runtime.universe.TypeTag
 import scala.util.control.NonFatal
 
 import org.apache.spark.TaskContext
-import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.api.java.UDF2
 import org.apache.spark.sql.expressions.UserDefinedFunction
 import org.apache.spark.sql.functions
@@ -21,7 +20,7 @@ import andiron.internal._
  */
 final class Catalog[V] private[andiron] (
     private[andiron] val id: CatalogId,
-    spec: Broadcast[CatalogSpec[V]],
+    spec: SharedSpec[V],
     state: CatalogState,
     policy: Missing,
     skipped: LongAccumulator)
@@ -133,7 +132,7 @@ final class Catalog[V] private[andiron] (
     if (state.close() && ExecutorCache.isRunning(id.application)) {
       ExecutorCache.closeCatalog(id.uuid)
       DriverReports.closeCatalog(id.uuid)
-      try spec.unpersist(blocking = false)
+      try spec.unpersist()
       catch { case NonFatal(e) => Catalog.log.debug(s"the broadcast of dataset ${id.dataset} is gone already", e) }
     }
   }

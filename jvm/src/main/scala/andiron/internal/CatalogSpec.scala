@@ -3,6 +3,7 @@ package andiron.internal
 import java.io.{ObjectInputStream, ObjectOutputStream}
 
 import org.apache.hadoop.conf.Configuration
+import org.apache.spark.sql.SparkSession
 
 import andiron.{Loader, Version}
 
@@ -27,16 +28,43 @@ private[andiron] final class CatalogSpec[V](
     val hadoop: HadoopSettings)
     extends Serializable
 
-/** A Hadoop configuration that can be serialised. */
-private[andiron] final class HadoopSettings(@transient private var settings: Configuration) extends Serializable {
+/**
+ * A Hadoop configuration that can be serialised.
+ *
+ * @param fingerprint tells apart settings with which one name may mean different files, or be seen by different users
+ */
+private[andiron] final class HadoopSettings private (@transient private var settings: Configuration, val fingerprint: String) extends Serializable {
 
   def configuration: Configuration = settings
 
-  private def writeObject(out: ObjectOutputStream): Unit = settings.write(out)
+  private def writeObject(out: ObjectOutputStream): Unit = {
+    out.defaultWriteObject()
+    settings.write(out)
+  }
 
   private def readObject(in: ObjectInputStream): Unit = {
+    in.defaultReadObject()
     settings = new Configuration(false)
     settings.readFields(in)
+  }
+}
+
+private[andiron] object HadoopSettings {
+
+  /** Settings of these families say nothing of where and as whom files are read. */
+  private val Elsewhere = Seq("spark.", "hive.", "mapreduce.", "mapred.", "yarn.", "parquet.", "orc.")
+
+  /** Those with which `spark.read` reads: the application's, and over them all that the session sets. */
+  def of(spark: SparkSession): HadoopSettings = {
+    val settings = new Configuration(spark.sparkContext.hadoopConfiguration)
+    spark.conf.getAll.foreach { case (key, value) => if (value != null) settings.set(key, value) }
+    new HadoopSettings(settings, fingerprint(settings))
+  }
+
+  private def fingerprint(settings: Configuration): String = {
+    var all = Vector.empty[String]
+    settings.forEach(entry => if (!Elsewhere.exists(entry.getKey.startsWith)) all :+= s"${entry.getKey}=${entry.getValue}")
+    SourceSurvey.sha256(all.sorted)
   }
 }
 
@@ -58,6 +86,20 @@ private[andiron] final class CatalogState extends Serializable {
 
   def hintDemand(tasks: Map[String, Long]): Unit = synchronized {
     hint = DemandHint(hint.epoch + 1, tasks)
+  }
+}
+
+private[andiron] object CatalogState {
+
+  /** That of a catalog that this process makes. When nothing can reach it any more the catalog has ended, in all processes. */
+  def of(id: CatalogId): CatalogState = {
+    val state = new CatalogState
+    Views.cleaner.register(state, new LetGo(id))
+    state
+  }
+
+  private final class LetGo(id: CatalogId) extends Runnable {
+    override def run(): Unit = ExecutorCache.letGo(id)
   }
 }
 

@@ -72,10 +72,15 @@ private[andiron] final class DriverReports(patienceNanos: Long) {
     notifyAll()
   }
 
+  /** Announces the end of a catalog; executors learn of it when they report. Gives its number. */
+  def announce(uuid: String): Int = synchronized {
+    closed :+= uuid
+    closed.size
+  }
+
   /** Announces the end of a catalog and waits until every executor that still reports has confirmed it, at most `nanos`. */
   def close(uuid: String, nanos: Long): Unit = synchronized {
-    closed :+= uuid
-    val number = closed.size
+    val number = announce(uuid)
     val end = System.nanoTime() + nanos
     var left = nanos
     while (left > 0 && unaware(number).nonEmpty) {
@@ -119,6 +124,9 @@ private[andiron] object DriverReports {
 
   /** Announces the end of a catalog and waits for it, at most 5 s. */
   def closeCatalog(uuid: String): Unit = latest.foreach(_.close(uuid, CloseNanos))
+
+  /** Announces the end of a catalog without waiting. */
+  def announceCatalog(uuid: String): Unit = latest.foreach(_.announce(uuid))
 
   /** How long after its last report an executor counts as alive, if executors report every `interval` ms. */
   def patienceNanos(interval: Long): Long = math.max(TimeUnit.SECONDS.toNanos(10), TimeUnit.MILLISECONDS.toNanos(5 * interval))

@@ -92,6 +92,7 @@ private[andiron] final class ExecutorCache private (private val env: SparkEnv, v
   /** Figures of the Scala side, beside those of the library. */
   def figures: Seq[(String, Long)] =
     housekeeper.figures ++ Seq(
+      "openCatalogs" -> catalogs.size.toLong,
       "callbackLeases" -> callbackLeases.get, "callbackErrors" -> CallbackGuard.count, "loaderThreads" -> loaders.size.toLong)
 }
 
@@ -177,7 +178,18 @@ private[andiron] object ExecutorCache {
   def closeCatalog(uuid: String): Unit = {
     closed.add(uuid)
     currentIfAny.foreach(_.close(uuid))
+    SharedSpec.forget(uuid)
   }
+
+  /** On the driver: ends a catalog that nothing can reach any more, if that has not been done. Waits for no executor, and never throws. */
+  private[internal] def letGo(id: CatalogId): Unit =
+    try {
+      SharedSpec.forget(id.uuid)
+      if (isRunning(id.application) && !hasClosed(id.uuid)) {
+        closeCatalog(id.uuid)
+        DriverReports.announceCatalog(id.uuid)
+      }
+    } catch { case t: Throwable => log.warn(s"the catalog of dataset '${id.dataset}', which nothing can reach any more, did not end in order", t) }
 
   /** Whether a catalog was closed in this process. */
   def hasClosed(uuid: String): Boolean = closed.contains(uuid)
@@ -196,6 +208,7 @@ private[andiron] object ExecutorCache {
   private def end(cache: ExecutorCache): Unit = {
     instance = null
     closed.clear()
+    SharedSpec.clear()
     try cache.stop()
     catch { case t: Throwable => log.error(s"the cache of application ${cache.application} did not end cleanly", t) }
   }

@@ -2,17 +2,16 @@ package andiron.internal
 
 import java.io.{File, FileNotFoundException, IOException}
 
-import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FSDataInputStream, FileStatus, FileSystem, LocalFileSystem, Path, RawLocalFileSystem}
 
 import andiron.{AndironException, ErrorCode}
 
 /** A file that Hadoop can read. `label` names it in messages. Errors of the file system come out typed, with their cause. */
-private[andiron] final class HadoopSource(source: String, label: String, settings: Configuration) {
+private[andiron] final class HadoopSource(source: String, label: String, settings: HadoopSettings) {
 
   private val (fileSystem: FileSystem, path: Path) = attempt {
     val named = new Path(source)
-    val system = named.getFileSystem(settings)
+    val system = FileSystems.of(named, settings)
     (system, system.makeQualified(named))
   }
 
@@ -91,6 +90,7 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
       case e: IllegalArgumentException =>
         throw AndironException.of(ErrorCode.BadArgument, s"$label is not a Hadoop path: ${e.getMessage}", e)
       case e: IOException =>
+        if (fileSystem != null) FileSystems.failed(fileSystem, e)
         throw AndironException.of(ErrorCode.SourceMissing, s"$label cannot be read: $e", e)
     }
 }

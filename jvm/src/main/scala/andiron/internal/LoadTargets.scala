@@ -19,8 +19,8 @@ private[andiron] final class LoadTargets {
     ()
   }
 
-  /** None if every catalog that lists the version is closed. */
-  def of(version: Long): Option[LoadTarget] = Option(byVersion.get(version)).map(_.head)
+  /** Those that can load the version, the newest catalog first: its keys are the freshest. Empty if every catalog that lists it is closed. */
+  def of(version: Long): Vector[LoadTarget] = Option(byVersion.get(version)).fold(Vector.empty[LoadTarget])(_.reverse)
 }
 
 /** A version, and a catalog whose loader, class loader and user can load it. */

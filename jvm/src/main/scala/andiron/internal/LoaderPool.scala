@@ -93,17 +93,25 @@ private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
     /** Finishes the load or leaves it to others, whatever happens: what is not finished stays reserved for ever. Never throws. */
     private def run(load: Long): Unit =
       try targets.of(Native.loadVersion(load)) match {
-        case Some(target) if begins() => runAs(load, target.catalog, target.spec)
+        case some if some.nonEmpty && begins() => runAny(load, some)
         case _ =>
           LoaderPool.giveBack(load)
           LockSupport.parkNanos(LoaderPool.GivenBackNanos) // for the threads of another class loader, whose load it may be
       } catch { case t: Throwable => LoaderPool.end(load, t) }
       finally busySince = 0
 
-    private def runAs[V](load: Long, catalog: OpenCatalog[V], version: VersionSpec): Unit = {
-      thread.setContextClassLoader(catalog.classLoader)
-      try catalog.user.doAs(new PrivilegedAction[Unit] {
-        override def run(): Unit = new VersionLoading[V](load, catalog, version).run()
+    /** Runs the load by the first that can see the source: catalogs that share bytes may have different keys, some of which may have expired. */
+    private def runAny(load: Long, all: Vector[LoadTarget]): Unit = {
+      val settings = all.map(_.catalog.spec.hadoop.fingerprint)
+      val different = all.indices.filter(i => settings.indexOf(settings(i)) == i).map(all)
+      val sees = different.init.find(target => runAs(load, target)(_.reaches())).getOrElse(different.last)
+      runAs(load, sees)(_.run())
+    }
+
+    private def runAs[A](load: Long, target: LoadTarget)(action: VersionLoading[_] => A): A = {
+      thread.setContextClassLoader(target.catalog.classLoader)
+      try target.catalog.user.doAs(new PrivilegedAction[A] {
+        override def run(): A = action(VersionLoading.of(load, target.catalog, target.spec))
       })
       finally {
         thread.setContextClassLoader(null)

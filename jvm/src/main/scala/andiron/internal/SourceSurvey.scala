@@ -48,7 +48,7 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
   private def specify(version: Version): VersionSpec = loader match {
     case _: CustomLoader[_] => spec(version, version.source, version.bytes.getOrElse(-1L), -1L)
     case _ =>
-      val source = new HadoopSource(version.source, label(version, version.source), hadoop.configuration)
+      val source = new HadoopSource(version.source, label(version, version.source), hadoop)
       if (version.bytes.isDefined && version.checksum.isDefined) spec(version, source.uri, version.bytes.get, -1L)
       else {
         val status = source.status()
@@ -60,7 +60,8 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
   private def spec(version: Version, uri: String, bytes: Long, modified: Long): VersionSpec = {
     // An object depends on its loader's state too: only the tasks of this catalog may share it.
     val scope = if (loader == BytesLoader) "bytes" else s"${loader.getClass.getName} ${id.uuid}"
-    val content = version.checksum.getOrElse(s"modified $modified")
+    // One name may be different files with other settings, such as another endpoint; a checksum says which one.
+    val content = version.checksum.getOrElse(s"modified $modified with ${hadoop.fingerprint}")
     // The user's own file and a copy of it are kept apart: only who has opted in may read the file.
     val place = if (version.immutable) "in place" else "copied"
     val digest = SourceSurvey.sha256(Seq(uri, bytes.toString, content, scope, place))

@@ -9,7 +9,7 @@ import andiron.{AndironException, CustomLoader, ErrorCode, StoreException, Strea
 
 /** Runs one load that the library has handed out, on the calling loader thread, and always finishes it. */
 private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[V], spec: VersionSpec) {
-  private def source = new HadoopSource(spec.version.source, spec.label, catalog.spec.hadoop.configuration)
+  private def source = new HadoopSource(spec.version.source, spec.label, catalog.spec.hadoop)
 
   /** Never throws: what the loader throws, fatal errors included, is given to the waiting tasks with its class and stack. */
   def run(): Unit =
@@ -24,6 +24,13 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
           case e                   => fail(s"${spec.label} could not be loaded: $e", e)
         }
     }
+
+  /** Whether the source is there, and what the catalog says, for the calling user with the catalog's settings. */
+  def reaches(): Boolean =
+    try {
+      checked(source)
+      true
+    } catch { case NonFatal(_) => false }
 
   private def bytes(): Unit = {
     val checksum = spec.version.checksum.getOrElse("")
@@ -119,6 +126,8 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
 
 private[andiron] object VersionLoading {
   private val log = LoggerFactory.getLogger(classOf[VersionLoading[_]])
+
+  def of[V](load: Long, catalog: OpenCatalog[V], spec: VersionSpec): VersionLoading[V] = new VersionLoading(load, catalog, spec)
 
   private val ChunkBytes = 1 << 20
   private val DiskRetries = 10

@@ -1,0 +1,29 @@
+import andiron
+from support import CLUSTER, LOCAL, Application, records
+
+
+class Kryo(Application):
+    """What the package sends reaches executors whatever Spark serialises rows with."""
+
+    master = CLUSTER
+    conf = {"spark.serializer": "org.apache.spark.serializer.KryoSerializer"}
+
+    def test_workers_read_under_kryo(self):
+        contents = {name: records(seed, 1000, 1) for seed, name in enumerate("ab")}
+        catalog = andiron.catalog(self.spark, "kryo", {name: self.source(name, content) for name, content in contents.items()})
+        self.addCleanup(catalog.close)
+
+        def read(rows):
+            with catalog.cursor() as cursor:
+                for name in rows:
+                    yield name, bytes(memoryview(cursor.advance(name)))
+
+        rdd = self.spark.sparkContext.parallelize(["a", "b"] * 8, 8)
+        self.assertEqual(dict(rdd.mapPartitions(read).collect()), contents)
+
+
+class KryoRegistered(Kryo):
+    """The same where every class must be registered, in one process."""
+
+    master = LOCAL
+    conf = Kryo.conf | {"spark.kryo.registrationRequired": "true"}
