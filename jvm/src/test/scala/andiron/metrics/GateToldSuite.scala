@@ -115,6 +115,10 @@ class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
           val rows = step.map(strict.range(4))(_.longValue)
           assert(said(rows.write.format("noop").mode("overwrite").save()).contains("spark.andiron.gate.unguarded is fail"))
           assert(Andiron.report(strict).contains("never asked"))
+          for (format <- Seq("parquet", "orc", "json", "csv")) rows.write.format(format).partitionBy().save(log.resolve(format).toString)
+          rows.write.saveAsTable("strict")
+          rows.write.mode("overwrite").insertInto("strict")
+          strict.sql("DROP TABLE strict")
           Andiron.guard(gate)(rows.write.format("noop").mode("overwrite").save())
           Step(strict, "idle").counter("n"): Unit
           Gate(Step(strict, "idle")): Unit

@@ -39,6 +39,9 @@ private[andironshim] object StepOutput {
     new StepOutput(Name, plan)
   }
 
+  /** What drops the table since Spark 4.1. */
+  private val Command = "org.apache.spark.sql.execution.command.SaveAsV1TableCommand"
+
   private val walker = StackWalker.getInstance()
 
   private val first: JavaFunction[JavaStream[StackWalker.StackFrame], java.lang.Boolean] =
@@ -52,7 +55,7 @@ private[andironshim] object StepOutput {
 
   private def dropsNext(frame: StackWalker.StackFrame): Boolean = {
     val name = frame.getClassName
-    name.startsWith("org.apache.spark.sql.") && name.contains("DataFrameWriter") && frame.getMethodName.contains("saveAsTable")
+    name.startsWith(Command) || name.startsWith("org.apache.spark.sql.") && name.contains("DataFrameWriter") && frame.getMethodName.contains("saveAsTable")
   }
 }
 

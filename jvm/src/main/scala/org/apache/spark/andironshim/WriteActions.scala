@@ -17,7 +17,7 @@ final case class WriteAction(name: String, commits: Boolean)
 /** Tells what publishes rows from what returns them to the driver: SQL by the commands of plans, jobs of RDDs by the stack of Spark's own calls. */
 object WriteActions {
   private val Committed = Set("InsertIntoHadoopFsRelationCommand", "InsertIntoHiveTable", "InsertIntoHiveDirCommand", "InsertIntoDataSourceDirCommand",
-    "CreateDataSourceTableAsSelectCommand", "CreateHiveTableAsSelectCommand", "OptimizedCreateHiveTableAsSelectCommand")
+    "CreateDataSourceTableAsSelectCommand", "CreateHiveTableAsSelectCommand", "OptimizedCreateHiveTableAsSelectCommand", "SaveAsV1TableCommand", "WriteFiles")
   // Nodes of both kinds of plan: a physical one has "Exec" in its name, which Spark shows without where it ends it (not in AppendDataExecV1).
   private val Commands = "(AppendData|Overwrite|ReplaceData|WriteDelta|WriteTo|(Atomic)?(Create|Replace)TableAsSelect).*".r.pattern
   private val Writes = "(Insert|Save|Write|Merge|Update|Delete).*|.*AsSelect.*".r.pattern
