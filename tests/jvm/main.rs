@@ -49,7 +49,7 @@ fn a_version_is_loaded_leased_read_in_place_and_released() {
             "version '2020-06-01' of dataset 'videos'".into(),
         ),
     );
-    let attempt = call(&env, Native::beginAttempt(&env, "a task".into()));
+    let attempt = call(&env, Native::beginAttempt(&env, "a task".into(), false));
     let cursor = call(&env, Native::openCursor(&env, attempt, false));
 
     assert_eq!(call(&env, Native::advance(&env, cursor, version)), 0, "nothing is loaded yet");

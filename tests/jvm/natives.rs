@@ -69,7 +69,12 @@ pub mod java {
         ) -> JniResult<i64> {
         }
         pub extern "java" fn closeCatalog(env: &'borrow JNIEnv<'env>, catalog: i64) -> JniResult<()> {}
-        pub extern "java" fn beginAttempt(env: &'borrow JNIEnv<'env>, name: String) -> JniResult<i64> {}
+        pub extern "java" fn beginAttempt(
+            env: &'borrow JNIEnv<'env>,
+            name: String,
+            barrier: bool,
+        ) -> JniResult<i64> {
+        }
         pub extern "java" fn endAttempt(env: &'borrow JNIEnv<'env>, attempt: i64) -> JniResult<i32> {}
         pub extern "java" fn openCursor(
             env: &'borrow JNIEnv<'env>,

@@ -10,7 +10,7 @@ use std::ffi::{c_char, c_void};
 use std::ffi::{CStr, CString};
 
 /// The version of the table's layout, and of the natives' names, signatures and meaning.
-pub(super) const ABI: u32 = 5;
+pub(super) const ABI: u32 = 6;
 
 const MAGIC: u64 = 0x4e4f_5249_444e_4131;
 

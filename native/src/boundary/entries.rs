@@ -5,7 +5,7 @@
 
 use super::anchor::{Native, ABI};
 use super::guard::{entry, hot, Fault};
-use super::object::{JvmObject, JvmThrowable};
+use super::object::{next_evicted, JvmObject, JvmThrowable};
 use super::raw;
 use crate::cache::process::{process, ViewId};
 use crate::cache::store::Checksum;
@@ -46,7 +46,7 @@ natives! {
     add_version "addVersion" "(JLjava/lang/String;Ljava/lang/String;JLjava/lang/String;)J",
     set_demand "setDemand" "(JJ)V",
     close_catalog "closeCatalog" "(J)V",
-    begin_attempt "beginAttempt" "(Ljava/lang/String;)J",
+    begin_attempt "beginAttempt" "(Ljava/lang/String;Z)J",
     end_attempt "endAttempt" "(J)I",
     open_cursor "openCursor" "(JZ)J",
     advance "advance" "(JJ)J",
@@ -67,7 +67,8 @@ natives! {
     store_copy "storeCopy" "(JLjava/lang/String;)V",
     store_publish "storePublish" "(J)V",
     map_in_place "mapInPlace" "(JLjava/lang/String;Ljava/lang/String;)V",
-    load_object "loadObject" "(JLjava/lang/Object;J)V",
+    load_object "loadObject" "(JLjava/lang/Object;JZ)V",
+    next_evicted_object "nextEvicted" "()Ljava/lang/Object;",
     load_failed "loadFailed" "(JLjava/lang/String;Ljava/lang/Throwable;)V",
     stat_names "statNames" "()Ljava/lang/String;",
     stats "stats" "([J)I",
@@ -117,8 +118,13 @@ fn millis(raw: jlong) -> Duration {
     Duration::from_millis(raw.max(0) as u64)
 }
 
-fn leased(residency: Option<u64>) -> jlong {
-    residency.map_or(0, |residency| residency as jlong)
+/// What a move or a wait has come to: the stay, 0 if it waits, -1 if it waits for the budget while its task holds other versions.
+fn leased(cursor: CursorId, residency: Option<u64>) -> jlong {
+    match residency {
+        Some(residency) => residency as jlong,
+        None if process().cache.waits_on_its_own(cursor) => -1,
+        None => 0,
+    }
 }
 
 extern "system" fn build_info<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JString<'l> {
@@ -190,9 +196,16 @@ extern "system" fn close_catalog<'l>(env: EnvUnowned<'l>, this: JObject<'l>, cat
     })
 }
 
-extern "system" fn begin_attempt<'l>(env: EnvUnowned<'l>, this: JObject<'l>, name: JString<'l>) -> jlong {
+extern "system" fn begin_attempt<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    name: JString<'l>,
+    barrier: jboolean,
+) -> jlong {
     entry(env, &this, at!(begin_attempt), |env| {
-        Ok(process().cache.begin_attempt(&string(env, &name, "name")?).raw())
+        let (cache, name) = (&process().cache, string(env, &name, "name")?);
+        let attempt = if barrier { cache.begin_barrier_attempt(&name) } else { cache.begin_attempt(&name) };
+        Ok(attempt.raw())
     })
 }
 
@@ -222,7 +235,7 @@ extern "system" fn advance<'l>(
 ) -> jlong {
     hot(env, &this, at!(advance), || {
         let (cursor, slot): (CursorId, SlotId) = (handle(cursor, "cursor")?, handle(version, "version")?);
-        Ok(leased(process().cache.advance(cursor, slot)?))
+        Ok(leased(cursor, process().cache.advance(cursor, slot)?))
     })
 }
 
@@ -239,7 +252,7 @@ extern "system" fn advance_all<'l>(
         versions.get_region(env, 0, &mut raw)?;
         let slots =
             raw.into_iter().map(|version| handle(version, "version")).collect::<Result<Vec<SlotId>>>()?;
-        Ok(leased(process().cache.advance_all(cursor, &slots)?))
+        Ok(leased(cursor, process().cache.advance_all(cursor, &slots)?))
     })
 }
 
@@ -250,7 +263,8 @@ extern "system" fn await_slice<'l>(
     slice_millis: jlong,
 ) -> jlong {
     hot(env, &this, at!(await_slice), || {
-        Ok(leased(process().cache.wait(handle(cursor, "cursor")?, millis(slice_millis).min(LONGEST_SLICE))?))
+        let cursor: CursorId = handle(cursor, "cursor")?;
+        Ok(leased(cursor, process().cache.wait(cursor, millis(slice_millis).min(LONGEST_SLICE))?))
     })
 }
 
@@ -359,7 +373,7 @@ extern "system" fn leased_object<'l>(
         let object = payload.as_any().downcast_ref::<JvmObject>().ok_or_else(|| {
             Error::new(Code::BadArgument, "this version is bytes, not an object; open a view of it")
         })?;
-        Ok(env.new_local_ref(&object.0)?)
+        Ok(env.new_local_ref(&**object.object)?)
     })
 }
 
@@ -453,6 +467,7 @@ extern "system" fn load_object<'l>(
     load: jlong,
     value: JObject<'l>,
     bytes: jlong,
+    tells: jboolean,
 ) {
     entry(env, &this, at!(load_object), |env| {
         let load = load_id(load)?;
@@ -465,8 +480,15 @@ extern "system" fn load_object<'l>(
         let bytes = u64::try_from(bytes).map_err(|_| {
             Error::new(Code::LoadFailed, format!("{}: its loader says it has {bytes} bytes", order.name))
         })?;
-        let object = JvmObject(env.new_global_ref(value)?);
+        let object = JvmObject::new(env.new_global_ref(value)?, tells);
         Ok(process().cache.finish_load(load, Arc::new(object), bytes)?)
+    })
+}
+
+extern "system" fn next_evicted_object<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JObject<'l> {
+    entry(env, &this, at!(next_evicted_object), |env| match next_evicted() {
+        Some(object) => Ok(env.new_local_ref(&**object)?),
+        None => Ok(JObject::null()),
     })
 }
 

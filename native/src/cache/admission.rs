@@ -5,11 +5,12 @@
 //! without a group. Room is made by evicting versions without a lease: first the one with the least outstanding demand, then
 //! the least recently used; and only if that makes enough room.
 //!
-//! A waiter holds nothing, so there is no hold-and-wait and no cycle; except a task with several cursors. Such a waiter is
-//! admitted over the budget after `overdraft_after`, by one version for each task and up to the hard limit. If that does not
-//! help it either, it fails with [`Code::BudgetDeadlock`] after `deadlock_after`, and its task gives way.
+//! A waiter holds nothing, so there is no hold-and-wait and no cycle; except a task with several cursors, and a task for which
+//! others wait at a barrier with what they hold. Such a waiter is admitted over the budget after `overdraft_after`, by one
+//! version for each task and up to the hard limit. If that does not help it either, it fails with [`Code::BudgetDeadlock`]
+//! after `deadlock_after`, and its task gives way. Before that a task's waiter may take back what its idle cursors hold.
 
-use super::cursor::{AttemptId, Cursor, CursorId, Phase};
+use super::cursor::{Attempt, AttemptId, Cursor, CursorId, Phase};
 use super::slot::{Slot, SlotId, SlotState};
 use super::state::{Effects, State};
 use crate::clock::Moment;
@@ -263,7 +264,7 @@ impl State {
                 if waited >= self.settings.wait_timeout {
                     return Some((id, self.wait_error(Code::WaitTimedOut, id, since, now)));
                 }
-                let holds = self.holds_elsewhere(cursor.attempt);
+                let holds = self.is_held_up(cursor.attempt).is_some();
                 let queued = !admitted && self.queue_place(id).is_some();
                 (holds && queued && waited >= self.settings.deadlock_after)
                     .then(|| (id, self.wait_error(Code::BudgetDeadlock, id, since, now)))
@@ -302,7 +303,10 @@ impl State {
                 self.settings.budget_bytes,
                 self.settings.hard_limit_bytes,
                 leased.join(", "),
-                if code == Code::BudgetDeadlock {
+                if code == Code::BudgetDeadlock && task.is_some_and(|attempt| attempt.leases == 0) {
+                    "tasks that hold versions wait for it at a barrier: raise spark.andiron.cache.budgetBytes or \
+                     spark.andiron.cache.hardLimitBytes until all tasks of the stage that run in an executor have room"
+                } else if code == Code::BudgetDeadlock {
                     "it holds versions itself: take them together with acquireAll, or raise spark.andiron.cache.budgetBytes \
                      or spark.andiron.cache.hardLimitBytes"
                 } else if self.cursors.get(id).is_some_and(|cursor| self.waits_for_a_thread(cursor)) {
@@ -323,8 +327,25 @@ impl State {
         })
     }
 
-    fn holds_elsewhere(&self, attempt: AttemptId) -> bool {
-        self.attempts.get(attempt).is_some_and(|attempt| attempt.leases > 0)
+    /// How an attempt that waits may keep leases from being returned, in words: by its own, or by those of tasks that wait for it.
+    fn is_held_up(&self, id: AttemptId) -> Option<&'static str> {
+        let attempt = self.attempts.get(id)?;
+        let waits_for_it = |(other, at): (AttemptId, &Attempt)| other != id && at.barrier && at.leases > 0;
+        if attempt.leases > 0 {
+            Some("holds versions and waits for another")
+        } else if attempt.barrier && self.attempts.iter().any(waits_for_it) {
+            Some("waits for a version, while tasks that hold others wait for it at a barrier")
+        } else {
+            None
+        }
+    }
+
+    /// Whether the cursor waits for the budget while other cursors of its attempt hold versions.
+    pub(super) fn waits_on_its_own(&self, id: CursorId) -> bool {
+        let Some(cursor) = self.cursors.get(id) else { return false };
+        matches!(cursor.phase, Phase::Waiting { admitted: false, .. })
+            && self.queue_place(id).is_some()
+            && self.attempts.get(cursor.attempt).is_some_and(|attempt| attempt.leases > 0)
     }
 
     /// The place in the queue of the group that this waiting cursor belongs to.
@@ -336,7 +357,8 @@ impl State {
         })
     }
 
-    /// Admits waiters whose task holds versions over the budget, one version for each task and up to the hard limit.
+    /// Admits waiters over the budget whose tasks hold versions, or are waited for at a barrier by tasks that do; one version for
+    /// each task and up to the hard limit.
     fn overdraw(&mut self, now: Moment, fx: &mut Effects) {
         let after = self.settings.overdraft_after;
         let candidates: Vec<CursorId> = self
@@ -348,7 +370,7 @@ impl State {
                         && cursor.slots.len() == 1
                         && now.saturating_sub(since) >= after
                         && now.saturating_sub(since) < self.settings.wait_timeout
-                        && self.holds_elsewhere(cursor.attempt)
+                        && self.is_held_up(cursor.attempt).is_some()
                 }
                 _ => false,
             })
@@ -365,6 +387,7 @@ impl State {
             if self.attempts.get(attempt_id).is_none_or(|attempt| attempt.overdraft.is_some()) {
                 continue;
             }
+            let Some(how) = self.is_held_up(attempt_id) else { continue };
             let load = self.missing(&[slot]);
             let bytes: u64 = load.iter().map(|(_, reserved)| reserved).sum();
             let (least, _) = self.admitted_after_evictions(&[slot]);
@@ -378,8 +401,8 @@ impl State {
             if let Some(attempt) = self.attempts.get_mut(attempt_id) {
                 attempt.overdraft = Some(slot);
                 fx.warnings.push(format!(
-                    "{} holds versions and waits for another: admitted over the budget, {} of {} bytes; take them together with \
-                     acquireAll, or raise spark.andiron.cache.budgetBytes",
+                    "{} {how}: admitted over the budget, {} of {} bytes; take versions together with acquireAll, or raise \
+                     spark.andiron.cache.budgetBytes",
                     attempt.name, self.stats.reserved_bytes, self.settings.budget_bytes
                 ));
             }

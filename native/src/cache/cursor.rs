@@ -15,6 +15,8 @@ pub type CursorId = Handle<Cursor>;
 pub struct Attempt {
     /// As messages name it.
     pub name: String,
+    /// Whether others that say so too wait for it at a barrier, with what they hold.
+    pub barrier: bool,
     /// Its open cursors.
     pub cursors: Vec<CursorId>,
     /// Leases that its cursors hold.

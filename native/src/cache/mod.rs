@@ -186,8 +186,18 @@ impl Cache {
 
     /// Begins an attempt: a task attempt, or the driver outside any task. `name` is for messages.
     pub fn begin_attempt(&self, name: &str) -> AttemptId {
+        self.begin(name, false)
+    }
+
+    /// The same for one whose stage goes on when all of its tasks have come to a barrier, where those that hold versions wait for it.
+    pub fn begin_barrier_attempt(&self, name: &str) -> AttemptId {
+        self.begin(name, true)
+    }
+
+    fn begin(&self, name: &str, barrier: bool) -> AttemptId {
         lock(&self.state).attempts.insert(Attempt {
             name: name.to_string(),
+            barrier,
             cursors: Vec::new(),
             leases: 0,
             overdraft: None,
@@ -269,6 +279,11 @@ impl Cache {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the cursor waits for the budget while other cursors of its attempt hold versions: to release one of them may help it.
+    pub fn waits_on_its_own(&self, cursor: CursorId) -> bool {
+        lock(&self.state).waits_on_its_own(cursor)
     }
 
     /// Releases what the cursor holds, or withdraws its wait. Harmless when it does neither, or is closed.

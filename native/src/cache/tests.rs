@@ -7,6 +7,7 @@ use crate::sync::Mutex;
 use std::any::Any;
 
 mod corners;
+mod held_up;
 mod listings;
 mod loads;
 mod moves;

@@ -23,6 +23,10 @@ pub struct Plan {
     pub sorted: Percent,
     /// Tasks with two cursors, which wait while they hold.
     pub two_cursors: Percent,
+    /// Runs whose waits take back what the task's idle cursors hold.
+    pub taken_back: Percent,
+    /// Runs whose tasks are of a barrier stage.
+    pub barrier: Percent,
     /// Moves that want two or three versions at once.
     pub sets: Percent,
     /// Moves that release instead.
@@ -73,6 +77,8 @@ impl Default for Plan {
             loaders: 1..=3,
             sorted: 50,
             two_cursors: 0,
+            taken_back: 0,
+            barrier: 0,
             sets: 0,
             releases: 10,
             keep_warm: 70,
@@ -99,7 +105,7 @@ impl Default for Plan {
 impl Plan {
     /// Whether admissions over the budget are part of the scenario.
     pub fn may_overdraw(&self) -> bool {
-        self.two_cursors > 0 || self.may_learn_sizes()
+        self.two_cursors > 0 || self.barrier > 0 || self.may_learn_sizes()
     }
 
     /// Whether a load may bring more than it reserved.

@@ -26,8 +26,13 @@ enum End {
 pub fn run(world: &Arc<World>) {
     for _ in 0..TRIES {
         let number = world.ledger.begin_attempt();
-        let attempt = world.cache.begin_attempt("task");
-        let ended = Attempt { world, attempt, number }.walk();
+        let attempt = if world.barrier {
+            world.cache.begin_barrier_attempt("task")
+        } else {
+            world.cache.begin_attempt("task")
+        };
+        let taken_back = chance(world.plan.taken_back);
+        let ended = Attempt { world, attempt, number, taken_back, cursors: Vec::new() }.walk();
         world.ledger.end_attempt(number);
         world.cache.end_attempt(attempt);
         assert_eq!(world.cache.end_attempt(attempt), 0, "an attempt ends once");
@@ -42,15 +47,19 @@ struct Attempt<'a> {
     world: &'a Arc<World>,
     attempt: AttemptId,
     number: AttemptNumber,
+    /// Whether a wait takes back what the other cursors hold.
+    taken_back: bool,
+    cursors: Vec<CursorId>,
 }
 
 impl Attempt<'_> {
-    fn walk(&self) -> Result<(), End> {
+    fn walk(&mut self) -> Result<(), End> {
         let plan = &self.world.plan;
         let sorted = chance(plan.sorted);
         let count = if chance(plan.two_cursors) { 2 } else { 1 };
         let cursors: Vec<CursorId> =
             (0..count).map(|_| self.world.cache.open_cursor(self.attempt, sorted).unwrap()).collect();
+        self.cursors.clone_from(&cursors);
         let target = Target { attempt: self.attempt, number: self.number, cursors: cursors.clone() };
         self.world.expose(target);
         let versions = self.world.sizes.len();
@@ -98,7 +107,12 @@ impl Attempt<'_> {
         let residency = loop {
             match outcome {
                 Ok(Some(residency)) => break residency,
-                Ok(None) => outcome = cache.wait(cursor, SLICE),
+                Ok(None) => {
+                    if self.taken_back && cache.waits_on_its_own(cursor) {
+                        self.take_back(cursor);
+                    }
+                    outcome = cache.wait(cursor, SLICE);
+                }
                 Err(error) => return Err(self.ended(mark, &error)),
             }
         };
@@ -118,6 +132,17 @@ impl Attempt<'_> {
         }
         self.world.ledger.hold(mark, &again);
         Ok(())
+    }
+
+    /// Releases what another cursor of this task holds, which no function of the task looks at now.
+    fn take_back(&self, waiting: CursorId) {
+        let idle: Vec<CursorId> = self.cursors.iter().copied().filter(|other| *other != waiting).collect();
+        if idle.is_empty() {
+            return;
+        }
+        let idle = idle[below(idle.len())];
+        self.world.ledger.leave(idle, self.number);
+        self.world.cache.release(idle);
     }
 
     fn leases(&self, mark: Mark, versions: &[usize]) -> Result<Vec<Lease>, End> {

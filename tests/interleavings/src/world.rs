@@ -42,6 +42,8 @@ pub struct World {
     pub ledger: Arc<Ledger>,
     /// Whether attempts keep what they leased.
     pub kept: bool,
+    /// Whether tasks are of a barrier stage.
+    pub barrier: bool,
     /// Bytes that each version really has.
     pub sizes: Vec<u64>,
     listed: std::sync::Mutex<Vec<SlotId>>,
@@ -122,6 +124,7 @@ impl World {
             orders,
             ledger: Arc::default(),
             kept: chance(80),
+            barrier: chance(plan.barrier),
             sizes,
             listed: std::sync::Mutex::default(),
             catalogs: std::sync::Mutex::default(),
@@ -328,7 +331,7 @@ pub fn expected(world: &World, code: Code) -> bool {
         Code::LoadFailed => plan.failing > 0,
         Code::Panic => plan.panicking > 0,
         Code::LoadTimedOut => plan.timed,
-        Code::BudgetDeadlock => plan.two_cursors > 0 || plan.may_learn_sizes(),
+        Code::BudgetDeadlock => plan.two_cursors > 0 || plan.barrier > 0 || plan.may_learn_sizes(),
         Code::CatalogClosed => world.closing(),
         Code::VersionLargerThanBudget => plan.may_learn_sizes() || plan.sets > 0,
         _ => false,

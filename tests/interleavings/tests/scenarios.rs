@@ -96,6 +96,44 @@ fn tasks_that_hold_and_wait() {
 }
 
 #[test]
+fn tasks_that_take_back_what_their_idle_cursors_hold() {
+    let plan = Plan {
+        name: "taken-back",
+        tasks: 1..=4,
+        versions: 2..=4,
+        two_cursors: 100,
+        taken_back: 100,
+        hard_budget: 100,
+        releases: 0,
+        kills: 0..=1,
+        timed: true,
+        ..Plan::default()
+    };
+    let totals = explore(&plan, 400);
+    happened(&totals, totals.evictions, "an eviction");
+    happened(&totals, totals.hits, "a hit");
+}
+
+#[test]
+fn tasks_of_a_barrier_stage() {
+    let plan = Plan {
+        name: "barrier",
+        tasks: 2..=6,
+        versions: 2..=5,
+        barrier: 70,
+        two_cursors: 20,
+        sets: 10,
+        hard_budget: 30,
+        kills: 0..=1,
+        timed: true,
+        ..Plan::default()
+    };
+    let totals = explore(&plan, 400);
+    happened(&totals, totals.over_budget_admissions, "an admission over the budget");
+    happened(&totals, totals.deadlock_kills, "a task that gave way");
+}
+
+#[test]
 fn catalogs_closed_in_the_middle() {
     let plan = Plan {
         name: "closing",

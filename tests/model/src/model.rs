@@ -94,6 +94,8 @@ pub struct Model {
     pub now: Duration,
     pub slots: BTreeMap<Index, Slot>,
     pub attempts: BTreeMap<Index, Option<Index>>,
+    /// Attempts that others of these wait for, with what they hold.
+    pub barrier: BTreeSet<Index>,
     pub cursors: BTreeMap<Index, Cursor>,
     pub loads: BTreeMap<u64, Load>,
     pub queue: Vec<Group>,
@@ -116,6 +118,7 @@ impl Model {
             now: Duration::ZERO,
             slots: BTreeMap::new(),
             attempts: BTreeMap::new(),
+            barrier: BTreeSet::new(),
             cursors: BTreeMap::new(),
             loads: BTreeMap::new(),
             queue: Vec::new(),
@@ -135,6 +138,12 @@ impl Model {
     pub fn leases_of(&self, attempt: Index) -> usize {
         let own = self.cursors.values().filter(|cursor| cursor.attempt == attempt);
         own.flat_map(|cursor| &cursor.slots).filter(|held| held.1).count()
+    }
+
+    /// Whether leases stay as long as the attempt waits.
+    pub fn holds_up(&self, attempt: Index) -> bool {
+        let others = || self.barrier.iter().any(|other| *other != attempt && self.leases_of(*other) > 0);
+        self.leases_of(attempt) > 0 || (self.barrier.contains(&attempt) && others())
     }
 
     pub fn resident(&self) -> impl Iterator<Item = (Index, u64)> + '_ {
@@ -258,6 +267,7 @@ impl Model {
             self.close_cursor(cursor);
         }
         self.attempts.remove(&attempt);
+        self.barrier.remove(&attempt);
         self.kept.remove(&attempt);
         held
     }

@@ -14,7 +14,8 @@ pub enum Op {
     Close(u8),
     CloseApplication,
     Demand(u8, u8),
-    Begin,
+    /// A task; true: of a barrier stage.
+    Begin(bool),
     End(u8),
     OpenCursor(u8, bool),
     CloseCursor(u8),
@@ -44,7 +45,7 @@ pub fn op() -> impl Strategy<Value = Op> {
         1 => any().prop_map(Op::Close),
         1 => Just(Op::CloseApplication),
         2 => (any(), any()).prop_map(|(slot, tasks)| Op::Demand(slot, tasks)),
-        4 => Just(Op::Begin),
+        4 => proptest::bool::weighted(0.4).prop_map(Op::Begin),
         2 => any().prop_map(Op::End),
         6 => (any(), proptest::bool::ANY).prop_map(|(attempt, ordered)| Op::OpenCursor(attempt, ordered)),
         1 => any().prop_map(Op::CloseCursor),

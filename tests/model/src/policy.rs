@@ -170,7 +170,7 @@ impl Model {
                 ended.push((*id, Code::WaitTimedOut));
             } else if !admitted
                 && self.place_in_queue(*id).is_some()
-                && self.leases_of(cursor.attempt) > 0
+                && self.holds_up(cursor.attempt)
                 && waited >= self.settings.deadlock_after
             {
                 ended.push((*id, Code::BudgetDeadlock));
@@ -182,7 +182,7 @@ impl Model {
         }
     }
 
-    fn place_in_queue(&self, id: Index) -> Option<usize> {
+    pub fn place_in_queue(&self, id: Index) -> Option<usize> {
         let cursor = &self.cursors[&id];
         self.queue.iter().position(|group| match group.cursor {
             Some(of) => of == id,
@@ -199,13 +199,13 @@ impl Model {
             cursor.slots.len() == 1
                 && waited >= model.settings.overdraft_after
                 && waited < model.settings.wait_timeout
-                && model.leases_of(cursor.attempt) > 0
+                && model.holds_up(cursor.attempt)
         };
         let all: Vec<Index> = self.cursors.keys().copied().filter(|id| helped(self, *id)).collect();
         for id in all {
             let Some(place) = self.place_in_queue(id) else { continue };
             let (attempt, slot) = (self.cursors[&id].attempt, self.cursors[&id].slots[0].0);
-            if self.admit(place) || self.attempts[&attempt].is_some() {
+            if self.admit(place) || self.attempts[&attempt].is_some() || !self.holds_up(attempt) {
                 continue;
             }
             let bytes = self.missing(&[slot])[0].1;

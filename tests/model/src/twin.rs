@@ -189,12 +189,19 @@ impl Twin {
                     slot.hint = u64::from(*tasks % 4);
                 }
             }
-            Op::Begin if self.attempts.live.len() < MOST => {
-                let attempt: AttemptId = self.cache.begin_attempt("task");
+            Op::Begin(barrier) if self.attempts.live.len() < MOST => {
+                let attempt: AttemptId = if *barrier {
+                    self.cache.begin_barrier_attempt("task")
+                } else {
+                    self.cache.begin_attempt("task")
+                };
                 let index = self.attempts.add(attempt);
                 self.model.attempts.insert(index, None);
+                if *barrier {
+                    self.model.barrier.insert(index);
+                }
             }
-            Op::Begin => {}
+            Op::Begin(_) => {}
             Op::End(number) => {
                 let Some((attempt, known)) = self.attempts.choose(*number) else { return };
                 let expected = known.map_or(0, |index| self.model.end(index));
@@ -379,6 +386,11 @@ impl Twin {
         }
         for cursor in self.cursors.live.values() {
             self.compare_lease(*cursor, 0);
+            let (id, at) = (index_of(*cursor), &model.cursors[&index_of(*cursor)]);
+            let on_its_own = matches!(at.phase, Phase::Waiting { admitted: false, .. })
+                && model.place_in_queue(id).is_some()
+                && model.leases_of(at.attempt) > 0;
+            assert_eq!(self.cache.waits_on_its_own(*cursor), on_its_own, "{id} after {op:?}");
         }
         self.compare_stats(op);
     }

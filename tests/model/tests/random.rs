@@ -43,7 +43,7 @@ fn the_cache_does_what_its_model_does() {
     proptest!(config, |(settings in settings(), ops in prop::collection::vec(op(), 1..LENGTH))| {
         let mut twin = Twin::new(settings);
         // A catalog and a task to begin with, so that no sequence is about nothing.
-        for first in [Op::Open { dataset: 0, versions: 31, sized: 23 }, Op::Begin, Op::OpenCursor(0, true)] {
+        for first in [Op::Open { dataset: 0, versions: 31, sized: 23 }, Op::Begin(false), Op::OpenCursor(0, true)] {
             twin.apply(&first);
         }
         for op in &ops {

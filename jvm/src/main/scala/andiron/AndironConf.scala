@@ -109,10 +109,11 @@ object AndironConf {
       |BudgetException.""")
 
   val OverdraftAfter: Setting[Long] = millis("spark.andiron.cache.overdraftAfter", "1s",
-    """How long a task that holds one version waits for another before it is admitted over the budget, by one version per task.""")
+    """How long a task that holds one version, or for which others wait at a barrier with theirs, waits for another before it is
+      |admitted over the budget, by one version per task.""")
 
   val DeadlockAfter: Setting[Long] = millis("spark.andiron.cache.deadlockAfter", "10s",
-    """How long a task that holds one version waits for another at the hard limit before it is killed, to be tried again.""")
+    """How long such a task waits at the hard limit before it is killed, to be tried again; one of a barrier stage fails.""")
 
   val FailureMemory: Setting[Long] = millis("spark.andiron.cache.failureMemory", "5s",
     """How long a failed load answers further requests for the version with the same error; after it the next request loads again.""", 0)

@@ -3,7 +3,7 @@ package andiron
 import java.io.InputStream
 import java.util.Collections
 
-import org.apache.spark.api.java.function.{Function => JavaFunction, Function2 => JavaFunction2}
+import org.apache.spark.api.java.function.{Function => JavaFunction, Function2 => JavaFunction2, VoidFunction}
 import org.apache.spark.sql.{Column, Dataset, Encoder, SparkSession}
 
 /**
@@ -23,6 +23,10 @@ object JavaApi {
   /** [[Loader.custom]]. */
   def custom[V](load: JavaFunction[Version, V], size: JavaFunction[V, java.lang.Long]): Loader[V] =
     Loader.custom[V]((version: Version) => load.call(version))((value: V) => size.call(value).longValue)
+
+  /** The same, closing objects by `release`, see [[ObjectLoader]]. */
+  def custom[V](load: JavaFunction[Version, V], size: JavaFunction[V, java.lang.Long], release: VoidFunction[V]): Loader[V] =
+    Loader.custom[V]((version: Version) => load.call(version))((value: V) => size.call(value).longValue)((value: V) => release.call(value))
 
   /** `rows.mapWithVersion(catalog, version)(f)`, see [[VersionedDataset.mapWithVersion]]. */
   def mapWithVersion[T, V, U](

@@ -48,6 +48,12 @@ final class Catalog[V] private[andiron] (
   def cursor(ordered: Boolean): Cursor[V] =
     attempt(Nil)((catalog, leases, done) => new Cursor[V](new NativeCursor[V](catalog, leases, ordered, Array.emptyLongArray), catalog, done))
 
+  /** A cursor of an operator's: between two calls of the user's function, which `inUse` tells apart, others of the task may take back what it holds. */
+  private[andiron] def cursor(ordered: Boolean, inUse: InUse): Cursor[V] =
+    attempt(Nil) { (catalog, leases, done) =>
+      new Cursor[V](new NativeCursor[V](catalog, leases, ordered, Array.emptyLongArray, inUse), catalog, done)
+    }
+
   /** A cursor whose versions come in any order. */
   def cursor(): Cursor[V] = cursor(ordered = false)
 

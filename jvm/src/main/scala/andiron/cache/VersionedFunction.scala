@@ -2,6 +2,8 @@ package andiron
 
 import org.apache.spark.TaskContext
 
+import andiron.internal.InUse
+
 /** A function of a version and an argument. Each task and thread that calls it has a cursor of its own. */
 private[andiron] final class VersionedFunction[A, V, U](catalog: Catalog[V], f: (A, V) => U) extends Serializable {
   @transient @volatile private var last: VersionedFunction.Use[V] = _
@@ -12,16 +14,19 @@ private[andiron] final class VersionedFunction[A, V, U](catalog: Catalog[V], f: 
     val use =
       if (known != null && (known.context eq context) && (known.thread eq Thread.currentThread())) known
       else begin(context)
-    f(argument, use.cursor.advance(version))
+    val entered = use.inUse.enter()
+    try f(argument, use.cursor.advance(version))
+    finally if (entered) use.inUse.leave()
   }
 
   private def begin(context: TaskContext): VersionedFunction.Use[V] = {
-    val use = new VersionedFunction.Use[V](context, Thread.currentThread(), catalog.cursor())
+    val inUse = new InUse
+    val use = new VersionedFunction.Use[V](context, Thread.currentThread(), catalog.cursor(ordered = false, inUse), inUse)
     last = use
     use
   }
 }
 
 private object VersionedFunction {
-  final class Use[V](val context: TaskContext, val thread: Thread, val cursor: Cursor[V])
+  final class Use[V](val context: TaskContext, val thread: Thread, val cursor: Cursor[V], val inUse: InUse)
 }

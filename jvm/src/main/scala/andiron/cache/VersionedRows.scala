@@ -4,7 +4,7 @@ import org.apache.spark.sql.{Column, Dataset, Encoder, Encoders}
 import org.apache.spark.sql.functions.{col, struct}
 import org.apache.spark.sql.types.{StringType, StructType}
 
-import andiron.internal.AndironErrors
+import andiron.internal.{AndironErrors, InUse}
 
 /** How rows meet versions, with Spark's public API only. */
 private[andiron] object VersionedRows {
@@ -65,15 +65,19 @@ private[andiron] final class ClosingIterator[U](rows: Iterator[U], cursor: Curso
   override def next(): U = if (hasNext) rows.next() else Iterator.empty.next()
 }
 
-/** `f` of rows that are sorted by version. The cursor is opened by the first row and closed after the last one. */
+/**
+ * `f` of rows that are sorted by version. The cursor is opened by the first row and closed after the last one. Of a partition that is not read to its
+ * end it keeps the last version, until another cursor of the task needs the room, or the task ends.
+ */
 private[andiron] final class VersionedIterator[T, V, U](catalog: Catalog[V], rows: Iterator[(T, String)], f: (T, V) => U) extends Iterator[U] {
   private val skips = catalog.policyForMissing == Missing.Skip
+  private val inUse = new InUse
   private var cursor: Cursor[V] = _
   private var pending: (T, String) = _
 
   override def hasNext: Boolean = {
     while (pending == null && rows.hasNext) {
-      if (cursor == null) cursor = catalog.cursor(ordered = true)
+      if (cursor == null) cursor = catalog.cursor(ordered = true, inUse)
       val row = rows.next()
       if (!skips || cursor.contains(row._2)) pending = row else catalog.countSkipped()
     }
@@ -85,6 +89,8 @@ private[andiron] final class VersionedIterator[T, V, U](catalog: Catalog[V], row
     if (!hasNext) Iterator.empty.next()
     val (row, version) = pending
     pending = null
-    f(row, cursor.advance(version))
+    val entered = inUse.enter()
+    try f(row, cursor.advance(version))
+    finally if (entered) inUse.leave()
   }
 }

@@ -86,12 +86,13 @@ private[andiron] final class ExecutorCache private (private val env: SparkEnv, v
       attempts.endAll()
       outside.endAll()
       loaders.drain()
+      loaders.closeValues()
     } finally Native.closeApplication(application)
   }
 
   /** Figures of the Scala side, beside those of the library. */
   def figures: Seq[(String, Long)] =
-    housekeeper.figures ++ Seq(
+    housekeeper.figures ++ OwnedValue.figures ++ Seq(
       "openCatalogs" -> catalogs.size.toLong,
       "callbackLeases" -> callbackLeases.get, "callbackErrors" -> CallbackGuard.count, "loaderThreads" -> loaders.size.toLong)
 }

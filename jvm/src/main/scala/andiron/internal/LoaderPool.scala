@@ -43,6 +43,16 @@ private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
   def drain(): Unit =
     Iterator.continually(Native.nextLoad(0)).takeWhile(_ != 0).toVector.foreach(load => LoaderPool.giveBack(load))
 
+  /** Closes the values that have left memory with the last catalogs and leases, on a last loader thread, and waits for it a while. After `drain`. */
+  def closeValues(): Unit = {
+    if (OwnedValue.hasEvicted) {
+      val last = DaemonThread("andiron-loader-last", () => OwnedValue.closeEvicted(): Unit)
+      last.start()
+      last.join(LoaderPool.LastMillis)
+    }
+    OwnedValue.awaitClosing()
+  }
+
   private def begin(): Unit = {
     started += 1
     val loader = new Loader(started)
@@ -69,9 +79,23 @@ private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
 
     override def run(): Unit =
       try while (isNeeded(this)) {
+        closeEvicted()
         val load = next()
         if (load != 0) run(load)
-      } finally loaders.remove(this): Unit
+      } finally {
+        // An interruption was for the load; what it has left is closed in peace.
+        Thread.interrupted(): Unit
+        closeEvicted()
+        loaders.remove(this): Unit
+      }
+
+    /** Closes values that have left memory; a long close is as a long load. */
+    private def closeEvicted(): Unit =
+      try if (OwnedValue.hasEvicted) {
+        busySince = System.nanoTime()
+        OwnedValue.closeEvicted(): Unit
+      } catch { case t: Throwable => LoaderPool.failures.note("close values that have left memory", t) }
+      finally busySince = 0
 
     /** Marks the thread as busy, if the pool is open: a load that comes later may be of the application after this one. */
     private def begins(): Boolean = LoaderPool.this.synchronized {
@@ -128,6 +152,7 @@ private[andiron] object LoaderPool {
   private val MostThreads = 64
   private val StuckNanos = TimeUnit.SECONDS.toNanos(10)
   private val WaitMillis = 200L
+  private val LastMillis = 10000L
   private val ErrorNanos = TimeUnit.SECONDS.toNanos(1)
   private val GivenBackNanos = TimeUnit.MILLISECONDS.toNanos(5)
 

@@ -36,8 +36,11 @@ private[andiron] object Native {
   /** Refuses new leases of the catalog; what is leased goes with its last lease. Idempotent. */
   @native def closeCatalog(catalog: Long): Unit
 
-  /** An attempt's handle: what owns cursors and leases. `name` appears in messages. */
-  @native def beginAttempt(name: String): Long
+  /**
+   * An attempt's handle: what owns cursors and leases. `name` appears in messages. `barrier`: other such attempts wait for this one with
+   * what they hold.
+   */
+  @native def beginAttempt(name: String, barrier: Boolean): Long
 
   /** Releases everything that the attempt holds. Idempotent. Returns the number of leases that it still held. */
   @native def endAttempt(attempt: Long): Int
@@ -45,7 +48,10 @@ private[andiron] object Native {
   /** A cursor's handle. `ordered`: it visits versions in the order of the UTF-8 bytes of their names. */
   @native def openCursor(attempt: Long, ordered: Boolean): Long
 
-  /** Releases what the cursor holds and asks for `version`. > 0: leased, the residency's id. 0: pending, go on with `await`. */
+  /**
+   * Releases what the cursor holds and asks for `version`. > 0: leased, the residency's id. 0: pending, go on with `await`. -1: pending, for the
+   * budget, while other cursors of the attempt hold versions: to release one of them may help.
+   */
   @native def advance(cursor: Long, version: Long): Long
 
   /** The same for several at once, all or none; the id is the first one's. What is held and asked for again stays if it can. */
@@ -105,8 +111,11 @@ private[andiron] object Native {
   /** Makes the user's own file resident where it is: the load is finished. */
   @native def mapInPlace(load: Long, localPath: String, checksum: String): Unit
 
-  /** Makes an object resident: the load is finished. */
-  @native def loadObject(load: Long, value: AnyRef, bytes: Long): Unit
+  /** Makes an object resident: the load is finished. `tells`: `nextEvicted` gives it once it has left memory, whatever became of the load. */
+  @native def loadObject(load: Long, value: AnyRef, bytes: Long, tells: Boolean): Unit
+
+  /** The next object that has left memory, of those that tell; null if there is none. Objects of any class loader that uses this library. */
+  @native def nextEvicted(): AnyRef
 
   /** Gives every waiter the failure: the load is finished. A `cause` that is an AndironException keeps its code. */
   @native def loadFailed(load: Long, message: String, cause: Throwable): Unit

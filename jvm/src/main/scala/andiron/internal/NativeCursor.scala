@@ -1,6 +1,6 @@
 package andiron.internal
 
-import org.apache.spark.TaskKilledException
+import org.apache.spark.{BarrierTaskContext, TaskKilledException}
 import org.apache.spark.andironshim.SparkInternals
 import org.slf4j.LoggerFactory
 
@@ -11,13 +11,36 @@ import andiron.{BudgetException, Bytes, ErrorCode, LoadException, ReleasedExcept
  * Used by one thread at a time; `expire` may come from any.
  *
  * @param wanted the versions that it is opened for, by their handles; none if that is not known yet
+ * @param inUse whether the user's function looks at the value now; null if that cannot be known, so that nothing is ever taken back
  */
-private[andiron] final class NativeCursor[V](catalog: OpenCatalog[V], leases: TaskLeases, ordered: Boolean, wanted: Array[Long]) {
+private[andiron] final class NativeCursor[V](
+    catalog: OpenCatalog[V], leases: TaskLeases, ordered: Boolean, wanted: Array[Long], inUse: InUse = null) {
   private val handle =
     try Native.openCursor(leases.attempt, ordered)
     catch { case e: ReleasedException => throw AndironErrors.about(catalog.describe(wanted), e) }
   @volatile private var hold: Hold = Hold.none
+  @volatile private var moved = 0L
+  @volatile private var wasTaken = false
+  @volatile private var cameBack = false
   leases.add(this)
+
+  /** The number of its last move among those of its attempt. */
+  def lastMove: Long = moved
+
+  /**
+   * Whether it may lose what it holds to another cursor of its task, which has made `moves` of them so far. One that has asked again for what it
+   * lost is read in turn with others, and loses nothing until they have moved often without it.
+   */
+  def mayBeTakenBack(moves: Long): Boolean = inUse != null && !hold.isReleasedNow && (!cameBack || moves - moved > NativeCursor.MovesApart)
+
+  /** Releases what is held unless the user's function is looking at it; whether it did. By any thread. */
+  def takeBack(): Boolean = inUse.take {
+    hold.release()
+    // What has been taken back is not kept reachable from here.
+    hold = Hold.none
+    wasTaken = true
+    Native.release(handle)
+  }
 
   /** What was acquired last may be used as long as this says so. */
   def held: Hold = hold
@@ -70,6 +93,9 @@ private[andiron] final class NativeCursor[V](catalog: OpenCatalog[V], leases: Ta
   def expire(): Unit = hold.release()
 
   private def begin(owner: AnyRef, what: () => String): Unit = {
+    moved = leases.move()
+    cameBack = wasTaken
+    wasTaken = false
     val fresh = new Hold(owner, what)
     hold = fresh
     // The attempt may have ended between the acquisition and the line above, with nobody to tell the new hold.
@@ -81,16 +107,18 @@ private[andiron] final class NativeCursor[V](catalog: OpenCatalog[V], leases: Ta
       if (catalog.isBytes) {
         val view = Views.of(handle, index, residency)
         new Bytes(view, hold, 0, view.length)
-      } else Native.leasedObject(handle, index)
+      } else OwnedValue.of(Native.leasedObject(handle, index))
     value.asInstanceOf[V]
   }
 
   /** Asks, then waits in slices that look at task kill and interruption. Either withdraws the wait. */
   private def wait(what: () => String, ask: () => Long): Long =
     try {
+      val lastResort = System.nanoTime() + leases.lastResortNanos
       var residency = ask()
-      while (residency == 0) {
+      while (residency <= 0) {
         stopIfKilled(what)
+        if (residency < 0) leases.takeBack(this, anyhow = System.nanoTime() - lastResort > 0): Unit
         residency = Native.await(handle, NativeCursor.SliceMillis)
       }
       residency
@@ -102,8 +130,9 @@ private[andiron] final class NativeCursor[V](catalog: OpenCatalog[V], leases: Ta
       case e: ReleasedException                       => throw AndironErrors.about(what(), e)
     }
 
-  /** Whether the task is one of its first attempts, whatever ended those before. */
-  private def mayTryAgain: Boolean = leases.context != null && leases.context.attemptNumber() < NativeCursor.DeadlockAttempts
+  /** Whether the task is one of its first attempts, whatever ended those before. A task of a barrier stage would take all others along each time. */
+  private def mayTryAgain: Boolean =
+    leases.context != null && !leases.context.isInstanceOf[BarrierTaskContext] && leases.context.attemptNumber() < NativeCursor.DeadlockAttempts
 
   private def stopIfKilled(what: () => String): Unit = {
     if (leases.context != null && leases.context.isInterrupted()) {
@@ -125,6 +154,9 @@ private[andiron] object NativeCursor {
 
   /** How long a call into the library waits at most, so that a killed task stops within 200 ms. */
   private val SliceMillis = 50L
+
+  /** After so many moves of others a cursor that is read in turn with them counts as one that is not read any more. */
+  private val MovesApart = 16L
 
   /** So many first attempts of a task that is in the way of others are killed, which Spark does not count as failures; a later one fails. */
   private val DeadlockAttempts = 3

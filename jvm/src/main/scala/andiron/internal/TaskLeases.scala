@@ -1,9 +1,12 @@
 package andiron.internal
 
-import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.{ConcurrentHashMap, TimeUnit}
+import java.util.concurrent.atomic.AtomicLong
 
-import org.apache.spark.TaskContext
+import org.apache.spark.{BarrierTaskContext, SparkEnv, TaskContext}
 import org.apache.spark.util.TaskCompletionListener
+
+import andiron.AndironConf
 
 /**
  * Everything that one task attempt holds: the native attempt, and the cursors that were opened on it.
@@ -19,10 +22,11 @@ private[andiron] final class TaskLeases(val context: TaskContext, name: String) 
   // Before there is anything to end: whatever ends this constructor, or what called it, the attempt goes with this object.
   Views.cleaner.register(this, native)
   private val cursors = ConcurrentHashMap.newKeySet[NativeCursor[_]]()
+  private val moves = new AtomicLong
   @volatile private var open = true
 
   /** The native attempt. */
-  val attempt: Long = native.begin(name)
+  val attempt: Long = native.begin(name, context.isInstanceOf[BarrierTaskContext])
 
   /** False once the attempt has ended. */
   def isOpen: Boolean = open
@@ -30,6 +34,26 @@ private[andiron] final class TaskLeases(val context: TaskContext, name: String) 
   def add(cursor: NativeCursor[_]): Unit = {
     cursors.add(cursor)
     if (!open) cursor.expire()
+  }
+
+  /** How long a wait takes back from none that is read in turn with others: admission over the budget serves these better, where there is room. */
+  lazy val lastResortNanos: Long = {
+    val env = SparkEnv.get
+    if (env == null) Long.MaxValue / 2 else TimeUnit.MILLISECONDS.toNanos(AndironConf.DeadlockAfter.in(env.conf)) / 2
+  }
+
+  /** Counts a move of one of the cursors; the how manieth. */
+  def move(): Long = moves.incrementAndGet()
+
+  /**
+   * Releases the version of one idle cursor, if one lets it go, the one that has moved least recently; for `waiting`, which waits for the budget. The
+   * cursor takes the version again with its next row. `anyhow`: also of one that is read in turn with others.
+   */
+  def takeBack(waiting: NativeCursor[_], anyhow: Boolean): Boolean = {
+    val now = if (anyhow) Long.MaxValue else moves.get
+    var idle = Vector.empty[NativeCursor[_]]
+    cursors.forEach(cursor => if ((cursor ne waiting) && cursor.mayBeTakenBack(now)) idle :+= cursor)
+    idle.sortBy(_.lastMove).exists(_.takeBack())
   }
 
   def remove(cursor: NativeCursor[_]): Unit = cursors.remove(cursor): Unit
@@ -49,8 +73,8 @@ private object TaskLeases {
   private final class Attempt extends Runnable {
     @volatile private var handle = 0L
 
-    def begin(name: String): Long = {
-      handle = Native.beginAttempt(name)
+    def begin(name: String, barrier: Boolean): Long = {
+      handle = Native.beginAttempt(name, barrier)
       handle
     }
 

@@ -5,7 +5,7 @@ import scala.util.control.NonFatal
 import org.apache.hadoop.fs.FileStatus
 import org.slf4j.LoggerFactory
 
-import andiron.{AndironException, CustomLoader, ErrorCode, StoreException, StreamLoader}
+import andiron.{AndironException, CustomLoader, ErrorCode, ObjectLoader, StoreException, StreamLoader}
 
 /** Runs one load that the library has handed out, on the calling loader thread, and always finishes it. */
 private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[V], spec: VersionSpec) {
@@ -14,8 +14,12 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
   /** Never throws: what the loader throws, fatal errors included, is given to the waiting tasks with its class and stack. */
   def run(): Unit =
     try catalog.spec.loader match {
-      case loader: StreamLoader[V] => fromStream(loader)
-      case loader: CustomLoader[V] => publish(loader.load(spec.version), loader.size)
+      case loader: StreamLoader[V] =>
+        makeWay()
+        fromStream(loader)
+      case loader: CustomLoader[V] =>
+        makeWay()
+        publish(loader.load(spec.version), loader)
       case _                       => bytes()
     } catch {
       case t: Throwable =>
@@ -95,7 +99,7 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
           value
       } finally in.close()
     }
-    publish(value, loader.size)
+    publish(value, loader)
   }
 
   /** The source's status, if it is still what the catalog says. */
@@ -106,13 +110,29 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
     status
   }
 
-  private def publish(value: V, size: V => Long): Unit = value match {
+  private def makeWay(): Unit = OwnedValue.makeWay(catalog.handleOf(spec.version.name), spec.version.source)
+
+  private def publish(value: V, loader: ObjectLoader[V]): Unit = value match {
     case reference: AnyRef =>
-      val bytes = size(value)
-      if (bytes < 0) throw AndironErrors.bad(s"the loader says that ${spec.label} takes $bytes bytes")
-      Native.loadObject(load, reference, bytes)
+      loader.closing(value) match {
+        case None => Native.loadObject(load, reference, sizeOf(value, loader), tells = false)
+        case Some(close) =>
+          val owned = new OwnedValue(reference, catalog.handleOf(spec.version.name), spec.version.source, catalog, close)
+          try Native.loadObject(load, owned, sizeOf(value, loader), tells = true)
+          catch {
+            case t: Throwable =>
+              owned.run()
+              throw t
+          }
+      }
     case _ =>
       throw AndironException.of(ErrorCode.LoadFailed, s"${spec.label} could not be loaded: the loader returned null", null)
+  }
+
+  private def sizeOf(value: V, loader: ObjectLoader[V]): Long = {
+    val bytes = loader.size(value)
+    if (bytes < 0) throw AndironErrors.bad(s"the loader says that ${spec.label} takes $bytes bytes")
+    bytes
   }
 
   private def fail(message: String, cause: Throwable): Unit =

@@ -46,7 +46,7 @@ class NativeMisuseSuite extends AnyFunSuite with BeforeAndAfterAll {
     val catalog: Long = Native.openCatalog(application, "numbers", 0, 0)
     val version: Long = Native.addVersion(catalog, "v1", "digest-1", 8, "version 'v1' of dataset 'numbers'")
     private val other = Native.addVersion(catalog, "v2", "digest-2", 8, "version 'v2' of dataset 'numbers'")
-    val attempt: Long = Native.beginAttempt("a task")
+    val attempt: Long = Native.beginAttempt("a task", barrier = false)
     val cursor: Long = Native.openCursor(attempt, false)
     load(version)
     val view: Long = Native.openView(cursor, 0, new Array[Long](3))
@@ -59,7 +59,7 @@ class NativeMisuseSuite extends AnyFunSuite with BeforeAndAfterAll {
       val closed = Native.openCatalog(application, "old", 0, 0)
       val gone = Native.addVersion(closed, "v1", "digest-3", 8, "gone")
       Native.closeCatalog(closed)
-      val ended = Native.beginAttempt("an old task")
+      val ended = Native.beginAttempt("an old task", barrier = false)
       val left = Native.openCursor(ended, false)
       Native.endAttempt(ended)
       val shut = Native.openView(cursor, 0, new Array[Long](3))
@@ -193,7 +193,7 @@ class NativeMisuseSuite extends AnyFunSuite with BeforeAndAfterAll {
         "dataset" -> (() => Native.openCatalog(application, null, 0, 0)),
         "version" -> (() => Native.addVersion(h.catalog, null, "d", 1, "l")),
         "digest" -> (() => Native.addVersion(h.catalog, "v", null, 1, "l")),
-        "name" -> (() => Native.beginAttempt(null)),
+        "name" -> (() => Native.beginAttempt(null, barrier = false)),
         "versions" -> (() => Native.advanceAll(h.cursor, null)),
         "out" -> (() => Native.openView(h.cursor, 0, null)),
         "out" -> (() => Native.openView(h.cursor, 0, new Array[Long](2))),

@@ -53,7 +53,7 @@ object StackDepths {
   private final class Live {
     private val catalog = Native.openCatalog(application, "numbers", 0, 0)
     private val version = Native.addVersion(catalog, "v1", "digest-1", 8, "version 'v1' of dataset 'numbers'")
-    private val attempt = Native.beginAttempt("a task")
+    private val attempt = Native.beginAttempt("a task", false)
     private val cursor = Native.openCursor(attempt, false)
     Native.advance(cursor, version)
     private val load = Native.nextLoad(1000)
@@ -72,7 +72,7 @@ object StackDepths {
 
     val right: Map[String, Seq[AnyRef]] = Map(
       "buildInfo" -> Nil, "statNames" -> Nil, "stats" -> Seq(new Array[Long](80)), "setDemand" -> Seq(Long.box(version), Long.box(1)),
-      "beginAttempt" -> Seq("a task"), "openCursor" -> Seq(Long.box(attempt), Boolean.box(false)), "advance" -> Seq(Long.box(cursor), Long.box(version)),
+      "beginAttempt" -> Seq("a task", Boolean.box(false)), "openCursor" -> Seq(Long.box(attempt), Boolean.box(false)), "advance" -> Seq(Long.box(cursor), Long.box(version)),
       "advanceAll" -> Seq(Long.box(cursor), Array(version)), "await" -> Seq(Long.box(cursor), long), "release" -> Seq(Long.box(other)),
       "openView" -> Seq(Long.box(cursor), Int.box(0), out), "viewBuffer" -> Seq(Long.box(view), long, Int.box(8)),
       "leasedFile" -> Seq(Long.box(cursor), Int.box(0), out), "nextLoad" -> Seq(long), "closeCursor" -> Seq(Long.box(other)),
