@@ -24,7 +24,7 @@ class StepRow:
 
 @dataclass(frozen=True)
 class Report:
-    """`outcome` is the title's: PASSED, FAILED AT THE GATE, ... `sampled` has kept and failed rows by step."""
+    """`outcome` is the title's: PASSED, ENDED AT ITS GATE, ... `sampled` has kept and failed rows by step."""
 
     outcome: str
     steps: dict[str, StepRow]

@@ -39,7 +39,7 @@ class Run:
         return f"labels, history, features: {self.lost_in_million / 10_000:g} % lost"
 
 
-RUNS = (Run("steps-passing", 1_000, 0, "PASSED"), Run("steps-failing", 200_000, 1, "FAILED AT THE GATE"))
+RUNS = (Run("steps-passing", 1_000, 0, "PASSED"), Run("steps-failing", 200_000, 1, "ENDED AT ITS GATE"))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from demo.versions import Version
 
 GOLDEN = Path(__file__).resolve().parents[2] / "native/tests/report/golden/failing.txt"
 
-REPORT = """flight features  FAILED AT THE GATE
+REPORT = """flight features  ENDED AT ITS GATE
 app-1 · Spark 3.5.4
 
 Gates
@@ -36,7 +36,7 @@ Failed rows
 class ReadingTest(unittest.TestCase):
     def test_what_the_command_prints_is_read(self) -> None:
         found = reading.report(GOLDEN.read_text(encoding="utf-8"))
-        self.assertEqual(found.outcome, "FAILED AT THE GATE")
+        self.assertEqual(found.outcome, "ENDED AT ITS GATE")
         self.assertEqual(list(found.steps), ["labels", "history", "features"])
         history = found.steps["history"]
         self.assertEqual((history.rows_in, history.rows_out, history.dropped, history.ratio, history.exact),

@@ -8,7 +8,7 @@
 //! | [`sinks`] | where events are shipped to, and the threads that ship them |
 //! | [`report`] | one view of an application, for a terminal and as a page; the command `andiron` |
 //! | [`boundary`] | the only code that knows JNI: entry points, exceptions, the anchor, logging |
-//! | [`error`], [`config`], [`clock`], [`sync`] | error codes, settings, time, the locks that models replace |
+//! | [`error`], [`config`], [`clock`], [`sync`], `words` | error codes, settings, time, the locks that models replace, numbers in messages |
 //!
 //! Arrows go one way: `boundary` uses all, `report` reads `shiplog` and drives `sinks`, which use `shiplog`; all use the last row,
 //! and nothing points back.
@@ -24,3 +24,4 @@ pub mod samples;
 pub mod shiplog;
 pub mod sinks;
 pub mod sync;
+mod words;

@@ -66,6 +66,7 @@ natives! {
     atlas_figures "atlasFigures" "(J)Ljava/lang/String;",
     atlas_stop "atlasStop" "(JJ)Z",
     ask "ask" "(JLjava/lang/String;)Ljava/lang/String;",
+    failures "failures" "(JJ)Ljava/lang/String;",
 }
 
 macro_rules! at {
@@ -337,6 +338,18 @@ extern "system" fn ask<'l>(
     entry(env, &this, at!(ask), |env| {
         let answer = application(metrics)?.ask(&string(env, &question, "question")?)?;
         Ok(env.new_string(answer.to_string())?)
+    })
+}
+
+extern "system" fn failures<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    metrics: jlong,
+    step: jlong,
+) -> JString<'l> {
+    entry(env, &this, at!(failures), |env| {
+        let step = u64::try_from(step).ok().filter(|step| *step > 0);
+        Ok(raw::new_string(env, application(metrics)?.failures_json(step))?)
     })
 }
 

@@ -15,6 +15,7 @@ use super::slot::{Slot, SlotId, SlotState};
 use super::state::{Effects, State};
 use crate::clock::Moment;
 use crate::error::{Code, Error, Result};
+use crate::words::some;
 
 /// Waiters that are admitted together.
 pub(super) struct Group {
@@ -42,10 +43,10 @@ impl State {
         Err(Error::new(
             Code::VersionLargerThanBudget,
             format!(
-                "{}: {what} {bytes} bytes in {} versions, the whole budget is {} bytes and {} versions; raise \
+                "{}: {what} {bytes} bytes in {}, the whole budget is {} bytes and {} versions; raise \
                  spark.andiron.cache.{}",
                 names.join(", "),
-                distinct.len(),
+                some(distinct.len(), "version", "versions"),
                 self.settings.budget_bytes,
                 self.settings.budget_versions.map_or("unlimited".to_string(), |most| most.to_string()),
                 if too_many { "budgetVersions" } else { "budgetBytes" },
@@ -290,7 +291,7 @@ impl State {
             .slots
             .iter()
             .filter(|(_, slot)| slot.leases > 0)
-            .map(|(_, slot)| format!("{} ({} leases)", slot.key, slot.leases))
+            .map(|(_, slot)| format!("{} ({})", slot.key, some(slot.leases, "lease", "leases")))
             .collect();
         Error::new(
             code,

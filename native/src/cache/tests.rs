@@ -281,7 +281,7 @@ fn every_wait_is_bounded() {
     bench.turn(1);
     let error = bench.look(b).unwrap_err();
     assert_eq!(error.code(), Code::WaitTimedOut);
-    assert!(error.message().contains("\"v0\" (1 leases)"), "{error}");
+    assert!(error.message().contains("\"v0\" (1 lease)"), "{error}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::{bad, Application};
 use crate::error::Result;
 use crate::samples::Cause;
 use crate::sync::lock;
+use crate::words::some;
 
 /// What a verdict of this layer calls it.
 const LAYER: &str = "all dropped";
@@ -36,7 +37,7 @@ impl AllGone {
             .causes
             .iter()
             .take(MOST_SAID)
-            .map(|cause| format!("{} x {}: {}", cause.count, cause.error_class, cause.message))
+            .map(|cause| format!("{} x {}", cause.count, cause.said()))
             .collect();
         if said.is_empty() {
             String::new()
@@ -47,8 +48,12 @@ impl AllGone {
 
     fn message(&self) -> String {
         let AllGone { name, label, rows, .. } = self;
+        let all = match rows {
+            1 => "the one row".to_string(),
+            rows => format!("every one of the {rows} rows"),
+        };
         format!(
-            "step '{name}' has dropped every one of the {rows} rows that it has read ({label}): nothing of them is left{}. If that may be, set \
+            "step '{name}' has dropped {all} that it has read ({label}): nothing is left{}. If that may be, set \
              spark.andiron.onAllDropped=warn, or put a gate on the step, which decides then",
             self.causes()
         )
@@ -189,7 +194,7 @@ impl Application {
         let counts = limits.ok().and_then(|limits| self.look(name, &limits).counts);
         let dropped = counts.map_or_else(
             || "it is not known how many rows were dropped".to_string(),
-            |(rows, dropped)| format!("{dropped} of {rows} rows dropped"),
+            |(rows, dropped)| format!("{dropped} of {} dropped", some(rows, "row", "rows")),
         );
         format!("gate of step '{name}' did not judge this ({action}): {dropped}; wrap the action in Andiron.guard")
     }

@@ -2,6 +2,7 @@
 //! defines them. Nothing in a buffer is believed before it has been checked, and whatever is in it, decoding cannot panic.
 
 use crate::error::{Code, Error, Result};
+use crate::samples::Bound;
 
 /// The version of a task end's layout.
 const TASK_END_VERSION: u32 = 2;
@@ -161,6 +162,8 @@ pub struct StepCell<'a> {
     pub differs: bool,
     /// Every row that failed is among the samples, or one that looks the same.
     pub samples_whole: bool,
+    /// Where they do not show every one: the bound that the task has met last.
+    pub bound: Bound,
     /// Rows that failed.
     pub seen: u64,
     /// The SQL execution that the task ran for.
@@ -220,6 +223,11 @@ impl<'a> StepCell<'a> {
             kept: flags & 8 != 0,
             early: flags & 16 != 0,
             differs: flags & 32 != 0,
+            bound: match (flags & 64 != 0, flags & 128 != 0) {
+                (_, true) => Bound::Result,
+                (true, false) => Bound::Task,
+                _ => Bound::Number,
+            },
             seen,
             execution,
             guards,

@@ -120,7 +120,14 @@ impl Application {
 
     /// A job begins: a Job body.
     pub fn job_start(&self, json: &str) {
-        self.listen(json, |listener, json| listener.stages.job_started(json));
+        let mut began = None;
+        self.listen(json, |listener, json| {
+            began = json.number("submitted_ms");
+            listener.stages.job_started(json);
+        });
+        if let Some(at_ms) = began {
+            lock(&self.gates).job_began(at_ms);
+        }
     }
 
     /// A job ends: a Job body with `status`.

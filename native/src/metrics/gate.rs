@@ -230,7 +230,12 @@ impl Verdict {
         });
         put("operators", Some(operators.collect()).filter(|_| !self.operators.is_empty()));
         let causes = self.top_causes.iter().map(|cause| {
-            json!({"stack_hash": cause.stack_hash, "error_class": cause.error_class, "message": cause.message, "count": cause.count})
+            let mut said = json!({"stack_hash": cause.stack_hash, "error_class": cause.error_class, "message": cause.message,
+                "messages": cause.messages, "count": cause.count});
+            if !cause.group.is_empty() {
+                said["group"] = json!(cause.group);
+            }
+            said
         });
         put("top_causes", Some(causes.collect()));
         body

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::gate::{Decision, Limits, Operator, Verdict, MOST_OPERATORS};
 use super::steps::{extreme, Evaluated, Picture, Tally, LOST, OUT, ROWS};
 use crate::samples::Cause;
+use crate::words::some;
 
 /// Partitions that a message names.
 const MOST_NAMED: usize = 8;
@@ -124,9 +125,9 @@ fn why_unknown(matter: &Matter<'_>, limits: &Limits) -> Option<String> {
     let more = picture.holes.len().saturating_sub(MOST_NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     Some(format!(
-        "{}: of its {} partitions no task has told of {}{more}, and nothing in the plan explains it",
+        "{}: of its {} no task has told of {}{more}, and nothing in the plan explains it",
         picture.label,
-        picture.total,
+        some(picture.total, "partition", "partitions"),
         named.join(", ")
     ))
 }
@@ -151,7 +152,7 @@ fn decide(matter: &Matter<'_>, limits: &Limits) -> Found {
     let (least_dropped, most_dropped) = dropped(pictures);
     let mut unsure: Option<String> = None;
     if let Some(most) = limits.max_dropped.map(i128::from) {
-        let reason = |rows: i128| format!("{rows} rows were dropped, more than {most}");
+        let reason = |rows: i128| format!("{} dropped, more than {most}", some(rows, "row was", "rows were"));
         if least_dropped > most {
             return Found::failed(reason(least_dropped), true);
         }
@@ -161,10 +162,14 @@ fn decide(matter: &Matter<'_>, limits: &Limits) -> Found {
     }
     let fewest = i128::from(limits.min_rows);
     if most_rows < fewest {
-        return Found::failed(format!("{most_rows} rows were read, fewer than {fewest}"), false);
+        return Found::failed(
+            format!("{} read, fewer than {fewest}", some(most_rows, "row was", "rows were")),
+            false,
+        );
     }
     if least_rows < fewest {
-        unsure.get_or_insert(format!("{least_rows} rows were read, fewer than {fewest}"));
+        unsure
+            .get_or_insert(format!("{} read, fewer than {fewest}", some(least_rows, "row was", "rows were")));
     }
     if most_rows == 0 {
         let decision = if limits.zero_rows_pass { Decision::Passed } else { Decision::Failed };
@@ -188,7 +193,7 @@ fn decide(matter: &Matter<'_>, limits: &Limits) -> Found {
         Some(reason) => Found { decision: Decision::Unknown, reason, is_certain: false },
         None => Found {
             decision: Decision::Passed,
-            reason: format!("{most_dropped} rows were dropped"),
+            reason: format!("{} dropped", some(most_dropped, "row was", "rows were")),
             is_certain: false,
         },
     }
@@ -318,12 +323,12 @@ fn early(verdict: &mut Verdict, pictures: &[Picture], limits: &Limits) {
     if let Some(picture) = worst.filter(|_| dropped > most) {
         let worst = worst_of(picture, 1.0);
         (verdict.decision, verdict.passed) = (Decision::Failed, false);
-        verdict.reason = format!("{dropped} rows were dropped, more than {most}");
+        verdict.reason = format!("{} dropped, more than {most}", some(dropped, "row was", "rows were"));
         verdict.counts = Some((worst.counts[0], worst.counts[2]));
         (verdict.stage, verdict.instance) = (picture.stage, Some(picture.instance));
     } else {
         (verdict.decision, verdict.passed) = (Decision::Passed, true);
-        verdict.reason = format!("{dropped} rows were dropped so far");
+        verdict.reason = format!("{} dropped so far", some(dropped, "row was", "rows were"));
     }
 }
 

@@ -182,6 +182,19 @@ impl Application {
         Ok(book.figures(&name, Some(step), &lock(&self.listener).stages))
     }
 
+    /// The samples of failed rows that a step of this number has, or all steps, as a JSON list of Failure bodies. Each has its
+    /// application and run too, and its stack as long as that is kept.
+    pub fn failures_json(&self, step: Option<u64>) -> String {
+        let run_id = lock(&self.shipping).facts().text("run_id").to_string();
+        let mut all = lock(&self.steps).failures(step);
+        for body in &mut all {
+            body.insert("app_id".to_string(), json!(self.identity.application));
+            body.insert("app_attempt".to_string(), json!(self.identity.attempt));
+            body.insert("run_id".to_string(), json!(run_id));
+        }
+        json!(all).to_string()
+    }
+
     /// Judges a step, and ships the verdict. Of early verdicts only those that fail are shipped.
     pub fn judge(&self, step: &str, limits: &Limits) -> Verdict {
         let verdict = self.look(step, limits);
@@ -211,6 +224,7 @@ impl Application {
 
     /// Ships a verdict.
     fn tell(&self, verdict: &Verdict) {
+        lock(&self.gates).decided(verdict, now_ms());
         lock(&self.pending).verdict(verdict, self.log.is_some());
         self.ship_changes();
     }
@@ -226,7 +240,10 @@ impl Application {
     /// The application has ended; `json` adds to its Application event. Ships what has changed, and closes the log. What still
     /// arrives is counted, and no longer shipped.
     pub fn end(&self, json: &str, timeout: Duration) {
-        let ended = object(json).unwrap_or_default();
+        let mut ended = object(json).unwrap_or_default();
+        if let Some(step) = lock(&self.gates).ended_at() {
+            ended.insert("ended_at_gate".to_string(), json!(step));
+        }
         self.wake(|wake| wake.end = true);
         lock(&self.shipping).ended(ended);
         self.ship_all();

@@ -14,6 +14,7 @@ use super::record::{Event, Kind};
 use super::stages::Stages;
 use super::steps::{reasons, Site, SiteFigure, Summary, OWN};
 use crate::shiplog::id;
+use crate::words::some;
 
 /// What was last shipped of a thing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -171,7 +172,7 @@ pub(super) fn column_reason(
         return reasons.join("; ");
     }
     let missing: u64 = scope.missing.values().map(|n| u64::from(*n)).sum();
-    say(missing > 0, &|| format!("{missing} ends of tasks never arrived"));
+    say(missing > 0, &|| format!("{} never arrived", some(missing, "end of a task", "ends of tasks")));
     say(accumulator.collected, &|| {
         "the program let go of the accumulator, and Spark drops its updates".to_string()
     });
@@ -200,9 +201,11 @@ pub(super) fn column_reason(
     say(several, &|| "it is counted at several terminal RDDs, whose rows may be the same".to_string());
     let (reported, total) = (scope.reported, scope.total);
     say(reported < total && scope.running, &|| {
-        format!("{reported} of {total} partitions have reported so far")
+        format!("{reported} of {} reported so far", some(total, "partition has", "partitions have"))
     });
-    say(reported < total && !scope.running, &|| format!("a part was read: {reported} of {total} partitions"));
+    say(reported < total && !scope.running, &|| {
+        format!("a part was read: {reported} of {}", some(total, "partition", "partitions"))
+    });
     reasons.join("; ")
 }
 
@@ -366,6 +369,8 @@ pub(super) fn samples_summary(step: &str, summary: &Summary, shipped: &mut Shipp
     put(&mut body, "seen", Some(long(summary.seen)));
     put(&mut body, "kept", Some(json!(summary.kept)));
     put(&mut body, "complete", Some(json!(summary.complete)));
+    let cut_by: Vec<&str> = summary.cut_by.iter().map(|bound| bound.name()).collect();
+    put(&mut body, "cut_by", Some(json!(cut_by)).filter(|_| !cut_by.is_empty()));
     put(&mut body, "ceiling", summary.ceiling.map(|hash| json!(id::hash(hash))));
     let revision = shipped.revise(&Value::Object(body.clone()).to_string())?;
     Some(Draft { kind: Kind::Failure, id: id::failures(step), revision, body })

@@ -87,6 +87,11 @@ impl Shipping {
         }
     }
 
+    /// What is known of the application.
+    pub(super) fn facts(&self) -> &Object {
+        &self.facts
+    }
+
     /// The application has ended, which `json` tells more of.
     pub(super) fn ended(&mut self, json: Object) {
         self.facts.entry("ended_ms").or_insert_with(|| json!(now_ms()));

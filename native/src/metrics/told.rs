@@ -74,6 +74,10 @@ pub(super) struct Gates {
     standing: BTreeMap<u64, Standing>,
     told: HashMap<(Told, u64), Instant>,
     emptied: HashSet<u64>,
+    /// The step of the last verdict and when it was, if that was a refusal.
+    refused: Option<(String, u64)>,
+    /// When the last job began.
+    last_job_ms: u64,
 }
 
 impl Gates {
@@ -107,6 +111,22 @@ impl Gates {
         };
         gate.results[at] += 1;
         gate.dirty = true;
+    }
+
+    /// A verdict is told.
+    pub(super) fn decided(&mut self, verdict: &Verdict, now_ms: u64) {
+        self.refused = (!verdict.passed).then(|| (verdict.step.clone(), now_ms));
+    }
+
+    /// A job has begun.
+    pub(super) fn job_began(&mut self, at_ms: u64) {
+        self.last_job_ms = self.last_job_ms.max(at_ms);
+    }
+
+    /// The step whose gate has decided last and refused, if no job has begun after that.
+    pub(super) fn ended_at(&self) -> Option<&str> {
+        let (step, at_ms) = self.refused.as_ref()?;
+        (*at_ms >= self.last_job_ms).then_some(step)
     }
 
     /// The steps that have a gate now.

@@ -6,10 +6,10 @@ use super::json::Body;
 use super::model::{
     Application, Execution, Health, Job, LogLine, Outcome, SinkHealth, Stage, StageLog, View,
 };
-use super::{failures, steps};
+use super::{failures, format, steps};
 use crate::shiplog::{Event, Kind};
 
-/// Lines that are kept for each stage, errors before warnings; the others are only counted.
+/// Lines that are kept for each stage, errors before warnings, of no stage the newest; the others are only counted.
 pub const LINES_PER_STAGE: usize = 50;
 
 /// Events by kind and id, the last revision of each, in the order in which ids first appeared.
@@ -22,7 +22,7 @@ pub(super) struct Latest {
 }
 
 impl Latest {
-    fn add(&mut self, event: Event) {
+    pub(super) fn add(&mut self, event: Event) {
         self.read += 1;
         let Some(body) = Body::parse(&event.body) else {
             self.unreadable += 1;
@@ -58,7 +58,8 @@ impl View {
         events.into_iter().for_each(|event| latest.add(event));
         let mut view = View { events: latest.read, notes, ..View::default() };
         if latest.unreadable > 0 {
-            view.notes.push(format!("{} events are no JSON object and were left out", latest.unreadable));
+            let left_out = format::some(latest.unreadable, "event is", "events are");
+            view.notes.push(format!("{left_out} no JSON object, and not shown"));
         }
         view.last_ms = latest.found.iter().filter_map(|(.., body)| body.count("ts_ms")).max().unwrap_or(0);
         view.application = application(&latest);
@@ -68,8 +69,11 @@ impl View {
         view.verdicts = steps::verdicts(&latest);
         view.gates = steps::gates(&latest);
         (view.steps, view.accumulators) = steps::figures(&latest, &view);
-        let names: Vec<String> = view.steps.iter().map(|step| step.name.clone()).collect();
-        view.stages.iter_mut().for_each(|stage| in_order(stage, &names));
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for (at, step) in view.steps.iter().enumerate() {
+            places.entry(step.name.clone()).or_insert(at);
+        }
+        view.stages.iter_mut().for_each(|stage| in_order(stage, &places));
         view.failures = failures::groups(&latest);
         view.logs = logs(&latest);
         view.health = health(&latest);
@@ -79,8 +83,8 @@ impl View {
 }
 
 /// Puts what a stage changed into the order of the steps; what belongs to none comes last, as it was.
-fn in_order(stage: &mut Stage, steps: &[String]) {
-    let place = |name: &str| steps.iter().position(|step| step == name).unwrap_or(usize::MAX);
+fn in_order(stage: &mut Stage, places: &HashMap<String, usize>) {
+    let place = |name: &str| places.get(name).copied().unwrap_or(usize::MAX);
     stage.steps.sort_by_key(|name| place(name));
     // A step's counter is called by both names.
     stage.changed.sort_by_key(|name| name.rsplit_once('.').map_or(usize::MAX, |(step, _)| place(step)));
@@ -108,6 +112,7 @@ fn application(latest: &Latest) -> Application {
         started_ms: body.count("started_ms"),
         ended_ms: body.count("ended_ms"),
         exit_code: body.whole("exit_code"),
+        ended_at_gate: body.text("ended_at_gate"),
         predecessor: body.text("predecessor"),
         settings: body.object("settings").pairs(),
     }
@@ -115,6 +120,9 @@ fn application(latest: &Latest) -> Application {
 
 fn outcome(view: &View) -> Outcome {
     let application = &view.application;
+    if application.ended_ms.is_some() && !application.ended_at_gate.is_empty() {
+        return Outcome::EndedAtGate;
+    }
     if view.verdicts.iter().any(|verdict| !verdict.passed) {
         return Outcome::GateFailed;
     }
@@ -182,7 +190,8 @@ fn logs(latest: &Latest) -> Vec<StageLog> {
         log.lines.push(line);
     }
     for log in by_stage.values_mut() {
-        log.lines.sort_by_key(|line| (!line.error, line.at_ms));
+        let newest = log.stage.is_none();
+        log.lines.sort_by_key(|line| (!line.error, if newest { u64::MAX - line.at_ms } else { line.at_ms }));
         log.lines.truncate(LINES_PER_STAGE);
         log.lines.sort_by_key(|line| line.at_ms);
     }

@@ -1,6 +1,7 @@
 //! What the gates of an application came to, as an exit status.
 
 use super::clean::{terminal, LINE, NAME};
+use super::format;
 use super::model::{Outcome, View};
 
 /// Every gate has passed.
@@ -44,7 +45,8 @@ pub fn check(view: &View) -> (u8, String) {
     }
     if unsure.is_empty() {
         let gates = view.gates.len().max(1);
-        (PASSED, format!("all gates passed: {gates}, with {} verdicts\n", view.verdicts.len()))
+        let verdicts = format::some(view.verdicts.len() as u64, "verdict", "verdicts");
+        (PASSED, format!("all gates passed: {gates}, with {verdicts}\n"))
     } else {
         (CANNOT_TELL, lines(&unsure))
     }

@@ -1,5 +1,7 @@
 //! Text that others wrote, made safe to show: no character of it can move, hide or reorder what stands around it.
 
+use super::format;
+
 /// How much of a text is shown, and whether its lines are kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
@@ -60,7 +62,9 @@ pub(super) fn terminal(text: &str, limit: Limit) -> String {
         match piece {
             Piece::Plain(plain) => out.push_str(plain),
             Piece::Sign(sign) => out.push_str(&sign),
-            Piece::Cut(left) => out.push_str(&format!("… ({left} more characters)")),
+            Piece::Cut(left) => {
+                out.push_str(&format!("… ({})", format::more(left, "character", "characters")))
+            }
         }
     }
     out

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::events::{self, Wanted};
+use super::model::Application;
 use super::reading::view;
 use super::text::Colour;
-use super::{check, clean, diff, format, html, properties, text, View};
+use super::{check, clean, diff, format, html, properties, rows, text, View};
 use crate::error::{Code, Error, Result};
 use crate::shiplog::{self, Found, Sequence};
 use crate::sinks::{self, Embedded, SinkSettings};
@@ -25,6 +26,8 @@ andiron ship [--log-dir DIR] [--properties-file FILE] [--conf KEY=VALUE ...]
                              FILE is a spark-defaults.conf, and KEY a setting spark.andiron.*
 andiron events <application id> [--log-dir DIR] [--attempt N] [--since SEQ] [--numbered] [--out FILE]
                              every event of its log after place SEQ, one JSON value a line, with its place before it
+andiron failures [<application id>] [--log-dir DIR] [--attempt N] [--out FILE]
+                             the failed rows that its log has, or all logs have, one JSON object a line
 
 DIR is spark.andiron.log.dir; without it, $ANDIRON_LOG_DIR, else the folder andiron-log-<user> in /tmp.
 ";
@@ -140,6 +143,7 @@ impl Arguments {
             }
         }
         let wanted = match parsed.command.as_str() {
+            "failures" => parsed.names.len().min(1),
             "report" | "events" => 1,
             "diff" => 2,
             "apps" | "ship" => 0,
@@ -171,6 +175,14 @@ impl Arguments {
             "apps" if self.json => say(out, &events::applications(&root)?),
             "apps" => say(out, &applications(&root)?),
             "events" => self.events(&root, out, err),
+            "failures" => {
+                let (application, attempt) =
+                    (self.names.first().map(String::as_str), self.attempt.as_deref());
+                match &self.out {
+                    Some(file) => rows::write(&root, application, attempt, file, err),
+                    None => rows::print(&root, application, attempt, out, err),
+                }
+            }
             _ => ship(&root, &self.sinks()?, out),
         }
     }
@@ -282,20 +294,33 @@ fn applications(root: &Path) -> Result<String> {
     Ok(out)
 }
 
+/// What has become of an application, in a word. Whoever has ended and still holds its log waits for sinks.
+pub(super) fn state(found: &Found, application: &Application) -> &'static str {
+    let has_ended = found.closed || application.ended_ms.is_some();
+    match (found.live, has_ended) {
+        (true, true) => "ending",
+        (true, false) => "running",
+        (false, false) => "never ended",
+        _ if !application.ended_at_gate.is_empty() => "ended at its gate",
+        _ if application.exit_code.is_some_and(|code| code != 0) => "failed",
+        _ => "ended",
+    }
+}
+
 fn row(found: &Found) -> [String; 6] {
     let view = View::build(found.event.clone(), Vec::new());
     let application = &view.application;
-    let state = match (found.live, found.closed, application.ended_ms, application.exit_code) {
-        (true, ..) => "running".to_string(),
-        (_, _, Some(_), Some(code)) if code != 0 => format!("failed, exit code {code}"),
-        (_, _, Some(ended), _) => {
-            format!(
-                "ended, {}",
-                format::duration(ended.saturating_sub(application.started_ms.unwrap_or(ended)))
-            )
+    let state = state(found, application);
+    let state = match (state, application.exit_code, application.ended_ms) {
+        ("failed", Some(code), _) => format!("failed, exit code {code}"),
+        ("ended at its gate", ..) => {
+            format!("{state}: {}", clean::terminal(&application.ended_at_gate, clean::NAME))
         }
-        (_, true, ..) => "ended".to_string(),
-        _ => "never ended".to_string(),
+        ("ended", _, Some(ended)) => {
+            let took = ended.saturating_sub(application.started_ms.unwrap_or(ended));
+            format!("ended, {}", format::duration(took))
+        }
+        _ => state.to_string(),
     };
     let id = if found.attempt.is_empty() {
         found.application.clone()

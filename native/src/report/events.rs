@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use super::reading;
+use super::{command, reading, View};
 use crate::error::{Error, Result};
 use crate::shiplog::{self, Sequence};
 use crate::sinks::value;
@@ -49,7 +49,11 @@ pub(super) fn print(
 /// The logs below `root`, oldest first, one JSON object a line.
 pub(super) fn applications(root: &Path) -> Result<String> {
     let lines = shiplog::applications(root)?.into_iter().map(|found| {
+        let view = View::build(found.event.clone(), Vec::new());
+        let application = &view.application;
         let line = serde_json::json!({
+            "state": command::state(&found, application), "name": application.name, "ended_ms": application.ended_ms,
+            "exit_code": application.exit_code,
             "application": found.application, "attempt": found.attempt, "run_id": found.run_id, "bytes": found.bytes,
             "started_ms": found.started_ms, "modified_ms": found.modified_ms, "live": found.live, "closed": found.closed,
         });

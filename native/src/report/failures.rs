@@ -1,4 +1,4 @@
-//! Failed rows of a view, grouped by stack.
+//! Failed rows of a view, grouped by stack, or as the user's function groups them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,46 +11,59 @@ use crate::shiplog::{id, Kind};
 ///
 /// A step's sample are its hashes up to the summary's ceiling: the log also has rows that smaller hashes have pushed out since.
 pub(super) fn groups(latest: &Latest) -> Vec<Group> {
-    let mut by_hash: BTreeMap<String, Found> = BTreeMap::new();
-    let kept = kept(latest);
-    for (id, body) in latest.of(Kind::Failure).filter(|(_, body)| !body.has("seen")) {
-        let found = by_hash.entry(body.text("stack_hash")).or_default();
-        // Only the first sample of a hash brings the stack: it is read from pushed-out samples too.
-        found.stack = found.stack.take().or_else(|| body.some_text("stack"));
-        found.class.get_or_insert_with(|| body.text("error_class"));
-        if kept.get(&body.text("step")).is_none_or(|limit| hash_of(id) <= *limit) {
-            found.samples.push(sample(body));
-        }
+    let stacks = stacks(latest);
+    let mut found: BTreeMap<(String, String), Vec<Sample>> = BTreeMap::new();
+    for body in samples(latest).into_iter().map(|(_, body)| body) {
+        let name = body.text("group");
+        let hash = if name.is_empty() { body.text("stack_hash") } else { String::new() };
+        found.entry((name, hash)).or_default().push(sample(body));
     }
-    let mut groups: Vec<Group> = by_hash.into_iter().map(|(hash, found)| found.group(hash)).collect();
-    groups.retain(|group| !group.samples.is_empty());
+    let mut groups: Vec<Group> =
+        found.into_iter().map(|((name, _), samples)| group(name, samples, &stacks)).collect();
     groups.sort_by(|a, b| b.samples.len().cmp(&a.samples.len()).then_with(|| a.hash.cmp(&b.hash)));
     groups
 }
 
-#[derive(Default)]
-struct Found {
-    class: Option<String>,
-    stack: Option<String>,
-    samples: Vec<Sample>,
+/// The samples that are in a step's sample, in the order of the log, each with its hash.
+pub(super) fn samples(latest: &Latest) -> Vec<(u64, &Body)> {
+    let kept = kept(latest);
+    let rows = latest.of(Kind::Failure).filter(|(_, body)| !body.has("seen"));
+    let rows = rows.map(|(id, body)| (hash_of(id), body));
+    rows.filter(|(hash, body)| kept.get(&body.text("step")).is_none_or(|limit| hash <= limit)).collect()
 }
 
-impl Found {
-    fn group(mut self, hash: String) -> Group {
-        self.samples.sort_by(|a, b| {
-            (&a.step, a.stage, a.partition, &a.key).cmp(&(&b.step, b.stage, b.partition, &b.key))
-        });
-        let messages = tally(self.samples.iter().map(|sample| sample.message.as_str()));
-        Group {
-            hash,
-            class: self.class.unwrap_or_default(),
-            message: messages.first().map(|(message, _)| message.clone()).unwrap_or_default(),
-            messages: messages.len(),
-            stack: self.stack,
-            steps: tally(self.samples.iter().map(|sample| sample.step.as_str())),
-            versions: tally(self.samples.iter().map(|s| s.version.as_str()).filter(|v| !v.is_empty())),
-            samples: self.samples,
+/// Stacks by hash. Only the first sample of a hash brings its stack: it is read from samples that were pushed out too.
+pub(super) fn stacks(latest: &Latest) -> HashMap<String, String> {
+    let mut found = HashMap::new();
+    for (_, body) in latest.of(Kind::Failure) {
+        if let Some(stack) = body.some_text("stack") {
+            found.entry(body.text("stack_hash")).or_insert(stack);
         }
+    }
+    found
+}
+
+fn group(name: String, mut samples: Vec<Sample>, stacks: &HashMap<String, String>) -> Group {
+    samples.sort_by(|a, b| {
+        (&a.step, a.stage, a.partition, &a.key).cmp(&(&b.step, b.stage, b.partition, &b.key))
+    });
+    let messages = tally(samples.iter().map(|sample| sample.message.as_str()));
+    let message = messages.first().map(|(message, _)| message.clone()).unwrap_or_default();
+    // Class and stack are those of the example.
+    let example = samples.iter().find(|sample| sample.message == message);
+    let (class, hash) =
+        example.map(|sample| (sample.class.clone(), sample.stack_hash.clone())).unwrap_or_default();
+    Group {
+        name,
+        stack: stacks.get(&hash).cloned(),
+        stacks: tally(samples.iter().map(|sample| sample.stack_hash.as_str())).len(),
+        hash,
+        class,
+        message,
+        messages: messages.len(),
+        steps: tally(samples.iter().map(|sample| sample.step.as_str())),
+        versions: tally(samples.iter().map(|s| s.version.as_str()).filter(|v| !v.is_empty())),
+        samples,
     }
 }
 
@@ -98,6 +111,8 @@ fn sample(body: &Body) -> Sample {
     Sample {
         step: body.text("step"),
         site: body.text("site"),
+        class: body.text("error_class"),
+        stack_hash: body.text("stack_hash"),
         message: body.text("message"),
         key: body.text("row_key"),
         record: body.text("record"),

@@ -49,6 +49,11 @@ impl Body {
         }
     }
 
+    /// The object itself.
+    pub(super) fn map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.0.contains_key(key)
     }

@@ -18,8 +18,10 @@ mod format;
 pub mod html;
 mod json;
 pub mod model;
+mod pick;
 mod properties;
 mod reading;
+mod rows;
 mod steps;
 pub mod text;
 

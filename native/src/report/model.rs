@@ -19,7 +19,7 @@ pub struct View {
     pub steps: Vec<Step>,
     /// Named accumulators of others, by name.
     pub accumulators: Vec<Accumulator>,
-    /// Failed rows by stack, the most samples first.
+    /// Failed rows by stack or the user's groups, the most samples first.
     pub failures: Vec<Group>,
     /// Attempts of stages that ran, in the order of their submission.
     pub stages: Vec<Stage>,
@@ -56,6 +56,8 @@ pub struct Application {
     pub started_ms: Option<u64>,
     pub ended_ms: Option<u64>,
     pub exit_code: Option<i64>,
+    /// The step whose gate had refused when the application ended, and after which no job began.
+    pub ended_at_gate: String,
     /// The application of the same run that never ended.
     pub predecessor: String,
     pub settings: Vec<(String, String)>,
@@ -64,7 +66,9 @@ pub struct Application {
 /// How an application ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Outcome {
-    /// A gate refused what it produced.
+    /// The last that a gate decided was a refusal, and it ended there.
+    EndedAtGate,
+    /// A gate refused what it produced; it went on, runs or was killed.
     GateFailed,
     /// It ended with this exit code, which is not 0, though no gate failed.
     Failed(i64),
@@ -190,8 +194,10 @@ impl Verdict {
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Cause {
     pub hash: String,
+    pub group: String,
     pub class: String,
     pub message: String,
+    pub messages: u64,
     pub count: u64,
 }
 
@@ -270,18 +276,20 @@ pub struct Step {
 }
 
 /// How many of a step's failed rows were seen and kept.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Samples {
     pub seen: u64,
     pub kept: u64,
     /// Whether the samples show every row that failed; rows that look alike are one sample.
     pub complete: bool,
+    /// Which bounds have left out samples, in words; none in logs of earlier releases.
+    pub cut_by: Vec<String>,
 }
 
 impl Samples {
     /// Whether some failed rows are not shown though as many are kept as have failed: the two numbers alone do not say so.
-    pub fn is_quietly_cut(self) -> bool {
+    pub fn is_quietly_cut(&self) -> bool {
         !self.complete && self.kept >= self.seen
     }
 }
@@ -303,12 +311,16 @@ pub struct Accumulator {
     pub scopes: Vec<(String, Figure)>,
 }
 
-/// Failed rows with the same stack.
+/// Failed rows with the same stack, or those that the user's function calls alike.
 #[derive(Debug, Clone, Default)]
 pub struct Group {
-    /// The stack's hash.
+    /// What the user's function calls them; empty where there is none.
+    pub name: String,
+    /// The stack's hash; of several that of the most frequent.
     pub hash: String,
-    /// The error's class.
+    /// How many different stacks there are.
+    pub stacks: usize,
+    /// The class of the error with the most frequent message.
     pub class: String,
     /// The most frequent message.
     pub message: String,
@@ -330,7 +342,9 @@ pub struct Group {
 pub struct Sample {
     pub step: String,
     pub site: String,
+    pub class: String,
     pub message: String,
+    pub stack_hash: String,
     pub key: String,
     pub record: String,
     /// Whether the record was cut or redacted before it was logged.
@@ -443,6 +457,52 @@ pub struct SinkHealth {
     pub failed: Vec<(String, u64)>,
     /// Events, by cause.
     pub dropped: Vec<(String, u64)>,
+}
+
+impl Cause {
+    /// What it is called before a message: the user's name for it, or the class.
+    pub fn name(&self) -> &str {
+        if self.group.is_empty() {
+            &self.class
+        } else {
+            &self.group
+        }
+    }
+
+    /// What stands after the name.
+    pub fn told(&self) -> String {
+        told(&self.group, &self.class, self.messages, &self.message)
+    }
+}
+
+impl Group {
+    /// What it is called before a message: the user's name for it, or the class.
+    pub fn title(&self) -> &str {
+        if self.name.is_empty() {
+            &self.class
+        } else {
+            &self.name
+        }
+    }
+
+    /// What stands after the name.
+    pub fn told(&self) -> String {
+        told(&self.name, &self.class, self.messages as u64, &self.message)
+    }
+
+    /// Whether it is the group of a verdict's cause.
+    pub fn is_of(&self, cause: &Cause) -> bool {
+        self.name == cause.group && (!cause.group.is_empty() || self.hash == cause.hash)
+    }
+}
+
+/// The message, or how many there are, with an example of them.
+fn told(group: &str, class: &str, messages: u64, message: &str) -> String {
+    let example = if group.is_empty() { message.to_string() } else { format!("{class}: {message}") };
+    match messages {
+        0 | 1 => example,
+        n => format!("{n} different messages, for example: {example}"),
+    }
 }
 
 impl Step {

@@ -53,24 +53,24 @@ pub(super) fn notes(met: &Notes) -> Vec<String> {
     let mut notes = Vec::new();
     if met.corrupt_places > 0 {
         notes.push(format!(
-            "{} of the log are damaged and were left out ({} bytes)",
-            format::some(met.corrupt_places, "place", "places"),
-            format::count(met.corrupt_bytes)
+            "{} damaged and left out ({})",
+            format::some(met.corrupt_places, "place of the log is", "places of the log are"),
+            format::some(met.corrupt_bytes, "byte", "bytes")
         ));
     }
     if met.missing > 0 {
-        notes.push(format!("{} are missing in the log", format::some(met.missing, "event", "events")));
+        notes.push(format!("{} missing in the log", format::some(met.missing, "event is", "events are")));
     }
     if met.torn_bytes > 0 {
         notes.push(format!(
-            "The log ends in the middle of a record ({} bytes): its writer was killed",
-            format::count(met.torn_bytes)
+            "The log ends in the middle of a record ({}): its writer was killed",
+            format::some(met.torn_bytes, "byte", "bytes")
         ));
     }
     if met.unknown > 0 {
         notes.push(format!(
-            "{} are of a later release of Andiron",
-            format::some(met.unknown, "event", "events")
+            "{} of a later release of Andiron",
+            format::some(met.unknown, "event is", "events are")
         ));
     }
     notes

@@ -55,6 +55,8 @@ pub(super) fn verdicts(latest: &Latest) -> Vec<Verdict> {
 fn verdict(body: &Body) -> Verdict {
     let causes = body.objects("top_causes").into_iter().map(|cause| Cause {
         hash: cause.text("stack_hash"),
+        group: cause.text("group"),
+        messages: cause.count("messages").unwrap_or(1),
         class: cause.text("error_class"),
         message: cause.text("message"),
         count: cause.count("count").unwrap_or(0),
@@ -207,7 +209,7 @@ fn finish(step: &mut Step, view: &View, samples: &HashMap<String, Samples>) {
     let verdicts = || view.verdicts.iter().filter(|verdict| verdict.step == step.name);
     step.failed = verdicts().any(|verdict| verdict.blames(&step.site));
     step.limit = verdicts().filter_map(|verdict| verdict.limit_ratio).min_by(f64::total_cmp);
-    step.samples = samples.get(&step.name).copied();
+    step.samples = samples.get(&step.name).cloned();
 }
 
 fn samples(latest: &Latest) -> HashMap<String, Samples> {
@@ -216,8 +218,22 @@ fn samples(latest: &Latest) -> HashMap<String, Samples> {
         seen: body.count("seen").unwrap_or(0),
         kept: body.count("kept").unwrap_or(0),
         complete: body.flag("complete").unwrap_or(false),
+        cut_by: body.texts("cut_by").iter().map(|bound| bound_in_words(bound)).collect(),
     };
     summaries.map(|(_, body)| (body.text("step"), samples(body))).collect()
+}
+
+fn bound_in_words(bound: &str) -> String {
+    match bound {
+        "samples" => "spark.andiron.metrics.samples keeps no more",
+        "task" => "a task returns at most 64 KiB of samples",
+        "result" => {
+            "all tasks of an operator return at most a tenth of spark.driver.maxResultSize of samples"
+        }
+        "memory" => "the driver keeps at most 48 MiB of samples of all steps",
+        other => return format!("the bound {other}"),
+    }
+    .to_string()
 }
 
 fn total(accumulator: &mut Accumulator) {

@@ -10,7 +10,7 @@
 mod sample;
 mod stacks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -27,17 +27,64 @@ const PARTS: usize = 16;
 /// Steps with samples.
 const MOST_STEPS: usize = 4096;
 
-/// A group of a step's samples with one stack.
+/// A group of a step's samples: those that the user's function calls alike, of others those with one stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// Of error class and frames.
+    /// What the user's function calls it; empty where there is none.
+    pub group: String,
+    /// Of error class and frames; of a group of the user's that of the first such sample.
     pub stack_hash: String,
     /// Of the first such sample.
     pub error_class: String,
     /// Of the first such sample.
     pub message: String,
+    /// How many different messages they have.
+    pub messages: usize,
     /// How many samples.
     pub count: usize,
+}
+
+impl Cause {
+    /// The cause in a line, without its number.
+    pub fn said(&self) -> String {
+        let Cause { group, error_class, message, messages, .. } = self;
+        match (group.is_empty(), *messages > 1) {
+            (true, false) => format!("{error_class}: {message}"),
+            (true, true) => format!("{error_class}: {messages} different messages, for example: {message}"),
+            (false, false) => format!("{group}: {error_class}: {message}"),
+            (false, true) => {
+                format!("{group}: {messages} different messages, for example: {error_class}: {message}")
+            }
+        }
+    }
+}
+
+/// What keeps samples of a step from being all of its failed rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bound {
+    /// `spark.andiron.metrics.samples`, in a task or on the driver.
+    Number,
+    /// What one task may return.
+    Task,
+    /// What all tasks of an operator may return.
+    Result,
+    /// The memory for samples on the driver.
+    Memory,
+}
+
+impl Bound {
+    /// All, in the order in which a failed row meets them.
+    pub const ALL: [Bound; 4] = [Bound::Number, Bound::Task, Bound::Result, Bound::Memory];
+
+    /// What it is called in events.
+    pub fn name(self) -> &'static str {
+        match self {
+            Bound::Number => "samples",
+            Bound::Task => "task",
+            Bound::Result => "result",
+            Bound::Memory => "memory",
+        }
+    }
 }
 
 /// The samples of one step.
@@ -45,6 +92,8 @@ pub struct Cause {
 pub struct StepSamples {
     kept: BTreeMap<u64, Sample>,
     bytes: usize,
+    /// Whether the number of samples has left one out, and whether their size has.
+    cut: (bool, bool),
     /// The smallest hash that had no room. No greater one is kept after it.
     ceiling: Option<u64>,
 }
@@ -75,6 +124,12 @@ impl StepSamples {
         self.ceiling.is_some()
     }
 
+    /// Which bounds have left samples out, those that tasks have met excepted.
+    pub fn bounds(&self) -> impl Iterator<Item = Bound> {
+        let (number, size) = self.cut;
+        [number.then_some(Bound::Number), size.then_some(Bound::Memory)].into_iter().flatten()
+    }
+
     fn add(&mut self, sample: Sample, most: usize, most_bytes: usize) {
         let hash = sample.hash();
         if self.ceiling.is_some_and(|ceiling| hash >= ceiling) {
@@ -97,6 +152,11 @@ impl StepSamples {
 
     fn trim(&mut self, most: usize, most_bytes: usize) {
         while self.kept.len() > most || self.bytes > most_bytes {
+            if self.kept.len() > most {
+                self.cut.0 = true;
+            } else {
+                self.cut.1 = true;
+            }
             let Some((hash, sample)) = self.kept.pop_last() else { return };
             self.bytes -= sample.size();
             self.ceiling = Some(self.ceiling.map_or(hash, |ceiling| ceiling.min(hash)));
@@ -171,10 +231,27 @@ impl Samples {
     pub fn body(&mut self, step: &str, hash: u64) -> Option<Map<String, Value>> {
         let sample = self.steps.get(step)?.kept.get(&hash)?;
         let mut body = sample.body();
-        if let Some(stack) = self.stacks.take(sample.stack_hash()) {
+        if let Some(stack) = self.stacks.ship(sample.stack_hash()) {
             body.insert("stack".to_string(), Value::from(stack));
         }
         Some(body)
+    }
+
+    /// The bodies of a step's samples, each with its stack where that is still kept.
+    pub fn bodies<'a>(&'a self, step: &str) -> impl Iterator<Item = (u64, Origin, Map<String, Value>)> + 'a {
+        let samples = self.steps.get(step).into_iter().flat_map(|samples| &samples.kept);
+        samples.map(|(hash, sample)| {
+            let mut body = sample.body();
+            if let Some(stack) = self.stacks.get(sample.stack_hash()) {
+                body.insert("stack".to_string(), Value::from(stack));
+            }
+            (*hash, sample.origin(), body)
+        })
+    }
+
+    /// The names of the steps that have samples.
+    pub fn steps(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.steps.keys()
     }
 
     /// Samples that could not be read, or whose step had no room.
@@ -189,22 +266,29 @@ impl Samples {
 
     /// A step's most frequent causes among those of its samples that `counts`, at most `most`.
     pub fn causes(&self, step: &str, most: usize, counts: impl Fn(Origin) -> bool) -> Vec<Cause> {
-        let mut causes: Vec<Cause> = Vec::new();
+        let mut found: BTreeMap<(&str, &str), Vec<&Sample>> = BTreeMap::new();
         let samples = self.steps.get(step).into_iter().flat_map(|samples| samples.kept.values());
         for sample in samples.filter(|sample| counts(sample.origin())) {
-            match causes.iter_mut().find(|cause| cause.stack_hash == sample.stack_hash()) {
-                Some(cause) => cause.count += 1,
-                None => causes.push(Cause {
-                    stack_hash: sample.stack_hash().to_string(),
-                    error_class: sample.text("error_class"),
-                    message: sample.text("message"),
-                    count: 1,
-                }),
-            }
+            let stack = if sample.group().is_empty() { sample.stack_hash() } else { "" };
+            found.entry((sample.group(), stack)).or_default().push(sample);
         }
-        causes.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.stack_hash.cmp(&b.stack_hash)));
-        causes.truncate(most);
-        causes
+        let mut found: Vec<Vec<&Sample>> = found.into_values().collect();
+        // Stable: those of one number stay in the order of group and stack.
+        found.sort_by_key(|samples| std::cmp::Reverse(samples.len()));
+        found.truncate(most);
+        found.iter().filter_map(|samples| Some(cause(samples.first()?, samples))).collect()
+    }
+}
+
+fn cause(first: &Sample, samples: &[&Sample]) -> Cause {
+    let messages: HashSet<u64> = samples.iter().map(|sample| sample.message_hash()).collect();
+    Cause {
+        group: first.group().to_string(),
+        stack_hash: first.stack_hash().to_string(),
+        error_class: first.text("error_class"),
+        message: first.text("message"),
+        messages: messages.len(),
+        count: samples.len(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! One failed row.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::{Map, Value};
 
 /// What a sample takes beside the row's own texts.
@@ -11,12 +13,15 @@ const LONGEST_MESSAGE: usize = 2048;
 /// The longest row key and version.
 const LONGEST_KEY: usize = 1024;
 
-const TEXTS: [&str; 7] = ["step", "site", "error_class", "stack_hash", "key_hash", "executor", "host"];
-const NUMBERS: [&str; 5] = ["stage", "stage_attempt", "partition", "task_attempt", "ts_ms"];
+const TEXTS: [&str; 8] =
+    ["step", "site", "error_class", "stack_hash", "group", "key_hash", "executor", "host"];
+const NUMBERS: [&str; 6] = ["stage", "stage_attempt", "partition", "task_attempt", "count", "ts_ms"];
 
 /// Which cell a sample was filed with, and by which attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
+    /// The step, as the driver numbers them.
+    pub step: u64,
     /// The operator.
     pub site: u64,
     /// The physical execution of it.
@@ -37,6 +42,9 @@ pub struct Sample {
     hash: u64,
     origin: Origin,
     stack_hash: Box<str>,
+    /// What the user's function calls its cause; empty where there is none.
+    group: Box<str>,
+    message_hash: u64,
     pub(super) body: Box<str>,
     size: usize,
     /// How often it was shipped, and whether as one that counts.
@@ -78,9 +86,11 @@ impl Sample {
             Some(Value::String(stack)) => Some(stack),
             _ => None,
         };
-        let stack_hash = body.get("stack_hash").and_then(Value::as_str).unwrap_or_default().into();
+        let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (stack_hash, group, message_hash) =
+            (text("stack_hash").into(), text("group").into(), hash_of(text("message")));
         let body = Value::Object(body).to_string().into();
-        Some((Sample { hash, origin, stack_hash, body, size, shipped: None }, stack))
+        Some((Sample { hash, origin, stack_hash, group, message_hash, body, size, shipped: None }, stack))
     }
 
     /// Chooses the row.
@@ -96,6 +106,16 @@ impl Sample {
     /// Of error class and frames.
     pub fn stack_hash(&self) -> &str {
         &self.stack_hash
+    }
+
+    /// What the user's function calls its cause; empty where there is none.
+    pub(super) fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// Tells messages apart.
+    pub(super) fn message_hash(&self) -> u64 {
+        self.message_hash
     }
 
     /// What it is charged with: a function of the row, so that attempts of it weigh the same.
@@ -135,6 +155,12 @@ impl Sample {
     pub(super) fn text(&self, name: &str) -> String {
         self.body().get(name).and_then(Value::as_str).unwrap_or_default().to_string()
     }
+}
+
+fn hash_of(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Moves a text; gives what it takes as JSON, and whether it was longer than `longest`.

@@ -1,40 +1,64 @@
-//! Whole stacks, one for each stack hash.
+//! Whole stacks, one for each stack hash. Those that were shipped make room for others.
 
 use std::collections::HashMap;
 
 /// Bytes of one stack.
 const LONGEST: usize = 16 << 10;
 
-/// Stacks that have not been shipped yet, and which were.
+/// A stack as far as it is kept.
+#[derive(Debug)]
+struct Kept {
+    /// `None`: it had to make room, after it was shipped.
+    text: Option<String>,
+    shipped: bool,
+}
+
+/// The stacks of an application.
 #[derive(Debug)]
 pub(super) struct Stacks {
-    /// `None`: it was shipped.
-    texts: HashMap<String, Option<String>>,
+    kept: HashMap<String, Kept>,
     bytes: usize,
     most_bytes: usize,
 }
 
 impl Stacks {
     pub(super) fn new(most_bytes: usize) -> Stacks {
-        Stacks { texts: HashMap::new(), bytes: 0, most_bytes }
+        Stacks { kept: HashMap::new(), bytes: 0, most_bytes }
     }
 
     /// Keeps a stack if it is the first of its hash and there is room.
     pub(super) fn add(&mut self, hash: &str, mut text: String) {
         super::sample::cut(&mut text, LONGEST);
         let size = text.len() + hash.len() + 128;
-        if self.texts.contains_key(hash) || self.bytes + size > self.most_bytes {
+        if self.kept.contains_key(hash) {
+            return;
+        }
+        if self.bytes + size > self.most_bytes {
+            self.make_room();
+        }
+        if self.bytes + size > self.most_bytes {
             return;
         }
         self.bytes += size;
-        self.texts.insert(hash.to_string(), Some(text));
+        self.kept.insert(hash.to_string(), Kept { text: Some(text), shipped: false });
     }
 
-    /// The stack, the first time that it is asked for.
-    pub(super) fn take(&mut self, hash: &str) -> Option<String> {
-        let text = self.texts.get_mut(hash)?.take()?;
-        self.bytes -= text.len();
-        Some(text)
+    /// The stack, the first time that it is to be shipped.
+    pub(super) fn ship(&mut self, hash: &str) -> Option<String> {
+        let kept = self.kept.get_mut(hash).filter(|kept| !kept.shipped)?;
+        kept.shipped = true;
+        kept.text.clone()
+    }
+
+    /// The stack, if it is still kept.
+    pub(super) fn get(&self, hash: &str) -> Option<&str> {
+        self.kept.get(hash)?.text.as_deref()
+    }
+
+    /// Lets go of those that the log has.
+    fn make_room(&mut self) {
+        let shipped = self.kept.values_mut().filter(|kept| kept.shipped);
+        self.bytes -= shipped.filter_map(|kept| kept.text.take()).map(|text| text.len()).sum::<usize>();
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 fn origin(task: u64) -> Origin {
-    Origin { site: 1, instance: 1, partition: 0, task, complete: true, failed: false }
+    Origin { step: 1, site: 1, instance: 1, partition: 0, task, complete: true, failed: false }
 }
 
 fn step() -> Arc<str> {
@@ -149,8 +149,12 @@ fn stacks_are_bounded() {
     let mut stacks = Stacks::new(100_000);
     (0..100).for_each(|hash| stacks.add(&hash.to_string(), "s".repeat(20_000)));
     assert!(stacks.bytes() <= 100_000 && stacks.bytes() > 80_000, "{}", stacks.bytes());
-    assert_eq!(stacks.take("0").unwrap().len(), 16 << 10);
-    assert!(stacks.take("0").is_none() && stacks.take("99").is_none());
+    assert_eq!(stacks.ship("0").unwrap().len(), 16 << 10);
+    assert!(stacks.ship("0").is_none() && stacks.ship("99").is_none());
+    assert_eq!(stacks.get("0").map(str::len), Some(16 << 10), "it is kept after it was shipped");
+    stacks.add("new", "s".repeat(10_000));
+    assert!(stacks.get("0").is_none() && stacks.get("new").is_some(), "as long as no other needs its room");
+    assert!(stacks.get("1").is_some() && stacks.bytes() <= 100_000, "what was not shipped stays");
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::recovery;
 use super::retention::{Limits, Sweeper};
 use super::writer::Writer;
 use crate::error::{Code, Error, Result};
+use crate::words::some;
 
 /// Limits and names of a log.
 #[derive(Clone)]
@@ -171,7 +172,10 @@ impl ShipLog {
         let why = health.last_failure.unwrap_or_else(|| "the disk is slow, or the log is closed".to_string());
         let folder = self.folder.path().display();
         let lost = health.lost.iter().sum::<u64>();
-        Error::new(code, format!("{folder}: {what} ({lost} events lost until now): {why}"))
+        Error::new(
+            code,
+            format!("{folder}: {what} ({} lost until now): {why}", some(lost, "event", "events")),
+        )
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{ShipError, Sink};
 use crate::shiplog::{Event, Sequence};
+use crate::words::some;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -235,7 +236,8 @@ impl Delivery {
         }
         let why = "they are gone from the log: raise spark.andiron.log.maxBytes, or look after its disk";
         if self.line.dropped(GONE, events, why) {
-            log::warn!("sink {} never gets {events} events of {}: {why}", self.name, log.display());
+            let events = some(events, "event", "events");
+            log::warn!("sink {} never gets {events} of {}: {why}", self.name, log.display());
         }
     }
 

@@ -41,7 +41,7 @@ fn a_report_is_read_from_the_log() {
     let (status, out, err) =
         andiron(&["report", "application_1795459512_0009", "--log-dir", &root, "--html", &page]);
     assert_eq!((status, err.as_str()), (0, ""));
-    assert!(out.starts_with("member-features  FAILED AT THE GATE\n"), "{out}");
+    assert!(out.starts_with("member-features  ENDED AT ITS GATE\n"), "{out}");
     assert!(out.contains("history dropped 20,014 of 100,000 rows, 20 % (limit 0.1 %)"), "{out}");
     let page = std::fs::read_to_string(page).expect("the page");
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
@@ -49,7 +49,7 @@ fn a_report_is_read_from_the_log() {
     let (status, out, _) = andiron(&["apps", &format!("--log-dir={root}")]);
     assert_eq!(status, 0);
     assert!(out.contains("application_1795459512_0007") && out.contains("ended, 4 min 02 s"), "{out}");
-    assert!(out.contains("failed, exit code 1"), "{out}");
+    assert!(out.contains("ended at its gate: history"), "{out}");
 
     let (status, out, _) =
         andiron(&["diff", "application_1795459512_0007", "application_1795459512_0009", "--log-dir", &root]);
@@ -217,4 +217,65 @@ fn events_are_the_log_as_it_is() {
         andiron(&["events", "application_1795459512_0009", "--log-dir", &root, "--out", &root]);
     assert_eq!(status, 1);
     assert!(err.contains("write "), "{err}");
+}
+
+/// What `apps` says of the one application below `root`: the state of its line, and that of its JSON.
+fn state(root: &Path) -> (String, String) {
+    let root = root.display().to_string();
+    let (_, json, _) = andiron(&["apps", "--json", "--log-dir", &root]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    (andiron(&["apps", "--log-dir", &root]).1, json["state"].as_str().expect("a state").to_string())
+}
+
+#[test]
+fn what_has_ended_and_still_holds_its_log_does_not_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("logs");
+    let running: Vec<Event> =
+        failing().into_iter().filter(|event| !event.body.contains("ended_ms")).collect();
+    let live = log(&root, "application_1795459512_0009", running);
+    assert_eq!(state(&root).1, "running");
+    for event in failing().into_iter().filter(|event| event.body.contains("exit_code")) {
+        live.append(event);
+    }
+    live.sync(PATIENCE).expect("durable");
+    let (line, json) = state(&root);
+    assert!(json == "ending" && line.contains("  ending  ") && !line.contains("running"), "{json}: {line}");
+    live.close(PATIENCE).expect("closed");
+    drop(live);
+    let (line, json) = state(&root);
+    assert!(json == "ended at its gate" && line.contains("ended at its gate: history"), "{json}: {line}");
+}
+
+#[test]
+fn failed_rows_are_printed_with_application_run_and_stack() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("logs");
+    log(&root, "application_1795459512_0007", small()).close(PATIENCE).expect("closed");
+    log(&root, "application_1795459512_0009", failing()).close(PATIENCE).expect("closed");
+    let root = root.display().to_string();
+    let rows = |arguments: &[&str]| -> Vec<serde_json::Value> {
+        let (status, out, err) = andiron(&[&["failures", "--log-dir", &root], arguments].concat());
+        assert_eq!((status, err.as_str()), (0, ""));
+        out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    };
+    let (all, one) = (rows(&[]), rows(&["application_1795459512_0009"]));
+    assert_eq!((all.len(), one.len()), (112 + 512, 512));
+    assert_eq!(all[112..], one[..]);
+    let row =
+        one.iter().find(|row| row["row_key"] == "member-48218" && row["step"] == "history").expect("a row");
+    assert_eq!(
+        (&row["app_id"], &row["run_id"], &row["error_class"]),
+        (
+            &"application_1795459512_0009".into(),
+            &"nightly-2026-11-23".into(),
+            &"com.example.history.CacheMissException".into()
+        )
+    );
+    assert!(row["stack"].as_str().is_some_and(|stack| stack.contains("HistoryStore.scala:118")), "{row}");
+    let file = folder.path().join("rows");
+    assert!(rows(&["application_1795459512_0009", "--out", &file.display().to_string()]).is_empty());
+    assert_eq!(std::fs::read_to_string(&file).expect("the file").lines().count(), 512);
+    assert_eq!(andiron(&["failures", "none", "--log-dir", &root]).0, 1);
+    assert_eq!(andiron(&["failures", "a", "b", "--log-dir", &root]).0, 2);
 }

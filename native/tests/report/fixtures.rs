@@ -314,7 +314,7 @@ pub(crate) fn failing() -> Vec<Event> {
     log.add(
         Kind::Failure,
         "history|samples",
-        json!({"step": "history", "seen": 20_014, "kept": 500, "complete": true}),
+        json!({"step": "history", "seen": 20_014, "kept": 500, "complete": false, "cut_by": ["samples"]}),
     );
     log.add(
         Kind::Failure,
@@ -338,7 +338,7 @@ pub(crate) fn failing() -> Vec<Event> {
     log.application(
         "member-features",
         Some((234_100, 1)),
-        json!({"predecessor": "application_1795459512_0008"}),
+        json!({"predecessor": "application_1795459512_0008", "ended_at_gate": "history"}),
     );
     log.events
 }

@@ -6,6 +6,7 @@ mod check;
 mod command;
 mod fixtures;
 mod gates;
+mod long;
 mod metrics;
 
 use andiron::report::{diff, html, text, View};
@@ -63,7 +64,7 @@ fn the_gate_comes_first_and_steps_in_execution_order() {
     assert_eq!(names, ["labels", "history", "features"]);
     let page = html::render(&view);
     let order = [
-        "Failed at the gate",
+        "Ended at its gate",
         "id=gates",
         "dropped <b>20,014</b>",
         "id=steps",
@@ -317,4 +318,111 @@ fn samples_are_called_incomplete_where_the_numbers_do_not_say_it() {
             assert!(text.contains(" sampled"), "{text}");
         }
     }
+}
+
+#[test]
+fn a_group_with_different_messages_is_called_by_its_class_and_an_example() {
+    let mut log = Log::new("app");
+    for hash in 0..152u64 {
+        let message = format!("no history of member {hash}");
+        log.failure("history", hash, ("com.example.Miss", &message, "9f1c"), json!({}));
+    }
+    let cause = json!({"stack_hash": "9f1c", "error_class": "com.example.Miss", "message": "no history of member 0", "messages": 152, "count": 152});
+    log.add(Kind::Verdict, "gate:history:0", json!({"step": "history", "gate": "commit", "passed": false, "in": 200, "dropped": 152, "top_causes": [cause]}));
+    let view = view(log.events);
+    let told = "152 different messages, for example: no history of member 0";
+    let report = text::render(&view, text::Colour::Plain);
+    assert_eq!(report.matches(&format!("com.example.Miss: {told}")).count(), 2, "{report}");
+    assert!(
+        report.contains("(stage 5, partition 1)") && report.contains(": no history of member 1 "),
+        "{report}"
+    );
+    let page = html::render(&view);
+    assert_eq!(page.matches(told).count(), 2);
+}
+
+#[test]
+fn failed_rows_are_grouped_as_the_user_says() {
+    let mut log = Log::new("app");
+    for hash in 0..12u64 {
+        let (class, stack) = if hash % 2 == 0 { ("a.B", "11") } else { ("c.D", "22") };
+        let message = format!("row {hash}");
+        let group = json!({"group": if hash < 9 { "late member" } else { "no member" }});
+        log.failure("history", hash, (class, &message, stack), group);
+    }
+    log.failure("history", 12, ("a.B", "alone", "11"), json!({}));
+    let cause = json!({"group": "late member", "stack_hash": "11", "error_class": "a.B", "message": "row 0", "messages": 9, "count": 9});
+    log.add(Kind::Verdict, "gate:history:0", json!({"step": "history", "gate": "commit", "passed": false, "in": 20, "dropped": 13, "top_causes": [cause]}));
+    let view = view(log.events);
+    let groups: Vec<(&str, usize)> =
+        view.failures.iter().map(|group| (group.title(), group.samples.len())).collect();
+    assert_eq!(groups, [("late member", 9), ("no member", 3), ("a.B", 1)]);
+    let report = text::render(&view, text::Colour::Plain);
+    assert!(report.contains("late member: 9 different messages, for example: a.B: row 0"), "{report}");
+    assert!(report.contains("9 samples in history, 2 different stacks, for example 11"), "{report}");
+    let page = html::render(&view);
+    assert!(page.contains("href=\"#f0\"") && page.contains("late member"), "the cause leads to its group");
+}
+
+#[test]
+fn the_bound_that_has_cut_the_samples_is_told() {
+    let said = [
+        ("samples", "spark.andiron.metrics.samples keeps no more"),
+        ("task", "a task returns at most 64 KiB of samples"),
+        ("result", "a tenth of spark.driver.maxResultSize"),
+        ("memory", "48 MiB of samples"),
+    ];
+    for (bound, words) in said {
+        let mut log = Log::new("app");
+        log.step("history", "map at A.scala:1", "dropped", 200, &[0], json!({}));
+        let summary =
+            json!({"step": "history", "seen": 200, "kept": 162, "complete": false, "cut_by": [bound]});
+        log.add(Kind::Failure, "history|samples", summary);
+        log.failure("history", 1, ("E", "m", "s"), json!({}));
+        let view = view(log.events);
+        let report = text::render(&view, text::Colour::Plain);
+        assert!(
+            report.contains("history: 162 of 200 failed rows sampled: ") && report.contains(words),
+            "{report}"
+        );
+        assert!(html::render(&view).contains(words), "{bound}");
+    }
+}
+
+#[test]
+fn one_is_no_plural() {
+    let mut log = Log::new("app");
+    log.step("history", "map at A.scala:1", "in", 1, &[0], json!({}));
+    log.step("history", "map at A.scala:1", "dropped", 1, &[0], json!({}));
+    log.failure("history", 1, ("E", "m", "s"), json!({}));
+    log.add(
+        Kind::Failure,
+        "history|samples",
+        json!({"step": "history", "seen": 1, "kept": 1, "complete": true}),
+    );
+    log.add(Kind::Verdict, "gate:history:0", json!({"step": "history", "gate": "commit", "passed": true, "in": 1, "dropped": 1, "limit_rows": 1, "min_rows": 1}));
+    log.stage(0, "count", (0, 1), &["history"], &["in"], json!({"tasks": 1}));
+    let view = View::build(log.events, Vec::new());
+    for report in [text::render(&view, text::Colour::Plain), html::render(&view)] {
+        let plurals = ["rows", "samples", "stages", "verdicts", "steps", "events", "partitions", "messages"];
+        let wrong = plurals.iter().filter(|word| {
+            let said = format!("1 {word}");
+            report
+                .match_indices(&said)
+                .any(|(at, _)| !report[..at].ends_with(|c: char| c.is_ascii_digit() || c == ','))
+        });
+        assert_eq!(wrong.collect::<Vec<_>>(), Vec::<&&str>::new(), "{report}");
+    }
+}
+
+#[test]
+fn a_write_that_passed_has_its_path_in_a_row_of_its_own() {
+    let page = html::render(&view(small()));
+    assert!(page.contains(
+        "<span class=\"quiet path\">Written: <code>hdfs://warehouse/features/2026-11-23</code></span>"
+    ));
+    assert!(
+        page.contains(".passes .path { grid-column: 2 / -1;"),
+        "not in the first column, which is one sign wide"
+    );
 }

@@ -56,7 +56,7 @@ fn one_step_one_counter_one_gate() {
     metrics.end(r#"{"ended_ms":1795459515000,"exit_code":1}"#, Duration::from_secs(30));
     let report = report_text(&root, "app-1", Colour::Plain).expect("the report");
     let said = [
-        "flights  FAILED AT THE GATE",
+        "flights  ENDED AT ITS GATE",
         "took 3.0 s",
         "FAILED  history dropped 200 of 1,000 rows, 20 % (limit 0.1 %)",
         "misses",

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use super::directory::{nonce, open_private};
 use super::lock::{self, Held};
 use super::names::{self, Kind};
+use crate::words::some;
 
 /// Moves dead application directories aside and tidies live ones. The caller holds the root's lock and gives what
 /// comes back to [`delete`] when it no longer does.
@@ -92,7 +93,10 @@ pub(super) fn delete(root: BorrowedFd<'_>, removed: &[String]) {
         }
         match rustix::fs::unlinkat(root, name.as_str(), AtFlags::REMOVEDIR) {
             Ok(()) => {
-                log::info!("removed the cache of an application that has ended ({} files)", files.len())
+                log::info!(
+                    "removed the cache of an application that has ended ({})",
+                    some(files.len(), "file", "files")
+                )
             }
             Err(Errno::NOENT) => {}
             Err(errno) => log::warn!("sweeping {name}: cannot remove it: {errno}"),

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::super::decode::{StepCell, OUTSIDE};
+use crate::samples::Bound;
 
 /// Attempts that a cell remembers. Of one that is forgotten the counts stay in what was attempted.
 const MOST_ATTEMPTS: usize = 32;
@@ -39,6 +40,8 @@ pub(super) struct Attempt {
     /// Additions to counters that were not counted.
     pub(super) outside: i64,
     pub(super) guards: Box<[u64]>,
+    /// Which bound has left out samples, if they do not show every row that failed.
+    pub(super) bound: Bound,
 }
 
 impl Attempt {
@@ -66,6 +69,7 @@ impl Attempt {
             counters,
             outside: cell.counters().find(|(index, _)| *index == OUTSIDE).map_or(0, |(_, n)| n),
             guards: cell.guards().collect(),
+            bound: cell.bound,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::{Picture, Site, StepBook};
-use crate::samples::{Cause, Origin};
+use crate::samples::{Bound, Cause, Origin};
 
 /// What is shipped of a sample: its hash, its revision, and whether it counts.
 pub(in crate::metrics) type Revised = (u64, u64, bool);
@@ -15,6 +15,8 @@ pub(in crate::metrics) struct Summary {
     pub(in crate::metrics) seen: i128,
     pub(in crate::metrics) kept: usize,
     pub(in crate::metrics) complete: bool,
+    /// Which bounds have left samples out.
+    pub(in crate::metrics) cut_by: Vec<Bound>,
     /// The greatest hash that is kept: samples with greater ones had to go.
     pub(in crate::metrics) ceiling: Option<u64>,
 }
@@ -51,14 +53,40 @@ impl StepBook {
                 .chain(folded.clone())
         };
         let seen = sums().map(|sums| sums.seen).sum();
-        let cut = sums().any(|sums| sums.cut > 0);
+        let cut = |bound: &Bound| sums().any(|sums| sums.cut[*bound as usize] > 0);
+        let mut cut_by: Vec<Bound> = Bound::ALL.into_iter().filter(cut).collect();
         let samples = self.samples.of(step);
         if samples.is_none() && seen == 0 {
             return None;
         }
-        let (kept, lost, ceiling) =
-            samples.map_or((0, false, None), |samples| (samples.len(), samples.is_cut(), samples.greatest()));
-        Some(Summary { seen, kept, complete: !cut && !lost, ceiling })
+        let (mut kept, mut ceiling) = (0, None);
+        if let Some(samples) = samples {
+            (kept, ceiling) = (samples.len(), samples.greatest());
+            cut_by.extend(samples.bounds());
+        }
+        cut_by.sort_unstable();
+        cut_by.dedup();
+        Some(Summary { seen, kept, complete: cut_by.is_empty(), cut_by, ceiling })
+    }
+
+    /// The samples of a step of this number, or of all, each with its step's name and whether it counts.
+    pub(in crate::metrics) fn failures(&self, step: Option<u64>) -> Vec<Map<String, Value>> {
+        let name = step.map(|step| self.name(step));
+        let names =
+            self.samples.steps().filter(|one| name.as_ref().is_none_or(|name| name.as_ref() == Some(*one)));
+        let mut all = Vec::new();
+        for name in names {
+            let own = self
+                .samples
+                .bodies(name)
+                .filter(|(_, origin, _)| step.is_none_or(|step| step == origin.step));
+            all.extend(own.map(|(_, origin, mut body)| {
+                body.insert("step".to_string(), Value::from(&**name));
+                body.insert("committed".to_string(), Value::from(counts(&self.sites, origin)));
+                body
+            }));
+        }
+        all
     }
 
     /// The most frequent causes among the samples of the evaluations that pictures show.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::super::decode::MOST_COUNTERS;
 use super::cell::{Attempt, Cell, Merged};
 use super::select::OUT;
+use crate::samples::Bound;
 
 /// Stages that are remembered for an instance.
 const MOST_STAGES: usize = 1024;
@@ -21,8 +22,8 @@ pub(in crate::metrics) struct Sums {
     pub(in crate::metrics) seen: i128,
     /// Cells that were read to their end.
     pub(in crate::metrics) covered: i64,
-    /// Cells whose samples do not show every row that failed.
-    pub(in crate::metrics) cut: i64,
+    /// Cells whose samples do not show every row that failed, by [`Bound`].
+    pub(in crate::metrics) cut: [i64; Bound::ALL.len()],
     /// Additions to counters from outside the step's functions.
     pub(in crate::metrics) outside: i64,
     /// Cells of which several evaluations may have been read, and differ.
@@ -39,7 +40,9 @@ impl Sums {
         }
         self.seen += i128::from(attempt.seen) * i128::from(sign);
         self.covered += i64::from(attempt.complete) * sign;
-        self.cut += i64::from(!attempt.samples_whole) * sign;
+        if !attempt.samples_whole {
+            self.cut[attempt.bound as usize] += sign;
+        }
         self.outside += attempt.outside * sign;
     }
 
@@ -57,7 +60,7 @@ impl Sums {
         }
         self.seen += other.seen;
         self.covered += other.covered;
-        self.cut += other.cut;
+        self.cut.iter_mut().zip(other.cut).for_each(|(sum, more)| *sum += more);
         self.outside += other.outside;
         self.disputed += other.disputed;
     }

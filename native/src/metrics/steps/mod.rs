@@ -285,6 +285,7 @@ impl StepBook {
         site.merge(cell.instance, cell.partition, Attempt::of(cell));
         self.cells -= site.freeze();
         let origin = Origin {
+            step: cell.step,
             site: cell.site,
             instance: cell.instance,
             partition: cell.partition,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cell::Attempt;
 use super::instance::{Instance, Mask, Sums};
 use crate::metrics::ship::Shipped;
+use crate::words::{self, some};
 
 /// Instances whose cells are kept. Of those that were told of longest ago the sums stay, and what they still get is not counted.
 const LIVE: usize = 256;
@@ -312,15 +313,16 @@ impl Site {
         }
         if instance.committed.disputed > 0 {
             return format!(
-                "of {} partitions several evaluations differ, and a persisted block may hold the rows of any of them",
-                instance.committed.disputed
+                "of {} several evaluations differ, and a persisted block may hold the rows of any of them",
+                some(instance.committed.disputed, "partition", "partitions")
             );
         }
         if !instance.is_whole() {
             return format!(
-                "{} of {} partitions were read to their end",
+                "{} of {} read to {} end",
                 instance.committed.covered.max(0),
-                instance.total
+                some(instance.total, "partition was", "partitions were"),
+                words::of(&instance.total, "its", "their")
             );
         }
         String::new()

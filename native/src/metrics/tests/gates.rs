@@ -174,3 +174,88 @@ fn bad_limits_are_refused() {
         assert_eq!(Limits::parse(text).unwrap_err().code(), Code::BadArgument, "{text}");
     }
 }
+
+#[test]
+fn an_application_ends_at_its_gate_if_nothing_began_after_the_refusal() {
+    let now = crate::metrics::now_ms;
+    for (refused, job_after, passed_after, ended_at) in [
+        (true, false, false, Some("history")),
+        (true, true, false, None),
+        (true, false, true, None),
+        (false, false, false, None),
+    ] {
+        let bench = bench(100, 20);
+        let job = |number: u32, at_ms: u64| {
+            bench
+                .app
+                .job_start(&json!({"job": number, "stages": [number], "submitted_ms": at_ms}).to_string());
+        };
+        let judge = |most: f64| {
+            bench.app.judge("history", &limits(json!({"gate": "commit", "max_drop_ratio": most}))).passed
+        };
+        assert_eq!(judge(if refused { 0.1 } else { 0.5 }), !refused);
+        // The event of a job that began before comes late.
+        job(1, now() - 500);
+        if job_after {
+            job(2, now() + 1000);
+        }
+        if passed_after {
+            assert!(judge(0.5));
+        }
+        bench.app.end(r#"{"ended_ms":7}"#, std::time::Duration::from_secs(1));
+        let events = std::mem::take(&mut *lock(&bench.log.events));
+        let last = events.iter().rev().find(|event| event.kind == Kind::Application).unwrap();
+        let body: Value = serde_json::from_str(&last.body).unwrap();
+        assert_eq!(body["ended_at_gate"].as_str(), ended_at, "{body}");
+    }
+}
+
+/// The bound that a task has met last is in a flag of its cell.
+#[test]
+fn the_bounds_that_have_cut_samples_are_in_the_summary() {
+    for (flags, bounds) in
+        [(0, json!(["samples"])), (64, json!(["task"])), (128, json!(["result"])), (4, Value::Null)]
+    {
+        let bench = Bench::new();
+        bench.app.step_declared(r#"{"step":"history","id":1,"site":"map at Job.scala:12","site_id":1}"#);
+        let sample =
+            json!({"hash": "5", "stack_hash": "ab", "error_class": "E", "message": "gone"}).to_string();
+        let cell = Filed { samples: vec![sample], ..Filed::new(1, 0, 1, 1, 100, 20) };
+        let bytes = cell.flags(COMPLETE | flags).bytes();
+        bench.app.step_cell(&bytes);
+        let summary = bench.ship_kind(Kind::Failure).into_iter().find(|(_, body)| body.get("seen").is_some());
+        let (_, body) = summary.unwrap();
+        assert_eq!((&body["cut_by"], &body["complete"]), (&bounds, &json!(flags == 4)), "{body}");
+    }
+}
+
+/// Samples stay with the driver as they were shipped, each with the stack that the log has once.
+#[test]
+fn failed_rows_are_told_by_step_and_with_their_stacks() {
+    let bench = bench(100, 1);
+    bench.app.step_declared(r#"{"step":"history","id":2,"site":"map at Job.scala:12","site_id":2}"#);
+    let sample = |hash: u64| {
+        json!({"hash": hash.to_string(), "stack_hash": "cd", "error_class": "E", "message": format!("no {hash}"), "stack": "at A", "group": "late"})
+            .to_string()
+    };
+    let samples = vec![sample(7), sample(8)];
+    bench.app.step_cell(&Filed { step: 2, site: 2, samples, ..Filed::new(1, 0, 2, 1, 100, 2) }.bytes());
+    assert!(!bench.ship_kind(Kind::Failure).is_empty());
+    let told =
+        |step: Option<u64>| -> Vec<Value> { serde_json::from_str(&bench.app.failures_json(step)).unwrap() };
+    assert_eq!((told(None).len(), told(Some(1)).len(), told(Some(9)).len()), (3, 1, 0));
+    let rows = told(Some(2));
+    assert_eq!(rows.len(), 2);
+    for row in &rows {
+        assert_eq!(
+            (&row["stack"], &row["group"], &row["committed"]),
+            (&json!("at A"), &json!("late"), &json!(true))
+        );
+        assert_eq!(row["step"], "history");
+    }
+    let verdict =
+        bench.app.judge("history", &limits(json!({"gate": "commit", "max_drop_ratio": 0.0, "step_id": 2})));
+    let cause = &verdict.top_causes[0];
+    assert_eq!((cause.group.as_str(), cause.count, cause.messages), ("late", 2, 2));
+    assert_eq!(cause.said(), "late: 2 different messages, for example: E: no 7");
+}

@@ -235,7 +235,7 @@ fn ends_of_tasks_that_never_came_are_flagged() {
     bench.stage(0, 0, 3, 4);
     bench.stage(1, 0, 9, 2);
     action(&bench, 0, 3, 0..3, 25);
-    bench.rows("rdd:3").is_flagged(75, 75, "1 ends of tasks never arrived");
+    bench.rows("rdd:3").is_flagged(75, 75, "1 end of a task never arrived");
     action(&bench, 1, 9, 0..2, 1);
     assert!(!bench.rows("rdd:9").reason.contains("never arrived"));
 }

@@ -24,14 +24,14 @@ pub(super) fn section(page: &mut Page, view: &View) {
     let (seen, kept) = totals(view);
     if seen > kept {
         page.raw(" ")
-            .say(&format::count(seen))
-            .raw(" rows failed; which of them are kept does not depend on the order of tasks.");
+            .say(&format::some(seen, "row", "rows"))
+            .raw(" failed; which of them are kept does not depend on the order of tasks.");
     }
     page.raw("</p>\n");
     let all = view.sample_count().max(1);
     let mut left = most::SAMPLES;
     for (at, one) in view.failures.iter().take(most::GROUPS).enumerate() {
-        group(page, view, one, at, all, &mut left);
+        group(page, one, at, all, &mut left);
     }
     if view.failures.len() > most::GROUPS {
         page.raw("<p class=quiet>");
@@ -55,21 +55,26 @@ fn totals(view: &View) -> (u64, u64) {
     (seen, kept)
 }
 
-fn group(page: &mut Page, view: &View, group: &Group, at: usize, all: usize, left: &mut usize) {
+fn group(page: &mut Page, group: &Group, at: usize, all: usize, left: &mut usize) {
     page.raw("<details class=group").attribute("id", &format!("f{at}")).raw("><summary><span class=n>");
     page.say(&format::count(group.samples.len() as u64)).raw("</span><span class=share>");
     super::stages::bar(page, 0.0, group.samples.len() as f64 / all as f64);
     page.raw("</span><span class=cause><b")
-        .attribute("title", &group.class)
+        .attribute("title", group.title())
         .raw(">")
-        .text(short(&group.class), NAME);
-    page.raw("</b> <span class=message>").line(&group.message).raw("</span></span><span class=tags>");
+        .text(if group.name.is_empty() { short(&group.class) } else { &group.name }, NAME);
+    page.raw("</b> <span class=message>").line(&group.told()).raw("</span></span><span class=tags>");
     for (step, _) in group.steps.iter().take(3) {
         page.raw("<span class=chip>").text(step, NAME).raw("</span>");
     }
     page.raw("</span></summary>\n<div class=body>\n<dl class=pairs>");
     page.element("<div><dt>Class</dt><dd class=mono>", &group.class, "</dd></div>");
     page.element("<div><dt>Stack</dt><dd class=mono>", &group.hash, "</dd></div>");
+    if group.stacks > 1 {
+        page.raw("<div><dt>Stacks</dt><dd>")
+            .say(&format::count(group.stacks as u64))
+            .raw(" different ones, of which this is the example’s</dd></div>");
+    }
     if group.messages > 1 {
         page.raw("<div><dt>Messages</dt><dd>")
             .say(&format::count(group.messages as u64))
@@ -97,7 +102,7 @@ fn group(page: &mut Page, view: &View, group: &Group, at: usize, all: usize, lef
     *left -= shown;
     page.raw("<div class=samples>\n");
     for one in &group.samples[..shown] {
-        sample(page, view, one, group);
+        sample(page, one, group);
     }
     page.raw("</div>\n");
     if shown < group.samples.len() {
@@ -108,7 +113,7 @@ fn group(page: &mut Page, view: &View, group: &Group, at: usize, all: usize, lef
     page.raw("</div>\n</details>\n");
 }
 
-fn sample(page: &mut Page, view: &View, sample: &Sample, group: &Group) {
+fn sample(page: &mut Page, sample: &Sample, group: &Group) {
     page.raw("<details class=sample><summary><code class=key>");
     page.line(if sample.key.is_empty() { "(no key)" } else { &sample.key }).raw("</code>");
     if group.steps.len() > 1 {
@@ -123,7 +128,7 @@ fn sample(page: &mut Page, view: &View, sample: &Sample, group: &Group) {
     }
     if let Some(stage) = sample.stage {
         page.raw("<span class=quiet>stage</span> ");
-        link(page, view, stage);
+        link(page, stage);
     }
     if let Some(partition) = sample.partition {
         page.raw(" <span class=quiet>partition</span> ").say(&partition.to_string());

@@ -70,6 +70,7 @@ fn nav(page: &mut Page, view: &View) {
 
 fn pill(page: &mut Page, view: &View) {
     match view.outcome {
+        Outcome::EndedAtGate => page.raw("<span class=\"pill bad\">Ended at its gate"),
         Outcome::GateFailed => page.raw("<span class=\"pill bad\">Failed at the gate"),
         Outcome::Failed(_) => page.raw("<span class=\"pill bad\">Failed"),
         Outcome::Ungated => page.raw("<span class=\"pill warn\">Ended, ungated"),

@@ -1,14 +1,28 @@
 //! The only way into a page: markup is known at compile time, everything else is escaped.
 
+use std::collections::HashSet;
+
 use crate::report::clean::{pieces, Limit, Piece, LINE};
+use crate::report::model::{Stage, StageId};
 
 /// A page being written.
 #[derive(Default)]
 pub(super) struct Page {
     out: String,
+    stages: HashSet<StageId>,
 }
 
 impl Page {
+    /// An empty page that will have rows of these stages.
+    pub(super) fn with_stages(stages: &[&Stage]) -> Page {
+        Page { out: String::new(), stages: stages.iter().map(|stage| stage.id).collect() }
+    }
+
+    /// Whether the page has a row of this stage.
+    pub(super) fn has(&self, stage: StageId) -> bool {
+        self.stages.contains(&stage)
+    }
+
     /// The page.
     pub(super) fn finish(self) -> String {
         self.out

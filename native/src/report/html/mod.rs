@@ -9,6 +9,7 @@ mod steps;
 mod verdict;
 
 use super::model::View;
+use super::pick;
 use markup::Page;
 
 /// How much of a view a page holds. What is beyond is counted, and the page says so.
@@ -24,6 +25,7 @@ mod most {
     pub(super) const SAMPLES_PER_GROUP: usize = 500;
     pub(super) const SAMPLES: usize = 2_000;
     pub(super) const STAGES: usize = 1_000;
+    pub(super) const BARS: usize = 400;
     pub(super) const EXECUTIONS: usize = 50;
     pub(super) const LOG_STAGES: usize = 200;
     pub(super) const LOG_LINES: usize = 1_000;
@@ -33,12 +35,13 @@ mod most {
 
 /// The page of `view`. Any text of the view is safe in it.
 pub fn render(view: &View) -> String {
-    let mut page = Page::default();
+    let shown = pick::stages(view, most::STAGES);
+    let mut page = Page::with_stages(&shown.shown);
     head::open(&mut page, view);
     verdict::section(&mut page, view);
     steps::section(&mut page, view);
     failures::section(&mut page, view);
-    stages::section(&mut page, view);
+    stages::section(&mut page, view, &shown);
     rest::accumulators(&mut page, view);
     rest::logs(&mut page, view);
     rest::executions(&mut page, view);

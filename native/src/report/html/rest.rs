@@ -7,6 +7,7 @@ use super::steps::{amount, reason};
 use crate::report::clean::{BLOCK, LINE, NAME};
 use crate::report::format;
 use crate::report::model::{Accumulator, Health, LogLine, StageLog, View};
+use crate::report::pick;
 
 /// The section on accumulators that are not Andiron's.
 pub(super) fn accumulators(page: &mut Page, view: &View) {
@@ -19,7 +20,7 @@ pub(super) fn accumulators(page: &mut Page, view: &View) {
     page.raw("<table class=\"accumulators stack\">\n<thead><tr><th scope=col>Name</th><th scope=col class=n>Committed</th>");
     page.raw("<th scope=col class=n>Attempted</th><th scope=col>Exactness</th><th scope=col>Where</th></tr></thead>\n<tbody>\n");
     for accumulator in view.accumulators.iter().take(most::ACCUMULATORS) {
-        one(page, view, accumulator);
+        one(page, accumulator);
     }
     page.raw("</tbody>\n</table>\n");
     if view.accumulators.len() > most::ACCUMULATORS {
@@ -30,7 +31,7 @@ pub(super) fn accumulators(page: &mut Page, view: &View) {
     page.raw("</section>\n");
 }
 
-fn one(page: &mut Page, view: &View, accumulator: &Accumulator) {
+fn one(page: &mut Page, accumulator: &Accumulator) {
     let shown = |amount: Option<_>| amount.map_or("–".to_string(), format::amount);
     page.raw("<tr><th scope=row><span class=name>")
         .text(&accumulator.name, NAME)
@@ -53,14 +54,15 @@ fn one(page: &mut Page, view: &View, accumulator: &Accumulator) {
     page.raw("</td><td class=places data-label=Where><details><summary>");
     page.say(&format::some(accumulator.scopes.len() as u64, "RDD", "RDDs"))
         .raw("</summary><table class=tiny><tbody>");
-    for (scope, figure) in accumulator.scopes.iter().take(most::SCOPES) {
+    let (left, newest) = pick::last(&accumulator.scopes, most::SCOPES);
+    for (scope, figure) in newest {
         page.raw("<tr><td class=mono>").text(scope, NAME).raw("</td><td class=n>");
         amount(page, figure);
         page.raw("</td><td>");
         if !figure.stages.is_empty() {
             let word = if figure.stages.len() == 1 { "stage" } else { "stages" };
             page.raw("<span class=quiet>").raw(word).raw("</span> ");
-            links(page, view, &figure.stages);
+            links(page, &figure.stages);
         }
         if !figure.exact {
             page.raw("<small class=quiet>").line(&reason(figure)).raw("</small>");
@@ -68,8 +70,8 @@ fn one(page: &mut Page, view: &View, accumulator: &Accumulator) {
         page.raw("</td></tr>");
     }
     page.raw("</tbody></table>");
-    if accumulator.scopes.len() > most::SCOPES {
-        page.left_out(accumulator.scopes.len() - most::SCOPES, "RDD", "RDDs");
+    if left > 0 {
+        page.left_out(left, "earlier RDD", "earlier RDDs");
     }
     page.raw("</details></td></tr>\n");
 }
@@ -82,12 +84,16 @@ pub(super) fn logs(page: &mut Page, view: &View) {
         return;
     }
     let mut left = most::LOG_LINES;
-    for log in view.logs.iter().take(most::LOG_STAGES) {
+    let picked = pick::logs(view, most::LOG_STAGES);
+    if let Some(order) = picked.order("stages with lines") {
+        page.raw("<p class=lede>").say(&order).raw(".</p>\n");
+    }
+    for log in &picked.shown {
         stage_log(page, view, log, &mut left);
     }
-    if view.logs.len() > most::LOG_STAGES {
+    if picked.left > 0 {
         page.raw("<p class=quiet>");
-        page.left_out(view.logs.len() - most::LOG_STAGES, "stage", "stages");
+        page.left_out(picked.left, "stage", "stages");
         page.raw("</p>\n");
     }
     page.raw("</section>\n");
@@ -143,7 +149,11 @@ pub(super) fn executions(page: &mut Page, view: &View) {
         return;
     }
     page.raw("<section id=executions>\n<h2>Executions</h2>\n");
-    for execution in view.executions.iter().take(most::EXECUTIONS) {
+    let picked = pick::executions(view, most::EXECUTIONS);
+    if let Some(order) = picked.order("executions") {
+        page.raw("<p class=lede>").say(&order).raw(".</p>\n");
+    }
+    for execution in &picked.shown {
         page.raw("<details class=log><summary><span class=where>")
             .say(&execution.id.to_string())
             .raw("</span>");
@@ -158,9 +168,9 @@ pub(super) fn executions(page: &mut Page, view: &View) {
         }
         page.raw("<pre tabindex=0>").text(&execution.plan, BLOCK).raw("</pre>\n</details>\n");
     }
-    if view.executions.len() > most::EXECUTIONS {
+    if picked.left > 0 {
         page.raw("<p class=quiet>");
-        page.left_out(view.executions.len() - most::EXECUTIONS, "execution", "executions");
+        page.left_out(picked.left, "execution", "executions");
         page.raw("</p>\n");
     }
     page.raw("</section>\n");

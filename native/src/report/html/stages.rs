@@ -5,35 +5,50 @@ use super::most;
 use crate::report::clean::{BLOCK, NAME};
 use crate::report::format;
 use crate::report::model::{Stage, StageId, View};
+use crate::report::pick::{last, Picked};
 
 /// The section on stages.
-pub(super) fn section(page: &mut Page, view: &View) {
+pub(super) fn section(page: &mut Page, view: &View, picked: &Picked<'_, Stage>) {
     page.raw("<section id=stages>\n<h2>Stages</h2>\n");
     if view.stages.is_empty() {
         page.raw("<p class=quiet>No stage has run.</p>\n</section>\n");
         return;
     }
-    let shown = &view.stages[..view.stages.len().min(most::STAGES)];
-    let span = Span::of(view, shown);
-    timeline(page, shown, &span);
+    // Of a long life the span is that of the newest: what is older would leave them no room.
+    let (_, newest) = last(&view.stages, most::BARS);
+    let span = Span::of(view, newest);
+    if let Some(order) = picked.order("stages") {
+        page.raw("<p class=lede>").say(&order).raw(".");
+        if view.stages.len() > newest.len() {
+            let bars = format::some(newest.len() as u64, "newest stage", "newest stages");
+            page.raw(" The timeline is that of the ").say(&bars).raw(".");
+        }
+        page.raw("</p>\n");
+    }
+    timeline(page, newest, &span);
     page.raw(
         "<table class=\"stages stack\">\n<thead><tr><th scope=col class=n>Stage</th><th scope=col>Name</th>",
     );
     page.raw("<th scope=col>Changed</th><th scope=col class=n>Tasks</th><th scope=col class=n>Took</th>");
     page.raw("<th scope=col class=when>When</th></tr></thead>\n<tbody>\n");
-    for stage in shown {
+    for stage in &picked.shown {
         row(page, view, stage, &span);
     }
     page.raw("</tbody>\n</table>\n");
-    if view.stages.len() > shown.len() {
+    if picked.left > 0 {
         page.raw("<p class=quiet>");
-        page.left_out(view.stages.len() - shown.len(), "stage", "stages");
+        page.left_out(picked.left, "stage", "stages");
         page.raw("</p>\n");
     }
     if !view.skipped.is_empty() {
         page.raw("<p class=quiet>").say(&format::some(view.skipped.len() as u64, "stage was", "stages were"));
         page.raw(" skipped, their output being there already: ");
-        let listed: Vec<String> = view.skipped.iter().take(most::SCOPES).map(u64::to_string).collect();
+        let (left, newest) = last(&view.skipped, most::SCOPES);
+        if left > 0 {
+            page.left_out(left, "stage", "stages");
+            page.raw(", ");
+        }
+        let listed: Vec<String> = newest.iter().map(u64::to_string).collect();
         page.say(&listed.join(", ")).raw(".</p>\n");
     }
     page.raw("</section>\n");
@@ -55,10 +70,13 @@ impl Span {
         Span { start, length: until.saturating_sub(start).max(1) as f64, until }
     }
 
-    /// Where a stage begins and ends, as shares of the span.
+    /// Where a stage begins and ends, as shares of the span. None: before it.
     fn place(&self, stage: &Stage) -> Option<(f64, f64)> {
         let at = |time: u64| (time.saturating_sub(self.start) as f64 / self.length).clamp(0.0, 1.0);
         let start = at(stage.submitted_ms?);
+        if stage.completed_ms.is_some_and(|completed| completed < self.start) {
+            return None;
+        }
         Some((start, at(stage.completed_ms.unwrap_or(self.until)).max(start)))
     }
 }
@@ -95,16 +113,19 @@ fn timeline(page: &mut Page, stages: &[Stage], span: &Span) {
         page.attribute("y2", &height.to_string()).raw(" />");
     }
     for (stage, lane, start, end) in bars {
-        page.raw("<a")
-            .attribute("href", &format!("#s{}.{}", stage.id.stage, stage.id.attempt))
-            .raw("><rect rx=1");
+        let has_row = page.has(stage.id);
+        if has_row {
+            page.raw("<a").attribute("href", &format!("#s{}.{}", stage.id.stage, stage.id.attempt)).raw(">");
+        }
+        page.raw("<rect rx=1");
         page.attribute("class", class(stage));
         page.attribute("x", &format!("{:.2}", start * 1000.0))
             .attribute("width", &format!("{:.2}", (end - start) * 1000.0 - 0.8));
         page.attribute("y", &(lane as f64 * LANE + 2.0).to_string())
             .attribute("height", &(LANE - 2.0).to_string())
             .raw("><title>");
-        page.say(&format!("Stage {}: ", stage.id)).line(&stage.name).raw("</title></rect></a>\n");
+        page.say(&format!("Stage {}: ", stage.id)).line(&stage.name).raw("</title></rect>");
+        page.raw(if has_row { "</a>\n" } else { "\n" });
     }
     page.raw("</svg>\n<svg class=axis width=\"100%\" height=18 aria-hidden=true>");
     for tick in 0..=ticks {
@@ -218,21 +239,22 @@ fn changed(page: &mut Page, stage: &Stage) {
     }
 }
 
-/// Links to stages, a bounded number of them.
-pub(super) fn links(page: &mut Page, view: &View, ids: &[StageId]) {
-    for (at, id) in ids.iter().take(most::LINKS).enumerate() {
-        page.raw(if at > 0 { ", " } else { "" });
-        link(page, view, *id);
+/// Links to the last of these stages.
+pub(super) fn links(page: &mut Page, ids: &[StageId]) {
+    let (left, ids) = last(ids, most::LINKS);
+    if left > 0 {
+        page.left_out(left, "stage", "stages");
+        page.raw(", ");
     }
-    if ids.len() > most::LINKS {
-        page.raw(" ");
-        page.left_out(ids.len() - most::LINKS, "stage", "stages");
+    for (at, id) in ids.iter().enumerate() {
+        page.raw(if at > 0 { ", " } else { "" });
+        link(page, *id);
     }
 }
 
 /// A link to a stage's row; only its number if the page has none.
-pub(super) fn link(page: &mut Page, view: &View, id: StageId) {
-    if view.stages.iter().take(most::STAGES).any(|stage| stage.id == id) {
+pub(super) fn link(page: &mut Page, id: StageId) {
+    if page.has(id) {
         page.raw("<a")
             .attribute("href", &format!("#s{}.{}", id.stage, id.attempt))
             .raw(">")

@@ -6,6 +6,7 @@ use super::stages::links;
 use crate::report::clean::{LINE, NAME};
 use crate::report::format;
 use crate::report::model::{Figure, Samples, Step, View};
+use crate::report::pick;
 
 /// Counters of a step that are shown at once; the others open.
 const OPEN_COUNTERS: usize = 12;
@@ -17,26 +18,32 @@ pub(super) fn section(page: &mut Page, view: &View) {
         page.raw("<p class=quiet>No step counted anything.</p>\n</section>\n");
         return;
     }
-    page.raw("<p class=lede>In execution order. A figure counts each row once; ");
+    let picked = pick::steps(view, most::STEPS);
+    page.raw("<p class=lede>");
+    match picked.order("steps") {
+        Some(order) => page.say(&order),
+        None => page.raw("In execution order"),
+    };
+    page.raw(". A figure counts each row once; ");
     page.raw("where more ran than counts, what was <i>attempted</i> stands beneath it, as Spark’s accumulators show it.</p>\n");
     page.raw(
         "<table class=\"steps stack\">\n<thead><tr><th scope=col>Step</th><th scope=col class=n>In</th>",
     );
     page.raw("<th scope=col class=n>Out</th><th scope=col class=n>Dropped</th><th scope=col class=n>Drop ratio</th>");
     page.raw("<th scope=col>Exactness</th></tr></thead>\n");
-    for step in view.steps.iter().take(most::STEPS) {
-        one(page, view, step);
+    for step in &picked.shown {
+        one(page, step);
     }
     page.raw("</table>\n");
-    if view.steps.len() > most::STEPS {
+    if picked.left > 0 {
         page.raw("<p class=quiet>");
-        page.left_out(view.steps.len() - most::STEPS, "step", "steps");
+        page.left_out(picked.left, "step", "steps");
         page.raw("</p>\n");
     }
     page.raw("</section>\n");
 }
 
-fn one(page: &mut Page, view: &View, step: &Step) {
+fn one(page: &mut Page, step: &Step) {
     page.raw(if step.failed { "<tbody class=failed>\n" } else { "<tbody>\n" });
     page.raw("<tr class=main><th scope=row><span class=name>").text(&step.name, NAME).raw("</span>");
     if !step.site.is_empty() {
@@ -55,7 +62,7 @@ fn one(page: &mut Page, view: &View, step: &Step) {
     exactness(page, step);
     page.raw("</td></tr>\n<tr class=about-it><td colspan=6>");
     counters(page, step);
-    details(page, view, step);
+    details(page, step);
     page.raw("</td></tr>\n</tbody>\n");
 }
 
@@ -166,7 +173,7 @@ fn list(page: &mut Page, step: &Step, figures: &[Figure]) {
     page.raw("</ul>");
 }
 
-fn details(page: &mut Page, view: &View, step: &Step) {
+fn details(page: &mut Page, step: &Step) {
     let reasons = step.reasons();
     if !reasons.is_empty() {
         page.raw("<p class=why><span class=inexact>Not exact:</span> ");
@@ -179,7 +186,7 @@ fn details(page: &mut Page, view: &View, step: &Step) {
     if !step.stages.is_empty() {
         page.raw("<span class=quiet>ran in ").raw(if step.stages.len() == 1 { "stage" } else { "stages" });
         page.raw("</span> ");
-        links(page, view, &step.stages);
+        links(page, &step.stages);
     }
     if !step.nodes.is_empty() {
         page.raw(" <span class=quiet>as</span> ");
@@ -202,9 +209,17 @@ fn sampled(page: &mut Page, samples: &Samples) {
     if samples.kept < samples.seen {
         page.raw(" of ").say(&format::count(samples.seen));
     }
-    page.raw(" failed rows sampled</a>");
+    let rows = if samples.seen.max(samples.kept) == 1 {
+        " failed row sampled</a>"
+    } else {
+        " failed rows sampled</a>"
+    };
+    page.raw(rows);
     if samples.is_quietly_cut() {
         page.raw(" <span class=inexact>samples are incomplete</span>");
+    }
+    for bound in &samples.cut_by {
+        page.raw(" <span class=quiet>· ").text(bound, LINE).raw("</span>");
     }
 }
 

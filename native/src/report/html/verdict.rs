@@ -4,13 +4,15 @@ use super::markup::Page;
 use super::most;
 use crate::report::format;
 use crate::report::model::{Cause, Outcome, Verdict, View};
+use crate::report::pick;
 
 /// The section on gates.
 pub(super) fn section(page: &mut Page, view: &View) {
     page.raw("<section id=gates aria-label=Gates>\n");
     notices(page, view);
+    let picked = pick::verdicts(view, most::VERDICTS);
     let (failed, passed): (Vec<&Verdict>, Vec<&Verdict>) =
-        view.verdicts.iter().take(most::VERDICTS).partition(|verdict| !verdict.passed);
+        picked.shown.iter().partition(|verdict| !verdict.passed);
     for verdict in failed {
         failure(page, view, verdict);
     }
@@ -19,9 +21,9 @@ pub(super) fn section(page: &mut Page, view: &View) {
         passed.into_iter().for_each(|verdict| pass(page, verdict));
         page.raw("</ul>\n</div>\n");
     }
-    if view.verdicts.len() > most::VERDICTS {
+    if picked.left > 0 {
         page.raw("<p class=quiet>");
-        page.left_out(view.verdicts.len() - most::VERDICTS, "verdict", "verdicts");
+        page.left_out(picked.left, "verdict", "verdicts");
         page.raw("</p>\n");
     }
     troubled(page, view);
@@ -161,15 +163,16 @@ fn causes(page: &mut Page, view: &View, verdict: &Verdict) {
 }
 
 fn link(page: &mut Page, view: &View, cause: &Cause) {
-    let group = view.failures.iter().take(most::GROUPS).position(|group| group.hash == cause.hash);
+    let group = view.failures.iter().take(most::GROUPS).position(|group| group.is_of(cause));
     if let Some(at) = group {
         page.raw("<a").attribute("href", &format!("#f{at}")).raw(">");
     }
-    page.element("<span class=mono>", short(&cause.class), "</span>");
+    let name = if cause.group.is_empty() { short(&cause.class) } else { &cause.group };
+    page.element("<span class=mono>", name, "</span>");
     if group.is_some() {
         page.raw("</a>");
     }
-    page.element(" <span class=quiet>", &cause.message, "</span>");
+    page.element(" <span class=quiet>", &cause.told(), "</span>");
 }
 
 /// A class without its package.
@@ -207,7 +210,7 @@ fn pass(page: &mut Page, verdict: &Verdict) {
         page.raw("<span class=\"quiet why\">cannot be judged, and may pass</span>");
     }
     if !verdict.write.is_empty() {
-        page.element("<code class=quiet>", &verdict.write, "</code>");
+        page.element("<span class=\"quiet path\">Written: <code>", &verdict.write, "</code></span>");
     }
     page.raw("</li>\n");
 }

@@ -5,6 +5,7 @@ use super::{most, SHORT};
 use crate::report::clean::{terminal, BLOCK, LINE, NAME};
 use crate::report::format;
 use crate::report::model::{Group, View};
+use crate::report::pick;
 
 pub(super) fn failures(text: &mut Text, view: &View) {
     text.heading("Failed rows");
@@ -21,8 +22,8 @@ pub(super) fn failures(text: &mut Text, view: &View) {
 /// Samples belong to a step, whatever the number of its sites.
 fn sampled(text: &mut Text, view: &View) {
     let mut told: Vec<&str> = Vec::new();
-    for step in view.steps.iter().take(most::STEPS) {
-        let Some(samples) = step.samples.filter(|samples| samples.seen > 0) else { continue };
+    for step in pick::steps(view, most::STEPS).shown {
+        let Some(samples) = step.samples.as_ref().filter(|samples| samples.seen > 0) else { continue };
         if told.contains(&step.name.as_str()) {
             continue;
         }
@@ -30,7 +31,10 @@ fn sampled(text: &mut Text, view: &View) {
         let (kept, seen) =
             (format::count(samples.kept), format::some(samples.seen, "failed row", "failed rows"));
         let incomplete = if samples.is_quietly_cut() { "; samples are incomplete" } else { "" };
-        text.line(&format!("  {}: {kept} of {seen} sampled{incomplete}", terminal(&step.name, NAME)));
+        let bounds = samples.cut_by.join("; ");
+        let bounds = if bounds.is_empty() { bounds } else { format!(": {}", terminal(&bounds, LINE)) };
+        let name = terminal(&step.name, NAME);
+        text.line(&format!("  {name}: {kept} of {seen} sampled{incomplete}{bounds}"));
     }
 }
 
@@ -39,10 +43,18 @@ fn one_group(text: &mut Text, group: &Group) {
     let n = format::some(group.samples.len() as u64, "sample", "samples");
     text.line(&format!(
         "  {}: {}",
-        text.paint("1", &terminal(&group.class, NAME)),
-        terminal(&group.message, SHORT)
+        text.paint("1", &terminal(group.title(), NAME)),
+        terminal(&group.told(), SHORT)
     ));
-    text.line(&format!("    {n} in {}, stack {}", steps.join(", "), terminal(&group.hash, NAME)));
+    let stacks = match group.stacks {
+        0 | 1 => format!("stack {}", terminal(&group.hash, NAME)),
+        n => format!(
+            "{} different stacks, for example {}",
+            format::count(n as u64),
+            terminal(&group.hash, NAME)
+        ),
+    };
+    text.line(&format!("    {n} in {}, {stacks}", steps.join(", ")));
     let stack = group.stack.as_deref().unwrap_or_default();
     for line in terminal(stack, BLOCK).lines().take(most::STACK_LINES) {
         text.line(&text.quiet(&format!("      {}", terminal(line.trim_start(), LINE))));
@@ -53,6 +65,9 @@ fn one_group(text: &mut Text, group: &Group) {
             said += &format!("{}: ", terminal(&sample.key, SHORT));
         }
         said += &terminal(&sample.record, SHORT);
+        if group.messages > 1 {
+            said += &format!(": {}", terminal(&sample.message, SHORT));
+        }
         if !sample.version.is_empty() {
             said += &format!(" [{}]", terminal(&sample.version, NAME));
         }
@@ -91,7 +106,11 @@ pub(super) fn logs(text: &mut Text, view: &View) {
     }
     text.heading("Warnings and errors");
     let mut left = most::LOG_LINES;
-    for log in &view.logs {
+    let picked = pick::logs(view, most::LOG_STAGES);
+    if let Some(order) = picked.order("stages with lines") {
+        text.line(&format!("  {order}"));
+    }
+    for log in &picked.shown {
         let place = log.stage.map_or("no stage".to_string(), |stage| format!("stage {stage}"));
         let (errors, warnings) =
             (format::some(log.errors, "error", "errors"), format::some(log.warnings, "warning", "warnings"));
@@ -107,6 +126,7 @@ pub(super) fn logs(text: &mut Text, view: &View) {
             text.line(&text.bad(&said));
         }
     }
+    text.more(picked.left, "stage", "stages");
 }
 
 pub(super) fn health(text: &mut Text, view: &View) {

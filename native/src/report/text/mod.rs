@@ -7,6 +7,7 @@ mod steps;
 use super::clean::{terminal, Limit, LINE, NAME};
 use super::format;
 use super::model::{Outcome, Verdict, View};
+use super::pick;
 use canvas::Text;
 
 mod most {
@@ -17,6 +18,7 @@ mod most {
     pub(super) const STACK_LINES: usize = 6;
     pub(super) const STAGES: usize = 100;
     pub(super) const ACCUMULATORS: usize = 60;
+    pub(super) const LOG_STAGES: usize = 100;
     pub(super) const LOG_LINES: usize = 20;
     pub(super) const LINKS: usize = 12;
 }
@@ -50,6 +52,7 @@ pub fn render(view: &View, colour: Colour) -> String {
 fn title(text: &mut Text, view: &View) {
     let application = &view.application;
     let outcome = match view.outcome {
+        Outcome::EndedAtGate => text.bad("ENDED AT ITS GATE"),
         Outcome::GateFailed => text.bad("FAILED AT THE GATE"),
         Outcome::Failed(code) => text.bad(&format!("FAILED, exit code {code}")),
         Outcome::Ungated => text.warn("ENDED, UNGATED"),
@@ -105,10 +108,11 @@ fn gates(text: &mut Text, view: &View) {
         };
         text.line(&format!("  {}  the gate of {}{last}", text.warn(&trouble), terminal(&gate.step, NAME)));
     }
-    for verdict in view.verdicts.iter().take(most::STEPS) {
+    let picked = pick::verdicts(view, most::STEPS);
+    for verdict in &picked.shown {
         gate(text, verdict);
     }
-    text.more(view.verdicts.len().saturating_sub(most::STEPS), "verdict", "verdicts");
+    text.more(picked.left, "verdict", "verdicts");
 }
 
 fn gate(text: &mut Text, verdict: &Verdict) {
@@ -140,8 +144,8 @@ fn gate(text: &mut Text, verdict: &Verdict) {
         text.line(&format!("          {}", terminal(&verdict.reason, LINE)));
     }
     for cause in verdict.causes.iter().take(5) {
-        let (class, message) = (terminal(&cause.class, NAME), terminal(&cause.message, SHORT));
-        text.line(&format!("          {:>9}  {class}: {message}", format::count(cause.count)));
+        let (name, told) = (terminal(cause.name(), NAME), terminal(&cause.told(), SHORT));
+        text.line(&format!("          {:>9}  {name}: {told}", format::count(cause.count)));
     }
     if !verdict.write.is_empty() {
         let what = if verdict.passed { "write" } else { "not written" };

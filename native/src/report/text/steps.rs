@@ -5,26 +5,35 @@ use super::most;
 use crate::report::clean::{terminal, Limit, LINE, NAME};
 use crate::report::format;
 use crate::report::model::{Figure, StageId, Step, View};
+use crate::report::pick;
 
 pub(super) fn steps(text: &mut Text, view: &View) {
-    text.heading("Steps, in execution order");
+    let picked = pick::steps(view, most::STEPS);
+    match picked.order("steps") {
+        Some(order) => {
+            text.heading("Steps");
+            text.line(&format!("  {order}"));
+        }
+        None => text.heading("Steps, in execution order"),
+    }
     if view.steps.is_empty() {
         return text.line("  no step counted anything");
     }
     let heads = ["step", "in", "out", "dropped", "ratio", "attempted in", "exact", "stages"];
     let mut rows = vec![heads.map(str::to_string).to_vec()];
-    for step in view.steps.iter().take(most::STEPS) {
+    for step in &picked.shown {
         rows.push(row(step));
         for figure in step.own.iter().take(most::COUNTERS) {
             rows.push(own(step, figure));
         }
         if step.own.len() > most::COUNTERS {
-            rows.push(vec![format!("  … {} more counters", step.own.len() - most::COUNTERS)]);
+            let left = step.own.len() - most::COUNTERS;
+            rows.push(vec![format!("  … {}", format::more(left, "counter", "counters"))]);
         }
     }
     text.table(&rows, &[1, 2, 3, 4, 5]);
-    text.more(view.steps.len().saturating_sub(most::STEPS), "step", "steps");
-    for step in view.steps.iter().take(most::STEPS) {
+    text.more(picked.left, "step", "steps");
+    for step in &picked.shown {
         for reason in step.reasons() {
             let said = format!("  {} is not exact: {}", terminal(&step.name, NAME), terminal(reason, LINE));
             text.line(&text.warn(&said));
@@ -66,10 +75,9 @@ fn own(step: &Step, figure: &Figure) -> Vec<String> {
 }
 
 fn stage_list(stages: &[StageId]) -> String {
-    let mut said: Vec<String> = stages.iter().take(most::LINKS).map(StageId::to_string).collect();
-    if stages.len() > most::LINKS {
-        said.push(format!("… {} more", stages.len() - most::LINKS));
-    }
+    let (left, newest) = pick::last(stages, most::LINKS);
+    let before = (left > 0).then(|| format!("… {} more", format::count(left as u64)));
+    let said: Vec<String> = before.into_iter().chain(newest.iter().map(StageId::to_string)).collect();
     said.join(", ")
 }
 
@@ -78,9 +86,13 @@ pub(super) fn stages(text: &mut Text, view: &View) {
     if view.stages.is_empty() {
         return text.line("  no stage has run");
     }
+    let picked = pick::stages(view, most::STAGES);
+    if let Some(order) = picked.order("stages") {
+        text.line(&format!("  {order}"));
+    }
     let heads = ["stage", "name", "tasks", "failed", "took", "steps and counters that it changed"];
     let mut rows = vec![heads.map(str::to_string).to_vec()];
-    for stage in view.stages.iter().take(most::STAGES) {
+    for stage in &picked.shown {
         let changed: Vec<String> = stage
             .steps
             .iter()
@@ -100,7 +112,7 @@ pub(super) fn stages(text: &mut Text, view: &View) {
         ]);
     }
     text.table(&rows, &[0, 2, 3, 4]);
-    text.more(view.stages.len().saturating_sub(most::STAGES), "stage", "stages");
+    text.more(picked.left, "stage", "stages");
     if !view.skipped.is_empty() {
         text.line(&format!("  {} skipped", format::some(view.skipped.len() as u64, "stage", "stages")));
     }

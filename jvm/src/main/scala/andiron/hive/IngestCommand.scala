@@ -4,6 +4,7 @@ import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.SparkSession
 
 import andiron.AndironException
+import andiron.internal.Terminal
 
 /** What [[Ingest]] runs. */
 private[hive] object IngestCommand {
@@ -11,15 +12,15 @@ private[hive] object IngestCommand {
   def main(arguments: Array[String]): Unit = {
     val status = Options.parse(arguments.toSeq) match {
       case Left(misuse) =>
-        System.err.print(s"andiron.hive.Ingest: $misuse\n\n${Options.Usage}")
+        Terminal.err.print(s"andiron.hive.Ingest: $misuse\n\n${Options.Usage}")
         2
       case Right(options) =>
         try {
-          println(s"done: ${run(options)}")
+          Terminal.out.println(s"done: ${run(options)}")
           0
         } catch {
           case e: AndironException =>
-            System.err.println(s"andiron.hive.Ingest: ${e.getMessage}")
+            Terminal.err.println(s"andiron.hive.Ingest: ${e.getMessage}")
             1
         }
     }
@@ -37,7 +38,7 @@ private[hive] object IngestCommand {
       var all = Counts(Map.empty)
       def take(number: Long, records: RDD[Record]): Unit = {
         val counts = store.write(records)
-        println(s"batch $number: $counts")
+        Terminal.out.println(s"batch $number: $counts")
         all += counts
       }
       options.from match {

@@ -12,7 +12,7 @@ import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.SparkSession
 
 import andiron.{AndironException, ErrorCode}
-import andiron.internal.{Json, LogArchive, ReportCommand}
+import andiron.internal.{Json, LogArchive, ReportCommand, Terminal}
 
 /**
  * The ship logs in a directory of this machine or an archive, where there is no Kafka. Up to where the tables have each log, one of them says, so
@@ -88,7 +88,7 @@ private[hive] object LogSource {
 
   private def andiron(directory: String, arguments: String*): String = {
     val done = ReportCommand.run(arguments ++ Seq("--log-dir", directory))
-    if (done.err.nonEmpty) System.err.print(done.err)
+    if (done.err.nonEmpty) Terminal.err.print(done.err)
     if (done.status != 0) throw AndironException.of(ErrorCode.BadArgument, done.err.trim, null)
     done.out
   }

@@ -35,6 +35,9 @@ private[andiron] object NativeMetrics {
   /** What the step of this number has counted, as JSON. */
   @native def stepFigures(metrics: Long, step: Long): String
 
+  /** The samples of failed rows of the step of this number, or of all steps if it is 0: a JSON list of Failure bodies, each with its application and run. */
+  @native def failures(metrics: Long, step: Long): String
+
   /** Notes that the event number `number` has arrived. */
   @native def sentinel(metrics: Long, number: Long): Unit
 

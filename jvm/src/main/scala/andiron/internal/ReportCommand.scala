@@ -17,13 +17,14 @@ private[andiron] object ReportCommand {
 
   def main(arguments: Array[String]): Unit = {
     val done = run(arguments.toSeq)
-    print(done.out)
-    Console.flush()
-    System.err.print(done.err)
+    Terminal.out.print(done.out)
+    Terminal.err.print(done.err)
     if (done.status != 0) sys.exit(done.status)
   }
 
-  def run(arguments: Seq[String]): Done = {
+  def run(arguments: Seq[String]): Done = run(arguments, new Configuration)
+
+  def run(arguments: Seq[String], hadoop: Configuration): Done = {
     NativeLibrary.load()
     val (directory, rest) = parse(arguments.toList)
     directory.filter(_.contains("://")) match {
@@ -32,11 +33,18 @@ private[andiron] object ReportCommand {
       case Some(archive) =>
         val copy = Files.createTempDirectory("andiron-report")
         try {
-          LogArchive.fetch(new URI(archive), folder => rest.headOption.contains("apps") || rest.exists(LogArchive.isOf(_, folder)), copy.toFile, new Configuration)
+          LogArchive.fetch(new URI(archive), folder => isOfAll(rest) || rest.exists(LogArchive.isOf(_, folder)), copy.toFile, hadoop)
           andiron(rest, copy.toString)
         } finally FileUtil.fullyDelete(copy.toFile): Unit
       case None => andiron(rest, directory.getOrElse(AndironConf.LogDirectory.in(new SparkConf())))
     }
+  }
+
+  /** Whether a command reads every log. */
+  private def isOfAll(arguments: Seq[String]): Boolean = arguments.headOption match {
+    case Some("apps")     => true
+    case Some("failures") => arguments.lift(1).forall(_.startsWith("-"))
+    case _                => false
   }
 
   /** `ship` has the sinks of spark-submit's settings, and of `--conf` in its own arguments, which hold against those. */

@@ -17,6 +17,10 @@ object HarmJob {
     arguments(0) match {
       // So many rounds.
       case "rounds" => for (_ <- 1 to argument(0).toInt) round(spark)
+      // A step whose name is not ASCII, and the end of the process.
+      case "exit" =>
+        rows(spark, Step(spark, "Größe ≥ 3")).count()
+        System.exit(argument(0).toInt)
       // Rounds until the file is there.
       case "until" => while (!Files.exists(Paths.get(argument(0)))) round(spark)
       // An application for each place of a native, which panics there; the last for all of them.

@@ -1,0 +1,92 @@
+//! `andiron failures`: the failed rows of logs as data, one JSON object a line.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::build::Latest;
+use super::{failures, reading};
+use crate::error::{Error, Result};
+use crate::shiplog::{self, Found, Kind};
+
+/// Prints the samples of an application, or of all that have a log below `root`, oldest first; on `err` what could not be read. Of each
+/// the last revision, with its application, its run and its stack.
+pub(super) fn print(
+    root: &Path,
+    application: Option<&str>,
+    attempt: Option<&str>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<()> {
+    let all = match application {
+        Some(application) => vec![reading::chosen(root, application, attempt)?],
+        None => shiplog::applications(root)?,
+    };
+    for found in all {
+        match one(&found, out, err) {
+            // The application that writes beside it removes old logs.
+            Err(_) if application.is_none() && !found.folder.exists() => {}
+            Err(error) => return Err(error),
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// The same into a file, which is there as a whole or as far as an error says.
+pub(super) fn write(
+    root: &Path,
+    application: Option<&str>,
+    attempt: Option<&str>,
+    file: &Path,
+    err: &mut dyn Write,
+) -> Result<()> {
+    let failed = |error| Error::io(&format!("write {}", file.display()), &error);
+    let mut out = BufWriter::new(File::create(file).map_err(failed)?);
+    print(root, application, attempt, &mut out, err)?;
+    out.flush().map_err(failed)
+}
+
+/// The rows of one log; whether somebody still reads.
+fn one(found: &Found, out: &mut dyn Write, err: &mut dyn Write) -> Result<bool> {
+    let mut reading = shiplog::read(&found.folder)?;
+    let (mut latest, mut run_id) = (Latest::default(), found.run_id.clone());
+    for event in reading.by_ref() {
+        match event {
+            Ok(event) if [Kind::Failure, Kind::Application].contains(&event.kind) => latest.add(event),
+            Ok(_) => {}
+            Err(error) => {
+                let said =
+                    format!("a part of the log of {} cannot be read: {}", found.application, error.message());
+                note(err, &said);
+            }
+        }
+    }
+    reading::notes(reading.notes())
+        .iter()
+        .for_each(|said| note(err, &format!("{}: {said}", found.application)));
+    if let Some((_, body)) = latest.of(Kind::Application).last() {
+        run_id = body.some_text("run_id").unwrap_or(run_id);
+    }
+    let stacks = failures::stacks(&latest);
+    for (_, body) in failures::samples(&latest) {
+        let mut row = body.map().clone();
+        row.insert("run_id".to_string(), Value::from(run_id.as_str()));
+        if let Some(stack) = stacks.get(&body.text("stack_hash")) {
+            row.insert("stack".to_string(), Value::from(stack.as_str()));
+        }
+        match writeln!(out, "{}", Value::Object(row)) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(false),
+            written => written.map_err(|error| Error::io("write the failed rows", &error))?,
+        }
+    }
+    Ok(true)
+}
+
+fn note(err: &mut dyn Write, said: &str) {
+    // Without a stream for messages there is nobody to tell.
+    let _ = writeln!(err, "andiron: {said}");
+}
