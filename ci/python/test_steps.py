@@ -1,3 +1,4 @@
+import getpass
 import json
 import os
 import pathlib
@@ -195,6 +196,32 @@ class Steps(Application):
         made.orderBy("half").collect()
         made.repartition(3).groupBy("name").count().collect()
         self.counted(**{"in": 1000, "out": 999, "dropped": 1})
+
+    def test_failed_rows_are_a_frame_and_have_groups(self):
+        def look(row):
+            if row.id % 100 == 7:
+                raise LookupError(f"no {row.name}")
+            return row.id, 0.0, row.name
+
+        def group(row, error):
+            return f"{type(error).__name__} {'early' if row.id < 300 else 'late'}"
+
+        self.step.map(self.rows, look, SCHEMA, key=lambda row: f"row {row.id}", group=group).count()
+        failures = self.step.failures
+        self.assertEqual({row["group"]: row["count"] for row in failures.groupBy("group").count().collect()}, {"LookupError early": 3, "LookupError late": 7})
+        row = failures.where("row_key = 'row 107'").first()
+        self.assertEqual((row.step, row.app_id, row.committed, row["count"]), (self.name, self.spark.sparkContext.applicationId, True, 1))
+        self.assertIn("no n107", row.message)
+        self.assertIn("look", row.stack)
+        self.assertEqual(andiron.failures(self.spark).where(f"step = '{self.name}'").count(), 10)
+        andiron.report(self.spark)
+        logs = f"{tempfile.gettempdir()}/andiron-log-{getpass.getuser()}"
+        logged = andiron.failures(self.spark, logs, self.spark.sparkContext.applicationId)
+        self.assertEqual(logged.where(f"step = '{self.name}'").count(), 10)
+        for bad in (lambda: andiron.failures(self.spark, 7), lambda: andiron.failures(self.spark, application="a"),
+                    lambda: self.step.filter(self.rows, len, group="id")):
+            with self.assertRaises(andiron.ArgumentError):
+                bad()
 
     def test_values_that_are_not_of_the_schema_are_dropped(self):
         made = self.step.map(self.rows, lambda row: ("text" if row.id < 10 else row.id, 1.0, row.name) if row.id != 11 else None, SCHEMA)

@@ -101,7 +101,8 @@ class Catalog:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Catalog({self.dataset!r}, {len(self.versions)} versions)"
+        word = "version" if len(self.versions) == 1 else "versions"
+        return f"Catalog({self.dataset!r}, {len(self.versions)} {word})"
 
 
 def _counter() -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from numbers import Integral, Real
-from typing import Any, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from andiron._session import java, java_session
 from andiron.errors import BAD_ARGUMENT, AndironError, ArgumentError, GateError, calling, java_of, of_java
 from andiron._steps import Step
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 MOST = (1 << 63) - 1
 
@@ -93,6 +96,23 @@ def report(spark: Any, html: bool = False) -> str:
     andiron = spark._jvm.andiron.Andiron
     text: str = calling(andiron.reportHtml if html else andiron.report, session)
     return text
+
+
+def failures(spark: Any, log_directory: Optional[str] = None, application: Optional[str] = None) -> DataFrame:
+    """The samples of the rows that have failed in steps, one row each: those of this application so far; with a directory or an archive of logs those
+    of all applications that have a log there, also of ended ones, or of one of them.
+
+    Columns: `app_id`, `app_attempt`, `run_id`, `step`, `site`, `error_class`, `message`, `stack`, `stack_hash`, `group`, `row_key`, `key_hash`, `record`,
+    `record_cut`, `version`, `stage`, `stage_attempt`, `partition`, `task_attempt`, `executor`, `host`, `committed`, `count` and `time`.
+    """
+    from pyspark.sql import DataFrame
+
+    java(spark, "PythonDriver", "failed rows")
+    for name, value in (("log_directory", log_directory), ("application", application)):
+        if not isinstance(value, (str, type(None))) or (name == "application" and value is not None and log_directory is None):
+            raise ArgumentError(f"failures takes a log directory and an application id of it as str, not {value!r} as its {name}", BAD_ARGUMENT)
+    of = [value for value in (log_directory, application) if value is not None]
+    return DataFrame(calling(spark._jvm.andiron.Andiron.failures, java_session(spark, "failed rows"), *of), spark)
 
 
 def cache_stats(spark: Any) -> list[dict[str, Any]]:

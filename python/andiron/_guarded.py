@@ -50,9 +50,10 @@ class Guarded:
 
     def __init__(
         self, function: Callable[[Any], Any], value: DataType, key: Optional[Callable[[Any], object]],
-        describe: Optional[Callable[[Any], object]], version: Optional[Callable[[Any], object]]
+        describe: Optional[Callable[[Any], object]], version: Optional[Callable[[Any], object]],
+        group: Optional[Callable[[Any, BaseException], object]] = None
     ) -> None:
-        self._function, self._value = function, value
+        self._function, self._value, self._group = function, value, group
         self._shown = {name: text for name, text in (("text", describe or str), ("key", key), ("version", version)) if text is not None}
         self._verify: Optional[Callable[[Any], None]] = None
         self._plain: Optional[Callable[[Any], Any]] = None
@@ -66,7 +67,7 @@ class Guarded:
 
         text = StringType()
         frames = ArrayType(struct(module=text, function=text, file=text, line=IntegerType()))
-        shown = {name: text for name in ("key", "version") if name in self._shown}
+        shown = {name: text for name in ("key", "version") if name in self._shown} | ({"group": text} if self._group else {})
         return struct(value=self._value, error=struct(kind=text, message=text, frames=frames), counts=MapType(text, LongType()), text=text, **shown)
 
     def __call__(self, row: Any) -> tuple[Any, ...]:
@@ -77,10 +78,17 @@ class Guarded:
             raise
         except BaseException as error:
             # SystemExit too, and what libraries derive from neither, as PyO3 its panics: the worker lives on.
-            return None, _told(error), counts or None, *(_shown(text, row) for text in self._shown.values())
+            return None, _told(error), counts or None, *(_shown(text, row) for text in self._shown.values()), *self._grouped(row, error)
         finally:
             counting.counts = None
-        return value, None, counts or None, *(None for _ in self._shown)
+        return value, None, counts or None, *(None for _ in self._shown), *self._grouped(row, None)
+
+    def _grouped(self, row: Any, error: Optional[BaseException]) -> tuple[Optional[str], ...]:
+        """What the user calls the cause of the row's failure, in the place that it has in the result, if there is one."""
+        group = self._group
+        if group is None:
+            return ()
+        return (None if error is None else _shown(lambda row: group(row, error), row),)
 
     def _checked(self, value: Any) -> Any:
         """The value, if it is what the step declares: what Spark cannot convert would become null without a word."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Schema = Union["StructType", str]
 Text = Optional[Callable[["Row"], object]]
+Group = Optional[Callable[["Row", BaseException], object]]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Step:
         self.name = name
         self._operators = java(spark, "PythonSteps", what)
         self._driver = java(spark, "PythonDriver", what)
+        self._spark = spark
         self._step = calling(spark._jvm.andiron.Step.apply, session, name)
         self._counters: dict[str, Any] = {}
 
@@ -76,27 +78,30 @@ class Step:
         return Counter(self.name, name)
 
     def map(
-        self, rows: DataFrame, function: Callable[[Row], Any], schema: Schema, *, key: Text = None, describe: Text = None, version: Text = None
+        self, rows: DataFrame, function: Callable[[Row], Any], schema: Schema, *, key: Text = None, describe: Text = None, version: Text = None,
+        group: Group = None
     ) -> DataFrame:
-        """`function` of every row, a Row, tuple or dict of `schema`. `key`, `describe` and `version` say how samples show a failed row."""
-        return self._evaluated("map", rows, function, _schema(schema), key, describe, version)
+        """`function` of every row, a Row, tuple or dict of `schema`. `key`, `describe` and `version` say how samples show a failed row,
+        and `group`, a function of the row and the error, what its cause is called: top causes are counted by that."""
+        return self._evaluated("map", rows, function, _schema(schema), key, describe, version, group)
 
     def flat_map(
         self, rows: DataFrame, function: Callable[[Row], Iterable[Any]], schema: Schema, *, key: Text = None, describe: Text = None,
-        version: Text = None
+        version: Text = None, group: Group = None
     ) -> DataFrame:
         """All that `function` makes of every row. A row of which it makes a part before it raises is dropped as a whole."""
         from pyspark.sql.types import ArrayType
 
-        return self._evaluated("flatMap", rows, function, ArrayType(_schema(schema)), key, describe, version)
+        return self._evaluated("flatMap", rows, function, ArrayType(_schema(schema)), key, describe, version, group)
 
     def filter(
-        self, rows: DataFrame, function: Callable[[Row], bool], *, key: Text = None, describe: Text = None, version: Text = None
+        self, rows: DataFrame, function: Callable[[Row], bool], *, key: Text = None, describe: Text = None, version: Text = None,
+        group: Group = None
     ) -> DataFrame:
         """The rows for which `function` is true. Those for which it is not are neither out nor dropped."""
         from pyspark.sql.types import BooleanType
 
-        return self._evaluated("filter", rows, function, BooleanType(), key, describe, version)
+        return self._evaluated("filter", rows, function, BooleanType(), key, describe, version, group)
 
     def count(self, rows: DataFrame) -> DataFrame:
         """The same rows, counted."""
@@ -108,18 +113,25 @@ class Step:
         told = json.loads(calling(self._driver.figures, self._step))
         return Figures(told["step"], told["counters"], told["exact"], told["reason"])
 
+    @property
+    def failures(self) -> DataFrame:
+        """The samples of the rows that have failed so far in the operators of this object, as they are now; `andiron.failures` has the columns."""
+        from pyspark.sql import DataFrame
+
+        return DataFrame(calling(self._step.failures), self._spark)
+
     def close(self) -> None:
         """Lets the step go. Its figures stay in the report. Idempotent."""
         calling(self._step.close)
 
-    def _evaluated(self, operator: str, rows: DataFrame, function: Any, value: Any, key: Text, describe: Text, version: Text) -> DataFrame:
+    def _evaluated(self, operator: str, rows: DataFrame, function: Any, value: Any, key: Text, describe: Text, version: Text, group: Group) -> DataFrame:
         from pyspark.sql.functions import struct, udf
 
         java_frame(rows, f"step '{self.name}'")
-        for what, given in (("function", function), ("key", key), ("describe", describe), ("version", version)):
+        for what, given in (("function", function), ("key", key), ("describe", describe), ("version", version), ("group", group)):
             if not callable(given) and (given is not None or what == "function"):
                 raise ArgumentError(f"the {what} of {operator} in step '{self.name}' is a function of a row, not {given!r}", BAD_ARGUMENT)
-        guarded = Guarded(function, value, key, describe, version)
+        guarded = Guarded(function, value, key, describe, version, group)
         evaluate = udf(guarded, guarded.result(), useArrow=False).asNondeterministic()
         together = struct(*[rows[column] for column in map(_quoted, rows.columns)])
         # The row is read once for the function and once for the result, which only filter has.

@@ -2,9 +2,9 @@ package andiron
 
 import java.util.concurrent.Executor
 
-import org.apache.spark.sql.SparkSession
+import org.apache.spark.sql.{DataFrame, SparkSession}
 
-import andiron.internal.{CacheStats, DriverReports, GateKeeper, GuardSession, MetricsApplication, TaskScope}
+import andiron.internal.{CacheStats, DriverReports, FailureFrame, GateKeeper, GuardSession, MetricsApplication, TaskScope}
 
 /**
  * The figures of one executor's cache.
@@ -70,6 +70,30 @@ object Andiron {
       case None => executor
     }
   }
+
+  /**
+   * The samples of the rows that have failed so far in the steps of this application, one row each: all of a step up to `spark.andiron.metrics.samples`,
+   * beyond it those with the smallest hashes.
+   *
+   *  - `app_id`, `app_attempt`, `run_id`: the application;
+   *  - `step`, `site`: where the row failed;
+   *  - `error_class`, `message`, `stack`, `stack_hash`: why; `group`: what [[StepRows.group]] calls that;
+   *  - `row_key`, `key_hash`, `record`, `record_cut`, `version`: the row, as the step's operator shows it;
+   *  - `stage`, `stage_attempt`, `partition`, `task_attempt`, `executor`, `host`, `time`: the task that has seen it;
+   *  - `committed`: that task's attempt is the one that counts; `count`: rows of the task with that key, or that look the same.
+   *
+   * What is there is read when this is called, and does not change. Throws if metrics are off.
+   */
+  def failures(spark: SparkSession): DataFrame = FailureFrame.of(spark, MetricsApplication.of(spark.sparkContext), FailureFrame.AllSteps)
+
+  /**
+   * The same of all applications that have a log in a directory of this machine, as `spark.andiron.log.dir` is, or in an archive, as
+   * `spark.andiron.log.archive` is: also of those that have ended.
+   */
+  def failures(spark: SparkSession, logDirectory: String): DataFrame = FailureFrame.ofLogs(spark, logDirectory, None)
+
+  /** The same of one application, its latest attempt. */
+  def failures(spark: SparkSession, logDirectory: String, application: String): DataFrame = FailureFrame.ofLogs(spark, logDirectory, Some(application))
 
   /** The report on the application so far, as text. */
   def report(spark: SparkSession): String = report(spark, html = false)

@@ -47,10 +47,15 @@ private[andiron] object GateException {
     else {
       var causes = Vector.empty[String]
       verdict.path("top_causes").forEach { cause =>
-        causes :+= s"${cause.path("count").asLong()} x ${cause.path("error_class").asText()}: ${cause.path("message").asText()}"
+        val (group, error) = (cause.path("group").asText(), cause.path("error_class").asText())
+        val name = if (group.isEmpty) error else group
+        val example = if (group.isEmpty) cause.path("message").asText() else s"$error: ${cause.path("message").asText()}"
+        val messages = cause.path("messages").asLong(1)
+        causes :+= s"${cause.path("count").asLong()} x $name: ${if (messages > 1) s"$messages different messages, for example: " else ""}$example"
       }
       val site = if (verdict.has("site")) s", ${verdict.path("site").asText()}," else ""
-      val counts = s"step '$step'$site has dropped ${verdict.path("dropped").asLong()} of ${verdict.path("in").asLong()} rows"
+      val in = verdict.path("in").asLong()
+      val counts = s"step '$step'$site has dropped ${verdict.path("dropped").asLong()} of $in ${if (in == 1) "row" else "rows"}"
       val ratio = if (verdict.has("ratio")) s" (${100 * verdict.path("ratio").asDouble()} %)" else ""
       val because = if (causes.isEmpty) "" else causes.mkString("; causes: ", ", ", "")
       val reason = verdict.path("reason").asText()

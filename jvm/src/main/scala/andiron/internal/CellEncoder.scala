@@ -30,7 +30,7 @@ private[andiron] final class CellEncoder(context: TaskContext, outcome: CellEnco
     out.int(context.stageAttemptNumber())
     out.long(context.taskAttemptId())
     val whole = cell.failures.forall(all => all.isWhole && all.toSeq.forall(room.has))
-    out.byte((if (cell.isComplete) 1 else 0) | outcome.flag | (if (whole) 4 else 0) | (if (cell.isKept) 8 else 0) | (if (cell.isDisputed) 32 else 0))
+    out.byte((if (cell.isComplete) 1 else 0) | outcome.flag | (if (whole) 4 else bound(cell, room)) | (if (cell.isKept) 8 else 0) | (if (cell.isDisputed) 32 else 0))
     out.long(scope.execution)
     out.short(scope.guards.length)
     scope.guards.foreach(out.long)
@@ -50,6 +50,12 @@ private[andiron] final class CellEncoder(context: TaskContext, outcome: CellEnco
     bytes.toByteArray
   }
 
+  /** Which bound has left out samples: 0 their number. */
+  private def bound(cell: StepCell, room: SampleRoom): Int =
+    if (!cell.failures.exists(all => all.isCutBySize || !all.toSeq.forall(room.has))) 0
+    else if (SampleBounds.isShared(cell.handle.limits, cell.partitions)) 128
+    else 64
+
   private def json(cell: StepCell, failures: FailureSamples, room: SampleRoom): Seq[Array[Byte]] = {
     var told = Set.empty[Long]
     failures.toSeq.filter(room.has).map { sample =>
@@ -67,6 +73,8 @@ private[andiron] final class CellEncoder(context: TaskContext, outcome: CellEnco
     node.put("error_class", sample.errorClass).put("message", sample.message)
     node.put("stack_hash", f"${sample.stackHash}%016x")
     stack.foreach(node.put("stack", _))
+    sample.group.foreach(node.put("group", _))
+    node.put("count", sample.count)
     sample.rowKey.foreach(node.put("row_key", _))
     node.put("record", sample.record).put("record_cut", sample.isCut)
     sample.version.foreach(node.put("version", _))

@@ -13,10 +13,14 @@ private[andiron] final class FailureSample(
     val version: Option[String],
     val errorClass: String,
     val message: String,
-    val stackHash: Long) {
+    val stackHash: Long,
+    val group: Option[String]) {
+
+  /** How many rows it stands for. */
+  var count = 1L
 
   /** What it takes on its way to the driver, about; the same in every attempt. */
-  def bytes: Int = 512 + 2 * (record.length + message.length + rowKey.fold(0)(_.length))
+  def bytes: Int = 512 + 2 * (record.length + message.length + rowKey.fold(0)(_.length) + group.fold(0)(_.length))
 }
 
 /**
@@ -36,6 +40,7 @@ private[andiron] final class FailureSamples(cell: StepCell) {
   // The smallest hash that had no room, if there is one: no greater one is kept, whenever it comes.
   private var isCut = false
   private var ceiling = -1L
+  private var isFull = false
 
   /** How many rows have failed. */
   def seen: Long = count
@@ -46,6 +51,7 @@ private[andiron] final class FailureSamples(cell: StepCell) {
     val text = if (key.isEmpty) view.recordOf(row) else null
     val hash = FailureSamples.hash(cell.site.label, key.getOrElse(text))
     if (isWanted(hash)) put(sample(row, error, view, hash, key, if (text == null) view.recordOf(row) else text))
+    else Option(kept.get(hash)).foreach(_.count += 1)
   }
 
   private def isWanted(hash: Long): Boolean = !kept.containsKey(hash) && !(isCut && java.lang.Long.compareUnsigned(hash, ceiling) >= 0)
@@ -54,6 +60,7 @@ private[andiron] final class FailureSamples(cell: StepCell) {
     kept.put(sample.hash, sample)
     bytes += sample.bytes
     while (kept.size > limits.samples || (bytes > mostBytes && !kept.isEmpty)) {
+      isFull = kept.size <= limits.samples
       val last = kept.pollLastEntry().getValue
       bytes -= last.bytes
       isCut = true
@@ -75,8 +82,12 @@ private[andiron] final class FailureSamples(cell: StepCell) {
       view.versionOf(row).map(FailureSamples.cut(_, FailureSamples.KeyCharacters)),
       error.getClass.getName,
       FailureSamples.cut(view.redacted(FailureSamples.messageOf(error)), FailureSamples.MessageCharacters),
-      stackHash)
+      stackHash,
+      view.groupOf(row, error).map(g => FailureSamples.cut(view.redacted(g), FailureSamples.KeyCharacters)))
   }
+
+  /** The size of the samples, and not their number, has left out the last one that had no room. */
+  def isCutBySize: Boolean = isCut && isFull
 
   /** Every row that has failed is a sample, or looks like one. */
   def isWhole: Boolean = !isCut

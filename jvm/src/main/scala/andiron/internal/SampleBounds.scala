@@ -13,6 +13,9 @@ private[andiron] object SampleBounds {
     SampleLimits(AndironConf.MetricsSamples.in(conf), AndironConf.MetricsRecordBytes.in(conf).toInt, if (most == 0) Long.MaxValue else most / 10)
   }
 
+  /** Whether the tasks together, and not one alone, are what limits one of `partitions` tasks. */
+  def isShared(limits: SampleLimits, partitions: Int): Boolean = perTask(limits, partitions) < MostTaskBytes
+
   /** Bytes for one of `partitions` tasks. */
   def perTask(limits: SampleLimits, partitions: Int): Long = math.min(MostTaskBytes, limits.jobBytes / math.max(1, partitions))
 }

@@ -166,7 +166,9 @@ private[andiron] object StepCell {
 }
 
 /** How failed rows are shown. Functions of the user's: whatever they throw is replaced by a text that says so. */
-private[andiron] final case class RowView[T](key: Option[T => Any], describe: Option[T => String], version: Option[T => String], redact: Option[String => String]) {
+private[andiron] final case class RowView[T](
+    key: Option[T => Any], describe: Option[T => String], version: Option[T => String], redact: Option[String => String],
+    group: Option[(T, Throwable) => Any] = None) {
 
   /** The row's key, if the user has said what it is. */
   def keyOf(row: T): Option[String] = key.map(f => shown(String.valueOf(f(row))))
@@ -175,6 +177,9 @@ private[andiron] final case class RowView[T](key: Option[T => Any], describe: Op
   def recordOf(row: T): String = shown(describe.fold(RowView.text(row))(_(row)))
 
   def versionOf(row: T): Option[String] = version.map(f => shown(f(row)))
+
+  /** What the user calls the cause of the row's failure. */
+  def groupOf(row: T, error: Throwable): Option[String] = group.map(f => shown(String.valueOf(f(row, error))))
 
   /** A text with what must not be shown left out. */
   def redacted(text: String): String = redact.fold(text)(f => shown(f(text)))

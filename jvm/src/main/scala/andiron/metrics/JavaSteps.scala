@@ -1,7 +1,7 @@
 package andiron
 
 import org.apache.spark.api.java.JavaRDD
-import org.apache.spark.api.java.function.{FilterFunction, FlatMapFunction, Function => JavaFunction, MapFunction}
+import org.apache.spark.api.java.function.{FilterFunction, FlatMapFunction, Function => JavaFunction, Function2 => JavaFunction2, MapFunction}
 import org.apache.spark.sql.{Dataset, Encoder}
 
 /** The operators of [[Step]] for Java, with Spark's functional interfaces. Counters, figures and gates are called as from Scala. */
@@ -15,6 +15,9 @@ object JavaSteps {
   def version[T](rows: StepRows[T], name: JavaFunction[T, String]): StepRows[T] = rows.version((row: T) => name.call(row))
 
   def redact[T](rows: StepRows[T], change: JavaFunction[String, String]): StepRows[T] = rows.redact((text: String) => change.call(text))
+
+  /** [[StepRows.group]]. */
+  def group[T](rows: StepRows[T], name: JavaFunction2[T, Throwable, Object]): StepRows[T] = rows.group((row: T, error: Throwable) => name.call(row, error))
 
   def map[T, U](step: Step, rows: Dataset[T], f: MapFunction[T, U], result: Encoder[U]): Dataset[U] = map(step.rows[T], rows, f, result)
 

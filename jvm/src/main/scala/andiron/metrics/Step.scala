@@ -2,10 +2,9 @@ package andiron
 
 import scala.reflect.ClassTag
 
-import org.apache.spark.SparkContext
 import org.apache.spark.andironshim.MetricsInternals
 import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.{Dataset, Encoder, SparkSession}
+import org.apache.spark.sql.{DataFrame, Dataset, Encoder, SparkSession}
 import org.slf4j.LoggerFactory
 
 import andiron.internal._
@@ -24,9 +23,10 @@ import andiron.internal._
  * cannot be, the figures say so. Without the plugin or the native library the same rows come out and nothing is counted.
  */
 final class Step private (
-    val name: String, private[andiron] val application: Option[MetricsApplication], context: SparkContext, limits: SampleLimits)
+    val name: String, private[andiron] val application: Option[MetricsApplication], session: SparkSession, limits: SampleLimits)
     extends AutoCloseable {
   private val id = Step.ids.incrementAndGet()
+  private val context = session.sparkContext
   private val receiver = new StepReceiver {
     override def receive(cell: Array[Byte]): Unit = application.foreach(_.receive(cell): Unit)
   }
@@ -37,8 +37,8 @@ final class Step private (
   private[andiron] val handle = new StepHandle(id, name, accumulator, limits)
   private val plain = new StepRows[Any](this, RowView.plain)
 
-  private def open(spark: SparkSession): Unit = {
-    MetricsInternals.register(spark.sparkContext, accumulator)
+  private def open(): Unit = {
+    MetricsInternals.register(context, accumulator)
     application.foreach(_.add(this))
     declare()
   }
@@ -66,6 +66,9 @@ final class Step private (
   /** Operators for rows that name a version of side data. */
   def version[T](name: T => String): StepRows[T] = rows[T].version(name)
 
+  /** Operators whose failed rows are counted by a name for their cause. */
+  def group[T](name: (T, Throwable) => Any): StepRows[T] = rows[T].group(name)
+
   /** Operators whose samples show what `change` leaves of a text. */
   def redact[T](change: String => String): StepRows[T] = rows[T].redact(change)
 
@@ -81,6 +84,15 @@ final class Step private (
 
   /** What has been counted so far by the operators of this object; reports and series add up the steps of one name. */
   def figures: StepFigures = application.flatMap(_.stepFigures(this)).getOrElse(StepFigures.unknown(name, MetricsApplication.whyOff))
+
+  /**
+   * The samples of the rows that have failed so far in the operators of this object: all of them up to `spark.andiron.metrics.samples` for a step's
+   * name. The columns are those of [[Andiron.failures]]. What is there is read when this is called, and does not change. Throws if metrics are off.
+   */
+  def failures: DataFrame = {
+    requireAlive()
+    FailureFrame.of(session, application, id)
+  }
 
   /** Lets the step go: tasks that still run are no longer counted. Its figures stay in the report. Idempotent. */
   override def close(): Unit = if (isOpen) {
@@ -126,8 +138,8 @@ object Step {
     if (name == null || name.trim.isEmpty) throw new SettingException(ErrorCode.BadArgument, "a step needs a name", null)
     val application = MetricsApplication.of(spark.sparkContext)
     if (application.isEmpty) log.warn(s"step '$name' is off: rows are guarded and computed, but not counted: ${MetricsApplication.whyOff}")
-    val step = new Step(name, application, spark.sparkContext, SampleBounds.of(spark.sparkContext.getConf))
-    step.open(spark)
+    val step = new Step(name, application, spark, SampleBounds.of(spark.sparkContext.getConf))
+    step.open()
     step
   }
 }

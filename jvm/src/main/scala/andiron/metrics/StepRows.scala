@@ -25,7 +25,10 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) {
   /** The version of side data that the row was computed with. */
   def version(name: T => String): StepRows[T] = new StepRows(step, view.copy(version = Some(name)))
 
-  /** What is shown of a text: applied to keys, rows, messages and stacks before they leave the executor. */
+  /** What a failed row's cause is called: a function of the row and the error. Top causes are counted by it, and by the stack where it is not given. */
+  def group(name: (T, Throwable) => Any): StepRows[T] = new StepRows(step, view.copy(group = Some(name)))
+
+  /** What is shown of a text: applied to keys, rows, messages, groups and stacks before they leave the executor. */
   def redact(change: String => String): StepRows[T] = new StepRows(step, view.copy(redact = Some(change)))
 
   /** `f` of every row. */

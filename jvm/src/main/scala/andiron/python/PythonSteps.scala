@@ -19,7 +19,7 @@ final class PythonRowException(val kind: String, message: String) extends Runtim
  *
  *  - `value`: what the function gave: a struct, an array of structs, or a boolean;
  *  - `error`: null, or a struct of `kind`, `message` and `frames`, an array of structs of `module`, `function`, `file` and `line`;
- *  - `text`, and `key` and `version` if the user says what they are: of a row that failed, as samples show it;
+ *  - `text`, and `key`, `version` and `group` if the user says what they are: of a row that failed, as samples show it;
  *  - `counts`: what its function added to the step's counters, by name.
  *
  * The step's own operator counts, drops and samples by that, once for each row, whatever is computed again.
@@ -54,7 +54,8 @@ object PythonSteps {
   private def described(step: Step, read: Reader): StepRows[Row] = {
     val shown = step.describe[Row](read.text(_, "text"))
     val keyed = if (read.has("key")) shown.keyed(read.text(_, "key")) else shown
-    if (read.has("version")) keyed.version(read.text(_, "version")) else keyed
+    val versioned = if (read.has("version")) keyed.version(read.text(_, "version")) else keyed
+    if (read.has("group")) versioned.group((row, _) => read.text(row, "group")) else versioned
   }
 
   /** Where things are in a row. */
