@@ -47,6 +47,20 @@ class Sources(Application):
             self.assertEqual(self.read(andiron.catalog(self.spark, "entries", {entry.name: entry for entry in entries})), expected)
         self.assertEqual(self.read(andiron.catalog(self.spark, "texts", {name: str(folder / name) for name in NAMES})), expected)
 
+    def test_a_uri_of_sparks_says_what_the_file_is_called(self):
+        folder = self.folder_of()
+        self.spark.range(1).selectExpr("'x'").coalesce(1).write.text(str(folder / "a b"))
+        rows = self.spark.read.text(str(folder / "a b"))
+        found, = rows.inputFiles()
+        self.assertIn("a%20b", found)
+        with self.assertRaises(andiron.SourceError) as caught:
+            andiron.catalog(self.spark, "uris", {"v1": found})
+        self.assertIn("is there: the source is a URI whose characters are escaped", str(caught.exception))
+        self.assertIn(f"{folder}/a b/part-", str(caught.exception))
+        with self.assertRaises(andiron.SourceError) as caught:
+            andiron.catalog(self.spark, "uris", {"v1": (folder / "no b").as_uri()})
+        self.assertNotIn("is there", str(caught.exception))
+
     def test_names_that_are_no_text(self):
         folder, file = self.folder_of(), self.source("v1", VALUE)
         (folder / os.fsdecode(b"\xff")).write_bytes(VALUE)
@@ -163,7 +177,7 @@ class Batches(Application):
         for rows, said in ((self.rows.where("version is null or version < 50"), "names no version"), (self.rows.where("version is not null"), "has no version '99'")):
             for arrow in (False, True):
                 with self.assertRaises(Exception) as caught:
-                    self.read(self.catalog.missing("fail"), rows, arrow)
+                    self.read(self.catalog.missing("fail"), rows.coalesce(1), arrow)
                 self.assertRegex(str(caught.exception), f"UnknownVersionError: .*{said}.*missing\\('skip'\\)")
 
     def test_misuse(self):
@@ -197,15 +211,16 @@ class Batches(Application):
                 warnings.simplefilter("always")
                 for name in ("1", "2", "10"):
                     catalog.cursor().advance(name)
-                sorted_rows = len(caught)
+                said = lambda: [str(warning.message) for warning in caught if "sorted by version" in str(warning.message)]
+                sorted_rows = len(said())
                 for _ in range(3):
                     list(catalog.cursor().by_version(pd.DataFrame({"v": [1, 2, 1, 10, 2]}), "v"))
-                grouped = len(caught)
+                grouped = len(said())
                 for _ in range(3):
                     cursor = catalog.cursor()
                     for name in (1, 2, 2, 1, 2):
                         cursor.advance(name)
-                yield sorted_rows, grouped, [str(warning.message) for warning in caught]
+                yield sorted_rows, grouped, said()
 
         (ordered, grouped, said), = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
         self.assertEqual((ordered, grouped, len(said)), (0, 0, 1), said)

@@ -35,7 +35,10 @@ final class Catalog[V] private[andiron] (
   /** The names of the versions, in the order in which `mapWithVersion` goes through them. */
   def versions: Seq[String] = spec.value.versions.map(_.version.name).toSeq
 
-  /** The same catalog with another policy for rows whose version is null or unknown. Both are closed together. */
+  /**
+   * The same catalog with another policy for the rows of `mapWithVersion` whose version is null or unknown. Both are closed together. With
+   * `Missing.Skip`, cursors and functions of columns are refused: they are given versions, not rows that could be dropped.
+   */
   def missing(policy: Missing): Catalog[V] = new Catalog[V](id, spec, state, policy, skipped)
 
   /** How many rows `Missing.Skip` has dropped. As with Spark's accumulators, rows of tasks that ran twice may count twice. On the driver. */
@@ -45,8 +48,10 @@ final class Catalog[V] private[andiron] (
    * A cursor for this task, or for this thread outside any task (close it there). `ordered` promises that its versions come in the order
    * of `versions`, so that executors know which ones it still needs.
    */
-  def cursor(ordered: Boolean): Cursor[V] =
+  def cursor(ordered: Boolean): Cursor[V] = {
+    requireNoSkip("a cursor")
     attempt(Nil)((catalog, leases, done) => new Cursor[V](new NativeCursor[V](catalog, leases, ordered, Array.emptyLongArray), catalog, done))
+  }
 
   /** A cursor of an operator's: between two calls of the user's function, which `inUse` tells apart, others of the task may take back what it holds. */
   private[andiron] def cursor(ordered: Boolean, inUse: InUse): Cursor[V] =
@@ -106,12 +111,14 @@ final class Catalog[V] private[andiron] (
    * no stream, so there a cursor moves whenever the version changes from row to row.
    */
   def udf[A: TypeTag, U: TypeTag](f: (A, V) => U): UserDefinedFunction = {
+    requireNoSkip("a udf")
     val versioned = new VersionedFunction[A, V, U](this, f)
     functions.udf((version: String, argument: A) => versioned(version, argument)).asNondeterministic()
   }
 
   /** For Java: the same with the type of the result. */
   def udf[A, U](f: UDF2[A, V, U], result: DataType): UserDefinedFunction = {
+    requireNoSkip("a udf")
     val versioned = new VersionedFunction[A, V, U](this, (argument: A, value: V) => f.call(argument, value))
     val function = new UDF2[String, A, U] { override def call(version: String, argument: A): U = versioned(version, argument) }
     functions.udf(function, result).asNondeterministic()
@@ -147,6 +154,12 @@ final class Catalog[V] private[andiron] (
   def isClosed: Boolean = state.isClosed || ExecutorCache.hasClosed(id.uuid)
 
   private[andiron] def policyForMissing: Missing = policy
+
+  /** Fails where rows would have to be dropped by `what`, which has none. */
+  private[andiron] def requireNoSkip(what: String): Unit =
+    if (policy == Missing.Skip)
+      throw AndironErrors.bad(s"$what of dataset '$dataset' drops no rows, and its catalog is one of missing(Missing.Skip): use mapWithVersion, or the catalog " +
+        "without that policy, and leave out rows without a known version by cursor.contains or Column.isin(catalog.versions: _*)")
 
   private[andiron] def countSkipped(): Unit = skipped.add(1L)
 

@@ -1,6 +1,6 @@
 package andiron
 
-/** What `mapWithVersion` does with a row whose version is null or not in the catalog. */
+/** What `mapWithVersion` does with a row whose version is null or not in the catalog. Nothing else drops rows. */
 sealed trait Missing extends Serializable
 
 object Missing {

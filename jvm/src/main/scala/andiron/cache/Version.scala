@@ -4,7 +4,7 @@ package andiron
  * One immutable snapshot of a dataset.
  *
  * @param name what rows call it; unique in its catalog, not empty
- * @param source where it is: a Hadoop URI that the job can read, or anything that a custom loader understands
+ * @param source where it is: a path or URI as Hadoop reads it, in which `%20` is no space, or anything that a custom loader understands
  * @param bytes its size, reserved before it is loaded: with Loader.bytes that of the source, which is verified; with other loaders
  *              that of the object. None: the size of the file is looked up when the catalog is made
  * @param checksum `xxh3:<hex>`, `crc32:<hex>` or `sha256:<hex>` of the source's bytes, verified while it is loaded
@@ -32,4 +32,10 @@ object Version {
 
   /** For Java: a version with nothing declared. */
   def of(name: String, source: String): Version = Version(name, source)
+
+  /** A version of a local file, whatever characters its name has. */
+  def of(name: String, source: java.nio.file.Path): Version = Version(name, s"file://${source.toAbsolutePath}")
+
+  /** A version of what a URI names, as `File.toURI`, with its escaped characters decoded. As a text Hadoop would take them as they are. */
+  def of(name: String, source: java.net.URI): Version = Version(name, new org.apache.hadoop.fs.Path(source).toString)
 }

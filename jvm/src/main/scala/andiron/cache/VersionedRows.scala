@@ -22,6 +22,7 @@ private[andiron] object VersionedRows {
       rows: Dataset[T], catalog: Catalog[V], f: (Iterator[T], Cursor[V]) => Iterator[U], result: Encoder[U]): Dataset[U] = {
     requireBatch(rows, catalog)
     catalog.requireOpen()
+    catalog.requireNoSkip("mapPartitionsWithCursor")
     rows.mapPartitions { (partition: Iterator[T]) =>
       if (partition.isEmpty) Iterator.empty
       else {

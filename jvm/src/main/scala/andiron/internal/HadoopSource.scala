@@ -1,6 +1,9 @@
 package andiron.internal
 
 import java.io.{File, FileNotFoundException, IOException}
+import java.net.URI
+
+import scala.util.control.NonFatal
 
 import org.apache.hadoop.fs.{FSDataInputStream, FileStatus, FileSystem, LocalFileSystem, Path, RawLocalFileSystem}
 
@@ -81,7 +84,17 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
   private def describe(status: FileStatus): String = s"${status.getLen} bytes modified at ${status.getModificationTime}"
 
   private def missing(cause: Throwable): AndironException =
-    AndironException.of(ErrorCode.SourceMissing, s"$label does not exist or cannot be opened on this machine: ${cause.getMessage}", cause)
+    AndironException.of(ErrorCode.SourceMissing, s"$label does not exist or cannot be opened on this machine: ${cause.getMessage}$decoded", cause)
+
+  /** What to do if the source is a URI with escaped characters, as `File.toURI`, `inputFiles` and `input_file_name` give: Hadoop decodes none. */
+  private def decoded: String =
+    try {
+      val meant = new Path(new URI(path.toString))
+      if (meant != path && fileSystem.exists(meant))
+        s". $meant is there: the source is a URI whose characters are escaped, and Hadoop's paths are not; name that path, or decode the URI " +
+          "(Version.of with a java.net.URI, urllib.parse.unquote in Python)"
+      else ""
+    } catch { case NonFatal(_) => "" }
 
   private def attempt[T](action: => T): T =
     try action

@@ -63,7 +63,7 @@ private[andiron] final class OpenCatalog[V](val spec: CatalogSpec[V], loaderScop
   private def unknown(name: String): AndironException = {
     val names = spec.versions.map(_.version.name)
     val known = (if (names.length <= 8) names else names.take(4) ++ Array("...") ++ names.takeRight(3)).mkString(", ")
-    val advice = "Add it to the catalog, correct the rows, or drop such rows with catalog.missing(Missing.Skip)"
+    val advice = "Add it to the catalog, correct the rows, or let mapWithVersion drop such rows with catalog.missing(Missing.Skip)"
     if (name == null)
       AndironException.of(ErrorCode.NullVersion, s"a row names no version of dataset '${spec.id.dataset}' (null). $advice", null)
     else

@@ -23,15 +23,23 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
 
   private def checkNames(versions: Seq[Version]): Unit = {
     if (id.dataset == null || id.dataset.isEmpty) throw bad("a dataset needs a name")
+    requireText(id.dataset, "the name of a dataset")
     if (versions.isEmpty) throw bad(s"dataset '${id.dataset}' has no versions")
     versions.foreach { version =>
       if (version == null || version.name == null || version.name.isEmpty) throw bad(s"dataset '${id.dataset}' has a version without a name")
       if (version.source == null || version.source.isEmpty) throw bad(s"version '${version.name}' of dataset '${id.dataset}' has no source")
+      requireText(version.name, s"the name of a version of dataset '${id.dataset}'")
+      requireText(version.source, s"the source of version '${version.name}' of dataset '${id.dataset}'")
     }
     versions.groupBy(_.name).collectFirst { case (name, several) if several.size > 1 => name }.foreach { name =>
       throw bad(s"dataset '${id.dataset}' has version '$name' more than once")
     }
   }
+
+  /** Half of a surrogate pair becomes `?` in UTF-8, and so the same as other texts. */
+  private def requireText(text: String, what: String): Unit =
+    if (!UTF_8.newEncoder.canEncode(text))
+      throw bad(s"$what has surrogates without their other halves, which are no characters: it was decoded with another encoding than its own ('${new String(text.getBytes(UTF_8), UTF_8)}')")
 
   private def check(version: Version): Unit = {
     version.bytes.filter(_ < 0).foreach(n => throw bad(s"${label(version, version.source)} declares $n bytes"))

@@ -120,6 +120,22 @@ class MapWithVersionSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(skipping.skippedRows - before == 6)
   }
 
+  test("what is given no rows refuses Missing.Skip, and says what to use") {
+    val skipping = catalog.missing(Missing.Skip)
+    val java = new org.apache.spark.sql.api.java.UDF2[Long, Bytes, String] { override def call(id: Long, value: Bytes): String = text(value) }
+    val refused = Seq[(String, () => Any)](
+      "a cursor" -> (() => skipping.cursor()), "a cursor" -> (() => skipping.cursor(ordered = true)), "a udf" -> (() => skipping.udf((_: Long, value: Bytes) => text(value))),
+      "a udf" -> (() => skipping.udf(java, StringType)),
+      "mapPartitionsWithCursor" -> (() => members(3).mapPartitionsWithCursor(skipping)((rows: Iterator[Row], _: Cursor[Bytes]) => rows.map(_.toString))(strings)))
+    for ((what, action) <- refused) {
+      val e = intercept[SettingException](action())
+      for (part <- Seq(what, "'letters'", "mapWithVersion", "cursor.contains")) assert(e.code == 403 && e.getMessage.contains(part), e.getMessage)
+    }
+    assert(skipping.missing(Missing.Fail).cursor().contains("v1"))
+    val unknown = intercept[UnknownVersionException](catalog.lease("v9"))
+    assert(unknown.getMessage.contains("let mapWithVersion drop such rows"), unknown.getMessage)
+  }
+
   test("the local sort stays in the plan under a group-by, an order-by, a join and a partitioned write") {
     val encoder = Encoders.tuple(Encoders.scalaLong, Encoders.STRING)
     val mapped = members(300).mapWithVersion(catalog, col("version"))((r: Row, v: Bytes) => (r.getLong(0), text(v)))(encoder)

@@ -85,6 +85,30 @@ class SourceSuite extends AnyFunSuite with BeforeAndAfterAll with BeforeAndAfter
     Seq("'2020'", "'files'", "nowhere").foreach(part => assert(e.getMessage.contains(part)))
   }
 
+  test("a URI with escaped characters is found as a path or URI, and as a text the error says what the file is called") {
+    for (name <- Seq("an escaped file", "50%", "a#b?c", "ü", "a%20b", "g h;i=j")) {
+      val file = directory.resolve(name)
+      Files.write(file, name.getBytes("UTF-8"))
+      withCatalog(Version.of("path", file), Version.of("uri", file.toUri), Version.of("file", file.toFile.toURI))(Loader.bytes) { catalog =>
+        for (version <- catalog.versions) assert(read(catalog, version) == name)
+      }
+      val e = intercept[SourceException](withCatalog(Version("v", file.toUri.toString))(Loader.bytes)(_ => ()))
+      assert(e.code == 103 && e.getMessage.contains(s"file:$file is there") && e.getMessage.contains("Version.of with a java.net.URI"), e.getMessage)
+      val declared = Version("v", file.toUri.toString, bytes = Some(name.getBytes("UTF-8").length.toLong), checksum = Some("crc32:00000000"))
+      withCatalog(declared)(Loader.bytes)(catalog => assert(intercept[SourceException](read(catalog, "v")).getMessage.contains(s"file:$file is there")))
+      withCatalog(declared.inPlace)(Loader.bytes)(catalog => assert(intercept[SourceException](read(catalog, "v")).getMessage.contains(s"file:$file is there")))
+    }
+    val e = intercept[SourceException](withCatalog(Version("v", directory.resolve("not there").toUri.toString))(Loader.bytes)(_ => ()))
+    assert(!e.getMessage.contains("is there"), e.getMessage)
+  }
+
+  test("half a surrogate pair names nothing") {
+    val file = source(directory, "surrogates", "x")
+    for (bad <- Seq(Version("\ud800", file), Version("v", "file:/\udcff")))
+      assert(intercept[SettingException](withCatalog(bad)(Loader.bytes)(_ => ())).getMessage.contains("surrogates"))
+    assert(intercept[SettingException](VersionedData.catalog(spark, "\ud800", Seq(Version("v", file)), Loader.bytes)).getMessage.contains("surrogates"))
+  }
+
   test("a directory is not a source") {
     assert(intercept[SourceException](withCatalog(Version("v", directory.toUri.toString))(Loader.bytes)(_ => ())).getMessage.contains("directory"))
   }
