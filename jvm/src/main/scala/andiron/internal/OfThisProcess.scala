@@ -21,6 +21,11 @@ private[andiron] object OfThisProcess {
         "`toArray`, and return that; to have it elsewhere, send the version's name and lease it there with the catalog, which can be sent")
 }
 
+/** What stays on the driver, and is refused by serialisation alike: `remedy` says what a function takes along in its place. */
+private[andiron] abstract class OfTheDriver(remedy: String) extends Serializable {
+  protected final def writeReplace(): AnyRef = throw new NotSerializableException(s"${getClass.getName}: it stays on the driver, and a function has taken it along: $remedy")
+}
+
 /** Kryo's part of the refusal. Public, since Kryo makes it. */
 final class Refusal extends Serializer[AnyRef] {
   override def write(kryo: Kryo, output: Output, value: AnyRef): Unit = throw OfThisProcess.refused(value.getClass)

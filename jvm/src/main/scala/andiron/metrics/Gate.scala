@@ -3,7 +3,7 @@ package andiron
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.slf4j.LoggerFactory
 
-import andiron.internal.{Json, Judged, MetricsApplication, ReachedJson}
+import andiron.internal.{Json, Judged, MetricsApplication, OfTheDriver, ReachedJson}
 
 /** What a gate says of a step that has read no row. */
 sealed abstract class ZeroRows private[andiron] (private[andiron] val word: String)
@@ -56,7 +56,8 @@ final class Gate private (
     val onZeroRows: ZeroRows,
     val onUnknown: OnUnknown,
     val minOutRatio: Double,
-    val maxCounters: Map[String, Double]) {
+    val maxCounters: Map[String, Double])
+    extends OfTheDriver("make and ask gates outside functions, and use counters of the step inside") {
 
   private val number = Gate.numbers.incrementAndGet()
 

@@ -24,7 +24,8 @@ import andiron.internal._
  */
 final class Step private (
     val name: String, private[andiron] val application: Option[MetricsApplication], session: SparkSession, limits: SampleLimits)
-    extends AutoCloseable {
+    extends OfTheDriver(Step.Remedy)
+    with AutoCloseable {
   private val id = Step.ids.incrementAndGet()
   private val context = session.sparkContext
   private val receiver = new StepReceiver {
@@ -132,6 +133,9 @@ object Step {
   private val ids = new java.util.concurrent.atomic.AtomicLong
   private val sites = new java.util.concurrent.atomic.AtomicLong
   private val Own = Set("in", "out", "dropped")
+
+  private[andiron] val Remedy = "make the step's counters before, `val hits = step.counter(\"hits\")`, and use those in functions. A function that uses a field or " +
+    "method of its class takes the whole object along, and the steps in it: copy the field to a local value first, or mark the step @transient"
 
   /** A step of this name in `spark`'s application. Steps of one name are shown together. */
   def apply(spark: SparkSession, name: String): Step = {

@@ -6,7 +6,7 @@ import org.apache.spark.andironshim.{MetricsInternals, StepPlanning}
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{Dataset, Encoder}
 
-import andiron.internal.{RowView, StepFunction, StepFunctions, StepRDD}
+import andiron.internal.{OfTheDriver, RowView, StepFunction, StepFunctions, StepRDD}
 
 /**
  * The operators of a step for rows of type `T`, and how its failed rows are shown. Made by [[Step.keyed]] and its like.
@@ -14,7 +14,7 @@ import andiron.internal.{RowView, StepFunction, StepFunctions, StepRDD}
  * A row whose function throws is dropped, counted and sampled; the job goes on. What a function does in a killed task, and errors of the
  * JVM, are not the row's failures. The result keeps the order and the partitions of its input. Streaming datasets are refused.
  */
-final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) {
+final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) extends OfTheDriver(Step.Remedy) {
 
   /** The row's key, which stands in samples and chooses them. Give one where rows have it: it is shorter than the row and stays the same. */
   def keyed(key: T => Any): StepRows[T] = new StepRows(step, view.copy(key = Some(key)))

@@ -31,6 +31,24 @@ class StepCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   private def range(partitions: Int = 4) = spark.range(0, 1000, 1, partitions)
 
+  private def sent(value: AnyRef): String = intercept[org.apache.spark.SparkException] {
+    numbers().map(n => if (value == null) n else n + value.hashCode).count()
+  }.getCause match {
+    case e: java.io.NotSerializableException => e.getMessage
+    case e                                   => fail("another cause", e)
+  }
+
+  test("a step, its operators and its gate stay on the driver, and say what a function takes along") {
+    val step = Step(spark, "stays")
+    for ((value, name) <- Seq[(AnyRef, String)](step -> "andiron.Step", step.keyed[Int](identity) -> "andiron.StepRows", Gate(step) -> "andiron.Gate")) {
+      val message = sent(value)
+      for (part <- Seq(s"$name: it stays on the driver", "counter")) assert(message.contains(part), message)
+    }
+    val hits = step.counter("own")
+    assert(step.map(numbers()) { n => hits.increment(); n }.count() == 1000)
+    exactly(step, 1000, own = 1000)
+  }
+
   private def exactly(step: Step, in: Long, own: Long = 0): Unit = {
     val figures = step.figures
     assert((figures.in, figures("own"), figures.exact) == ((in, own, true)), figures)
