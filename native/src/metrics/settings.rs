@@ -72,7 +72,10 @@ impl MetricsSettings {
             "application" => self.application = value.to_string(),
             "attempt" => self.attempt = value.to_string(),
             "runId" => self.run_id = value.to_string(),
-            "logDir" => self.log_dir = Some(PathBuf::from(value)).filter(|path| !path.as_os_str().is_empty()),
+            "logDir" => {
+                self.log_dir =
+                    Some(crate::shiplog::local(value.as_ref())?).filter(|path| !path.as_os_str().is_empty());
+            }
             "segmentBytes" => self.segment_bytes = number(key, value)?,
             "retentionDays" => {
                 self.retention = Duration::from_secs(number(key, value)?.saturating_mul(24 * 3600));
@@ -140,6 +143,7 @@ mod tests {
             ("application=a\nsamples=100001", "samples"),
             ("application=a\ncolour=red", "colour"),
             ("nonsense", "nonsense"),
+            ("application=a\nlogDir=hdfs:///logs", "spark.andiron.log.archive"),
             ("application=a\nspark.andiron.kafka.acks=1", "spark.andiron.kafka.acks"),
         ] {
             let error = MetricsSettings::parse(text).unwrap_err();

@@ -161,10 +161,7 @@ impl Arguments {
         if self.command == "help" {
             return say(out, USAGE);
         }
-        let root = match &self.log_dir {
-            Some(folder) => folder.clone(),
-            None => default_root()?,
-        };
+        let root = self.root()?;
         match self.command.as_str() {
             "report" => self.report(&root, out, colour),
             "diff" => {
@@ -187,14 +184,22 @@ impl Arguments {
         }
     }
 
+    fn root(&self) -> Result<PathBuf> {
+        match &self.log_dir {
+            Some(folder) => shiplog::local(folder),
+            None => default_root(),
+        }
+    }
+
     /// Checks the gates, if that is asked for; gives the exit status.
     fn checked(&self, out: &mut dyn Write, err: &mut dyn Write) -> Option<u8> {
         if !self.check || self.command != "report" {
             return None;
         }
-        let root = self.log_dir.clone().map_or_else(default_root, Ok);
-        let checked =
-            root.and_then(|root| view(&root, &self.names[0], self.attempt.as_deref())).and_then(|view| {
+        let checked = self
+            .root()
+            .and_then(|root| view(&root, &self.names[0], self.attempt.as_deref()))
+            .and_then(|view| {
                 let (status, said) = check::check(&view);
                 say(out, &said).map(|()| status)
             });
@@ -252,7 +257,7 @@ fn say(out: &mut dyn Write, said: &str) -> Result<()> {
 /// Where the plugin puts logs unless told otherwise: in `/tmp`, by user. Of several the one that is this user's.
 fn default_root() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("ANDIRON_LOG_DIR").filter(|folder| !folder.is_empty()) {
-        return Ok(folder.into());
+        return shiplog::local(folder.as_ref());
     }
     use std::os::unix::fs::MetadataExt;
     let own = rustix::process::geteuid().as_raw();

@@ -133,6 +133,23 @@ impl Folder {
         self.fd.as_fd()
     }
 
+    /// Whether somebody has removed the folder, or has left nothing under its name. A folder that lies under another name, where another has its own,
+    /// is still this log's.
+    pub(super) fn is_removed(&self) -> bool {
+        let named = rustix::fs::statat(rustix::fs::CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW);
+        let held = rustix::fs::fstat(&self.fd);
+        matches!(named, Err(Errno::NOENT | Errno::NOTDIR)) || held.is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
+    /// The same folder again, with its lock, where it was removed.
+    pub(super) fn anew(&self) -> Result<Folder> {
+        let (root, name) = split(&self.path);
+        match name.to_str() {
+            Some(name) => Folder::open(root, name),
+            None => Err(Error::new(Code::BadSetting, format!("{} is not UTF-8", self.path.display()))),
+        }
+    }
+
     /// Lets others write here.
     pub(super) fn unlock(&self) {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -90,6 +90,8 @@ impl ShipLog {
             number: end.number,
             current: None,
             sweeper,
+            application: None,
+            lost: None,
         };
         let spawned = std::thread::Builder::new().name("andiron-log".to_string()).spawn(move || writer.run());
         spawned.map_err(|error| Error::io("start the thread of the log", &error))?;

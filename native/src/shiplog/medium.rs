@@ -27,6 +27,11 @@ pub trait SegmentFile: Send {
 
     /// Makes all that was appended survive a crash of the machine.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// Whether somebody has removed the file, so that nobody will ever read it.
+    fn is_removed(&self) -> bool {
+        false
+    }
 }
 
 /// What logs of this process are written to unless their options say otherwise: the operating system's files, in the
@@ -66,5 +71,9 @@ impl SegmentFile for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn is_removed(&self) -> bool {
+        rustix::fs::fstat(self).is_ok_and(|stat| stat.st_nlink == 0)
     }
 }

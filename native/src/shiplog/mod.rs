@@ -15,6 +15,9 @@
 //! - **Nobody waits.** Appending never touches a file. A disk that is slow, full or gone makes the queue grow to its
 //!   bound; what comes then is lost and counted by cause. What waits is written when the disk recovers.
 //!
+//! A folder or segment that somebody removes while it is written is made anew at the next sync: what it had is lost, which a
+//! warning says and readers count, but for the application itself, which is written again.
+//!
 //! A segment that refused a write or a sync is given up and its group written again to a new one, since a kernel that
 //! failed to sync may forget the pages. So a sequence may be in two segments; the second is read over.
 //!
@@ -24,7 +27,7 @@
 //! | `log` | the writer's side |
 //! | `queue`, `writer`, `medium` | from the threads that append to the files |
 //! | `record`, `scan` | the format, and reading it from whatever is there |
-//! | `folder`, `recovery`, `retention`, `position` | the folders: locks, names, ends, removal, how far sinks are |
+//! | `folder`, `place`, `recovery`, `retention`, `position` | the folders: locks, names, ends, removal, how far sinks are |
 //! | `read`, `tail`, `found` | the reader's side |
 //! | `lossy`, `told` | disks that tests choose |
 
@@ -38,6 +41,7 @@ mod log;
 #[cfg(feature = "test-hooks")]
 mod lossy;
 mod medium;
+mod place;
 mod position;
 mod queue;
 mod read;
@@ -61,6 +65,7 @@ pub use found::{applications, Found};
 pub use health::{Cause, Health};
 pub use log::{Following, Options, ShipLog};
 pub use medium::{Files, Medium, SegmentFile};
+pub use place::local;
 pub use position::{position, set_position};
 pub use read::{read, Notes, Reading};
 pub use tail::Tail;

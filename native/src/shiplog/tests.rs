@@ -3,6 +3,7 @@
 mod damage;
 mod disks;
 mod others;
+mod removed;
 
 use std::os::unix::fs::{symlink, MetadataExt, PermissionsExt};
 use std::sync::Arc;

@@ -3,12 +3,17 @@
 //! A segment that refused a write or a sync is given up, since nobody knows what of it is on disk, and its group is
 //! written again, with the same sequences, to a new one. So a sequence may occur twice in a log, with equal content;
 //! whoever reads takes the first.
+//!
+//! Before each group the writer looks whether its folder and segment are still there. A file that was removed takes bytes as any other, and
+//! nobody reads them.
 
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::event::{Event, Kind};
 use super::folder::{self, Folder};
 use super::health::Cause;
 use super::medium::{Medium, SegmentFile};
@@ -31,12 +36,18 @@ pub(super) struct Writer {
     pub(super) number: u64,
     pub(super) current: Option<Current>,
     pub(super) sweeper: Arc<Sweeper>,
+    /// The newest event of the application itself, and its sequence: without it no report knows whose log it reads.
+    pub(super) application: Option<(u64, Event)>,
+    /// What was removed begins with this sequence, and nothing was written since.
+    pub(super) lost: Option<u64>,
 }
 
 /// The segment that is being written.
 pub(super) struct Current {
     file: Box<dyn SegmentFile>,
     bytes: u64,
+    /// The sequence of its first event.
+    first: u64,
 }
 
 impl Writer {
@@ -59,10 +70,14 @@ impl Writer {
                 }
                 Work::Close => encode_closing(&mut bytes, first),
             }
-            let written = self.write(first, &bytes, group.len() as u64);
+            let events = group.len() as u64;
+            let written = self.write(first, &bytes, events);
+            if let Some(at) = group.iter().rposition(|event| event.kind == Kind::Application) {
+                self.application = Some((first + at as u64, group.swap_remove(at)));
+            }
             if !written || matches!(work, Work::Close) {
                 self.folder.unlock();
-                self.queue.end(if written { 0 } else { group.len() as u64 });
+                self.queue.end(if written { 0 } else { events });
                 return;
             }
             group.clear();
@@ -96,6 +111,7 @@ impl Writer {
 
     /// Bytes that became durable.
     fn try_write(&mut self, first: u64, bytes: &[u8]) -> io::Result<u64> {
+        self.restore()?;
         let full = |current: &Current| current.bytes + bytes.len() as u64 > self.segment_bytes;
         if self.current.as_ref().is_some_and(full) {
             self.current = None;
@@ -109,6 +125,7 @@ impl Writer {
             let (current, length) = self.begin(first, bytes)?;
             header = length;
             self.current = Some(current);
+            self.tell_lost(first);
             self.queue.began();
             self.sweeper.start();
         }
@@ -120,9 +137,22 @@ impl Writer {
         let name = folder::segment(self.number);
         self.number += 1;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let header = Header { first, created_ms: now.as_millis() as u64, ..self.header.clone() }.encode();
+        let mut again = Vec::new();
+        let was_lost = |sequence: u64| self.lost.is_some_and(|from| from <= sequence);
+        let application = self.application.as_ref().filter(|(sequence, _)| was_lost(*sequence));
+        if let Some((sequence, event)) = application {
+            encode(&mut again, *sequence, event);
+        }
+        let header_first = application.map_or(first, |(sequence, _)| *sequence);
+        let header =
+            Header { first: header_first, created_ms: now.as_millis() as u64, ..self.header.clone() }
+                .encode();
         let mut file = self.medium.create(&self.folder, &name)?;
-        let filled = file.append(&header).and_then(|()| file.append(bytes)).and_then(|()| file.sync());
+        let filled = file
+            .append(&header)
+            .and_then(|()| file.append(&again))
+            .and_then(|()| file.append(bytes))
+            .and_then(|()| file.sync());
         if let Err(error) = filled.and_then(|()| self.medium.sync_names(&self.folder)) {
             drop(file);
             if let Err(left) = self.medium.remove(&self.folder, &name) {
@@ -130,6 +160,43 @@ impl Writer {
             }
             return Err(error);
         }
-        Ok((Current { file, bytes: (header.len() + bytes.len()) as u64 }, header.len() as u64))
+        let length = (header.len() + again.len()) as u64;
+        Ok((Current { file, bytes: length + bytes.len() as u64, first }, length))
     }
+
+    /// Makes the folder anew if somebody has removed it, and lets go of a segment that is removed.
+    fn restore(&mut self) -> io::Result<()> {
+        if self.folder.is_removed() {
+            self.current = None;
+            self.lost = Some(1);
+            let folder = self.folder.anew().map_err(|error| io::Error::other(error.message().to_string()))?;
+            self.folder = Arc::new(folder);
+        } else if let Some(current) = self.current.take_if(|current| current.file.is_removed()) {
+            self.lost = Some(current.first);
+        }
+        Ok(())
+    }
+
+    /// Once the log is there again.
+    fn tell_lost(&mut self, first: u64) {
+        if let Some(from) = self.lost.take() {
+            log::warn!("{}", lost(self.folder.path(), from, first));
+        }
+    }
+}
+
+/// What a log has lost that was removed: its events from `from` up to before `first`.
+pub(super) fn lost(path: &Path, from: u64, first: u64) -> String {
+    let path = path.display();
+    let what = match first.saturating_sub(from) {
+        0 => "nothing was written to it yet".to_string(),
+        events => format!(
+            "{events} events, {from} to {}, are lost to reports, and to sinks that have not shipped them",
+            first - 1
+        ),
+    };
+    format!(
+        "the log {path} was removed while the application runs: {what}. It is made anew, and begins with the application and what follows. Let nothing \
+         else clean spark.andiron.log.dir: Andiron removes old logs itself"
+    )
 }

@@ -152,6 +152,26 @@ fn misuse_and_missing_logs_are_told() {
 }
 
 #[test]
+fn a_log_directory_is_local() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("logs of a%20b");
+    log(&root, "application_1795459512_0007", small()).close(PATIENCE).expect("closed");
+    let uri = format!("file://{}/logs%20of%20a%2520b", folder.path().display());
+    for command in [&["apps"][..], &["report", "application_1795459512_0007"]] {
+        let (status, out, err) = andiron(&[command, &["--log-dir", &uri]].concat());
+        assert_eq!((status, err.as_str()), (0, ""));
+        assert!(out.contains("member-features"), "{out}");
+        for check in [&[][..], &["--check"]] {
+            let (status, out, err) =
+                andiron(&[command, &["--log-dir", "hdfs://name:8020/logs"], check].concat());
+            assert!(status != 0 && !out.contains("no logs"), "{out}");
+            assert!(err.contains("hdfs://name:8020/logs is a URI of hdfs"), "{err}");
+            assert!(err.contains("spark.andiron.log.archive"), "{err}");
+        }
+    }
+}
+
+#[test]
 fn callers_without_streams_get_the_same() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("logs");

@@ -139,8 +139,9 @@ object AndironConf {
     """false turns the metrics off: steps compute the same rows, and nothing is counted, judged or logged.""")
 
   val LogDirectory: Setting[String] = setting("spark.andiron.log.dir", "path", "`andiron-log-<user>` in the JVM's temporary directory",
-    """Local directory of the driver for the log of metrics, which `andiron report` reads. It is made with mode 0700 if it is absent.""")(
-    _.get("spark.andiron.log.dir", MetricsFacts.defaultLogDirectory))(
+    """Local directory of the driver for the log of metrics, which `andiron report` reads: a path or a `file:` URI. It is made with mode 0700 if it is absent.
+      |For HDFS or an object store see `spark.andiron.log.archive`.""")(
+    conf => MetricsFacts.localDirectory(conf.get("spark.andiron.log.dir", MetricsFacts.defaultLogDirectory)))(
     dir => if (dir.trim.isEmpty) Some("which is empty: name a directory or leave the setting out") else None)
 
   val LogArchive: Setting[Option[URI]] = setting("spark.andiron.log.archive", "URI", "none",

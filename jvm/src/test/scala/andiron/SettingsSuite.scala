@@ -61,6 +61,17 @@ class SettingsSuite extends AnyFunSuite {
       assert(AndironConf.LogArchive.in(conf(AndironConf.LogArchive.key -> uri)).map(_.toString).contains(uri))
   }
 
+  test("the log's directory is local: a path or a file: URI, and other URIs are for the archive") {
+    def directory(text: String): String = AndironConf.LogDirectory.in(conf(AndironConf.LogDirectory.key -> text))
+    for ((text, path) <- Seq("/a/b c" -> "/a/b c", "/a%20b" -> "/a%20b", "file:/a/b" -> "/a/b", "file:///a%20b" -> "/a b", "FILE://localhost/a" -> "/a", "a/b" -> "a/b", "a:b" -> "a:b"))
+      assert(directory(text) == path)
+    for (text <- Seq("hdfs:///logs", "hdfs://host:8020/logs", "s3a://key:hunter2@bucket/logs", "dbfs:/logs", "file://host/logs", "file:logs", "file:///a b", "file:///a?b", "file:///a%")) {
+      val e = intercept[SettingException](AndironConf.validate(conf(AndironConf.LogDirectory.key -> text)))
+      assert(e.code == 116 && e.getMessage.contains(AndironConf.LogDirectory.key) && !e.getMessage.contains("hunter2"), e.getMessage)
+      assert(text.startsWith("file") || e.getMessage.contains(AndironConf.LogArchive.key), e.getMessage)
+    }
+  }
+
   test("in local mode the default budget is at least 1 GiB, in local-cluster it is not") {
     assert(AndironConf.BudgetBytes.in(conf("spark.master" -> "local[4]")) == 1024 * MiB)
     assert(AndironConf.BudgetBytes.in(conf("spark.master" -> "local-cluster[2,2,1024]")) == 384 * MiB)

@@ -1,6 +1,7 @@
 package andiron.internal
 
 import java.io.File
+import java.net.URI
 import java.nio.file.Paths
 
 import com.fasterxml.jackson.databind.node.ObjectNode
@@ -52,6 +53,24 @@ private[andiron] object MetricsFacts {
   /** Where the log of this application is. */
   def logFolder(context: SparkContext): File =
     new File(AndironConf.LogDirectory.in(context.getConf), context.applicationId + context.applicationAttemptId.fold("")("." + _))
+
+  /** The directory that a path or a URI with the scheme `file` names; an IllegalArgumentException that says what to do for other URIs. As the library reads `--log-dir`. */
+  def localDirectory(named: String): String = {
+    def no(why: String): Nothing = throw new IllegalArgumentException(why)
+    named match {
+      case LocalUri(_) =>
+        val uri = new URI(named)
+        if (uri.isOpaque || Option(uri.getAuthority).exists(_ != "localhost") || uri.getQuery != null || uri.getFragment != null)
+          no("a file: URI reads file:///directory, with no host, and '?', '#' and '%' as %3F, %23 and %25")
+        uri.getPath
+      case OtherUri(scheme) =>
+        no(s"the log is written to a local disk of the driver, and not to $scheme: name a local directory, and let spark.andiron.log.archive name the URI to which it is copied")
+      case path => path
+    }
+  }
+
+  private val LocalUri = "(?i)(file):.*".r
+  private val OtherUri = "([A-Za-z][A-Za-z0-9+.-]*):/.*".r
 
   /** Where ship logs are if the user says nothing. */
   def defaultLogDirectory: String = Paths.get(System.getProperty("java.io.tmpdir"), s"andiron-log-${System.getProperty("user.name")}").toString
