@@ -78,12 +78,12 @@ fn of_one_name_the_first_that_is_named_is_the_first() {
 #[test]
 fn numbered_names_do_not_collide() {
     let bench = Bench::new();
-    bench.app.accumulator(7, "same #2", ValueKind::Long);
+    bench.app.accumulator(11, "same #2", ValueKind::Long);
     bench.app.accumulator(8, "same", ValueKind::Long);
     bench.app.accumulator(9, "same", ValueKind::Long);
     bench.app.accumulator(10, "same #2", ValueKind::Long);
     bench.stage(0, 0, 3, 1);
-    bench.task((0, 0), 0, TaskKind::Result, Reason::Success, &[(7, 1), (8, 2), (9, 3), (10, 4)]);
+    bench.task((0, 0), 0, TaskKind::Result, Reason::Success, &[(8, 2), (9, 3), (10, 4), (11, 1)]);
     for (name, value) in [("same #2", 1), ("same", 2), ("same #3", 3), ("same #2 #2", 4)] {
         bench.accumulator(name, "rdd:3").is_exactly(value, value);
     }
