@@ -10,6 +10,7 @@
 //! version for each task and up to the hard limit. If that does not help it either, it fails with [`Code::BudgetDeadlock`]
 //! after `deadlock_after`, and its task gives way. Before that a task's waiter may take back what its idle cursors hold.
 
+use super::advice::{Bound, Eviction};
 use super::cursor::{Attempt, AttemptId, Cursor, CursorId, Phase};
 use super::slot::{Slot, SlotId, SlotState};
 use super::state::{Effects, State};
@@ -211,18 +212,31 @@ impl State {
     }
 
     /// Whether these loads fit into the budget beside what is admitted.
-    fn fits(&self, loads: &[(SlotId, u64)], (bytes, versions): (u64, u64)) -> bool {
+    fn fits(&self, loads: &[(SlotId, u64)], admitted: (u64, u64)) -> bool {
+        self.bound(loads, admitted) == Bound::default()
+    }
+
+    /// The limits that these loads would exceed beside what is admitted.
+    fn bound(&self, loads: &[(SlotId, u64)], (bytes, versions): (u64, u64)) -> Bound {
         let bytes = loads.iter().fold(bytes, |sum, (_, reserved)| sum.saturating_add(*reserved));
         let most = self.settings.budget_versions.unwrap_or(u64::MAX);
-        bytes <= self.settings.budget_bytes && versions.saturating_add(loads.len() as u64) <= most
+        Bound {
+            bytes: bytes > self.settings.budget_bytes,
+            versions: versions.saturating_add(loads.len() as u64) > most,
+        }
     }
 
     /// Evicts idle versions but `spare` until these loads fit, or none is left.
     pub(super) fn make_room(&mut self, loads: &[(SlotId, u64)], spare: &[SlotId], fx: &mut Effects) {
-        while !self.fits(loads, self.admitted_now()) && self.evict_one(spare, fx) {}
+        loop {
+            let bound = self.bound(loads, self.admitted_now());
+            if bound == Bound::default() || !self.evict_one(bound, spare, fx) {
+                return;
+            }
+        }
     }
 
-    fn evict_one(&mut self, spare: &[SlotId], fx: &mut Effects) -> bool {
+    fn evict_one(&mut self, bound: Bound, spare: &[SlotId], fx: &mut Effects) -> bool {
         let victim = self
             .slots
             .iter()
@@ -232,7 +246,7 @@ impl State {
         let Some((victim, last_used)) = victim else { return false };
         self.evict(victim, fx);
         if let Some(slot) = self.slots.get_mut(victim) {
-            slot.evicted_at = Some(last_used);
+            slot.evicted = Some(Eviction { last_used, bound });
         }
         true
     }

@@ -76,7 +76,7 @@ impl State {
                 state: SlotState::Absent,
                 leases: 0,
                 last_used: 0,
-                evicted_at: None,
+                evicted: None,
             })
         });
         let slot = slots.get_mut(slot_id).ok_or_else(closed)?;

@@ -1,5 +1,6 @@
 //! Attempts and cursors: who leases.
 
+use super::advice::Trail;
 use super::slab::{Handle, Kind};
 use super::slot::{Payload, SlotId};
 use crate::clock::Moment;
@@ -56,6 +57,8 @@ pub struct Cursor {
     pub ordered: bool,
     /// The last version it advanced to.
     pub position: Option<SlotId>,
+    /// Where it has been, unless it is ordered.
+    pub trail: Trail,
     /// What it does.
     pub phase: Phase,
     /// What it wants or holds, with whether the lease is taken. A slot may stand here twice.

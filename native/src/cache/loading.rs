@@ -46,9 +46,9 @@ impl State {
         if let SlotState::Failed { error, .. } = std::mem::replace(&mut slot.state, SlotState::Loading(id)) {
             fx.errors.push(error);
         }
-        if let Some(evicted_at) = slot.evicted_at.take() {
+        if let Some(eviction) = slot.evicted.take() {
             self.stats.reloads += 1;
-            self.note_reload(slot_id, evicted_at, fx);
+            self.note_reload(slot_id, eviction, fx);
         }
         let name = self.slots.get(slot_id).map(|slot| slot.name()).unwrap_or_default();
         self.stats.charge(reserved);
@@ -280,27 +280,6 @@ impl State {
         if self.cursors.get(id).is_some_and(|cursor| matches!(cursor.phase, Phase::Holding)) {
             self.stats.waiting -= 1;
             self.stats.wait_millis += now.saturating_sub(since).as_millis() as u64;
-        }
-    }
-
-    /// Learns from the reload of an evicted version which budget would have kept it, and raises the thrash alarm.
-    fn note_reload(&mut self, slot_id: SlotId, evicted_at: u64, fx: &mut Effects) {
-        let used_since: u64 = self
-            .slots
-            .iter()
-            .filter(|(id, other)| *id == slot_id || other.last_used > evicted_at)
-            .filter_map(|(_, other)| other.bytes)
-            .sum();
-        self.stats.sufficient_bytes = self.stats.sufficient_bytes.max(used_since);
-        let versions = self.slots.len() as u64;
-        if self.stats.reloads - self.reloads_at_alarm > versions.max(4) {
-            self.reloads_at_alarm = self.stats.reloads;
-            self.stats.thrash_alarms += 1;
-            fx.warnings.push(format!(
-                "versions are evicted and loaded again ({} reloads so far): the budget of {} bytes is too small for the order in \
-                 which tasks need them; {} bytes would have sufficed; raise spark.andiron.cache.budgetBytes or sort by version",
-                self.stats.reloads, self.settings.budget_bytes, self.stats.sufficient_bytes
-            ));
         }
     }
 }

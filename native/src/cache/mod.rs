@@ -22,6 +22,7 @@
 //! `docs/concurrency.md` argues why that is enough.
 
 mod admission;
+mod advice;
 #[cfg(any(test, feature = "audit"))]
 mod audit;
 mod bytes;
@@ -50,8 +51,9 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::{Code, Error, Result};
 use crate::sync::{lock, wait, Condvar, Mutex};
+use advice::Trail;
 use cursor::Phase;
-use state::{released, Effects, State};
+use state::{released, Effects, State, Thrash};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,7 +103,8 @@ impl Cache {
             ));
         }
         state.stats = state.stats.anew(settings.budget_bytes);
-        state.reloads_at_alarm = 0;
+        state.thrash = Thrash::default();
+        state.told_unsorted.clear();
         state.settings = settings;
         state.configured = true;
         Ok(())
@@ -211,6 +214,7 @@ impl Cache {
             let Some(entry) = state.attempts.get_mut(attempt) else { return 0 };
             let held = entry.leases;
             for cursor in std::mem::take(&mut entry.cursors) {
+                state.note_end(cursor, fx);
                 state.release(cursor, now, fx);
                 state.cursors.remove(cursor);
             }
@@ -233,6 +237,7 @@ impl Cache {
             attempt,
             ordered,
             position: None,
+            trail: Trail::default(),
             phase: Phase::Idle,
             slots: Vec::new(),
         });
@@ -300,6 +305,7 @@ impl Cache {
     /// Releases and closes a cursor. Idempotent.
     pub fn close_cursor(&self, cursor: CursorId) {
         self.act(|state, now, fx| {
+            state.note_end(cursor, fx);
             state.release(cursor, now, fx);
             let Some(closed) = state.cursors.remove(cursor) else { return };
             if let Some(attempt) = state.attempts.get_mut(closed.attempt) {

@@ -145,6 +145,9 @@ impl State {
         let failure = slots.iter().find_map(|slot| self.remembered_failure(*slot, now));
         let cursor = self.cursors.get_mut(cursor_id).ok_or_else(|| super::state::released("cursor"))?;
         cursor.position = slots.last().copied();
+        if let ([slot], false) = (slots, cursor.ordered) {
+            cursor.trail.step(*slot, all_resident);
+        }
         if !all_resident {
             return failure.map_or(Ok(None), |error: Error| Err(error));
         }

@@ -1,5 +1,6 @@
 //! A slot: the place of one version in this process, from its first demand to its last lease.
 
+use super::advice::Eviction;
 use super::loading::LoadId;
 use super::slab::{Handle, Kind};
 use crate::clock::Moment;
@@ -113,8 +114,8 @@ pub struct Slot {
     pub leases: usize,
     /// The cache's tick at its last grant or release.
     pub last_used: u64,
-    /// The tick at which it was last used when it was evicted for another's bytes.
-    pub evicted_at: Option<u64>,
+    /// Its last eviction for another's bytes, until it is loaded again.
+    pub evicted: Option<Eviction>,
 }
 
 impl Kind for Slot {

@@ -4,6 +4,7 @@
 //! in [`Effects`] and done after it.
 
 use super::admission::Group;
+use super::advice::Bound;
 use super::catalog::Catalog;
 use super::cursor::{Attempt, Cursor, CursorId, Phase};
 use super::loading::{Load, LoadId};
@@ -13,7 +14,7 @@ use super::stats::Stats;
 use crate::clock::Moment;
 use crate::config::Settings;
 use crate::error::{Code, Error, Result};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Weak};
 
 /// What is to be done once the lock is free.
@@ -35,6 +36,17 @@ pub(super) struct Effects {
     pub wake: bool,
 }
 
+/// What reloads have taught since the application began.
+#[derive(Default)]
+pub(super) struct Thrash {
+    /// How many there were at the last alarm.
+    pub reloads_at_alarm: u64,
+    /// How many versions would have had to stay to avoid them.
+    pub sufficient_versions: u64,
+    /// The limits that have evicted what was loaded again since the last alarm.
+    pub bound: Bound,
+}
+
 pub(super) struct State {
     pub settings: Settings,
     pub configured: bool,
@@ -51,7 +63,9 @@ pub(super) struct State {
     pub next_residency: Residency,
     pub next_load: LoadId,
     pub retired: Vec<Weak<dyn Payload>>,
-    pub reloads_at_alarm: u64,
+    pub thrash: Thrash,
+    /// Datasets whose unsorted rows were told.
+    pub told_unsorted: HashSet<String>,
     pub stats: Stats,
 }
 
@@ -72,7 +86,8 @@ impl State {
             next_residency: 1,
             next_load: 1,
             retired: Vec::new(),
-            reloads_at_alarm: 0,
+            thrash: Thrash::default(),
+            told_unsorted: HashSet::new(),
             stats: Stats::default(),
         }
     }

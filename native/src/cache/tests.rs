@@ -6,6 +6,7 @@ use super::*;
 use crate::sync::Mutex;
 use std::any::Any;
 
+mod advice;
 mod corners;
 mod held_up;
 mod listings;
