@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from andiron._bytes import Bytes
     from andiron._catalog import Catalog
     from andiron._cursor import Cursor
-    from andiron._gates import Gate, cache_stats, failures, guard, report
+    from andiron._gates import Gate, cache_stats, cache_totals, failures, guard, report
     from andiron._steps import Counter, Figures, Step
     from andiron._versions import Version, catalog
     from andiron.errors import (
@@ -50,11 +50,12 @@ __version__ = "0.1.0"
 __all__ = [
     "AndironError", "ArgumentError", "BudgetError", "Bytes", "Catalog", "ConnectError", "Counter", "Cursor", "Figures", "Gate", "GateError",
     "LoadError", "MetricsError", "OutOfBoundsError", "ReleasedError", "SettingError", "SourceError", "Step", "StoreError",
-    "UnknownVersionError", "Version", "artifact", "cache_stats", "catalog", "failures", "guard", "report",
+    "UnknownVersionError", "Version", "artifact", "cache_stats", "cache_totals", "catalog", "failures", "guard", "report",
 ]
 
 _MODULES = {
-    "_artifact": ("artifact",), "_bytes": ("Bytes",), "_catalog": ("Catalog",), "_cursor": ("Cursor",), "_gates": ("Gate", "cache_stats", "failures", "guard", "report"),
+    "_artifact": ("artifact",), "_bytes": ("Bytes",), "_catalog": ("Catalog",), "_cursor": ("Cursor",),
+    "_gates": ("Gate", "cache_stats", "cache_totals", "failures", "guard", "report"),
     "_steps": ("Counter", "Figures", "Step"), "_versions": ("Version", "catalog"),
 }
 

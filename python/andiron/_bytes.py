@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import operator
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Optional, Union, overload
 
 from andiron.errors import BAD_ARGUMENT, IO, RELEASED, ArgumentError, OutOfBoundsError, ReleasedError, StoreError
@@ -25,17 +26,29 @@ class Bytes:
     readable as long as it is there, though after the lease its bytes no longer count against the budget: do not keep it.
     """
 
-    __slots__ = ("_cursor", "_label", "_memory", "version")
+    __slots__ = ("_cursor", "_label", "_memory", "_path", "version")
 
-    def __init__(self, label: str, version: str, memory: memoryview, cursor: Cursor) -> None:
+    def __init__(self, label: str, version: str, memory: memoryview, cursor: Cursor, path: str = "") -> None:
         self._label = label
         self._memory = memory
         self._cursor = cursor
+        self._path = path
         self.version = version
 
     def __len__(self) -> int:
         """How many bytes the version has."""
         return len(self._leased())
+
+    @property
+    def path(self) -> Path:
+        """The executor's file, read-only, for libraries that open files by name. It stays while the version is leased.
+
+        Its name is the executor's, not the source's; a catalog of `files` keeps names.
+        """
+        self._leased()
+        named = os.path.realpath(self._path)
+        # It is the open file's own path once the file has lost its name.
+        return Path(named if os.path.exists(named) else self._path)
 
     def read(self, offset: Optional[int] = None, length: Optional[int] = None) -> bytes:
         """A copy of `length` bytes from `offset` on, or of all. With one number alone it is an error: to a file's `read` that would be a length."""

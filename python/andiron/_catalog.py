@@ -17,12 +17,15 @@ class Catalog:
     """The list of a dataset's versions, which functions take along to the workers. Made by andiron.catalog on the driver."""
 
     def __init__(
-        self, id: str, dataset: str, versions: tuple[str, ...], hints: int = 0, skipped: Any = None, driver: Any = None, handle: Any = None
+        self, id: str, dataset: str, versions: tuple[str, ...], hints: int = 0, skipped: Any = None, driver: Any = None, handle: Any = None,
+        files: bool = False,
     ) -> None:
         self.id = id
         self.dataset = dataset
         self.versions = versions
         """The names, in the order of their UTF-8 bytes: sort rows by version within partitions, and a task meets them in this order."""
+        self.files = files
+        """Whether its versions are files that keep their names (`cursor.path`), not bytes."""
         self._known = frozenset(versions)
         # How often `demand` was called: an executor whose copy is from before the last call asks the driver for the catalog again.
         self._hints = hints
@@ -37,7 +40,7 @@ class Catalog:
         driver = self._on_driver("missing")
         if policy not in ("fail", "skip"):
             raise ArgumentError(f"rows of dataset '{self.dataset}' without a known version can fail or skip, not {policy!r}", BAD_ARGUMENT)
-        return Catalog(self.id, self.dataset, self.versions, self._hints, _counter() if policy == "skip" else None, driver, self._handle)
+        return Catalog(self.id, self.dataset, self.versions, self._hints, _counter() if policy == "skip" else None, driver, self._handle, self.files)
 
     @property
     def skipped_rows(self) -> int:
@@ -92,7 +95,7 @@ class Catalog:
         return self._driver
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Catalog, (self.id, self.dataset, self.versions, self._hints, self._skipped)
+        return Catalog, (self.id, self.dataset, self.versions, self._hints, self._skipped, None, None, self.files)
 
     def __enter__(self) -> Catalog:
         return self

@@ -91,9 +91,10 @@ def _own(path: str) -> TextIO:
 
 def _address(dataset: str) -> tuple[str, int, str]:
     """Where the executor listens, and the secret that it wants to hear. Spark tells its workers the executor's own directories."""
-    directory = os.environ.get("SPARK_LOCAL_DIRS", "").split(",")[0]
+    # The executor has put it into the one with the most room.
+    paths = [os.path.join(directory, FILE) for directory in os.environ.get("SPARK_LOCAL_DIRS", "").split(",")]
     try:
-        with _own(os.path.join(directory, FILE)) as file:
+        with _own(next((path for path in paths if os.path.lexists(path)), paths[0])) as file:
             host, port, secret = file.read().split()
     except (OSError, ValueError) as error:
         raise SettingError(

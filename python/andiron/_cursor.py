@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Optional
 
 from andiron._channel import Channel
@@ -38,6 +39,7 @@ class Cursor:
                 "mapPartitions runs", RELEASED)
         self._channel: Optional[Channel] = Channel(catalog.dataset, catalog.id, catalog._hints, self._task)
         self._current: Optional[Bytes] = None
+        self._located: Optional[tuple[str, Path]] = None
         self._left: set[str] = set()
 
     def advance(self, version: object) -> Bytes:
@@ -75,6 +77,20 @@ class Cursor:
             for rows in known[name]:
                 yield self.advance(name), rows()
 
+    def path(self, version: object) -> Path:
+        """Where the version's file or directory is, leased as by `advance`; for libraries that open files by name.
+
+        Of a catalog of `files` it has the source's name; of bytes it is what `advance(version).path` is.
+        """
+        if not self._catalog.files:
+            return self.advance(version).path
+        channel, name = self._require_open(version)
+        located = self._located
+        if located is None or located[0] != name:
+            self._located = None
+            located = self._located = name, Path(channel.ask(op="advance", version=name)["path"])
+        return located[1]
+
     def lookup(self, version: object, offset: int, length: int) -> bytes:
         """A copy of `length` bytes of the version from `offset` on."""
         return self.advance(version).read(offset, length)
@@ -89,18 +105,19 @@ class Cursor:
 
     def release(self) -> None:
         """Releases the version that is held; the cursor can be used on."""
-        self._current = None
+        self._current = self._located = None
         if self._channel is not None and self._is_mine():
             self._channel.ask(op="release")
 
     def close(self) -> None:
         """Releases the version that is held and ends the cursor. Idempotent."""
-        self._current = None
+        self._current = self._located = None
         if self._channel is not None:
             self._channel.close()
             self._channel = None
 
-    def _move(self, version: object) -> Bytes:
+    def _require_open(self, version: object) -> tuple[Channel, str]:
+        """The channel, and the version's name."""
         if self._channel is None or not self._is_mine():
             raise ReleasedError(
                 f"a cursor of dataset '{self._catalog.dataset}' was asked for version {shown(version)!r}, but it is closed, or its task "
@@ -108,6 +125,12 @@ class Cursor:
         name = self._catalog._named(version)
         if name is None:
             self._refuse(version)
+        return self._channel, name
+
+    def _move(self, version: object) -> Bytes:
+        channel, name = self._require_open(version)
+        if self._catalog.files:
+            raise ArgumentError(f"dataset '{self._catalog.dataset}' has files that keep their names, not bytes: use cursor.path", BAD_ARGUMENT)
         current = self._current
         if current is not None:
             if current.version == name:
@@ -117,9 +140,9 @@ class Cursor:
         if name in self._left:
             self._unsorted(name)
         label = f"version '{shown(name)}' of dataset '{self._catalog.dataset}'"
-        file = self._channel.ask(op="advance", version=name)
+        file = channel.ask(op="advance", version=name)
         memory = mapped(label, file["path"], file["length"], _identity(file))
-        self._current = Bytes(label, name, memory, self)
+        self._current = Bytes(label, name, memory, self, file["path"])
         return self._current
 
     def _unsorted(self, name: str) -> None:

@@ -120,3 +120,10 @@ def cache_stats(spark: Any) -> list[dict[str, Any]]:
     driver = java(spark, "PythonDriver", "the cache's figures")
     found: list[dict[str, Any]] = json.loads(calling(driver.cacheStats, java_session(spark, "the cache's figures")))
     return found
+
+
+def cache_totals(spark: Any) -> dict[str, int]:
+    """The figures of `cache_stats` as one: gauges of living processes and counters summed, of each maximum the greatest."""
+    driver = java(spark, "PythonDriver", "the cache's figures")
+    found: dict[str, int] = json.loads(calling(driver.cacheTotals, java_session(spark, "the cache's figures")))
+    return found

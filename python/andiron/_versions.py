@@ -34,8 +34,10 @@ class Version:
 Sources = Union[Mapping[str, Union[str, "PathLike[str]"]], Iterable[Version]]
 
 
-def catalog(spark: Any, dataset: str, versions: Sources) -> Catalog:
+def catalog(spark: Any, dataset: str, versions: Sources, files: bool = False) -> Catalog:
     """The catalog of a dataset, from sources by their versions' names, or from Versions.
+
+    With `files` each version is a file or a directory that keeps its name, for libraries that open files themselves: `cursor.path(version)`.
 
     Only the list goes to the executors, not the data. Looks up every source whose size and checksum are not both declared. Raises a
     SettingError without the jar or the plugin, a SourceError if a source is missing, a ConnectError over Spark Connect.
@@ -47,9 +49,9 @@ def catalog(spark: Any, dataset: str, versions: Sources) -> Catalog:
     _require_text("the name of a dataset", dataset)
     driver = java(spark, "PythonDriver", what)
     listed = json.dumps([asdict(version) for version in _listed(dataset, versions)])
-    handle = calling(driver.catalog, session, dataset, listed)
+    handle = calling(driver.catalog, session, dataset, listed, bool(files))
     told = json.loads(calling(driver.describe, handle))
-    return Catalog(told["catalog"], dataset, tuple(told["versions"]), 0, None, driver, handle)
+    return Catalog(told["catalog"], dataset, tuple(told["versions"]), 0, None, driver, handle, bool(files))
 
 
 def _listed(dataset: str, versions: Sources) -> list[Version]:

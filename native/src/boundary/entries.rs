@@ -59,11 +59,13 @@ natives! {
     view_buffer "viewBuffer" "(JJI)Ljava/nio/ByteBuffer;",
     leased_file "leasedFile" "(JI[J)Ljava/lang/String;",
     leased_object "leasedObject" "(JI)Ljava/lang/Object;",
+    leased_path "leasedPath" "(JI)Ljava/lang/String;",
     next_load "nextLoad" "(J)J",
     load_version "loadVersion" "(J)J",
     give_back_load "giveBackLoad" "(J)V",
     store_begin "storeBegin" "(JLjava/lang/String;)Z",
     store_write "storeWrite" "(J[BI)V",
+    store_entry "storeEntry" "(JLjava/lang/String;J)V",
     store_copy "storeCopy" "(JLjava/lang/String;)V",
     store_publish "storePublish" "(J)V",
     map_in_place "mapInPlace" "(JLjava/lang/String;Ljava/lang/String;)V",
@@ -71,6 +73,7 @@ natives! {
     next_evicted_object "nextEvicted" "()Ljava/lang/Object;",
     load_failed "loadFailed" "(JLjava/lang/String;Ljava/lang/Throwable;)V",
     stat_names "statNames" "()Ljava/lang/String;",
+    stat_kinds "statKinds" "()Ljava/lang/String;",
     stats "stats" "([J)I",
     close_application "closeApplication" "(Ljava/lang/String;)V",
 }
@@ -362,6 +365,24 @@ extern "system" fn leased_file<'l>(
     })
 }
 
+extern "system" fn leased_path<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    cursor: jlong,
+    index: jint,
+) -> JString<'l> {
+    entry(env, &this, at!(leased_path), |env| {
+        let path = process().leased_path(handle(cursor, "cursor")?, place(index)?)?;
+        let path = path.into_os_string().into_string();
+        let path = path.map_err(|path| {
+            let message =
+                format!("the path {path:?} is not UTF-8: set spark.andiron.cache.dir to one that is");
+            Error::new(Code::BadSetting, message)
+        })?;
+        Ok(raw::new_string(env, path)?)
+    })
+}
+
 extern "system" fn leased_object<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
@@ -435,6 +456,21 @@ thread_local! {
 fn unsigned(bytes: &[i8]) -> &[u8] {
     // SAFETY: `i8` and `u8` have one layout, and the borrow carries over.
     unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+}
+
+extern "system" fn store_entry<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    load: jlong,
+    path: JString<'l>,
+    bytes: jlong,
+) {
+    entry(env, &this, at!(store_entry), |env| {
+        let path = string(env, &path, "path")?;
+        let bytes = u64::try_from(bytes)
+            .map_err(|_| Error::new(Code::BadArgument, format!("a file of {bytes} bytes does not exist")))?;
+        Ok(process().write(load_id(load)?, |writer| writer.entry(&path, bytes))?)
+    })
 }
 
 extern "system" fn store_copy<'l>(env: EnvUnowned<'l>, this: JObject<'l>, load: jlong, path: JString<'l>) {
@@ -520,6 +556,13 @@ fn code_of(env: &Env<'_>, cause: &JThrowable<'_>) -> Code {
 
 extern "system" fn stat_names<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JString<'l> {
     entry(env, &this, at!(stat_names), |env| Ok(raw::new_string(env, Stats::NAMES.join("\n"))?))
+}
+
+extern "system" fn stat_kinds<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JString<'l> {
+    entry(env, &this, at!(stat_kinds), |env| {
+        let kinds: Vec<&str> = Stats::KINDS.iter().map(|kind| kind.name()).collect();
+        Ok(raw::new_string(env, kinds.join("\n"))?)
+    })
 }
 
 extern "system" fn stats<'l>(env: EnvUnowned<'l>, this: JObject<'l>, out: JLongArray<'l>) -> jint {

@@ -4,16 +4,16 @@
 use super::bytes::Bytes;
 use super::probe::Probe;
 use super::slab::{Handle, Kind, Slab};
-use super::store::{Checksum, OpenFile, Store, Writer};
+use super::store::{self, Checksum, OpenFile, Store, Writer};
 use super::underway::Underway;
-use super::{Cache, CursorId, LoadId, LoadOrder, Payload, Residency, SlotId, Stats};
+use super::{Cache, CursorId, Files, LoadId, LoadOrder, Payload, Residency, SlotId, Stats};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::{Code, Error, Result};
 use crossbeam::channel::{unbounded, Receiver, Sender};
 use once_cell::sync::Lazy;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -186,6 +186,9 @@ impl Process {
     /// Publishes what was written, or adopts what another process published, and ends the load with it.
     pub fn publish_bytes(&self, load: LoadId) -> Result<()> {
         let (_, order) = self.cache.load_slot(load)?;
+        if store::is_tree(&order.digest) {
+            return self.publish_files(load, &order);
+        }
         let found = self.underway.take_found(load).or_else(|| self.still_mapped(&order.digest));
         // The load has its hold in hand meanwhile: abandoned now, it publishes nothing.
         let bytes = match (self.underway.take_writer(load), found) {
@@ -198,6 +201,17 @@ impl Process {
         };
         self.underway.end(load);
         self.finish_bytes(load, &order, bytes?)
+    }
+
+    fn publish_files(&self, load: LoadId, order: &LoadOrder) -> Result<()> {
+        let tree = match self.underway.take_writer(load) {
+            Some(writer) => writer.publish_tree(),
+            None => self.store().and_then(|store| store.adopt_tree(&order.digest, &order.name, order.bytes)),
+        };
+        self.underway.end(load);
+        let tree = tree?;
+        let bytes = tree.bytes();
+        self.cache.finish_load(load, Files::new(tree), bytes)
     }
 
     /// Maps a local file where it is and ends the load with it.
@@ -252,6 +266,15 @@ impl Process {
             Error::new(Code::BadArgument, "this version is an object, not bytes; no other process can map it")
         })?;
         bytes.mapping().open_file()
+    }
+
+    /// Where the files are that the cursor leases at place `index`.
+    pub fn leased_path(&self, cursor: CursorId, index: usize) -> Result<PathBuf> {
+        let (_, payload) = self.cache.leased(cursor, index)?;
+        let files = payload.as_any().downcast_ref::<Files>();
+        let files = files
+            .ok_or_else(|| Error::new(Code::BadArgument, "this version is not files that have names"))?;
+        Ok(files.tree().path().to_path_buf())
     }
 
     /// Closes a view. Idempotent.

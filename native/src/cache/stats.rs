@@ -11,6 +11,17 @@ pub enum StatKind {
     Counter,
 }
 
+impl StatKind {
+    /// As docs/figures.md names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            StatKind::Gauge => "gauge",
+            StatKind::Maximum => "maximum",
+            StatKind::Counter => "counter",
+        }
+    }
+}
+
 macro_rules! stats {
     ($($(#[$doc:meta])* $field:ident : $name:literal $kind:ident,)+) => {
         /// Counters and gauges of one process since it was configured for its application. Bytes are bytes, times are milliseconds.

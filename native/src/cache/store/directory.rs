@@ -9,6 +9,9 @@
 //!     disk.lock                      held while room is made and reserved
 //!     <digest>.tmp                   held by the process that writes it; its length is what it has reserved
 //!     <digest>.bytes                 complete, never written again; 0400, but for the moment after it got its name
+//!     file(s)-<digest>.files/        files that keep their names, complete; 0500, its files 0400. A share of its lock is held by who
+//!                                    uses it. Beside it lies a .bytes without content, as long as all of them
+//!     file(s)-<digest>-<nonce>.parts/  such a directory that is written, by who holds a share of its lock, or removed
 //! ```
 //!
 //! Invariants. An application directory with a held process lock is never removed. Under the root's lock every

@@ -25,8 +25,8 @@ use rustix::io::Errno;
 use super::directory::{refused, write_failed, Directory};
 use super::hold::Hold;
 use super::lock::Held;
-use super::names::{self, Kind};
-use super::{lock, sweep, Shared};
+use super::names::{self, Form, Kind};
+use super::{lock, sweep, tree, Shared};
 use crate::error::{Code, Error, Result};
 
 const DISK_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -114,7 +114,7 @@ struct Used {
     name: String,
     bytes: u64,
     adopted: (i64, i64),
-    /// Held while an abandoned temporary file is removed, so that no writer takes it over meanwhile.
+    /// Held while an abandoned temporary file is removed, so that no writer takes it over meanwhile, or a tree, so that nobody adopts it.
     lock: Option<Held>,
 }
 
@@ -170,6 +170,9 @@ pub(super) fn reserve(
             }
             match rustix::fs::unlinkat(directory.fd(), file.name.as_str(), AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {
+                    if let Kind::Published(digest) = names::kind(&file.name) {
+                        tree::remove_published(directory.fd(), digest);
+                    }
                     excess = excess.saturating_sub(file.bytes);
                     change.less(file.bytes);
                 }
@@ -210,7 +213,13 @@ fn scan(directory: &Directory) -> Vec<Used> {
 /// Whether a file may be evicted: published and not pinned, or left by a writer that died.
 fn may_go(directory: &Directory, pins: &Pins, file: &mut Used) -> bool {
     match names::kind(&file.name) {
-        Kind::Published(digest) => !pins.has(digest),
+        Kind::Published(digest) if pins.has(digest) => false,
+        Kind::Published(digest) if names::form(digest) != Form::Bytes => {
+            // Whoever uses the files by their names has a share of this lock.
+            file.lock = tree::alone(directory.fd(), &names::tree(digest)).ok().flatten();
+            file.lock.is_some()
+        }
+        Kind::Published(_) => true,
         Kind::Temporary => {
             file.lock = sweep::abandoned(directory.fd(), &file.name).ok().flatten();
             file.lock.is_some()

@@ -78,10 +78,19 @@ impl Hold {
     /// Gives the finished file its name, and takes the right to write from its mode. Until then the mode stays as it is: a
     /// process that dies in between must leave a file that the next writer can open.
     pub(super) fn publish(&self) -> std::result::Result<(), Errno> {
+        self.publish_after(|| Ok(()))
+    }
+
+    /// The same after `before`, which runs unless the file was given up.
+    pub(super) fn publish_after(
+        &self,
+        before: impl FnOnce() -> std::result::Result<(), Errno>,
+    ) -> std::result::Result<(), Errno> {
         let _change = self.shared.tally.change();
         if *self.stage() != Stage::Writing {
             return Err(Errno::CANCELED);
         }
+        before()?;
         let (from, to) = (names::temporary(&self.digest), names::published(&self.digest));
         let dir = self.shared.directory.fd();
         rustix::fs::renameat(dir, from.as_str(), dir, to.as_str())?;

@@ -47,6 +47,18 @@ pub(super) fn try_exclusive(file: impl AsFd) -> Result<bool, Errno> {
     }
 }
 
+/// Takes a lock that others may share; false if somebody has the exclusive one.
+pub(super) fn try_shared(file: impl AsFd) -> Result<bool, Errno> {
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
 /// Takes the exclusive lock, asking again every `slice`; false after `timeout`.
 pub(super) fn exclusive_within(file: impl AsFd, timeout: Duration, slice: Duration) -> Result<bool, Errno> {
     let start = Instant::now();

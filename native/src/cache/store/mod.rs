@@ -10,6 +10,7 @@
 //! | `writer`, `hold`, `source` | from a stream or a local file to a published file; how it is taken away from its writer |
 //! | `checksum` | what is verified on the way |
 //! | `mapping`, `residency` | from a file to an address; all that is `unsafe` |
+//! | `tree`, `tree_writer` | versions whose files keep their names, for whoever opens files by name |
 //!
 //! Everything here blocks on files and belongs on loader threads. All of it may be called from any thread.
 
@@ -27,6 +28,10 @@ mod source;
 mod sweep;
 #[cfg(test)]
 mod testing;
+mod tree;
+#[cfg(test)]
+mod tree_tests;
+mod tree_writer;
 mod writer;
 
 use std::collections::HashMap;
@@ -42,6 +47,7 @@ use rustix::io::Errno;
 pub use checksum::Checksum;
 pub use hold::Hold;
 pub use mapping::{Mapping, OpenFile};
+pub use tree::Tree;
 pub use writer::Writer;
 
 use crate::error::{Code, Error, Result};
@@ -71,7 +77,14 @@ struct Shared {
 struct Offer {
     file: OwnedFd,
     pin: Pin,
+    /// The directory of a version whose files keep their names.
+    tree: Option<lock::Held>,
     made: Instant,
+}
+
+/// Whether the files of a version with this digest keep their names: it is loaded by [`Writer::entry`] and is a [`Tree`].
+pub fn is_tree(digest: &str) -> bool {
+    names::form(digest) != names::Form::Bytes
 }
 
 impl Store {
@@ -145,19 +158,32 @@ impl Store {
 
     /// Maps and populates a published digest, which has `bytes` bytes if that is declared.
     pub fn adopt(&self, digest: &str, label: &str, bytes: Option<u64>) -> Result<Mapping> {
+        let (Offer { file, pin, .. }, length) = self.take_offer(digest, label, bytes)?;
+        let mapping = Mapping::of(file, length, Some(pin), label)?;
+        mapping.populate(label)?;
+        Ok(mapping)
+    }
+
+    /// The files of a published digest that is a tree, of `bytes` bytes in all if that is declared.
+    pub fn adopt_tree(&self, digest: &str, label: &str, bytes: Option<u64>) -> Result<Tree> {
+        let (Offer { pin, tree, .. }, length) = self.take_offer(digest, label, bytes)?;
+        let tree = tree.ok_or_else(|| self.not_there(digest, label))?;
+        let tree = Tree::of(&self.shared.directory, digest, tree, length, pin, label)?;
+        tree.read_ahead();
+        Ok(tree)
+    }
+
+    /// What `begin` has found, or is there now, with its length.
+    fn take_offer(&self, digest: &str, label: &str, bytes: Option<u64>) -> Result<(Offer, u64)> {
         names::digest(digest)?;
         self.shared.directory.require_open()?;
         let offered = self.offers().remove(digest);
-        let Offer { file, pin, .. } = match offered {
+        let offer = match offered {
             Some(offer) => offer,
-            None => self.find(digest, label)?.ok_or_else(|| {
-                let path = self.path(&names::published(digest));
-                let why = "is not there: it was evicted, or something else cleans the cache directory";
-                Error::new(Code::Io, format!("{label}: {} {why}; load it again", path.display()))
-            })?,
+            None => self.find(digest, label)?.ok_or_else(|| self.not_there(digest, label))?,
         };
         let path = self.path(&names::published(digest));
-        let stat = rustix::fs::fstat(&file).map_err(|errno| refused("stat", &path, errno))?;
+        let stat = rustix::fs::fstat(&offer.file).map_err(|errno| refused("stat", &path, errno))?;
         let length = stat.st_size as u64;
         if let Some(bytes) = bytes.filter(|bytes| *bytes != length) {
             let message =
@@ -165,10 +191,14 @@ impl Store {
             let help = "two catalogs disagree about this version: correct the one that is wrong";
             return Err(Error::new(Code::SourceSizeMismatch, format!("{message}; {help}")));
         }
-        disk::touch(&file).map_err(|errno| refused("set the times of", &path, errno))?;
-        let mapping = Mapping::of(file, length, Some(pin), label)?;
-        mapping.populate(label)?;
-        Ok(mapping)
+        disk::touch(&offer.file).map_err(|errno| refused("set the times of", &path, errno))?;
+        Ok((offer, length))
+    }
+
+    fn not_there(&self, digest: &str, label: &str) -> Error {
+        let path = self.path(&names::published(digest));
+        let why = "is not there: it was evicted, or something else cleans the cache directory";
+        Error::new(Code::Io, format!("{label}: {} {why}; load it again", path.display()))
     }
 
     /// Maps a file of the user's where it is, checksummed and populated. Nothing is copied and nothing of it counts
@@ -209,11 +239,17 @@ impl Store {
     fn find(&self, digest: &str, label: &str) -> Result<Option<Offer>> {
         let pin = self.shared.pins.pin(digest);
         let name = names::published(digest);
-        match self.shared.directory.open_existing(&name) {
-            Ok(file) => Ok(Some(Offer { file, pin, made: Instant::now() })),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(write_failed(label, "open", &self.path(&name), &errno.into())),
+        let file = match self.shared.directory.open_existing(&name) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(write_failed(label, "open", &self.path(&name), &errno.into())),
+        };
+        if !is_tree(digest) {
+            return Ok(Some(Offer { file, pin, tree: None, made: Instant::now() }));
         }
+        let tree = tree::share(self.shared.directory.fd(), digest, file.as_fd())
+            .map_err(|errno| write_failed(label, "open", &self.path(&names::tree(digest)), &errno.into()))?;
+        Ok(tree.map(|tree| Offer { file, pin, tree: Some(tree), made: Instant::now() }))
     }
 
     /// The locked temporary file of a digest that is not published; `None` if somebody else has the lock, or had it

@@ -27,6 +27,10 @@ pub(super) enum Kind<'a> {
     Temporary,
     /// `<digest>.bytes`: complete, never written again.
     Published(&'a str),
+    /// `<digest>.files`: a directory of complete files, never written again.
+    Tree,
+    /// `<digest>-<nonce>.parts`: such a directory while it is written or removed.
+    Parts,
     /// Not ours: never touched.
     Foreign,
 }
@@ -40,6 +44,8 @@ pub(super) fn kind(name: &str) -> Kind<'_> {
         Some((stem, "lock")) if stem.starts_with("process-") => Kind::Process,
         Some((digest, "tmp")) if is_digest(digest) => Kind::Temporary,
         Some((digest, "bytes")) if is_digest(digest) => Kind::Published(digest),
+        Some((digest, "files")) if is_tree(digest) => Kind::Tree,
+        Some((stem, "parts")) if is_tree(stem) => Kind::Parts,
         _ => Kind::Foreign,
     }
 }
@@ -52,6 +58,36 @@ pub(super) fn published(digest: &str) -> String {
 /// The name of a file that is being written.
 pub(super) fn temporary(digest: &str) -> String {
     format!("{digest}.tmp")
+}
+
+/// What a version's digest says that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One file without a name of its own, to be mapped.
+    Bytes,
+    /// `file-…`: one file that keeps its name, in a directory of its own.
+    File,
+    /// `files-…`: a directory.
+    Directory,
+}
+
+/// What a digest stands for.
+pub(super) fn form(digest: &str) -> Form {
+    match digest.split_once('-') {
+        Some(("file", _)) => Form::File,
+        Some(("files", _)) => Form::Directory,
+        _ => Form::Bytes,
+    }
+}
+
+/// The directory of a digest whose files keep their names.
+pub(super) fn tree(digest: &str) -> String {
+    format!("{digest}.files")
+}
+
+/// The same while it is written or removed; `nonce` tells those who do so apart.
+pub(super) fn parts(digest: &str, nonce: u64) -> String {
+    format!("{digest}-{nonce:016x}.parts")
 }
 
 /// The directory of an application: its id, or a hash of it if it is long.
@@ -87,6 +123,10 @@ pub(super) fn digest(digest: &str) -> Result<()> {
     let shown: String = digest.chars().take(80).collect();
     let message = format!("the digest {shown:?} is not 1 to {LONGEST} letters, digits, '-' or '_'");
     Err(Error::new(Code::BadArgument, message))
+}
+
+fn is_tree(text: &str) -> bool {
+    is_digest(text) && form(text) != Form::Bytes
 }
 
 fn is_digest(text: &str) -> bool {
@@ -148,7 +188,10 @@ mod tests {
     fn only_our_own_names_are_ours() {
         assert_eq!(kind("process-12-ab.lock"), Kind::Process);
         assert_eq!(kind("disk.lock"), Kind::Disk);
-        for name in ["notes.txt", "a b.bytes", ".bytes", "Cargo.lock", "x.tmp.gz", ""] {
+        assert_eq!(kind(&tree("files-0a")), Kind::Tree);
+        assert_eq!(kind(&parts("file-0a", 7)), Kind::Parts);
+        for name in ["notes.txt", "0a.files", "0a.parts", "a b.bytes", ".bytes", "Cargo.lock", "x.tmp.gz", ""]
+        {
             assert_eq!(kind(name), Kind::Foreign, "{name}");
         }
     }

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use super::directory::{nonce, open_private};
 use super::lock::{self, Held};
 use super::names::{self, Kind};
+use super::tree;
 use crate::words::some;
 
 /// Moves dead application directories aside and tidies live ones. The caller holds the root's lock and gives what
@@ -63,6 +64,11 @@ pub(super) fn retire_if_unused(root: BorrowedFd<'_>, name: &str, dir: BorrowedFd
         for (file, _lock) in &left {
             remove(dir, shown, file);
         }
+        for parts in files.iter().filter(|file| names::kind(file) == Kind::Parts) {
+            if let Ok(Some(_lock)) = tree::alone(dir, parts) {
+                tree::remove(dir, parts);
+            }
+        }
         return None;
     }
     if !ours {
@@ -89,7 +95,10 @@ pub(super) fn delete(root: BorrowedFd<'_>, removed: &[String]) {
         files.retain(|file| names::kind(file) != Kind::Foreign);
         files.sort_by_key(|file| names::kind(file) == Kind::Process);
         for file in &files {
-            remove(dir.as_fd(), shown, file);
+            match names::kind(file) {
+                Kind::Tree | Kind::Parts => tree::remove(dir.as_fd(), file),
+                _ => remove(dir.as_fd(), shown, file),
+            }
         }
         match rustix::fs::unlinkat(root, name.as_str(), AtFlags::REMOVEDIR) {
             Ok(()) => {

@@ -19,6 +19,7 @@ use super::disk::{self, Pin};
 use super::hold::Hold;
 use super::mapping::Mapping;
 use super::source::{self, Source};
+use super::tree_writer::TreeWriter;
 use super::{names, sweep, Shared};
 use crate::error::{Code, Error, Result};
 
@@ -28,17 +29,20 @@ const MOST_AHEAD: u64 = 64 << 20;
 
 /// Writes one version's file. Dropping it unpublished removes what was written.
 pub struct Writer {
-    shared: Arc<Shared>,
-    digest: String,
-    label: String,
-    hold: Arc<Hold>,
-    file: File,
-    pin: Option<Pin>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) digest: String,
+    pub(super) label: String,
+    pub(super) hold: Arc<Hold>,
+    /// Where bytes go: the temporary file, or a file of the tree.
+    pub(super) file: File,
+    /// Set once the version is a tree of files that keep their names.
+    pub(super) tree: Option<TreeWriter>,
+    pub(super) pin: Option<Pin>,
     declared: Option<u64>,
-    checksum: Option<Checksum>,
-    hasher: Hasher,
+    pub(super) checksum: Option<Checksum>,
+    pub(super) hasher: Hasher,
     /// Bytes taken, of which the last `buffer.len()` are not yet in the file.
-    taken: u64,
+    pub(super) taken: u64,
     buffer: Vec<u8>,
     reserved: u64,
     failed: Option<Error>,
@@ -64,6 +68,7 @@ impl Writer {
             digest: digest.to_string(),
             label: label.to_string(),
             file,
+            tree: None,
             declared,
             hasher: Hasher::like(checksum.as_ref()),
             checksum,
@@ -118,7 +123,7 @@ impl Writer {
     }
 
     /// Runs a step unless an earlier one has failed; then that error is the answer.
-    fn attempt(&mut self, step: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
+    pub(super) fn attempt(&mut self, step: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -134,7 +139,7 @@ impl Writer {
         while !rest.is_empty() {
             let whole = rest.len() - rest.len() % BLOCK;
             if self.buffer.is_empty() && whole > 0 {
-                self.put(&rest[..whole], self.taken)?;
+                self.put(&rest[..whole], self.taken - self.base())?;
                 self.taken += whole as u64;
                 rest = &rest[whole..];
                 continue;
@@ -157,10 +162,11 @@ impl Writer {
         clone: impl FnOnce(&File, &File) -> std::result::Result<(), Errno>,
     ) -> Result<()> {
         let label = self.label.clone();
-        let expected = self.declared.map(|declared| declared.saturating_sub(self.taken));
+        let declared = self.tree.as_ref().map_or(self.declared, |tree| Some(tree.end()));
+        let expected = declared.map(|declared| declared.saturating_sub(self.taken));
         let source = Source::open(path, &label, expected)?;
         self.make_room(source.len())?;
-        let cloned = self.taken == 0 && source.len() > 0 && self.try_clone(&source, clone)?;
+        let cloned = self.taken == self.base() && source.len() > 0 && self.try_clone(&source, clone)?;
         let read = if cloned { self.take_clone()? } else { self.take_copy(&source)? };
         source.require_unchanged(read)
     }
@@ -171,7 +177,7 @@ impl Writer {
         source: &Source<'_>,
         clone: impl FnOnce(&File, &File) -> std::result::Result<(), Errno>,
     ) -> Result<bool> {
-        if self.reserved != source.len() {
+        if self.tree.is_none() && self.reserved != source.len() {
             self.resize(source.len())?;
             self.reserved = source.len();
         }
@@ -184,9 +190,10 @@ impl Writer {
 
     /// Checksums the clone, which no longer changes with the source.
     fn take_clone(&mut self) -> Result<u64> {
-        self.taken = source::hash(&self.file, &mut self.hasher)
+        let read = source::hash(&self.file, &mut self.hasher)
             .map_err(|error| Error::io(&format!("{}: read {}", self.label, self.path().display()), &error))?;
-        Ok(self.taken)
+        self.taken += read;
+        Ok(read)
     }
 
     fn take_copy(&mut self, source: &Source<'_>) -> Result<u64> {
@@ -198,7 +205,7 @@ impl Writer {
             let filled = source.fill(read, &mut block)?;
             self.make_room(filled as u64)?;
             self.hasher.update(&block[..filled]);
-            self.put(&block[..filled], self.taken)?;
+            self.put(&block[..filled], self.taken - self.base())?;
             self.taken += filled as u64;
             read += filled as u64;
             if filled < BLOCK {
@@ -226,16 +233,28 @@ impl Writer {
     }
 
     fn reserve(&mut self, bytes: u64) -> Result<()> {
-        disk::reserve(&self.shared, &self.hold, self.file.as_fd(), bytes, &self.label).map_err(|error| {
-            let gone = (error.code() == Code::Io).then(|| self.gone()).flatten();
-            gone.unwrap_or(error)
-        })?;
+        disk::reserve(&self.shared, &self.hold, self.temporary().as_fd(), bytes, &self.label).map_err(
+            |error| {
+                let gone = (error.code() == Code::Io).then(|| self.gone()).flatten();
+                gone.unwrap_or(error)
+            },
+        )?;
         self.reserved = bytes;
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<()> {
-        self.put(&self.buffer, self.taken - self.buffer.len() as u64)?;
+    /// Where the file that is being written begins among the bytes taken.
+    fn base(&self) -> u64 {
+        self.tree.as_ref().map_or(0, TreeWriter::base)
+    }
+
+    /// The file whose lock says that the digest is being written, and whose length what it takes on disk.
+    fn temporary(&self) -> &File {
+        self.tree.as_ref().map_or(&self.file, TreeWriter::temporary)
+    }
+
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.put(&self.buffer, self.taken - self.base() - self.buffer.len() as u64)?;
         self.buffer.clear();
         Ok(())
     }
@@ -257,14 +276,14 @@ impl Writer {
     fn resize(&self, bytes: u64) -> Result<()> {
         let change = self.shared.tally.change();
         self.hold.require()?;
-        let before = self.file.metadata().map_err(|error| self.unwritable(&error))?.len();
-        self.file.set_len(bytes).map_err(|error| self.unwritable(&error))?;
+        let before = self.temporary().metadata().map_err(|error| self.unwritable(&error))?.len();
+        self.temporary().set_len(bytes).map_err(|error| self.unwritable(&error))?;
         change.less(before);
         change.more(bytes);
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<()> {
+    pub(super) fn finish(&mut self) -> Result<()> {
         self.flush()?;
         match self.declared {
             Some(declared) if declared != self.taken => {
@@ -289,13 +308,13 @@ impl Writer {
     }
 
     /// The error if the file lost its name: it was given up, or the directory was removed under the writer.
-    fn gone(&self) -> Option<Error> {
+    pub(super) fn gone(&self) -> Option<Error> {
         let ours = self.hold.require().and_then(|()| self.shared.directory.require_open());
         if let Err(ended) = ours {
             return Some(ended);
         }
         let dir = self.shared.directory.fd();
-        if sweep::is_same(dir, &names::temporary(&self.digest), self.file.as_fd()) {
+        if sweep::is_same(dir, &names::temporary(&self.digest), self.temporary().as_fd()) {
             return None;
         }
         let path = self.path();
@@ -303,7 +322,7 @@ impl Writer {
         Some(Error::new(Code::Io, format!("{message}; let nothing else clean the cache directory")))
     }
 
-    fn wrong_length(&self, found: &str, declared: u64) -> Error {
+    pub(super) fn wrong_length(&self, found: &str, declared: u64) -> Error {
         let message =
             format!("{}: the source gave {found} bytes, the catalog declares {declared}", self.label);
         let help =
@@ -311,11 +330,11 @@ impl Writer {
         Error::new(Code::SourceSizeMismatch, format!("{message}; {help}"))
     }
 
-    fn unwritable(&self, error: &std::io::Error) -> Error {
+    pub(super) fn unwritable(&self, error: &std::io::Error) -> Error {
         write_failed(&self.label, "write", &self.path(), error)
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.shared.directory.path().join(names::temporary(&self.digest))
     }
 }
@@ -323,6 +342,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.hold.give_up();
+        self.drop_tree();
     }
 }
 

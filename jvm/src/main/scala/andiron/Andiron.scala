@@ -34,6 +34,15 @@ object Andiron {
     own ++ reported.filterNot(stats => own.nonEmpty && stats.executor == Driver)
   }
 
+  /**
+   * The figures of [[cacheStats]] as one, by name: gauges of the processes that live and counters are summed, of a maximum (`maxLeasedBytes`,
+   * `sufficientBytes`) the greatest process's is taken, since each has a budget of its own.
+   */
+  def cacheTotals(spark: SparkSession): Map[String, Long] = {
+    val all = cacheStats(spark)
+    if (all.isEmpty) Map.empty else CacheStats.total(all)
+  }
+
   /** Judges what no commit of Andiron's stands before. */
   object guard {
 

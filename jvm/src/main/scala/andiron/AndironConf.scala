@@ -85,7 +85,7 @@ object AndironConf {
   val KeepWarm: Setting[Boolean] = flag("spark.andiron.cache.keepWarm", default = true,
     """Whether a version that no task uses stays until its bytes are needed. false frees it with its last lease.""")
 
-  val Directory: Setting[Option[String]] = setting("spark.andiron.cache.dir", "path", "Spark's own local directory of the executor",
+  val Directory: Setting[Option[String]] = setting("spark.andiron.cache.dir", "path", "Spark's own local directory of the executor, of several the one with the most room",
     """Local directory for the bytes of versions. It must belong to the executor's user, with mode 0700, or be absent.
       |Executors of one host that name the same directory share the files and their pages.""")(
     _.getOption("spark.andiron.cache.dir"))(

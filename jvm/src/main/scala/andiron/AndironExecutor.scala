@@ -30,7 +30,7 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
       reporter = new Reporter(plugin, AndironConf.ReportInterval.in(conf))
       reporter.start()
       if (AndironConf.PythonEnabled.in(conf)) guard("listen for Python workers") {
-        python = SparkInternals.localDirectories(env).headOption.map(LeaseServer.start(_, live, new ExecutorCatalogs(plugin)))
+        python = SparkInternals.roomiestDirectories(env).headOption.map(LeaseServer.start(_, live, new ExecutorCatalogs(plugin)))
       }
       // In local mode the driver publishes for the one process.
       if (!AndironConf.isLocal(conf)) guard("publish figures to Atlas") {

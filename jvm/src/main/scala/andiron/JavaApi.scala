@@ -64,9 +64,14 @@ object JavaApi {
   def cacheStats(spark: SparkSession): java.util.List[ExecutorCacheStats] = list(Andiron.cacheStats(spark))
 
   /** An executor's figures by name, unmodifiable. */
-  def figures(stats: ExecutorCacheStats): java.util.Map[String, java.lang.Long] = {
+  def figures(stats: ExecutorCacheStats): java.util.Map[String, java.lang.Long] = sorted(stats.figures)
+
+  /** [[Andiron.cacheTotals]], unmodifiable. */
+  def cacheTotals(spark: SparkSession): java.util.Map[String, java.lang.Long] = sorted(Andiron.cacheTotals(spark))
+
+  private def sorted(figures: Map[String, Long]): java.util.Map[String, java.lang.Long] = {
     val all = new java.util.TreeMap[String, java.lang.Long]
-    stats.figures.foreach { case (name, value) => all.put(name, value) }
+    figures.foreach { case (name, value) => all.put(name, value) }
     Collections.unmodifiableMap(all)
   }
 

@@ -107,13 +107,14 @@ final class Catalog[V] private[andiron] (
   /**
    * A column function of version and argument, evaluated with the version's value: `catalog.udf((id: Long, planes: Planes) => planes.seats(id))`
    * is used as `f(col("version"), col("id"))`. Each task moves one cursor, so sort within partitions by version first; being
-   * nondeterministic, the function keeps that sort in the plan. It works on a streaming Dataset too, in each batch by itself; Spark sorts
+   * nondeterministic, the function keeps that sort in the plan, and Spark refuses it in an aggregate and in a join's condition: make a column
+   * of it first (`withColumn`), and use that there. It works on a streaming Dataset too, in each batch by itself; Spark sorts
    * no stream, so there a cursor moves whenever the version changes from row to row.
    */
   def udf[A: TypeTag, U: TypeTag](f: (A, V) => U): UserDefinedFunction = {
     requireNoSkip("a udf")
     val versioned = new VersionedFunction[A, V, U](this, f)
-    functions.udf((version: String, argument: A) => versioned(version, argument)).asNondeterministic()
+    functions.udf((version: String, argument: A) => versioned(version, argument)).withName(Catalog.FunctionName).asNondeterministic()
   }
 
   /** For Java: the same with the type of the result. */
@@ -121,7 +122,7 @@ final class Catalog[V] private[andiron] (
     requireNoSkip("a udf")
     val versioned = new VersionedFunction[A, V, U](this, (argument: A, value: V) => f.call(argument, value))
     val function = new UDF2[String, A, U] { override def call(version: String, argument: A): U = versioned(version, argument) }
-    functions.udf(function, result).asNondeterministic()
+    functions.udf(function, result).withName(Catalog.FunctionName).asNondeterministic()
   }
 
   /**
@@ -191,11 +192,15 @@ final class Catalog[V] private[andiron] (
 }
 
 private object Catalog {
+
+  /** Spark shows it where it refuses a function that is not deterministic, with nothing of ours beside it: so the name says what to do. */
+  private val FunctionName = "catalog_udf__use_withColumn_first"
+
   private val log = LoggerFactory.getLogger(classOf[Catalog[_]])
 
   /** A cursor for another process that works for `context`'s task, as a Python worker does. */
-  def sharedCursor(catalog: Catalog[Bytes], context: TaskContext): SharedCursor = {
+  def sharedCursor[V](catalog: Catalog[V], context: TaskContext): SharedCursor = {
     val opened = catalog.open(Nil)
-    new SharedCursor(new NativeCursor[Bytes](opened, ExecutorCache.current().attempts.of(context), ordered = false, Array.emptyLongArray), opened)
+    new SharedCursor(new NativeCursor[V](opened, ExecutorCache.current().attempts.of(context), ordered = false, Array.emptyLongArray), opened)
   }
 }

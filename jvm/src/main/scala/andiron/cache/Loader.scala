@@ -1,8 +1,12 @@
 package andiron
 
 import java.io.InputStream
+import java.nio.file.Path
 
+import org.apache.hadoop.conf.Configuration
 import org.apache.spark.util.SizeEstimator
+
+import andiron.internal.{AndironErrors, LoadingSettings}
 
 /**
  * How a version becomes a value that tasks share. Serialised to the executors with the catalog; runs on Andiron's loader threads,
@@ -12,6 +16,9 @@ sealed trait Loader[V] extends Serializable {
 
   /** The class loader that the values' classes come from. */
   private[andiron] def scope: ClassLoader
+
+  /** Whether values are files of this process's, which all class loaders share. */
+  private[andiron] def keepsFiles: Boolean = false
 }
 
 /**
@@ -46,6 +53,20 @@ object Loader {
   def bytes: Loader[Bytes] = BytesLoader
 
   /**
+   * The source's files by their names, for libraries that open a file or a directory themselves: Lucene, SQLite, LMDB, RocksDB, MaxMind. A source
+   * that is a file becomes the path of a file with its name, one that is a directory the path of a directory with all of its files. They are
+   * read-only, and stay while they are leased: do not use the path beyond that. docs/files.md says how libraries open what they cannot write.
+   */
+  def files: Loader[Path] = FilesLoader
+
+  /**
+   * The Hadoop settings of the application, for loaders that open sources of their own. A copy for the caller; within a loader, on the thread
+   * that it was called on, else a SettingException.
+   */
+  def hadoopSettings: Configuration = LoadingSettings.current.getOrElse(
+    throw AndironErrors.bad("Loader.hadoopSettings was called outside a loader: call it within the function, on the thread that it was called on"))
+
+  /**
    * An object made from the source's bytes, shared by all tasks of the executor: it must be safe to read from several threads.
    *
    * @param load reads the stream, which is closed for it
@@ -69,6 +90,12 @@ object Loader {
 
 private[andiron] case object BytesLoader extends Loader[Bytes] {
   override def scope: ClassLoader = getClass.getClassLoader
+  override private[andiron] def keepsFiles = true
+}
+
+private[andiron] case object FilesLoader extends Loader[Path] {
+  override def scope: ClassLoader = getClass.getClassLoader
+  override private[andiron] def keepsFiles = true
 }
 
 private[andiron] final class StreamLoader[V](

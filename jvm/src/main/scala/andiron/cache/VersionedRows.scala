@@ -1,6 +1,6 @@
 package andiron
 
-import org.apache.spark.sql.{Column, Dataset, Encoder, Encoders}
+import org.apache.spark.sql.{Column, Dataset, Encoder, Encoders, Row}
 import org.apache.spark.sql.functions.{col, struct}
 import org.apache.spark.sql.types.{StringType, StructType}
 
@@ -13,9 +13,23 @@ private[andiron] object VersionedRows {
     requireBatch(rows, catalog)
     catalog.requireOpen()
     // The sort must stay: Spark removes one below deterministic expressions, but not below a typed mapPartitions.
-    withVersion(rows, version)
+    if (rows.columns.isEmpty) ofVersions(rows, catalog, version, f, result)
+    else
+      withVersion(rows, version)
+        .sortWithinPartitions(col("_2"))
+        .mapPartitions((pairs: Iterator[(T, String)]) => new VersionedIterator(catalog, pairs, f): Iterator[U])(result)
+  }
+
+  /** The same of rows without columns, of which Spark can make no pairs. */
+  private def ofVersions[T, V, U](rows: Dataset[T], catalog: Catalog[V], version: Column, f: (T, V) => U, result: Encoder[U]): Dataset[U] = {
+    if (rows.encoder.clsTag.runtimeClass != classOf[Row])
+      throw AndironErrors.bad(s"dataset '${catalog.dataset}' meets rows of ${rows.encoder.clsTag}, which have no columns: use a DataFrame, or give them one")
+    rows
+      .select(version.cast(StringType).as("_2"))
       .sortWithinPartitions(col("_2"))
-      .mapPartitions((pairs: Iterator[(T, String)]) => new VersionedIterator(catalog, pairs, f): Iterator[U])(result)
+      .as(Encoders.STRING)
+      .mapPartitions((versions: Iterator[String]) =>
+        new VersionedIterator(catalog, versions.map(version => (Row.empty.asInstanceOf[T], version)), f): Iterator[U])(result)
   }
 
   def mapPartitions[T, V, U](
@@ -40,7 +54,7 @@ private[andiron] object VersionedRows {
   /** Each row with its version, in columns `_1` and `_2`. */
   private def withVersion[T](rows: Dataset[T], version: Column): Dataset[(T, String)] = {
     val pair = Encoders.tuple(rows.encoder, Encoders.STRING)
-    val row = if (isStruct(rows.encoder, pair)) struct(col("*")) else col(s"`${rows.columns.head}`")
+    val row = if (isStruct(rows.encoder, pair)) struct(col("*")) else col(s"`${rows.columns.head.replace("`", "``")}`")
     rows.select(row.as("_1"), version.cast(StringType).as("_2")).as(pair)
   }
 

@@ -2,13 +2,33 @@ package andiron.internal
 
 import scala.collection.immutable.ListMap
 
+import andiron.ExecutorCacheStats
+
 /** The library's figures by name. Their names and units are defined in native/src/cache/stats.rs. */
 private[andiron] object CacheStats {
 
-  /** In the library's order; loads the library. */
-  lazy val names: IndexedSeq[String] = {
+  /** Each figure of the library's with its kind, `gauge`, `maximum` or `counter`, in the library's order; loads the library. */
+  private lazy val known: IndexedSeq[(String, String)] = {
     NativeLibrary.load()
-    Native.statNames().split('\n').toIndexedSeq.filter(_.nonEmpty)
+    Native.statNames().split('\n').toIndexedSeq.filter(_.nonEmpty).zip(Native.statKinds().split('\n'))
+  }
+
+  /** In the library's order; loads the library. */
+  lazy val names: IndexedSeq[String] = known.map(_._1)
+
+  private lazy val kinds: Map[String, String] = known.toMap ++ Map("accountedBytes" -> "gauge", "loaderThreads" -> "gauge")
+
+  /** The figures of several processes as one: gauges of those that live and counters are summed, of a maximum the greatest is taken. */
+  def total(of: Seq[ExecutorCacheStats]): ListMap[String, Long] = {
+    val all = of.flatMap(_.figures.keys).distinct
+    val order = names.filter(all.contains) ++ all.filterNot(names.contains).sorted
+    ListMap(order.map { name =>
+      name -> (kinds.getOrElse(name, "counter") match {
+        case "gauge"   => of.filterNot(_.isFinal).map(_(name)).sum
+        case "maximum" => of.map(_(name)).max
+        case _         => of.map(_(name)).sum
+      })
+    }: _*)
   }
 
   /** The figures now; empty if no application uses the cache in this process. */

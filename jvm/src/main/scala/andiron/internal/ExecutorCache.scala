@@ -172,7 +172,7 @@ private[andiron] object ExecutorCache {
   }
 
   private def ownDirectory(env: SparkEnv): String =
-    SparkInternals.localDirectories(env).headOption.map(new File(_, "andiron").getPath).getOrElse(
+    SparkInternals.roomiestDirectories(env).headOption.map(new File(_, "andiron").getPath).getOrElse(
       throw AndironException.of(ErrorCode.BadSetting, s"this Spark does not tell its local directories: set ${AndironConf.Directory.key}", null))
 
   /** Ends a catalog in this process, and refuses it from now on. Idempotent. */

@@ -24,15 +24,56 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
   /** Length and modification time now. A directory is an error. */
   def status(): FileStatus = {
     val status = attempt(fileSystem.getFileStatus(path))
-    if (status.isDirectory) throw AndironException.of(ErrorCode.SourceMissing, s"$label is a directory: name a file", null)
+    if (status.isDirectory)
+      throw AndironException.of(ErrorCode.SourceMissing, s"$label is a directory: name a file, or use Loader.files, which takes directories", null)
     status
   }
 
-  def open(): FSDataInputStream = attempt(fileSystem.open(path))
+  /** The file, or all files below the directory, that the source is now. */
+  def files(): SourceFiles = {
+    val root = attempt(fileSystem.getFileStatus(path))
+    if (root.isDirectory) SourceFiles(isDirectory = true, below(path, "", 0).sortBy(_.name)(SourceSurvey.binaryOrder))
+    else SourceFiles(isDirectory = false, Seq(entry("", root)))
+  }
+
+  private def below(directory: Path, prefix: String, depth: Int): Seq[SourceFiles.Entry] = {
+    if (depth >= SourceFiles.Deepest) throw tooMany(s"directories nested deeper than ${SourceFiles.Deepest}")
+    val found = attempt(fileSystem.listStatus(directory)).toSeq.flatMap { status =>
+      if (status.isDirectory) below(status.getPath, s"$prefix${status.getPath.getName}/", depth + 1) else Seq(entry(prefix, status))
+    }
+    if (found.size > SourceFiles.Most) throw tooMany(s"more than ${SourceFiles.Most} files")
+    found
+  }
+
+  private def entry(prefix: String, status: FileStatus): SourceFiles.Entry =
+    SourceFiles.Entry(prefix + status.getPath.getName, status.getPath.toString, status.getLen, status.getModificationTime)
+
+  private def tooMany(what: String): AndironException =
+    AndironException.of(ErrorCode.BadArgument, s"$label has $what: do its links lead in a circle? Name a directory that has one version", null)
+
+  /** Fails unless the files are those of `before`. */
+  def requireUnchanged(before: SourceFiles): Unit =
+    if (files() != before) throw changed("was written to while it was loaded")
+
+  /** Fails unless the files are what the catalog says; `modified` is -1 if that is not known. */
+  def requireDeclared(files: SourceFiles, form: String, bytes: Long, modified: Long): Unit = {
+    if (files.form != form || (modified >= 0 && files.fingerprint != modified))
+      throw changed(s"was written to after the catalog was made (now ${files.entries.size} files of ${files.bytes} bytes)")
+    requireLength(files.bytes, bytes)
+  }
+
+  /** Hadoop makes a path of a checksum file's name, and takes a colon in it for the end of a scheme: a file that has none is read without. */
+  def open(): FSDataInputStream = attempt(localFile match {
+    case Some((file, Some(checksums))) if !checksumOf(file).exists => checksums.getRawFileSystem.open(path)
+    case _                                                         => fileSystem.open(path)
+  })
+
+  /** Where Hadoop keeps the checksums of a local file. */
+  private def checksumOf(file: File): File = new File(file.getParentFile, s".${file.getName}.crc")
 
   /** The source's path on this machine, if it has one and Hadoop would add nothing (a checksum file beside it) by reading it. */
   def localPath: Option[String] = localFile.collect {
-    case (file, checksums) if !checksums.exists(local => local.exists(local.getChecksumFile(path))) => file.getPath
+    case (file, checksums) if checksums.isEmpty || !checksumOf(file).exists => file.getPath
   }
 
   /** The path for mapping the source in place; an error unless it is a local file. */
@@ -52,10 +93,12 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
     case _                                                                                        => None
   }
 
-  def requireLength(status: FileStatus, declared: Long): Unit =
-    if (status.getLen != declared)
+  def requireLength(status: FileStatus, declared: Long): Unit = requireLength(status.getLen, declared)
+
+  def requireLength(bytes: Long, declared: Long): Unit =
+    if (bytes != declared)
       throw AndironException.of(ErrorCode.SourceSizeMismatch,
-        s"$label has ${status.getLen} bytes, but the catalog declares $declared: it was truncated or rewritten, or the declaration is wrong", null)
+        s"$label has $bytes bytes, but the catalog declares $declared: it was truncated or rewritten, or the declaration is wrong", null)
 
   /** Fails if the source is not what it was at `before`. */
   def requireUnchanged(before: FileStatus): Unit = {
@@ -83,6 +126,14 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
 
   private def describe(status: FileStatus): String = s"${status.getLen} bytes modified at ${status.getModificationTime}"
 
+  /** What helps if the source is a file's name whose colon Hadoop takes for the end of a scheme. */
+  private def aboutColon: String = {
+    val colon = source.indexOf(':')
+    val mayBeName = colon > 0 && !source.startsWith("//", colon + 1) &&
+      (!source.startsWith("/", colon + 1) || !HadoopSource.isKnown(source.take(colon), settings))
+    if (mayBeName) s". What is before its first colon is read as a scheme: write the local file as file:/<absolute path>/$source, or as ./$source" else ""
+  }
+
   private def missing(cause: Throwable): AndironException =
     AndironException.of(ErrorCode.SourceMissing, s"$label does not exist or cannot be opened on this machine: ${cause.getMessage}$decoded", cause)
 
@@ -101,9 +152,17 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
     catch {
       case e: FileNotFoundException => throw missing(e)
       case e: IllegalArgumentException =>
-        throw AndironException.of(ErrorCode.BadArgument, s"$label is not a Hadoop path: ${e.getMessage}", e)
+        throw AndironException.of(ErrorCode.SourceMissing, s"$label is not a Hadoop path: ${e.getMessage}$aboutColon", e)
       case e: IOException =>
         if (fileSystem != null) FileSystems.failed(fileSystem, e)
-        throw AndironException.of(ErrorCode.SourceMissing, s"$label cannot be read: $e", e)
+        throw AndironException.of(ErrorCode.SourceMissing, s"$label cannot be read: $e$aboutColon", e)
     }
+}
+
+private[andiron] object HadoopSource {
+
+  /** Whether some file system of Hadoop's has this scheme. */
+  private def isKnown(scheme: String, settings: HadoopSettings): Boolean =
+    try FileSystem.getFileSystemClass(scheme, settings.configuration) != null
+    catch { case _: IOException => false }
 }

@@ -81,6 +81,9 @@ private[andiron] object Native {
    */
   @native def leasedFile(cursor: Long, index: Int, out: Array[Long]): String
 
+  /** Where leased files number `index` are, as long as they are leased: a directory, or the file of a version that is one file. */
+  @native def leasedPath(cursor: Long, index: Int): String
+
   /** Leased object number `index`. */
   @native def leasedObject(cursor: Long, index: Int): AnyRef
 
@@ -102,6 +105,12 @@ private[andiron] object Native {
   /** Appends the first `length` bytes of `buffer`. */
   @native def storeWrite(load: Long, buffer: Array[Byte], length: Int): Unit
 
+  /**
+   * Ends the file before, of a version whose digest begins with `file-` or `files-`, and begins one of `bytes` bytes, at a path with
+   * slashes below the version's directory. `storeWrite` and `storeCopy` then mean this one.
+   */
+  @native def storeEntry(load: Long, path: String, bytes: Long): Unit
+
   /** Copies a local file, by reflink where the file system can. */
   @native def storeCopy(load: Long, localPath: String): Unit
 
@@ -122,6 +131,9 @@ private[andiron] object Native {
 
   /** The names of the figures of `stats`, one a line. */
   @native def statNames(): String
+
+  /** What each of them is, one a line: `gauge`, `maximum` or `counter`. */
+  @native def statKinds(): String
 
   /** Fills `out` and returns how many figures there are. */
   @native def stats(out: Array[Long]): Int

@@ -1,5 +1,7 @@
 package andiron.internal
 
+import java.nio.file.Paths
+
 import org.apache.spark.{BarrierTaskContext, TaskKilledException}
 import org.apache.spark.andironshim.SparkInternals
 import org.slf4j.LoggerFactory
@@ -66,15 +68,18 @@ private[andiron] final class NativeCursor[V](
     versions.indices.map(index => value(index, 0))
   }
 
-  /** The same of bytes that another process maps: their file, good as long as they are leased. */
+  /** The same of what another process maps: the file of bytes, or where files are, good as long as they are leased. */
   def acquireFile(version: Long, owner: AnyRef): LeasedFile = {
     hold.release()
     val what = () => catalog.describe(Array(version))
     wait(what, () => Native.advance(handle, version)): Unit
     begin(owner, what)
-    val out = new Array[Long](3)
-    val path = Native.leasedFile(handle, 0, out)
-    LeasedFile(path, out(0), out(1), out(2))
+    if (catalog.isFiles) LeasedFile(Native.leasedPath(handle, 0), LeasedFile.Named, 0, 0)
+    else {
+      val out = new Array[Long](3)
+      val path = Native.leasedFile(handle, 0, out)
+      LeasedFile(path, out(0), out(1), out(2))
+    }
   }
 
   /** Releases what is held. */
@@ -107,7 +112,8 @@ private[andiron] final class NativeCursor[V](
       if (catalog.isBytes) {
         val view = Views.of(handle, index, residency)
         new Bytes(view, hold, 0, view.length)
-      } else OwnedValue.of(Native.leasedObject(handle, index))
+      } else if (catalog.isFiles) Paths.get(Native.leasedPath(handle, index))
+      else OwnedValue.of(Native.leasedObject(handle, index))
     value.asInstanceOf[V]
   }
 
@@ -146,8 +152,16 @@ private[andiron] final class NativeCursor[V](
   }
 }
 
-/** A leased version's file, as `Native.leasedFile` tells it. */
-private[andiron] final case class LeasedFile(path: String, length: Long, device: Long, inode: Long)
+/** A leased version's file, as `Native.leasedFile` tells it; of files that keep their names only where they are. */
+private[andiron] final case class LeasedFile(path: String, length: Long, device: Long, inode: Long) {
+  def isNamed: Boolean = length == LeasedFile.Named
+}
+
+private[andiron] object LeasedFile {
+
+  /** In place of a length. */
+  val Named: Long = -1L
+}
 
 private[andiron] object NativeCursor {
   private val log = LoggerFactory.getLogger(classOf[NativeCursor[_]])

@@ -4,7 +4,7 @@ import java.util.concurrent.atomic.AtomicLong
 
 import org.apache.hadoop.security.UserGroupInformation
 
-import andiron.{AndironException, BytesLoader, ErrorCode}
+import andiron.{AndironException, BytesLoader, ErrorCode, FilesLoader}
 
 /**
  * A catalog in this process: the handles of its versions, and the class loader and user of the job that used it first, as whom its
@@ -14,6 +14,9 @@ private[andiron] final class OpenCatalog[V](val spec: CatalogSpec[V], loaderScop
   val classLoader: ClassLoader = Thread.currentThread().getContextClassLoader
   val user: UserGroupInformation = UserGroupInformation.getCurrentUser
   val isBytes: Boolean = spec.loader == BytesLoader
+
+  /** Whether values are paths of files. */
+  val isFiles: Boolean = spec.loader == FilesLoader
 
   private val demandEpoch = new AtomicLong
 
@@ -27,9 +30,9 @@ private[andiron] final class OpenCatalog[V](val spec: CatalogSpec[V], loaderScop
     Native.closeCatalog(handle)
   }
 
-  /** The native catalog. Bytes have no classes: all class loaders share them. */
+  /** The native catalog. Bytes and files have no classes: all class loaders share them. */
   val handle: Long =
-    if (isBytes) Native.openCatalog(spec.id.application, spec.id.dataset, 0, 0)
+    if (spec.loader.keepsFiles) Native.openCatalog(spec.id.application, spec.id.dataset, 0, 0)
     else Native.openCatalog(spec.id.application, spec.id.dataset, 1, loaderScope)
 
   private val handles = new java.util.HashMap[String, java.lang.Long](spec.versions.length * 2)

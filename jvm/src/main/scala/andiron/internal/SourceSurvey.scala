@@ -4,7 +4,7 @@ import java.nio.charset.StandardCharsets.UTF_8
 import java.security.MessageDigest
 import java.util.concurrent.{Callable, ExecutionException, Executors}
 
-import andiron.{AndironException, BytesLoader, CustomLoader, ErrorCode, Loader, Version}
+import andiron.{AndironException, BytesLoader, CustomLoader, ErrorCode, FilesLoader, Loader, Version}
 
 /** On the driver: checks what the user declares about a catalog's versions, and looks up what is not declared. */
 private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hadoop: HadoopSettings, encrypted: Boolean) {
@@ -12,10 +12,10 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
   /** The versions, checked and complete, in the order of their names' UTF-8 bytes. */
   def survey(versions: Seq[Version]): Array[VersionSpec] = {
     checkNames(versions)
-    if (encrypted && loader == BytesLoader)
+    if (encrypted && loader.keepsFiles)
       throw AndironException.of(ErrorCode.EncryptionRefused,
-        s"dataset '${id.dataset}' keeps bytes in local files, which is refused while spark.io.encryption.enabled is set: " +
-          "use Loader.objects, or turn the encryption of local files off", null)
+        s"dataset '${id.dataset}' keeps its versions in local files, as they are, which is refused while spark.io.encryption.enabled is set: whoever " +
+          "maps a file needs it unencrypted. Use Loader.objects, or turn the encryption of local files off", null)
     versions.foreach(check)
     val ordered = versions.sortBy(_.name)(SourceSurvey.binaryOrder)
     inParallel(ordered)(specify).toArray
@@ -44,7 +44,8 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
   private def check(version: Version): Unit = {
     version.bytes.filter(_ < 0).foreach(n => throw bad(s"${label(version, version.source)} declares $n bytes"))
     loader match {
-      case BytesLoader =>
+      case BytesLoader                         =>
+      case FilesLoader if !version.immutable   =>
       case _ if version.immutable =>
         throw bad(s"${label(version, version.source)} is declared immutable, which is for Loader.bytes: leave it out")
       case _: CustomLoader[_] if version.checksum.isDefined =>
@@ -55,6 +56,12 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
 
   private def specify(version: Version): VersionSpec = loader match {
     case _: CustomLoader[_] => spec(version, version.source, version.bytes.getOrElse(-1L), -1L)
+    case FilesLoader =>
+      val source = new HadoopSource(version.source, label(version, version.source), hadoop)
+      val files = source.files()
+      version.bytes.foreach(source.requireLength(files.bytes, _))
+      val declared = version.bytes.isDefined && version.checksum.isDefined
+      spec(version, source.uri, files.bytes, if (declared) -1L else files.fingerprint, files.form)
     case _ =>
       val source = new HadoopSource(version.source, label(version, version.source), hadoop)
       if (version.bytes.isDefined && version.checksum.isDefined) spec(version, source.uri, version.bytes.get, -1L)
@@ -65,14 +72,14 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
       }
   }
 
-  private def spec(version: Version, uri: String, bytes: Long, modified: Long): VersionSpec = {
+  private def spec(version: Version, uri: String, bytes: Long, modified: Long, form: String = ""): VersionSpec = {
     // An object depends on its loader's state too: only the tasks of this catalog may share it.
-    val scope = if (loader == BytesLoader) "bytes" else s"${loader.getClass.getName} ${id.uuid}"
+    val scope = if (loader.keepsFiles) "bytes" else s"${loader.getClass.getName} ${id.uuid}"
     // One name may be different files with other settings, such as another endpoint; a checksum says which one.
     val content = version.checksum.getOrElse(s"modified $modified with ${hadoop.fingerprint}")
     // The user's own file and a copy of it are kept apart: only who has opted in may read the file.
     val place = if (version.immutable) "in place" else "copied"
-    val digest = SourceSurvey.sha256(Seq(uri, bytes.toString, content, scope, place))
+    val digest = form + SourceSurvey.sha256(Seq(uri, bytes.toString, content, scope, place))
     VersionSpec(version.copy(source = uri), digest, bytes, modified, label(version, uri))
   }
 

@@ -13,15 +13,16 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
 
   /** Never throws: what the loader throws, fatal errors included, is given to the waiting tasks with its class and stack. */
   def run(): Unit =
-    try catalog.spec.loader match {
+    try LoadingSettings.during(catalog.spec.hadoop.configuration)(catalog.spec.loader match {
       case loader: StreamLoader[V] =>
         makeWay()
         fromStream(loader)
       case loader: CustomLoader[V] =>
         makeWay()
         publish(loader.load(spec.version), loader)
-      case _                       => bytes()
-    } catch {
+      case _ if catalog.isFiles => files()
+      case _                    => bytes()
+    }) catch {
       case t: Throwable =>
         UserError.presentable(t) match {
           case e: AndironException => fail(String.valueOf(e.getMessage), e)
@@ -32,7 +33,7 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
   /** Whether the source is there, and what the catalog says, for the calling user with the catalog's settings. */
   def reaches(): Boolean =
     try {
-      checked(source)
+      if (catalog.isFiles) listed(source): Unit else checked(source): Unit
       true
     } catch { case NonFatal(_) => false }
 
@@ -47,6 +48,31 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
       if (begin(checksum, VersionLoading.DiskRetries)) copy(source)
       Native.storePublish(load)
     }
+  }
+
+  /** The source's files, if they are still what the catalog says. */
+  private def listed(from: HadoopSource): SourceFiles = {
+    val files = from.files()
+    from.requireDeclared(files, spec.digest.take(spec.digest.indexOf('-') + 1), spec.bytes, spec.modified)
+    files
+  }
+
+  /** Each file of the source under its name; together they are what they were when the first was read. */
+  private def files(): Unit = {
+    if (begin(spec.version.checksum.getOrElse(""), VersionLoading.DiskRetries)) {
+      val from = source
+      val before = listed(from)
+      try before.entries.foreach { entry =>
+        Native.storeEntry(load, entry.name, entry.length)
+        append(new HadoopSource(entry.uri, s"${spec.label} (its file ${entry.name})", catalog.spec.hadoop))
+      } catch {
+        case NonFatal(e) if !e.isInstanceOf[AndironException] =>
+          from.requireUnchanged(before)
+          throw e
+      }
+      from.requireUnchanged(before)
+    }
+    Native.storePublish(load)
   }
 
   /**
@@ -64,13 +90,15 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
 
   private def copy(from: HadoopSource): Unit = {
     val before = checked(from)
-    whole(from, before)(from.localPath match {
-      case Some(path) => Native.storeCopy(load, path)
-      case None =>
-        val chunks = new ReadAhead(from.open(), VersionLoading.ChunkBytes)
-        try Iterator.continually(chunks.next()).takeWhile(_.isDefined).flatten.foreach(chunk => Native.storeWrite(load, chunk.bytes, chunk.length))
-        finally chunks.close()
-    })
+    whole(from, before)(append(from))
+  }
+
+  private def append(from: HadoopSource): Unit = from.localPath match {
+    case Some(path) => Native.storeCopy(load, path)
+    case None =>
+      val chunks = new ReadAhead(from.open(), VersionLoading.ChunkBytes)
+      try Iterator.continually(chunks.next()).takeWhile(_.isDefined).flatten.foreach(chunk => Native.storeWrite(load, chunk.bytes, chunk.length))
+      finally chunks.close()
   }
 
   /** What `read` makes of the source as it was at `before`. If it fails and the source has changed, that is the error, caused by what `read` threw. */

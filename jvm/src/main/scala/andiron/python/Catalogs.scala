@@ -5,14 +5,14 @@ import java.util.concurrent.ConcurrentHashMap
 
 import org.apache.spark.api.plugin.PluginContext
 
-import andiron.{AndironException, Bytes, Catalog, ErrorCode}
+import andiron.{AndironException, Catalog, ErrorCode}
 
 /** On the driver: the catalogs that were made from Python, by their ids, until they are closed. Executors ask for them by the plugin's RPC. */
 private[andiron] object DriverCatalogs {
   private[python] val Tag = "andiron python catalog"
-  private val open = new ConcurrentHashMap[String, Catalog[Bytes]]
+  private val open = new ConcurrentHashMap[String, Catalog[_]]
 
-  def add(catalog: Catalog[Bytes]): Unit = open.put(catalog.id.uuid, catalog): Unit
+  def add(catalog: Catalog[_]): Unit = open.put(catalog.id.uuid, catalog): Unit
 
   def remove(uuid: String): Unit = open.remove(uuid): Unit
 
@@ -43,7 +43,7 @@ private[andiron] final class ExecutorCatalogs(plugin: PluginContext) {
   private val known = new ConcurrentHashMap[String, ExecutorCatalogs.Copy]
 
   /** The catalog, with as many `hints` at least; a ReleasedException if the driver has none of this id, or no longer. */
-  def find(uuid: String, hints: Long): Catalog[Bytes] = Option(known.get(uuid)).filter(copy => copy.hints >= hints && !copy.catalog.isClosed).fold {
+  def find(uuid: String, hints: Long): Catalog[_] = Option(known.get(uuid)).filter(copy => copy.hints >= hints && !copy.catalog.isClosed).fold[Catalog[_]] {
     known.remove(uuid)
     val bytes = plugin.ask(Array[AnyRef](DriverCatalogs.Tag, uuid)) match {
       case bytes: Array[Byte] => bytes
@@ -61,14 +61,14 @@ private[andiron] final class ExecutorCatalogs(plugin: PluginContext) {
 private object ExecutorCatalogs {
 
   /** A catalog that was fetched after so many hints, or more. */
-  private final case class Copy(catalog: Catalog[Bytes], hints: Long)
+  private final case class Copy(catalog: Catalog[_], hints: Long)
 
-  private def read(bytes: Array[Byte]): Catalog[Bytes] = {
+  private def read(bytes: Array[Byte]): Catalog[_] = {
     val in = new ObjectInputStream(new ByteArrayInputStream(bytes)) {
       override def resolveClass(description: ObjectStreamClass): Class[_] =
         try Class.forName(description.getName, false, classOf[Catalog[_]].getClassLoader)
         catch { case _: ClassNotFoundException => super.resolveClass(description) }
     }
-    in.readObject().asInstanceOf[Catalog[Bytes]]
+    in.readObject().asInstanceOf[Catalog[_]]
   }
 }

@@ -119,7 +119,8 @@ private object LeaseConnection {
   private def perform(cursor: SharedCursor, request: JsonNode): ObjectNode = request.path("op").asText() match {
     case "advance" =>
       val file = cursor.advance(if (request.path("version").isTextual) request.path("version").asText() else null)
-      Json.node().put("path", file.path).put("length", file.length).put("device", file.device).put("inode", file.inode)
+      if (file.isNamed) Json.node().put("path", file.path)
+      else Json.node().put("path", file.path).put("length", file.length).put("device", file.device).put("inode", file.inode)
     case "release" =>
       cursor.release()
       Json.node()

@@ -10,8 +10,11 @@ import andiron.internal.{AndironErrors, DriverReports, GateKeeper, GuardSession,
 /** What the Python package calls on the driver, in types that Py4J carries: texts are JSON. The package is in python/. */
 object PythonDriver {
 
-  /** A catalog of bytes that Python workers can lease from. `versions`: a list of objects with name, source, bytes, checksum and immutable. */
-  def catalog(spark: SparkSession, dataset: String, versions: String): Catalog[Bytes] = {
+  /**
+   * A catalog that Python workers can lease from: of bytes, or of `files` that keep their names. `versions`: a list of objects with name, source,
+   * bytes, checksum and immutable.
+   */
+  def catalog(spark: SparkSession, dataset: String, versions: String, files: Boolean): Catalog[_] = {
     val conf = spark.sparkContext.getConf
     AndironConf.requireEnabled(conf)
     val missing =
@@ -22,7 +25,7 @@ object PythonDriver {
       s"dataset '$dataset' cannot be leased by Python workers, since $why: change it before the application starts", null))
     var all = Vector.empty[Version]
     Json.parse(versions).forEach(version => all :+= versionOf(version))
-    val made = VersionedData.catalog(spark, dataset, all, Loader.bytes)
+    val made = if (files) VersionedData.catalog(spark, dataset, all, Loader.files) else VersionedData.catalog(spark, dataset, all, Loader.bytes)
     DriverCatalogs.add(made)
     made
   }
@@ -32,20 +35,20 @@ object PythonDriver {
     Option(node.get("checksum")).filterNot(_.isNull).map(_.asText()), node.path("immutable").asBoolean(false))
 
   /** What a worker needs to know of a catalog: its id, its application, and the names of its versions in order. */
-  def describe(catalog: Catalog[Bytes]): String = {
+  def describe(catalog: Catalog[_]): String = {
     val node = Json.node().put("catalog", catalog.id.uuid).put("application", catalog.id.application).put("dataset", catalog.dataset)
     node.set[ObjectNode]("versions", Json.array(catalog.versions))
     Json.text(node)
   }
 
   /** [[Catalog.close]]. */
-  def close(catalog: Catalog[Bytes]): Unit = {
+  def close(catalog: Catalog[_]): Unit = {
     DriverCatalogs.remove(catalog.id.uuid)
     catalog.close()
   }
 
   /** [[Catalog.demand]] of an object of numbers by version. */
-  def demand(catalog: Catalog[Bytes], tasks: String): Unit = {
+  def demand(catalog: Catalog[_], tasks: String): Unit = {
     var all = Map.empty[String, Long]
     Json.parse(tasks).fields().forEachRemaining(entry => all += entry.getKey -> entry.getValue.asLong())
     catalog.demand(all)
@@ -62,6 +65,13 @@ object PythonDriver {
       all.add(node)
     }
     Json.text(all)
+  }
+
+  /** [[Andiron.cacheTotals]]: an object of numbers. */
+  def cacheTotals(spark: SparkSession): String = {
+    val figures = Json.node()
+    Andiron.cacheTotals(spark).foreach { case (name, value) => figures.put(name, value) }
+    Json.text(figures)
   }
 
   /** A step's figures: an object with counters, exact and reason. */

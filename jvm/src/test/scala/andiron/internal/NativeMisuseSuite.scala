@@ -202,6 +202,9 @@ class NativeMisuseSuite extends AnyFunSuite with BeforeAndAfterAll {
         "buffer" -> (() => Native.storeWrite(h.pending, new Array[Byte](4), 5)),
         "checksum" -> (() => Native.storeBegin(h.pending, null)),
         "path" -> (() => Native.storeCopy(h.pending, null)),
+        "path" -> (() => Native.storeEntry(h.pending, null, 1)),
+        "-1 bytes" -> (() => Native.storeEntry(h.pending, "a", -1)),
+        "files" -> (() => Native.leasedPath(h.cursor, 0)),
         "path" -> (() => Native.mapInPlace(h.pending, null, "")),
         "message" -> (() => Native.loadFailed(h.pending, null, null)))
       for ((what, use) <- uses) withClue(what) {

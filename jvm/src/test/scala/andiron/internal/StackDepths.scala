@@ -71,11 +71,11 @@ object StackDepths {
     }
 
     val right: Map[String, Seq[AnyRef]] = Map(
-      "buildInfo" -> Nil, "statNames" -> Nil, "stats" -> Seq(new Array[Long](80)), "setDemand" -> Seq(Long.box(version), Long.box(1)),
+      "buildInfo" -> Nil, "statNames" -> Nil, "statKinds" -> Nil, "stats" -> Seq(new Array[Long](80)), "setDemand" -> Seq(Long.box(version), Long.box(1)),
       "beginAttempt" -> Seq("a task", Boolean.box(false)), "openCursor" -> Seq(Long.box(attempt), Boolean.box(false)), "advance" -> Seq(Long.box(cursor), Long.box(version)),
       "advanceAll" -> Seq(Long.box(cursor), Array(version)), "await" -> Seq(Long.box(cursor), long), "release" -> Seq(Long.box(other)),
       "openView" -> Seq(Long.box(cursor), Int.box(0), out), "viewBuffer" -> Seq(Long.box(view), long, Int.box(8)),
-      "leasedFile" -> Seq(Long.box(cursor), Int.box(0), out), "nextLoad" -> Seq(long), "closeCursor" -> Seq(Long.box(other)),
+      "leasedFile" -> Seq(Long.box(cursor), Int.box(0), out), "leasedPath" -> Seq(Long.box(cursor), Int.box(0)), "nextLoad" -> Seq(long), "closeCursor" -> Seq(Long.box(other)),
       "endAttempt" -> Seq(Long.box(other)), "closeView" -> Seq(Long.box(other)), "closeApplication" -> Seq("another"),
       "openCatalog" -> Seq(application, "numbers", Int.box(0), long),
       "addVersion" -> Seq(Long.box(catalog), "v1", "digest-1", Long.box(8), "version 'v1'"),

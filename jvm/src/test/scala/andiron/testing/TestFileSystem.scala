@@ -39,7 +39,10 @@ final class TestFileSystem extends FileSystem {
   override def append(path: Path, bufferSize: Int, progress: Progressable): FSDataOutputStream = readOnly
   override def rename(source: Path, target: Path): Boolean = readOnly
   override def delete(path: Path, recursive: Boolean): Boolean = readOnly
-  override def listStatus(path: Path): Array[FileStatus] = readOnly
+  override def listStatus(path: Path): Array[FileStatus] = raw.listStatus(local(path)).map { status =>
+    status.setPath(new Path(path, new Path(null, null, status.getPath.getName)))
+    status
+  }
   override def setWorkingDirectory(path: Path): Unit = readOnly
   override def getWorkingDirectory: Path = new Path("test:///")
   override def mkdirs(path: Path, permission: FsPermission): Boolean = readOnly

@@ -14,6 +14,9 @@ object SparkInternals {
     try env.blockManager.diskBlockManager.localDirs.toSeq
     catch { case _: LinkageError | NonFatal(_) => Seq.empty }
 
+  /** Those of Spark's own directories, the one with the most room first: Spark takes them in turn, and the first may be full. */
+  def roomiestDirectories(env: SparkEnv): Seq[File] = localDirectories(env).sortBy(directory => -directory.getUsableSpace)
+
   /** Lets the task end as one that was killed, which does not count as a failure. Without effect if this Spark does not offer it. */
   def kill(context: TaskContext, reason: String): Unit =
     try context.markInterrupted(reason)

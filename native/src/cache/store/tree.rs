@@ -1,0 +1,231 @@
+//! A version whose files keep their names, in a directory of its own, for libraries that open files by name.
+//!
+//! Its `<digest>.bytes` has no content: it says that the version is published, and its length what the files take on disk. Who
+//! uses the files has a share of the lock on their directory, so that no process of the host evicts them meanwhile. A directory
+//! appears before its `.bytes` and goes after it; one without is left over, and goes with the next publishing of its digest.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::directory::{nonce, refused, Directory};
+use super::disk::Pin;
+use super::lock::{self, Held};
+use super::names::{self, Form};
+use super::sweep::is_same;
+use crate::error::{Code, Error, Result};
+
+/// No source's directories are nested deeper.
+pub(super) const DEEPEST: usize = 64;
+const ENTER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Published files that stay where they are as long as it lives.
+pub struct Tree {
+    path: PathBuf,
+    bytes: u64,
+    directory: Held,
+    _pin: Pin,
+}
+
+impl Tree {
+    /// The published files of a digest, whose directory the caller has a share of.
+    pub(super) fn of(
+        store: &Directory,
+        digest: &str,
+        directory: Held,
+        bytes: u64,
+        pin: Pin,
+        label: &str,
+    ) -> Result<Tree> {
+        let mut path = store.path().join(names::tree(digest));
+        let named = rustix::fs::stat(&path).map_err(|errno| refused("stat", &path, errno))?;
+        let open = rustix::fs::fstat(&directory).map_err(|errno| refused("stat", &path, errno))?;
+        if (named.st_dev, named.st_ino) != (open.st_dev, open.st_ino) {
+            let message = format!("{label}: {} is not the directory that was published", path.display());
+            return Err(Error::new(
+                Code::Io,
+                format!("{message}; let nothing else write to the cache directory"),
+            ));
+        }
+        if names::form(digest) == Form::File {
+            let listed = entries(directory.as_fd()).map_err(|errno| refused("list", &path, errno))?;
+            let only = match &listed[..] {
+                [only] => only.to_str().ok(),
+                _ => None,
+            };
+            let only = only.ok_or_else(|| {
+                Error::new(Code::Io, format!("{label}: {} is not one file any more", path.display()))
+            })?;
+            path.push(only);
+        }
+        Ok(Tree { path, bytes, directory, _pin: pin })
+    }
+
+    /// The directory, or the one file of a version that is a file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Lets the page cache have what nobody maps.
+    pub fn drop_pages(&self) {
+        if let Err(errno) = each(self.directory.as_fd(), DEEPEST, &mut |file| forget(&file)) {
+            log::warn!("the pages of {} cannot be dropped: {errno}", self.path.display());
+        }
+    }
+
+    /// Asks for the files to be read into memory; nobody waits for that.
+    pub(super) fn read_ahead(&self) {
+        if let Err(errno) = each(self.directory.as_fd(), DEEPEST, &mut |file| ahead(&file)) {
+            log::debug!("the files of {} cannot be read ahead: {errno}", self.path.display());
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn forget(file: &OwnedFd) -> std::result::Result<(), Errno> {
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)
+}
+
+#[cfg(target_os = "linux")]
+fn ahead(file: &OwnedFd) -> std::result::Result<(), Errno> {
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::WillNeed)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget(_file: &OwnedFd) -> std::result::Result<(), Errno> {
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ahead(_file: &OwnedFd) -> std::result::Result<(), Errno> {
+    Ok(())
+}
+
+/// A share of a published tree whose `.bytes` is open as `published`; `None` while it is evicted, or if it has gone.
+pub(super) fn share(
+    store: BorrowedFd<'_>,
+    digest: &str,
+    published: BorrowedFd<'_>,
+) -> std::result::Result<Option<Held>, Errno> {
+    let (name, token) = (names::tree(digest), names::published(digest));
+    let tree = match rustix::fs::openat(store, name.as_str(), ENTER, Mode::empty()) {
+        Ok(tree) => tree,
+        Err(Errno::NOENT) => {
+            // Something else has cleaned up: without its files it is not published.
+            if is_same(store, &token, published) {
+                let _gone_already = rustix::fs::unlinkat(store, token.as_str(), AtFlags::empty());
+            }
+            return Ok(None);
+        }
+        Err(errno) => return Err(errno),
+    };
+    if !lock::try_shared(&tree)? {
+        return Ok(None);
+    }
+    let held = Held::new(tree);
+    let there = is_same(store, &name, held.as_fd()) && is_same(store, &token, published);
+    Ok(there.then_some(held))
+}
+
+/// A share of a directory that this process has just made; `None` if another has taken it away.
+pub(super) fn mine(store: BorrowedFd<'_>, name: &str) -> std::result::Result<Option<Held>, Errno> {
+    let tree = match rustix::fs::openat(store, name, ENTER, Mode::empty()) {
+        Ok(tree) => tree,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    let held = lock::try_shared(&tree)?.then(|| Held::new(tree));
+    Ok(held.filter(|held| is_same(store, name, held.as_fd())))
+}
+
+/// The lock on a directory of the store that nobody uses; `None` if somebody does, or it has gone.
+pub(super) fn alone(store: BorrowedFd<'_>, name: &str) -> std::result::Result<Option<Held>, Errno> {
+    let tree = match rustix::fs::openat(store, name, ENTER, Mode::empty()) {
+        Ok(tree) => tree,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(errno),
+    };
+    let held = lock::try_exclusive(&tree)?.then(|| Held::new(tree));
+    Ok(held.filter(|held| is_same(store, name, held.as_fd())))
+}
+
+/// Takes the published name from a tree and deletes it. Nothing happens to a digest that has none.
+pub(super) fn remove_published(store: BorrowedFd<'_>, digest: &str) {
+    if names::form(digest) == Form::Bytes {
+        return;
+    }
+    let aside = names::parts(digest, nonce());
+    match rustix::fs::renameat(store, names::tree(digest).as_str(), store, aside.as_str()) {
+        Ok(()) => remove(store, &aside),
+        Err(Errno::NOENT) => {}
+        Err(errno) => log::warn!("cannot move {} aside: {errno}", names::tree(digest)),
+    }
+}
+
+/// Deletes a directory with all that is in it, following no link. Failures are logged: what is left is swept later.
+pub(super) fn remove(store: BorrowedFd<'_>, name: &str) {
+    let text = CString::new(name).map_err(|_| Errno::INVAL);
+    match text.and_then(|text| remove_below(store, &text, DEEPEST + 1)) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => log::warn!("cannot remove {name} from the cache directory: {errno}"),
+    }
+}
+
+fn remove_below(parent: BorrowedFd<'_>, name: &CString, depth: usize) -> std::result::Result<(), Errno> {
+    if depth == 0 {
+        return Err(Errno::NAMETOOLONG);
+    }
+    let directory = rustix::fs::openat(parent, name, ENTER, Mode::empty())?;
+    rustix::fs::fchmod(&directory, Mode::RWXU)?;
+    for entry in entries(directory.as_fd())? {
+        match rustix::fs::unlinkat(&directory, &entry, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(Errno::ISDIR | Errno::PERM) => remove_below(directory.as_fd(), &entry, depth - 1)?,
+            Err(errno) => return Err(errno),
+        }
+    }
+    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+}
+
+/// Calls `use_file` with every regular file below a directory.
+fn each(
+    directory: BorrowedFd<'_>,
+    depth: usize,
+    use_file: &mut dyn FnMut(OwnedFd) -> std::result::Result<(), Errno>,
+) -> std::result::Result<(), Errno> {
+    for entry in entries(directory)? {
+        let stat = rustix::fs::statat(directory, &entry, AtFlags::SYMLINK_NOFOLLOW)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory if depth > 0 => {
+                let below = rustix::fs::openat(directory, &entry, ENTER, Mode::empty())?;
+                each(below.as_fd(), depth - 1, use_file)?;
+            }
+            FileType::RegularFile => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                use_file(rustix::fs::openat(directory, &entry, flags, Mode::empty())?)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The names in a directory.
+fn entries(directory: BorrowedFd<'_>) -> std::result::Result<Vec<CString>, Errno> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let name = CString::from(entry?.file_name());
+        if !matches!(name.as_bytes(), b"." | b"..") {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
