@@ -130,7 +130,7 @@ class CacheCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
   test("where the number of versions is the limit that bound, the alarm names it, and comes rarely") {
     withCatalog(Loader.bytes, (1 to 4).map(i => version(s"w$i")): _*) { catalog =>
       val cursor = catalog.cursor()
-      val (lines, _) = Logged.during("andiron")((0 until 400).foreach(i => cursor.advance(s"w${1 + i % 4}")))
+      val lines = Logged.written((0 until 400).foreach(i => cursor.advance(s"w${1 + i % 4}")))
       cursor.close()
       val alarms = lines.filter(_.contains("evicted and loaded again"))
       assert(alarms.nonEmpty && alarms.size <= 8, alarms.size)
@@ -142,7 +142,7 @@ class CacheCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
     withNamed("unsorted", Loader.bytes, (1 to 4).map(i => version(s"u$i")): _*) { catalog =>
       val f = catalog.udf((id: Long, value: Bytes) => id + value.size)
       val rows = spark.range(0, 200, 1, 1).selectExpr("id", "concat('u', 1 + id % 4) as version")
-      val (lines, _) = Logged.during("andiron") {
+      val lines = Logged.written {
         (1 to 3).foreach(_ => rows.select(f(col("version"), col("id"))).collect())
         rows.sortWithinPartitions("version").select(f(col("version"), col("id"))).collect()
       }

@@ -1,5 +1,7 @@
 package andiron.testing
 
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Paths}
 import java.util.concurrent.ConcurrentLinkedQueue
 
 import org.apache.logging.log4j.LogManager
@@ -23,5 +25,14 @@ object Logged {
       val result = body
       (messages.toArray(Array.empty[String]).toSeq, result)
     } finally target.removeAppender(appender)
+  }
+
+  /** What `body` lets the library write to the log file of tests: Log4j may have its logger in a context that no class here reaches. */
+  def written(body: => Any): Seq[String] = {
+    val file = Paths.get("spark.log")
+    val before = Files.size(file).toInt
+    body: Unit
+    val added = Files.readAllBytes(file).drop(before)
+    new String(added, UTF_8).split('\n').toSeq.filter(_.contains(" andiron: "))
   }
 }
