@@ -70,7 +70,7 @@ pub(super) fn steps(view: &View, most: usize) -> Picked<'_, Step> {
     let newest = |step: &Step| step.stages.last().copied();
     pick(&view.steps, most, most / 4, newest, |step| {
         let share = step.drop_ratio().unwrap_or(0.0).clamp(0.0, 1.0);
-        u64::from(step.failed) << 60 | (share * 1e9) as u64 * 2 + u64::from(!step.is_exact())
+        (u64::from(step.failed) << 60) + (share * 1e9) as u64 * 2 + u64::from(!step.is_exact())
     })
 }
 
