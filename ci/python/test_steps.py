@@ -2,6 +2,7 @@ import getpass
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,16 @@ import andiron
 from support import Application
 
 SCHEMA = "id long, half double, name string"
+
+
+def unkeyed(place, text):
+    """The hash that anybody can make: FNV-1a, mixed."""
+    h = 0xcbf29ce484222325
+    for byte in place.encode() + b"\0" + text.encode():
+        h = (h ^ byte) * 0x100000001b3 % (1 << 64)
+    h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9 % (1 << 64)
+    h = (h ^ (h >> 27)) * 0x94d049bb133111eb % (1 << 64)
+    return h ^ (h >> 31)
 
 
 class Steps(Application):
@@ -255,7 +266,7 @@ class Steps(Application):
     def test_misuse(self):
         bad = [
             lambda: andiron.Step(self.spark, ""), lambda: andiron.Step(self.spark, 1), lambda: andiron.Step(None, "a"), lambda: self.step.map(self.rows, None, SCHEMA),
-            lambda: self.step.map(self.rows.rdd, len, SCHEMA), lambda: self.step.map(self.rows, len, 7), lambda: self.step.filter(self.rows, len, key="id"),
+            lambda: self.step.map(self.rows.rdd, len, SCHEMA), lambda: self.step.map(self.rows, len, 7), lambda: self.step.filter(self.rows, len, key="id"), lambda: self.step.map(self.rows, len, SCHEMA, redact="*"),
             lambda: self.step.counter("in"), lambda: self.step.counter(7), lambda: andiron.Gate("step"), lambda: andiron.Gate(self.step, max_drop_ratio=2),
             lambda: andiron.Gate(self.step, max_drop_ratio="0.1"), lambda: andiron.Gate(self.step, on_zero_rows="perhaps"), lambda: andiron.guard("gate")]
         for at, action in enumerate(bad):
@@ -265,6 +276,73 @@ class Steps(Application):
         with self.assertRaises(andiron.ReleasedError) as caught:
             self.step.count(self.rows)
         self.assertIn(f"step '{self.name}' is closed", str(caught.exception))
+
+
+class Redaction(Application):
+    """What the log tells of failed rows. An application of its own: a report shows the most frequent causes only."""
+
+    def logged(self):
+        """What the application has told so far, as it is in its log."""
+        andiron.report(self.spark)
+        folder = pathlib.Path(tempfile.gettempdir(), f"andiron-log-{getpass.getuser()}", self.spark.sparkContext.applicationId)
+        return "".join(file.read_bytes().decode("latin-1") for file in folder.glob("segment-*"))
+
+    def test_describe_version_and_redact(self):
+        rows = self.spark.range(1, 4, 1, 1).selectExpr("id", "concat('+1555000', id) as phone")
+
+        def look(row):
+            if row.id > 2:
+                return (row.id, 1.0, row.phone)
+            raise LookupError(f"no member has {row.phone}")
+
+        shown = {"describe": lambda row: f"row of {row.phone}", "version": lambda row: f"v{row.id}"}
+        with andiron.Step(self.spark, "as it is") as step:
+            self.assertEqual(step.map(rows, look, SCHEMA, key=lambda row: row.phone, **shown).count(), 1)
+        log = self.logged()
+        for text in ("row of +15550001", '"version":"v2"', "no member has +15550001", f'"key_hash":"{unkeyed("", "+15550001")}"'):
+            self.assertIn(text, log)
+        hide = {"redact": lambda text: re.sub(r"\+?\d{4,}", "PHONE", text)}
+        rows = self.spark.range(1, 4, 1, 1).selectExpr("id", "concat('+7777000', id) as phone")
+        operators = {
+            "map": lambda step, **more: step.map(rows, look, SCHEMA, **hide, **shown, **more),
+            "flat_map": lambda step, **more: step.flat_map(rows, lambda row: [look(row)], SCHEMA, **hide, **shown, **more),
+            "filter": lambda step, **more: step.filter(rows, lambda row: bool(look(row)), **hide, **shown, **more)}
+        phones = [row.phone for row in rows.collect()]
+        for name, apply in operators.items():
+            for more in ({}, {"key": lambda row: row.phone}):
+                with andiron.Step(self.spark, f"hidden {name} {len(more)}") as step:
+                    self.assertEqual(len(apply(step, **more).collect()), 1)
+                    self.assertEqual(step.figures["dropped"], 2)
+        log = self.logged()
+        for text in ("row of PHONE", "LookupError: no member has PHONE", "at test_steps.look(test_steps.py:"):
+            self.assertIn(text, log)
+        places = set(re.findall(r'"site":"([^"]*)"', log)) | {""}
+        for phone in phones[:2]:
+            self.assertNotIn(phone, log)
+            for place in places:
+                for text in (phone, f"row of {phone}"):
+                    self.assertNotIn(str(unkeyed(place, text)), log)
+
+    def test_redact_sees_whole_texts_and_may_fail(self):
+        rows = self.spark.range(0, 40, 1, 2)
+
+        def long(row):
+            if row.id == 0:
+                return (0, 0.0, None)
+            raise ValueError("m" * (480 + row.id) + "SECRET", "s" * (65500 + row.id) + "SECRET")
+
+        def hide(text):
+            return text.replace("SECRET", "*") if "SECRET" in text else 1 // 0
+
+        with andiron.Step(self.spark, "long texts") as step:
+            made = step.map(rows, long, SCHEMA, key=lambda row: "k" * (170 + row.id) + "SECRET", describe=lambda row: "t" * (2020 + row.id), redact=hide)
+            self.assertEqual(made.count(), 1)
+            self.assertEqual(step.figures["dropped"], 39)
+        log = self.logged()
+        self.assertIn("kkk", log)
+        self.assertIn("(not shown: ZeroDivisionError)", log)
+        for part in ("kkkS", "mmmS", "sssS", "SECR", "ttt"):
+            self.assertNotIn(part, log)
 
 
 class Connect(Application):

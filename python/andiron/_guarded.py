@@ -6,7 +6,7 @@ import operator
 import threading
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from andiron._plain import plain
 from andiron.errors import BAD_ARGUMENT, ArgumentError
@@ -45,16 +45,24 @@ def _whole(name: str, n: Any) -> int:
 counting = Counting()
 
 
+class Shown(NamedTuple):
+    """How samples show a failed row: functions of it, of it and its error, and of a text what may be shown of that. None: as it is, or not at all."""
+
+    key: Optional[Callable[[Any], object]] = None
+    describe: Optional[Callable[[Any], object]] = None
+    version: Optional[Callable[[Any], object]] = None
+    group: Optional[Callable[[Any, BaseException], object]] = None
+    redact: Optional[Callable[[str], object]] = None
+
+
 class Guarded:
     """A function of a row that never raises: its result has a value, or an error and how the row is shown. PythonSteps.scala reads it."""
 
-    def __init__(
-        self, function: Callable[[Any], Any], value: DataType, key: Optional[Callable[[Any], object]],
-        describe: Optional[Callable[[Any], object]], version: Optional[Callable[[Any], object]],
-        group: Optional[Callable[[Any, BaseException], object]] = None
-    ) -> None:
-        self._function, self._value, self._group = function, value, group
-        self._shown = {name: text for name, text in (("text", describe or str), ("key", key), ("version", version)) if text is not None}
+    def __init__(self, function: Callable[[Any], Any], value: DataType, shown: Shown) -> None:
+        self._function, self._value, self._group, self._redact = function, value, shown.group, shown.redact
+        texts = (("text", shown.describe or str), ("key", shown.key), ("version", shown.version))
+        self._shown = {name: text for name, text in texts if text is not None}
+        self._texts = (*self._shown, *(("group",) if shown.group is not None else ()), *(("identity", "stack") if shown.redact is not None else ()))
         self._verify: Optional[Callable[[Any], None]] = None
         self._plain: Optional[Callable[[Any], Any]] = None
 
@@ -67,8 +75,8 @@ class Guarded:
 
         text = StringType()
         frames = ArrayType(struct(module=text, function=text, file=text, line=IntegerType()))
-        shown = {name: text for name in ("key", "version") if name in self._shown} | ({"group": text} if self._group else {})
-        return struct(value=self._value, error=struct(kind=text, message=text, frames=frames), counts=MapType(text, LongType()), text=text, **shown)
+        shown = {name: text for name in self._texts}
+        return struct(value=self._value, error=struct(kind=text, message=text, frames=frames), counts=MapType(text, LongType()), **shown)
 
     def __call__(self, row: Any) -> tuple[Any, ...]:
         counts = counting.counts = {}
@@ -78,17 +86,24 @@ class Guarded:
             raise
         except BaseException as error:
             # SystemExit too, and what libraries derive from neither, as PyO3 its panics: the worker lives on.
-            return None, _told(error), counts or None, *(_shown(text, row) for text in self._shown.values()), *self._grouped(row, error)
+            return None, *self._failed(row, error, counts)
         finally:
             counting.counts = None
-        return value, None, counts or None, *(None for _ in self._shown), *self._grouped(row, None)
+        return value, None, counts or None, *(None for _ in self._texts)
 
-    def _grouped(self, row: Any, error: Optional[BaseException]) -> tuple[Optional[str], ...]:
-        """What the user calls the cause of the row's failure, in the place that it has in the result, if there is one."""
-        group = self._group
-        if group is None:
-            return ()
-        return (None if error is None else _shown(lambda row: group(row, error), row),)
+    def _failed(self, row: Any, error: BaseException, counts: dict[str, int]) -> tuple[Any, ...]:
+        """The error, the counts, and how the row is shown."""
+        kind, message, frames = _told(error)
+        texts = {name: _text(text, row) for name, text in self._shown.items()}
+        identity, group = texts.get("key", texts["text"]), self._group
+        if group is not None:
+            texts["group"] = _text(lambda row: group(row, error), row)
+        if self._redact is None:
+            return (kind, _cut(message), frames), counts or None, *map(_cut, texts.values())
+        lines = [f"{kind}: {message}", *(f"\tat {module}.{function}({file}:{line})" for module, function, file, line in frames)]
+        # Cut afterwards: what redacts sees whole what it looks for.
+        told, stack, *shown = (_cut(_text(self._redact, text)) for text in (message, "\n".join(lines), *texts.values()))
+        return (kind, told, frames), counts or None, *shown, identity, stack
 
     def _checked(self, value: Any) -> Any:
         """The value, if it is what the step declares: what Spark cannot convert would become null without a word."""
@@ -107,7 +122,7 @@ class Guarded:
 def _told(error: BaseException) -> tuple[str, str, list[tuple[str, str, str, int]]]:
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    return name, _shown(str, error), _frames(error)
+    return name, _text(str, error), _frames(error)
 
 
 def _frames(error: BaseException) -> list[tuple[str, str, str, int]]:
@@ -120,11 +135,15 @@ def _frames(error: BaseException) -> list[tuple[str, str, str, int]]:
     return found[::-1][:MOST_FRAMES]
 
 
-def _shown(text: Callable[[Any], object], of: Any) -> str:
+def _text(text: Callable[[Any], object], of: Any) -> str:
     """The text; what raises is replaced by a text that says so."""
     try:
-        return str(text(of))[:MOST_CHARACTERS]
+        return str(text(of))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return f"(not shown: {type(error).__name__})"
+
+
+def _cut(text: str) -> str:
+    return text[:MOST_CHARACTERS]

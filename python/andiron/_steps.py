@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
 
-from andiron._guarded import Guarded, counting
+from andiron._guarded import Guarded, Shown, counting
 from andiron._session import java, java_frame, java_session
 from andiron.errors import BAD_ARGUMENT, ArgumentError, calling
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Schema = Union["StructType", str]
 Text = Optional[Callable[["Row"], object]]
 Group = Optional[Callable[["Row", BaseException], object]]
+Redact = Optional[Callable[[str], object]]
 
 
 @dataclass(frozen=True)
@@ -79,29 +80,32 @@ class Step:
 
     def map(
         self, rows: DataFrame, function: Callable[[Row], Any], schema: Schema, *, key: Text = None, describe: Text = None, version: Text = None,
-        group: Group = None
+        group: Group = None, redact: Redact = None
     ) -> DataFrame:
         """`function` of every row, a Row, tuple or dict of `schema`. `key`, `describe` and `version` say how samples show a failed row,
-        and `group`, a function of the row and the error, what its cause is called: top causes are counted by that."""
-        return self._evaluated("map", rows, function, _schema(schema), key, describe, version, group)
+        and `group`, a function of the row and the error, what its cause is called: top causes are counted by that.
+
+        `redact` gives what may be shown of a text: of key, row, version, group, message and stack. The hashes of keys and rows are keyed with a secret then.
+        """
+        return self._evaluated("map", rows, function, _schema(schema), Shown(key, describe, version, group, redact))
 
     def flat_map(
         self, rows: DataFrame, function: Callable[[Row], Iterable[Any]], schema: Schema, *, key: Text = None, describe: Text = None,
-        version: Text = None, group: Group = None
+        version: Text = None, group: Group = None, redact: Redact = None
     ) -> DataFrame:
         """All that `function` makes of every row. A row of which it makes a part before it raises is dropped as a whole."""
         from pyspark.sql.types import ArrayType
 
-        return self._evaluated("flatMap", rows, function, ArrayType(_schema(schema)), key, describe, version, group)
+        return self._evaluated("flatMap", rows, function, ArrayType(_schema(schema)), Shown(key, describe, version, group, redact))
 
     def filter(
         self, rows: DataFrame, function: Callable[[Row], bool], *, key: Text = None, describe: Text = None, version: Text = None,
-        group: Group = None
+        group: Group = None, redact: Redact = None
     ) -> DataFrame:
         """The rows for which `function` is true. Those for which it is not are neither out nor dropped."""
         from pyspark.sql.types import BooleanType
 
-        return self._evaluated("filter", rows, function, BooleanType(), key, describe, version, group)
+        return self._evaluated("filter", rows, function, BooleanType(), Shown(key, describe, version, group, redact))
 
     def count(self, rows: DataFrame) -> DataFrame:
         """The same rows, counted."""
@@ -124,14 +128,15 @@ class Step:
         """Lets the step go. Its figures stay in the report. Idempotent."""
         calling(self._step.close)
 
-    def _evaluated(self, operator: str, rows: DataFrame, function: Any, value: Any, key: Text, describe: Text, version: Text, group: Group) -> DataFrame:
+    def _evaluated(self, operator: str, rows: DataFrame, function: Any, value: Any, shown: Shown) -> DataFrame:
         from pyspark.sql.functions import struct, udf
 
         java_frame(rows, f"step '{self.name}'")
-        for what, given in (("function", function), ("key", key), ("describe", describe), ("version", version), ("group", group)):
+        for what, given in (("function", function), *shown._asdict().items()):
             if not callable(given) and (given is not None or what == "function"):
-                raise ArgumentError(f"the {what} of {operator} in step '{self.name}' is a function of a row, not {given!r}", BAD_ARGUMENT)
-        guarded = Guarded(function, value, key, describe, version, group)
+                of = "text" if what == "redact" else "row"
+                raise ArgumentError(f"the {what} of {operator} in step '{self.name}' is a function of a {of}, not {given!r}", BAD_ARGUMENT)
+        guarded = Guarded(function, value, shown)
         evaluate = udf(guarded, guarded.result(), useArrow=False).asNondeterministic()
         together = struct(*[rows[column] for column in map(_quoted, rows.columns)])
         # The row is read once for the function and once for the result, which only filter has.

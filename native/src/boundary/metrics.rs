@@ -67,6 +67,7 @@ natives! {
     atlas_stop "atlasStop" "(JJ)Z",
     ask "ask" "(JLjava/lang/String;)Ljava/lang/String;",
     failures "failures" "(JJ)Ljava/lang/String;",
+    secret "secret" "(Ljava/lang/String;Ljava/lang/String;)Ljava/lang/String;",
 }
 
 macro_rules! at {
@@ -315,6 +316,19 @@ extern "system" fn report<'l>(
             report_text(root, &application, Colour::Plain)?
         };
         Ok(raw::new_string(env, text)?)
+    })
+}
+
+extern "system" fn secret<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    log_directory: JString<'l>,
+    run: JString<'l>,
+) -> JString<'l> {
+    entry(env, &this, at!(secret), |env| {
+        let (root, run) = (string(env, &log_directory, "log directory")?, string(env, &run, "run")?);
+        let bytes = crate::metrics::secret(Path::new(&root), &run)?;
+        Ok(raw::new_string(env, bytes.map(|byte| format!("{byte:02x}")).concat())?)
     })
 }
 

@@ -42,6 +42,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{json, Value};
 
+pub use crate::shiplog::secret;
 pub use amount::{Amount, ValueKind};
 pub use decode::{Reason, StepCell, TaskEnd, TaskKind};
 pub use gate::{Decision, Limits, Operator, Verdict};

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <root>/                            0700, ours
+//!   hash.secret                      0600, what keys hashes
 //!   <application>[.<attempt>]/       0700, ours
 //!     writer.lock                    held alone by the writer, together by those who replay
 //!     segment-<ten digits>.log       0600, appended to by one writer, then never changed
@@ -59,14 +60,7 @@ impl Drop for Held {
 impl Folder {
     /// Opens `<root>/<name>`, making what is missing, and takes its lock: [`Code::LogInUse`] if somebody has it.
     pub(super) fn open(root: &Path, name: &str) -> Result<Folder> {
-        let root_path = std::path::absolute(root)
-            .map_err(|error| Error::io(&format!("the log directory {}", root.display()), &error))?;
-        if let Some(parent) = root_path.parent() {
-            std::fs::create_dir_all(parent)
-                .map_err(|error| Error::io(&format!("create the directory {}", parent.display()), &error))?;
-        }
-        make(rustix::fs::CWD, &root_path, &root_path)?;
-        let root = open_private(rustix::fs::CWD, &root_path, &root_path)?;
+        let (root_path, root) = self::root(root)?;
         let path = root_path.join(name);
         make(root.as_fd(), Path::new(name), &path)?;
         rustix::fs::fsync(&root).map_err(|errno| refused("sync", &root_path, errno))?;
@@ -292,6 +286,19 @@ fn names_in(directory: BorrowedFd<'_>) -> std::result::Result<Vec<String>, Errno
     let names = entries.map(|entry| entry.map(|entry| CString::from(entry.file_name())));
     let names: Vec<CString> = names.collect::<std::result::Result<_, _>>()?;
     Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
+}
+
+/// The log directory, made if it is missing, and proven to be ours alone; its absolute path.
+pub(super) fn root(root: &Path) -> Result<(PathBuf, OwnedFd)> {
+    let path = std::path::absolute(root)
+        .map_err(|error| Error::io(&format!("the log directory {}", root.display()), &error))?;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)
+            .map_err(|error| Error::io(&format!("create the directory {}", parent.display()), &error))?;
+    }
+    make(rustix::fs::CWD, &path, &path)?;
+    let fd = open_private(rustix::fs::CWD, &path, &path)?;
+    Ok((path, fd))
 }
 
 /// Whether a name still leads to what is open.

@@ -29,6 +29,7 @@
 //! | `record`, `scan` | the format, and reading it from whatever is there |
 //! | `folder`, `place`, `recovery`, `retention`, `position` | the folders: locks, names, ends, removal, how far sinks are |
 //! | `read`, `tail`, `found` | the reader's side |
+//! | `secret` | what keys hashes of a run |
 //! | `lossy`, `told` | disks that tests choose |
 
 mod claim;
@@ -49,6 +50,7 @@ mod record;
 mod recovery;
 mod retention;
 mod scan;
+mod secret;
 mod tail;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -68,4 +70,5 @@ pub use medium::{Files, Medium, SegmentFile};
 pub use place::local;
 pub use position::{position, set_position};
 pub use read::{read, Notes, Reading};
+pub use secret::secret;
 pub use tail::Tail;

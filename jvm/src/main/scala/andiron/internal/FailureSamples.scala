@@ -41,17 +41,18 @@ private[andiron] final class FailureSamples(cell: StepCell) {
   private var isCut = false
   private var ceiling = -1L
   private var isFull = false
+  private var isLost = false
 
   /** How many rows have failed. */
   def seen: Long = count
 
-  def add[T](row: T, error: Throwable, view: RowView[T]): Unit = {
+  /** Throws nothing: a row without a sample is told by `isWhole`. */
+  def add(row: FailedRow, error: Throwable): Unit = {
     count += 1
-    val key = view.keyOf(row)
-    val text = if (key.isEmpty) view.recordOf(row) else null
-    val hash = FailureSamples.hash(cell.site.label, key.getOrElse(text))
-    if (isWanted(hash)) put(sample(row, error, view, hash, key, if (text == null) view.recordOf(row) else text))
-    else Option(kept.get(hash)).foreach(_.count += 1)
+    try {
+      val hash = row.hash(cell.site.label)
+      if (isWanted(hash)) put(sample(row, error, hash)) else Option(kept.get(hash)).foreach(_.count += 1)
+    } catch { case _: Throwable => isLost = true }
   }
 
   private def isWanted(hash: Long): Boolean = !kept.containsKey(hash) && !(isCut && java.lang.Long.compareUnsigned(hash, ceiling) >= 0)
@@ -68,29 +69,29 @@ private[andiron] final class FailureSamples(cell: StepCell) {
     }
   }
 
-  private def sample[T](row: T, error: Throwable, view: RowView[T], hash: Long, key: Option[String], text: String): FailureSample = {
-    val stack = FailureSamples.stackOf(error)
-    val stackHash = FailureSamples.hash(error.getClass.getName, stack.iterator.take(FailureSamples.HashedFrames).mkString("\n"))
-    if (stacks.size < FailureSamples.MostStacks) stacks.computeIfAbsent(stackHash, _ => view.redacted(FailureSamples.describe(error)))
-    val record = view.redacted(text)
+  private def sample(row: FailedRow, error: Throwable, hash: Long): FailureSample = {
+    val stackHash = FailureSamples.hash(error.getClass.getName, ErrorTexts.trace(error).iterator.take(FailureSamples.HashedFrames).mkString("\n"))
+    if (stacks.size < FailureSamples.MostStacks)
+      stacks.computeIfAbsent(stackHash, _ => FailureSamples.cut(row.stack(error), FailureSamples.StackCharacters))
+    val record = row.record
     new FailureSample(
       hash,
-      key.map(k => FailureSamples.hash("", k)),
-      key.map(k => FailureSamples.cut(view.redacted(k), FailureSamples.KeyCharacters)),
+      if (row.hasKey) Some(row.hash("")) else None,
+      row.key.map(FailureSamples.cut(_, FailureSamples.KeyCharacters)),
       FailureSamples.cut(record, limits.recordBytes),
       record.length > limits.recordBytes,
-      view.versionOf(row).map(FailureSamples.cut(_, FailureSamples.KeyCharacters)),
+      row.version.map(FailureSamples.cut(_, FailureSamples.KeyCharacters)),
       error.getClass.getName,
-      FailureSamples.cut(view.redacted(FailureSamples.messageOf(error)), FailureSamples.MessageCharacters),
+      FailureSamples.cut(row.message(error), FailureSamples.MessageCharacters),
       stackHash,
-      view.groupOf(row, error).map(g => FailureSamples.cut(view.redacted(g), FailureSamples.KeyCharacters)))
+      row.group(error).map(FailureSamples.cut(_, FailureSamples.KeyCharacters)))
   }
 
   /** The size of the samples, and not their number, has left out the last one that had no room. */
   def isCutBySize: Boolean = isCut && isFull
 
   /** Every row that has failed is a sample, or looks like one. */
-  def isWhole: Boolean = !isCut
+  def isWhole: Boolean = !isCut && !isLost
 
   /** The samples by ascending hash. */
   def toSeq: Seq[FailureSample] = {
@@ -134,20 +135,5 @@ private[andiron] object FailureSamples {
     var at = 0
     while (at < text.length && !Character.isSurrogate(text.charAt(at))) at += 1
     at == text.length || UTF_8.newEncoder().canEncode(text)
-  }
-
-  private def messageOf(error: Throwable): String =
-    try String.valueOf(error.getMessage)
-    catch { case t: Throwable if GuardedRows.isRowFailure(t) => s"(its message cannot be read: ${t.getClass.getName})" }
-
-  private def stackOf(error: Throwable): Array[StackTraceElement] =
-    try error.getStackTrace
-    catch { case t: Throwable if GuardedRows.isRowFailure(t) => Array.empty }
-
-  private def describe(error: Throwable): String = {
-    val text = new java.io.StringWriter
-    try UserError.presentable(error).printStackTrace(new java.io.PrintWriter(text))
-    catch { case t: Throwable if GuardedRows.isRowFailure(t) => text.write(s"(cannot be printed: ${t.getClass.getName})") }
-    cut(text.toString, StackCharacters)
   }
 }

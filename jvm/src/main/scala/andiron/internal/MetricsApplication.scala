@@ -48,6 +48,18 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   /** Refuses what has dropped all of its rows. */
   val allDropped = new AllDropped(this)
 
+  /** What keys the hashes of rows that are redacted: that of the run. */
+  lazy val secret: HashSecret = {
+    val conf = context.getConf
+    val run = AndironConf.RunId.in(conf).filter(_.nonEmpty).fold(s"application ${context.applicationId}")("run " + _)
+    try HashSecret.of(NativeMetrics.secret(AndironConf.LogDirectory.in(conf), run))
+    catch {
+      case t: Throwable =>
+        MetricsApplication.log.warn("hashes of redacted rows are this application's alone, since a restart of the run could not find its secret again", t)
+        HashSecret.random()
+    }
+  }
+
   /** Whether there is a step. */
   def hasSteps: Boolean = !open.isEmpty
 

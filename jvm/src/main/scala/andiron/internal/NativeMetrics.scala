@@ -80,6 +80,9 @@ private[andiron] object NativeMetrics {
   /** The command `andiron` with a JSON list of arguments: its exit status, and what it prints, as JSON (`status`, `out`, `err`). */
   @native def command(arguments: String): String
 
+  /** The secret of a run, as hexadecimal digits: the same for the same log directory, which has a file with what it is derived from. */
+  @native def secret(logDirectory: String, run: String): String
+
   /** Throws if no sinks can be made of `settings`, lines of MetricsFacts.sinks; contacts nobody. */
   @native def checkSinks(settings: String): Unit
 

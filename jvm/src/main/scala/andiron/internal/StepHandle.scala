@@ -3,7 +3,6 @@ package andiron.internal
 import java.util.concurrent.ConcurrentHashMap
 
 import org.apache.spark.TaskContext
-import org.apache.spark.sql.Row
 
 /**
  * What a task knows of a step. Its counters and operators refer to one handle, and Spark serialises them together, so that in a task
@@ -11,8 +10,10 @@ import org.apache.spark.sql.Row
  *
  * @param id the step's number in this driver
  * @param limits of the samples of failed rows
+ * @param isCounted the application has metrics
  */
-private[andiron] final class StepHandle(val id: Long, val name: String, val accumulator: StepAccumulator, val limits: SampleLimits)
+private[andiron] final class StepHandle(
+    val id: Long, val name: String, val accumulator: StepAccumulator, val limits: SampleLimits, val isCounted: Boolean = true)
     extends Serializable {
   // One thread evaluates the operators of nearly every task, and has these fields; where Spark uses more (a pipe's writer), they have the map.
   @transient private var owner: Thread = _
@@ -126,10 +127,15 @@ private[andiron] final class StepCell(
   }
 
   /** Counts a row whose function has thrown `error`, and samples it. */
-  def drop[T](row: T, error: Throwable, view: RowView[T]): Unit = {
+  def drop[T](row: T, error: Throwable, view: RowView[T]): Unit = dropped(error, new FailedRow.Read(row, view))
+
+  /** The same of a row that could not be read, which has these columns. */
+  def dropUnread[T](columns: => Seq[(String, Any)], error: Throwable, view: RowView[T]): Unit = dropped(error, new FailedRow.Unread(() => columns, view))
+
+  private def dropped(error: Throwable, row: FailedRow): Unit = {
     dropped += 1
     if (samples == null) samples = new FailureSamples(this)
-    samples.add(row, error, view)
+    samples.add(row, error)
   }
 
   /** Notes that the input is exhausted. Idempotent. */
@@ -163,68 +169,4 @@ private[andiron] object StepCell {
 
   private def withRoom(counts: Array[Long], index: Int): Array[Long] =
     if (index - OwnFrom < counts.length) counts else java.util.Arrays.copyOf(counts, index - OwnFrom + 1)
-}
-
-/** How failed rows are shown. Functions of the user's: whatever they throw is replaced by a text that says so. */
-private[andiron] final case class RowView[T](
-    key: Option[T => Any], describe: Option[T => String], version: Option[T => String], redact: Option[String => String],
-    group: Option[(T, Throwable) => Any] = None) {
-
-  /** The row's key, if the user has said what it is. */
-  def keyOf(row: T): Option[String] = key.map(f => shown(String.valueOf(f(row))))
-
-  /** The row itself as a text. */
-  def recordOf(row: T): String = shown(describe.fold(RowView.text(row))(_(row)))
-
-  def versionOf(row: T): Option[String] = version.map(f => shown(f(row)))
-
-  /** What the user calls the cause of the row's failure. */
-  def groupOf(row: T, error: Throwable): Option[String] = group.map(f => shown(String.valueOf(f(row, error))))
-
-  /** A text with what must not be shown left out. */
-  def redacted(text: String): String = redact.fold(text)(f => shown(f(text)))
-
-  private def shown(text: => String): String =
-    try String.valueOf(text)
-    catch { case t: Throwable if GuardedRows.isRowFailure(t) => s"(not shown: ${t.getClass.getName})" }
-}
-
-private[andiron] object RowView {
-  def plain[T]: RowView[T] = RowView[T](None, None, None, None)
-
-  /**
-   * Arrays are shown by what is in them, wherever they are in the row, and bytes as hexadecimal digits: what Java says of an array is another
-   * text in every attempt.
-   */
-  private def text(row: Any): String = row match {
-    case bytes: Array[Byte]               => bytes.iterator.take(MostElements).map(b => f"${b & 0xff}%02x").mkString("0x", "", "")
-    case array: Array[_]                  => joined(array.iterator, "[", ", ", "]")
-    case row: Row if hasArray(row)        => joined(row.toSeq.iterator, "[", ",", "]")
-    case Elements(all) if hasArray(row)   => joined(all.iterator, "[", ", ", "]")
-    case some: Product if hasArray(row)   => joined(some.productIterator, (if (some.productPrefix.startsWith("Tuple")) "" else some.productPrefix) + "(", ",", ")")
-    case other                            => String.valueOf(other)
-  }
-
-  private def joined(values: Iterator[Any], from: String, between: String, to: String): String =
-    values.take(MostElements).map(text).mkString(from, between, to)
-
-  private def hasArray(value: Any, depth: Int = 0): Boolean = depth < MostDepth && (value match {
-    case _: Array[_]   => true
-    case row: Row      => row.toSeq.exists(hasArray(_, depth + 1))
-    case Elements(all) => all.iterator.take(MostElements).exists(hasArray(_, depth + 1))
-    case some: Product => some.productIterator.exists(hasArray(_, depth + 1))
-    case _             => false
-  })
-
-  /** Sequences that are there, and not computed as they are read. */
-  private object Elements {
-    def unapply(value: Any): Option[scala.collection.Seq[Any]] = value match {
-      case all: scala.collection.IndexedSeq[_] => Some(all)
-      case all: List[_]                        => Some(all)
-      case _                                   => None
-    }
-  }
-
-  private val MostElements = 4096
-  private val MostDepth = 8
 }

@@ -5,16 +5,26 @@ import java.util.concurrent.atomic.AtomicLong
 import scala.reflect.ClassTag
 
 import org.apache.spark.{Partition, Partitioner, TaskContext}
-import org.apache.spark.andironshim.{StepInstance, StepOperator, StepRuns}
+import org.apache.spark.andironshim.{StepEnds, StepInstance, StepOperator, StepRuns}
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 
-/** What an operator of a step does with the rows of a partition. `cell` is null where nothing is counted. */
-private[andiron] abstract class StepFunction[T, U] extends (Iterator[T] => Iterator[U]) with StepOperator with Serializable {
-  val handle: StepHandle
-  val site: StepSite
+/** What an instance evaluates. */
+private[andiron] trait StepBody[T, U] extends Serializable {
+  def handle: StepHandle
+  def site: StepSite
 
+  /** What becomes of the rows of a partition. `cell` is null where nothing is counted. */
   def apply(rows: Iterator[T], cell: StepCell): Iterator[U]
+}
+
+/** What an operator of a step does with the rows of a partition. */
+private[andiron] abstract class StepFunction[T, U] extends (Iterator[T] => Iterator[U]) with StepOperator with StepBody[T, U] {
+
+  /** The same over rows that are not objects yet, and to rows. */
+  def over[I, O](rows: Iterator[I], cell: StepCell, ends: StepEnds[I, T, U, O]): Iterator[O]
+
+  override def apply(rows: Iterator[T], cell: StepCell): Iterator[U] = over(rows, cell, SameEnds.of[T, U])
 
   /** Without counting: what is executed where Andiron's own operator is not. */
   override def apply(rows: Iterator[T]): Iterator[U] = apply(rows, null)
@@ -25,8 +35,10 @@ private[andiron] abstract class StepFunction[T, U] extends (Iterator[T] => Itera
 
   override def label: String = s"${handle.name}: ${site.label}"
 
-  override def execute(rows: RDD[InternalRow], read: Int => InternalRow => Any, wrap: () => Any => InternalRow): RDD[InternalRow] =
-    new StepRDD(rows, new RowsOfObjects(this.asInstanceOf[StepFunction[Any, Any]], read, wrap), keepsPartitioning = true)
+  override def execute(rows: RDD[InternalRow], ends: Int => StepEnds[InternalRow, Any, Any, InternalRow]): RDD[InternalRow] = {
+    val body = new RowsOfObjects(this.asInstanceOf[StepFunction[Any, Any]], ends)
+    if (handle.isCounted) new StepRDD(rows, body, keepsPartitioning = true) else rows.mapPartitions(body(_, null), preservesPartitioning = true)
+  }
 
   override def toString: String = s"step '${handle.name}', ${site.label}"
 }
@@ -35,7 +47,7 @@ private[andiron] abstract class StepFunction[T, U] extends (Iterator[T] => Itera
  * An operator of a step over the rows of `parent`. Each StepRDD is an instance of its site: one physical execution of the operator, whose
  * partitions may be evaluated any number of times and count once.
  */
-private[andiron] final class StepRDD[T, U: ClassTag](parent: RDD[T], f: StepFunction[T, U], keepsPartitioning: Boolean)
+private[andiron] final class StepRDD[T, U: ClassTag](parent: RDD[T], f: StepBody[T, U], keepsPartitioning: Boolean)
     extends RDD[U](parent) with StepInstance {
 
   override val instance: Long = StepRDD.instances.incrementAndGet()
@@ -70,20 +82,9 @@ private[andiron] object StepRDD {
 }
 
 /** A step's function over the objects of rows. */
-private final class RowsOfObjects(f: StepFunction[Any, Any], read: Int => InternalRow => Any, wrap: () => Any => InternalRow)
-    extends StepFunction[InternalRow, InternalRow] {
+private final class RowsOfObjects(f: StepFunction[Any, Any], ends: Int => StepEnds[InternalRow, Any, Any, InternalRow]) extends StepBody[InternalRow, InternalRow] {
   override val handle: StepHandle = f.handle
   override val site: StepSite = f.site
 
-  override def apply(rows: Iterator[InternalRow], cell: StepCell): Iterator[InternalRow] =
-    new RowsOfObjects.Each(f(new RowsOfObjects.Each(rows, read(TaskContext.getPartitionId())), cell), wrap())
-}
-
-private object RowsOfObjects {
-
-  /** As `map`, in one class whose calls the compiler sees through. */
-  private final class Each[T, U](rows: Iterator[T], f: T => U) extends Iterator[U] {
-    override def hasNext: Boolean = rows.hasNext
-    override def next(): U = f(rows.next())
-  }
+  override def apply(rows: Iterator[InternalRow], cell: StepCell): Iterator[InternalRow] = f.over(rows, cell, ends(TaskContext.getPartitionId()))
 }

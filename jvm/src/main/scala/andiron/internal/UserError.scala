@@ -49,6 +49,6 @@ private[andiron] object UserError {
     } catch { case t: Throwable => Some(s"it cannot be printed: ${t.getClass.getName}") }
 
   private def stackOf(error: Throwable): Array[StackTraceElement] =
-    try error.getStackTrace.clone()
+    try error.getStackTrace.filter(_ != null)
     catch { case _: Throwable => Array.empty }
 }

@@ -35,7 +35,7 @@ final class Step private (
   private var counters = Vector.empty[String]
   @volatile private var isOpen = true
 
-  private[andiron] val handle = new StepHandle(id, name, accumulator, limits)
+  private[andiron] val handle = new StepHandle(id, name, accumulator, limits, application.nonEmpty)
   private val plain = new StepRows[Any](this, RowView.plain)
 
   private def open(): Unit = {
@@ -105,6 +105,9 @@ final class Step private (
   private[andiron] def requireAlive(): Unit =
     if (context.isStopped)
       throw new ReleasedException(ErrorCode.Released, s"step '$name' belongs to a SparkContext that has stopped: make a new one, with its gates", null)
+
+  /** What keys the hashes of redacted rows. */
+  private[andiron] def secret: Option[HashSecret] = application.map(_.secret)
 
   private[andiron] def conf: org.apache.spark.SparkConf = context.getConf
 

@@ -6,13 +6,13 @@ import org.apache.spark.andironshim.{MetricsInternals, StepPlanning}
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{Dataset, Encoder}
 
-import andiron.internal.{OfTheDriver, RowView, StepFunction, StepFunctions, StepRDD}
+import andiron.internal.{OfTheDriver, RedactedView, RowView, StepFunction, StepFunctions, StepRDD}
 
 /**
  * The operators of a step for rows of type `T`, and how its failed rows are shown. Made by [[Step.keyed]] and its like.
  *
- * A row whose function throws is dropped, counted and sampled; the job goes on. What a function does in a killed task, and errors of the
- * JVM, are not the row's failures. The result keeps the order and the partitions of its input. Streaming datasets are refused.
+ * A row whose function throws is dropped, counted and sampled; the job goes on. So is one that the Dataset's encoder cannot make an object of, and
+ * one whose result it cannot make a row of. What a function does in a killed task, and errors of the JVM, are not the row's failures. The result keeps the order and the partitions of its input. Streaming datasets are refused.
  */
 final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) extends OfTheDriver(Step.Remedy) {
 
@@ -28,8 +28,15 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) exte
   /** What a failed row's cause is called: a function of the row and the error. Top causes are counted by it, and by the stack where it is not given. */
   def group(name: (T, Throwable) => Any): StepRows[T] = new StepRows(step, view.copy(group = Some(name)))
 
-  /** What is shown of a text: applied to keys, rows, messages, groups and stacks before they leave the executor. */
-  def redact(change: String => String): StepRows[T] = new StepRows(step, view.copy(redact = Some(change)))
+  /**
+   * What is shown of a text: applied to keys, rows, versions, messages, groups and stacks before they leave the executor. Hashes of keys and rows are
+   * keyed by a secret of the application's run.
+   */
+  def redact(change: String => String): StepRows[T] = new StepRows(step, view.copy(redact = Some(change), secret = step.secret))
+
+  /** Its key, texts and messages are redacted already: by what cannot be called here. */
+  private[andiron] def redactedElsewhere(identity: T => String, stack: T => String): StepRows[T] =
+    new StepRows(step, view.copy(secret = step.secret, elsewhere = Some(RedactedView(identity, stack))))
 
   /** `f` of every row. */
   def map[U: Encoder](rows: Dataset[T])(f: T => U): Dataset[U] =
@@ -44,7 +51,7 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) exte
     on(rows, new StepFunctions.FilterRows[T](step.handle, step.site("filter"), view, p))(rows.encoder)
 
   /** The same rows, counted. */
-  def count(rows: Dataset[T]): Dataset[T] = on(rows, new StepFunctions.CountRows[T](step.handle, step.site("count")))(rows.encoder)
+  def count(rows: Dataset[T]): Dataset[T] = on(rows, new StepFunctions.CountRows[T](step.handle, step.site("count"), view))(rows.encoder)
 
   /** `f` of every row. */
   def map[U: ClassTag](rows: RDD[T])(f: T => U): RDD[U] =
@@ -60,7 +67,7 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) exte
 
   /** The same rows, counted. */
   def count(rows: RDD[T]): RDD[T] =
-    on(rows, new StepFunctions.CountRows[T](step.handle, step.site("count")), keepsPartitioning = true)(MetricsInternals.classTag(rows))
+    on(rows, new StepFunctions.CountRows[T](step.handle, step.site("count"), view), keepsPartitioning = true)(MetricsInternals.classTag(rows))
 
   private def clean[F <: AnyRef](rows: RDD[T], f: F): F = MetricsInternals.clean(rows.sparkContext, f)
 
@@ -71,7 +78,7 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) exte
     step.requireOpen()
     if (rows.isStreaming)
       throw new SettingException(ErrorCode.BadArgument, s"step '${step.name}' cannot count a streaming Dataset: use foreachBatch, and the step on each batch", null)
-    if (step.application.isDefined) StepPlanning.install(rows.sparkSession)
+    StepPlanning.install(rows.sparkSession)
     rows.mapPartitions(f)
   }
 }

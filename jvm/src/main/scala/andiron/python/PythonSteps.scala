@@ -5,14 +5,14 @@ import org.apache.spark.sql.functions.col
 import org.apache.spark.sql.types.{ArrayType, StructType}
 
 import andiron.{Step, StepCounter, StepRows}
-import andiron.internal.CallSite
+import andiron.internal.{CallSite, SafeToShow}
 
 /**
  * A row for which a function in Python has raised an exception.
  *
  * @param kind the exception's class in Python, with its module
  */
-final class PythonRowException(val kind: String, message: String) extends RuntimeException(s"$kind: $message")
+final class PythonRowException(val kind: String, message: String) extends RuntimeException(s"$kind: $message") with SafeToShow
 
 /**
  * The operators of a step whose functions are Python's. A worker has evaluated the function already: `rows` has a column `made`, a struct of
@@ -20,6 +20,8 @@ final class PythonRowException(val kind: String, message: String) extends Runtim
  *  - `value`: what the function gave: a struct, an array of structs, or a boolean;
  *  - `error`: null, or a struct of `kind`, `message` and `frames`, an array of structs of `module`, `function`, `file` and `line`;
  *  - `text`, and `key`, `version` and `group` if the user says what they are: of a row that failed, as samples show it;
+ *  - `identity` and `stack`, if the user redacts: what the row's hash is made of, which is not shown, and the error's stack. All other texts are
+ *    redacted by then;
  *  - `counts`: what its function added to the step's counters, by name.
  *
  * The step's own operator counts, drops and samples by that, once for each row, whatever is computed again.
@@ -55,7 +57,8 @@ object PythonSteps {
     val shown = step.describe[Row](read.text(_, "text"))
     val keyed = if (read.has("key")) shown.keyed(read.text(_, "key")) else shown
     val versioned = if (read.has("version")) keyed.version(read.text(_, "version")) else keyed
-    if (read.has("group")) versioned.group((row, _) => read.text(row, "group")) else versioned
+    val grouped = if (read.has("group")) versioned.group((row, _) => read.text(row, "group")) else versioned
+    if (read.has("identity")) grouped.redactedElsewhere(read.text(_, "identity"), read.text(_, "stack")) else grouped
   }
 
   /** Where things are in a row. */

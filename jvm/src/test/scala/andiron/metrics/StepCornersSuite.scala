@@ -1,7 +1,7 @@
 package andiron.metrics
 
 import andiron._
-import andiron.internal.{CellEncoder, FailureSamples, RowView, SampleLimits, StepAccumulator, StepCell, StepHandle, StepSite}
+import andiron.internal.{CellEncoder, FailedRow, FailureSamples, RowView, SampleLimits, StepAccumulator, StepCell, StepHandle, StepSite}
 import andiron.testing.MetricsSparks._
 import andiron.testing.Sparks._
 import andiron.testing.SuiteRunner
@@ -113,7 +113,7 @@ class StepCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
     val cell = new StepCell(handle, StepSite(1, "map at Job.scala:1"), 1, 0, 1, mayBeKept = false, null)
     val kept = new FailureSamples(cell)
     val view = RowView[(String, String)](Some(_._1), Some(_._2), None, None)
-    rows.foreach(row => kept.add(row, new IllegalStateException("gone"), view))
+    rows.foreach(row => kept.add(new FailedRow.Read(row, view), new IllegalStateException("gone")))
     kept.toSeq.map(_.rowKey.get)
   }
 

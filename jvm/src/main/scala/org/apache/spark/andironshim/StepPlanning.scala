@@ -7,12 +7,9 @@ import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.{ExperimentalMethods, SparkSession, SparkSessionExtensions}
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Attribute, Expression}
-import org.apache.spark.sql.catalyst.expressions.codegen.GenerateSafeProjection
 import org.apache.spark.sql.catalyst.plans.logical
-import org.apache.spark.sql.catalyst.plans.physical.Partitioning
-import org.apache.spark.sql.execution.{DeserializeToObjectExec, ObjectConsumerExec, ObjectOperator, ObjectProducerExec, SparkPlan, SparkStrategy}
+import org.apache.spark.sql.execution.{SparkPlan, SparkStrategy}
 import org.apache.spark.sql.internal.StaticSQLConf
-import org.apache.spark.sql.types.DataType
 import org.slf4j.LoggerFactory
 
 /** What belongs to a step: an operator in a plan, or an RDD. */
@@ -38,8 +35,8 @@ trait StepOperator extends OfStep {
   /** How the plan calls it. */
   def label: String
 
-  /** One execution of it over rows; `read` and `wrap` are made for each evaluation of a partition, and give the object of a row and the row of an object. */
-  def execute(rows: RDD[InternalRow], read: Int => InternalRow => Any, wrap: () => Any => InternalRow): RDD[InternalRow]
+  /** One execution of it over rows; `ends` are made for each evaluation, by the number of its partition. */
+  def execute(rows: RDD[InternalRow], ends: Int => StepEnds[InternalRow, Any, Any, InternalRow]): RDD[InternalRow]
 }
 
 /** `spark.sql.extensions`: plans steps in every session, also in those that only read what another has made of a step. */
@@ -91,17 +88,15 @@ private[andironshim] object StepStrategy extends SparkStrategy {
   override def apply(plan: logical.LogicalPlan): Seq[SparkPlan] = {
     GatedWrites.look(plan)
     plan match {
-      case logical.MapPartitions(f, output, child) =>
-        (f: Any) match {
-          case step: StepOperator => planned(step, output, child)
-          case _                  => Nil
-        }
-      case _ => Nil
+      case logical.SerializeFromObject(serializer, StepMap(step, deserializer, output, child)) =>
+        planned(StepRowsExec(step, deserializer, output.dataType, serializer, planLater(child)))
+      case StepMap(step, deserializer, output, child) => planned(StepObjectsExec(step, deserializer, output, planLater(child)))
+      case _                                          => Nil
     }
   }
 
-  private def planned(step: StepOperator, output: Attribute, child: logical.LogicalPlan): Seq[SparkPlan] =
-    try StepExec(step, output, planLater(child)) :: Nil
+  private def planned(step: => SparkPlan): Seq[SparkPlan] =
+    try step :: Nil
     catch {
       case e @ (_: LinkageError | NonFatal(_)) =>
         StepPlanning.off(e)
@@ -109,44 +104,18 @@ private[andironshim] object StepStrategy extends SparkStrategy {
     }
 }
 
-/** A step's operator in a physical plan. Each execution is an instance of its own, with the partitions that it has then. */
-case class StepExec(step: StepOperator, outputObjAttr: Attribute, child: SparkPlan) extends ObjectConsumerExec with ObjectProducerExec {
-
-  override def nodeName: String = s"AndironStep ${step.label}"
-
-  override def outputPartitioning: Partitioning = child.outputPartitioning
-
-  // Spark makes an object of a row in an operator of its own: done here, a row passes one iterator less.
-  override protected def doExecute(): RDD[InternalRow] = {
-    val wrap = StepExec.wrap(outputObjectType)
-    val rows = child match {
-      case DeserializeToObjectExec(deserializer, _, rows) => step.execute(rows.execute(), StepExec.read(deserializer, rows.output), wrap)
-      case objects                                        => step.execute(objects.execute(), StepExec.unwrap(objects.output.head.dataType), wrap)
-    }
-    rows match {
-      case instance: StepInstance => made.add(instance)
-      case _                      =>
-    }
-    rows
+/** The `mapPartitions` of a step: its operator, what makes objects of rows if it does not read objects, the object that it makes, and what it reads. */
+private object StepMap {
+  def unapply(plan: logical.LogicalPlan): Option[(StepOperator, Option[Expression], Attribute, logical.LogicalPlan)] = plan match {
+    case logical.MapPartitions(f, output, child) =>
+      (f: Any) match {
+        case step: StepOperator =>
+          Some(child match {
+            case logical.DeserializeToObject(deserializer, _, rows) => (step, Some(deserializer), output, rows)
+            case objects                                            => (step, None, output, objects)
+          })
+        case _ => None
+      }
+    case _ => None
   }
-
-  @transient private lazy val made = new java.util.concurrent.ConcurrentLinkedQueue[StepInstance]
-
-  /** Its executions, in their order. */
-  private[andironshim] def instances: Seq[StepInstance] = made.toArray(Array.empty[StepInstance]).toSeq
-
-  override protected def withNewChildInternal(newChild: SparkPlan): StepExec = copy(child = newChild)
-}
-
-object StepExec {
-  private def unwrap(kind: DataType): Int => InternalRow => Any = _ => row => row.get(0, kind)
-
-  private def read(deserializer: Expression, rows: Seq[Attribute]): Int => InternalRow => Any = { partition =>
-    val projection = GenerateSafeProjection.generate(deserializer :: Nil, rows)
-    projection.initialize(partition)
-    val kind = deserializer.dataType
-    row => projection(row).get(0, kind)
-  }
-
-  private def wrap(kind: DataType): () => Any => InternalRow = () => ObjectOperator.wrapObjectToRow(kind)
 }
