@@ -120,11 +120,15 @@ private[andiron] final class NativeCursor[V](
   /** Asks, then waits in slices that look at task kill and interruption. Either withdraws the wait. */
   private def wait(what: () => String, ask: () => Long): Long =
     try {
-      val lastResort = System.nanoTime() + leases.lastResortNanos
+      // Settings are read by what waits for the budget alone: what need not wait also runs where the stack is nearly full.
+      var lastResort: Option[Long] = None
       var residency = ask()
       while (residency <= 0) {
         stopIfKilled(what)
-        if (residency < 0) leases.takeBack(this, anyhow = System.nanoTime() - lastResort > 0): Unit
+        if (residency < 0) {
+          if (lastResort.isEmpty) lastResort = Some(System.nanoTime() + leases.lastResortNanos)
+          leases.takeBack(this, anyhow = lastResort.exists(System.nanoTime() - _ > 0)): Unit
+        }
         residency = Native.await(handle, NativeCursor.SliceMillis)
       }
       residency
