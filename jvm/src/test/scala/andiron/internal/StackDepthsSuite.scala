@@ -40,7 +40,10 @@ class StackDepthsSuite extends AnyFunSuite {
     assert(ended && process.exitValue() == 0 && said.contains("\ndone\n"), s"${arguments.mkString(" ")} on $java: exit ${if (ended) process.exitValue() else "none"}\n$said")
   }
 
-  for (java <- javas; name <- "buffer" +: StackDepths.natives.map(_.getName))
+  // The natives know no Spark: those of the library are tried beside the default one.
+  private val isDefault = sys.props("andiron.test.sparkVersion").startsWith("3.5.")
+
+  for (java <- javas if isDefault; name <- "buffer" +: StackDepths.natives.map(_.getName))
     test(s"$name at every depth, Java ${major(java)}") {
       withDirectory { directory =>
         run(java, "andiron.internal.StackDepths", directory.toString, overflows.toString, name)
