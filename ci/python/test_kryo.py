@@ -16,7 +16,7 @@ class Kryo(Application):
         def read(rows):
             with catalog.cursor() as cursor:
                 for name in rows:
-                    yield name, bytes(memoryview(cursor.advance(name)))
+                    yield name, bytes(cursor.advance(name))
 
         rdd = self.spark.sparkContext.parallelize(["a", "b"] * 8, 8)
         self.assertEqual(dict(rdd.mapPartitions(read).collect()), contents)
