@@ -70,6 +70,9 @@ object GatedWrites {
 
   private[andironshim] def isNeeded: Boolean = hook.exists(_.isNeeded)
 
+  /** What is known of checkpoints. */
+  private[andironshim] def lineage: JobLineage = hook.fold(new JobLineage)(_.lineage)
+
   /** The calling thread is about to drop a table that `plan`, an analysed one, replaces. */
   private[andironshim] def overwrites(plan: LogicalPlan): Unit =
     hook.filter(_.isNeeded).foreach(by => by.refuseDrop(stepsOf(plan, by.lineage)))

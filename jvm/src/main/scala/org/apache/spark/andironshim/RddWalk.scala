@@ -14,6 +14,8 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
   private var isCut = false
   private var checkpoints = false
   private var unrecorded = false
+  private var unsure = false
+  private val begun = mutable.ArrayBuffer.empty[RDD[_]]
 
   def reached: Seq[Reached] = Reached.merge(found)
 
@@ -29,6 +31,12 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
   /** Whether a checkpoint was met whose lineage is no longer recorded. */
   def hasUnrecorded: Boolean = unrecorded
 
+  /** Whether sides were met of which an operator, or a cache, has no execution that is known. */
+  def isUnsure: Boolean = unsure
+
+  /** The RDDs whose lineages were added. */
+  def roots: Seq[RDD[_]] = begun.toSeq
+
   /** Adds an instance that adaptive execution has removed from the plan, and nothing below it. */
   def discarded(rdd: RDD[_]): Unit = rdd match {
     case step: StepInstance =>
@@ -38,6 +46,7 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
 
   /** Adds what `rdd` comes from; the flags as in [[Reached]]. */
   def visit(rdd: RDD[_], behind: Boolean, partial: Boolean): Unit = {
+    begun += rdd
     var open = List(Visit(rdd, behind, partial))
     while (open.nonEmpty) {
       val visit = open.head
@@ -50,6 +59,11 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
         next match {
           case step: StepInstance =>
             found += Reached(StepRun(step.stepId, step.siteId, step.instance), keeps, isPartial, next.getNumPartitions)
+          // No shuffle and no block keeps what a broadcast or a sub-query has brought.
+          case marked: StepSidesRDD =>
+            isCut = true
+            unsure ||= marked.sides.isUnsure
+            open = marked.sides.rdds.map(Visit(_, behind = true, isPartial)).toList ++ open
           case _ =>
         }
         // What is below a checkpoint was cut off when it was made: jobs have told of it before.

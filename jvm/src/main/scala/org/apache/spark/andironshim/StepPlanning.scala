@@ -44,6 +44,7 @@ final class StepExtensions extends (SparkSessionExtensions => Unit) {
   override def apply(extensions: SparkSessionExtensions): Unit = {
     extensions.injectPlannerStrategy(_ => StepStrategy)
     extensions.injectPostHocResolutionRule(_ => StepOutputs)
+    extensions.injectColumnar(_ => StepSides.Columnar)
   }
 }
 
@@ -107,14 +108,12 @@ private[andironshim] object StepStrategy extends SparkStrategy {
 /** The `mapPartitions` of a step: its operator, what makes objects of rows if it does not read objects, the object that it makes, and what it reads. */
 private object StepMap {
   def unapply(plan: logical.LogicalPlan): Option[(StepOperator, Option[Expression], Attribute, logical.LogicalPlan)] = plan match {
-    case logical.MapPartitions(f, output, child) =>
-      (f: Any) match {
-        case step: StepOperator =>
-          Some(child match {
-            case logical.DeserializeToObject(deserializer, _, rows) => (step, Some(deserializer), output, rows)
-            case objects                                            => (step, None, output, objects)
-          })
-        case _ => None
+    case map @ logical.MapPartitions(_, output, child) =>
+      MapOfStep.unapply(map).map { step =>
+        child match {
+          case logical.DeserializeToObject(deserializer, _, rows) => (step, Some(deserializer), output, rows)
+          case objects                                            => (step, None, output, objects)
+        }
       }
     case _ => None
   }

@@ -35,6 +35,7 @@ object StepRuns {
 
   /** RDDs are numbered as they are made: the least number is the oldest. */
   private val byRdd = new java.util.concurrent.ConcurrentSkipListMap[Int, StepRun]
+  private val sides = new java.util.concurrent.ConcurrentSkipListMap[Int, Set[Int]]
   private val byExecution = new ConcurrentHashMap[Long, Vector[WeakReference[RDD[_]]]]
   @volatile private var forgotten = -1
 
@@ -47,9 +48,19 @@ object StepRuns {
     }
   }
 
+  /** The rows of an RDD come from these too, which are in no lineage of it. */
+  private[andironshim] def besides(rdd: Int, others: Seq[Int]): Unit = {
+    sides.put(rdd, others.toSet)
+    while (sides.size > Most) forgotten = math.max(forgotten, sides.pollFirstEntry().getKey)
+  }
+
+  /** What the rows of an RDD come from beside its lineage. */
+  private[andironshim] def sidesOf(rdd: Int): Set[Int] = sides.getOrDefault(rdd, Set.empty)
+
   /** Another application begins in this process. */
   def clear(): Unit = {
     byRdd.clear()
+    sides.clear()
     byExecution.clear()
     forgotten = -1
   }

@@ -78,13 +78,20 @@ private[andironshim] object WriteWalk {
     walk.scope(-1L).steps
   }
 
+  /** What plans come from that are read from aside; a checkpoint counts as a step. */
+  def aside(plans: Seq[SparkPlan], lineage: JobLineage): WriteWalk = {
+    val walk = new WriteWalk(lineage, partial = false)
+    plans.foreach(walk.physical(_, behind = true))
+    walk
+  }
+
   private def limits(execution: QueryExecution): Boolean = execution.optimizedPlan.exists {
     case _: logical.GlobalLimit | _: logical.LocalLimit | _: logical.Tail => true
     case _                                                              => false
   }
 }
 
-private final class WriteWalk(lineage: JobLineage, val partial: Boolean) {
+private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boolean) {
   val rdds = new RddWalk(lineage)
   private val seen = Collections.newSetFromMap(new IdentityHashMap[AnyRef, java.lang.Boolean])
   private val declared = mutable.HashSet.empty[(Long, Long)]
@@ -93,11 +100,19 @@ private final class WriteWalk(lineage: JobLineage, val partial: Boolean) {
 
   private val inside = mutable.ArrayBuffer.empty[LogicalPlan]
   private var emptied = false
+  private var operatorsMet = false
+  private var idle = false
 
   /** Whether something in the plan executes a plan of its own, which is not seen. */
   def hasHidden: Boolean = hidden
 
   def hiddenPlans: Seq[LogicalPlan] = inside.toSeq
+
+  /** Whether a step, or a checkpoint that may hide one, was met in a physical plan. */
+  def hasStep: Boolean = operatorsMet || rdds.reached.nonEmpty || rdds.readsCheckpoint
+
+  /** Whether something was met of whose execution nothing is known. */
+  def isUnsure: Boolean = emptied || idle || hidden || rdds.isUnsure
 
   /** Whether the executed plan has what has made an instance. */
   def has(instance: AnyRef): Boolean = instances.contains(instance)
@@ -108,6 +123,7 @@ private final class WriteWalk(lineage: JobLineage, val partial: Boolean) {
     val untold =
       if (rdds.hasUnrecorded) "it reads a checkpoint whose lineage is no longer known"
       else if (emptied) "a cache that it reads is filled no more, or was emptied by adaptive execution while it was filled"
+      else if (rdds.isUnsure) "it reads a Dataset's RDD with a broadcast or a sub-query of whose step no execution is known"
       else if (hidden && !steps.keySet.subsetOf(reached.map(_.run.step).toSet)) "something in its plan executes a plan of its own, which is not seen"
       else ""
     WriteScope(execution, steps, reached, rdds.writers, rdds.readsCheckpoint, untold)
@@ -149,6 +165,8 @@ private final class WriteWalk(lineage: JobLineage, val partial: Boolean) {
   def physical(plan: SparkPlan, behind: Boolean): Unit = if (seen.add(plan)) {
     plan match {
       case step: StepExec =>
+        operatorsMet = true
+        idle ||= step.instances.isEmpty
         step.instances.foreach { instance =>
           instances.add(instance)
           if (behind) rdds.visit(instance.asRdd, behind, partial)
@@ -170,7 +188,9 @@ private final class WriteWalk(lineage: JobLineage, val partial: Boolean) {
 
   /** What has filled a cache: its RDD, and what is not in the RDD's lineage, as broadcasts. */
   private def cache(relation: InMemoryRelation): Unit = if (seen.add(relation.cacheBuilder)) {
+    val was = idle
     physical(relation.cacheBuilder.cachedPlan, behind = true)
+    idle = was
     Filled.of(relation.cacheBuilder).foreach(rdds.visit(_, behind = true, partial))
     // A cache that is not there, or that adaptive execution has emptied while it was filled, has operators of which nothing tells what they have dropped.
     operators(relation.cacheBuilder.cachedPlan)

@@ -1,0 +1,152 @@
+package andiron.metrics
+
+import java.nio.file.Path
+
+import andiron._
+import andiron.testing.MetricsSparks._
+import andiron.testing.Sparks._
+import andiron.testing.{Logged, SuiteRunner}
+
+import org.apache.spark.sql.{DataFrame, Encoders, SparkSession}
+import org.apache.spark.sql.functions.{broadcast, col}
+import org.junit.runner.RunWith
+import org.scalatest.BeforeAndAfterAll
+import org.scalatest.funsuite.AnyFunSuite
+
+/** Steps whose rows get into a write by a broadcast or a sub-query below `Dataset.rdd` or a checkpoint: no lineage has them. */
+@RunWith(classOf[SuiteRunner])
+class GateSidesSuite extends AnyFunSuite with BeforeAndAfterAll {
+  private var spark: SparkSession = _
+  private val directory = java.nio.file.Files.createTempDirectory("gate-sides")
+
+  override def beforeAll(): Unit = {
+    spark = start("local[4]", settings(directory) :+ ("spark.sql.shuffle.partitions" -> "4"): _*)
+    spark.sparkContext.setCheckpointDir(directory.resolve("checkpoints").toString)
+    spark.range(0, 1000, 1, 4).toDF("value").write.parquet(to("files").toString)
+  }
+
+  override def afterAll(): Unit = {
+    stop(spark)
+    delete(directory)
+  }
+
+  private def to(name: String): Path = directory.resolve(name)
+
+  private def all: DataFrame = spark.range(0, 1000, 1, 4).toDF("value")
+
+  /** The thousand rows, of which the first `bad` are dropped. */
+  private def rows(step: Step, bad: Int): DataFrame =
+    step.map(spark.range(0, 1000, 1, 4))(n => if (n < bad) sys.error(s"no history of $n") else n.longValue)(Encoders.scalaLong).toDF("value")
+
+  private val uses = Seq[(String, DataFrame => DataFrame)](
+    "a broadcast side" -> (side => all.join(broadcast(side), "value")),
+    "the broadcast side of a loop" -> (side => all.as("a").join(broadcast(side.as("b")), col("a.value") < col("b.value")).where("b.value > 990").select("a.value")),
+    "a broadcast side of a broadcast side" -> (side => all.join(broadcast(all.join(broadcast(side), "value")), "value")),
+    "a broadcast side below a shuffle" -> (side => all.join(broadcast(side), "value").groupBy("value").count().select("value")),
+    "two broadcast sides" -> (side => all.join(broadcast(all), "value").join(broadcast(side), "value")),
+    "a sub-query" -> { side =>
+      side.createOrReplaceTempView("side")
+      spark.sql("SELECT id AS value FROM range(2000) WHERE id < (SELECT max(value) FROM side)")
+    },
+    "a sub-query over files" -> { side =>
+      side.createOrReplaceTempView("side")
+      spark.read.parquet(to("files").toString).createOrReplaceTempView("files")
+      spark.sql("SELECT value FROM files WHERE value < (SELECT max(value) FROM side)")
+    },
+    "one that must exist" -> { side =>
+      side.hint("broadcast").createOrReplaceTempView("side")
+      spark.sql("SELECT id AS value FROM range(1000) a WHERE EXISTS (SELECT 1 FROM side WHERE side.value = a.id)")
+    },
+    "a cache on a broadcast side" -> (side => all.join(broadcast(side.cache()), "value")),
+    "a checkpoint on a broadcast side" -> (side => all.join(broadcast(side.localCheckpoint()), "value")),
+    "Dataset.rdd on a broadcast side" -> (side => all.join(broadcast(again(side)), "value")))
+
+  private def again(rows: DataFrame): DataFrame = spark.createDataFrame(rows.rdd, rows.schema)
+
+  private val cuts = Seq[(String, DataFrame => DataFrame)](
+    "Dataset.rdd" -> again, "localCheckpoint" -> (_.localCheckpoint()), "checkpoint" -> (_.checkpoint()),
+    "an RDD that is cached" -> { rows =>
+      val kept = rows.rdd.cache()
+      assert(kept.count() > 0)
+      spark.createDataFrame(kept, rows.schema)
+    })
+
+  private val plans = Seq[(String, Seq[(String, String)])](
+    "" -> Nil,
+    " without adaptive execution" -> Seq("spark.sql.adaptive.enabled" -> "false"),
+    " without generated code" -> Seq("spark.sql.codegen.wholeStage" -> "false", "spark.sql.adaptive.enabled" -> "false"))
+
+  private def under[T](settings: Seq[(String, String)])(body: => T): T = {
+    val session = spark
+    settings.foreach { case (key, value) => session.conf.set(key, value) }
+    try body
+    finally settings.foreach { case (key, _) => session.conf.unset(key) }
+  }
+
+  private def gated(name: String)(body: (Step, Path) => Unit): Unit = test(name) {
+    val step = Step(spark, name)
+    Gate(step, maxDropRatio = 0.01)
+    // A gate that another write has asked is not told as never asked.
+    rows(step, 0).write.parquet(to(s"$name before").toString)
+    try body(step, to(name))
+    finally {
+      spark.catalog.clearCache()
+      step.close()
+    }
+  }
+
+  private val first = Set("a broadcast side", "a sub-query over files")
+
+  for ((use, through) <- uses; (cut, by) <- cuts; (plan, settings) <- plans if cut == "Dataset.rdd" && plan.isEmpty || first(use) && (cut == "Dataset.rdd" || plan.isEmpty))
+    gated(s"$use through $cut$plan") { (step, path) =>
+      under(settings) {
+        val failure = causeOf[GateException](intercept[Exception](by(through(rows(step, 500))).write.parquet(path.toString)))
+        assert(failure.code == 200 && failure.getMessage.contains("500 of 1000"), failure)
+        assert(files(path) == Nil)
+        by(through(rows(step, 0))).write.mode("append").parquet(path.toString)
+        assert(spark.read.parquet(path.toString).select("value").collect().toSet == through(all).select("value").collect().toSet)
+      }
+    }
+
+  gated("a step on both sides is judged as a whole") { (step, path) =>
+    val good = rows(step, 0)
+    again(good.join(broadcast(good.withColumnRenamed("value", "v")), good("value") === col("v"))).write.parquet(path.toString)
+    assert(spark.read.parquet(path.toString).count() == 1000)
+  }
+
+  gated("a save of such an RDD is told") { (step, path) =>
+    val (lines, _) = Logged.during("andiron.Gate") {
+      all.join(broadcast(rows(step, 500)), "value").rdd.saveAsTextFile(path.toString)
+      Andiron.report(spark): Unit
+    }
+    val told = lines.filter(_.contains(s"gate of step '${step.name}' did not judge this"))
+    assert(told.size == 1 && told.head.contains("500 of 1000 rows dropped"), lines)
+  }
+
+  gated("a guard judges it") { (step, _) =>
+    val gate = Gate(step, maxDropRatio = 0.01)
+    val joined = all.join(broadcast(rows(step, 500)), "value").rdd
+    val failure = intercept[GateException](Andiron.guard(gate)(joined.map(_.getLong(0)).reduce(_ + _)))
+    assert(failure.code == 200, failure)
+  }
+
+  gated("a broadcast that two plans share") { (step, path) =>
+    val side = rows(step, 500)
+    val one = all.join(broadcast(side), "value")
+    intercept[Exception](again(one.union(one)).write.parquet(path.toString)): Unit
+    assert(files(path) == Nil)
+  }
+
+  test("plans without a step have no mark, and a mark does not stop generated code") {
+    val step = Step(spark, "marks")
+    under(Seq("spark.sql.adaptive.enabled" -> "false")) {
+      assert(!all.join(broadcast(all), "value").queryExecution.executedPlan.toString.contains("AndironSides"))
+      val plan = all.join(broadcast(rows(step, 0)), "value").queryExecution.executedPlan.toString
+      assert("""\*\(\d+\) AndironSides\s+\+- \*\(\d+\) BroadcastHashJoin|\*\(\d+\) AndironSides""".r.findFirstIn(plan).nonEmpty, plan)
+      val twice = all.join(broadcast(rows(step, 0)), "value").groupBy("value").count()
+      val reused = twice.join(twice.withColumnRenamed("count", "again"), "value").queryExecution.executedPlan.toString
+      assert(reused.contains("ReusedExchange"), reused)
+    }
+    step.close()
+  }
+}
