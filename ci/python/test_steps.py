@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-from pyspark.sql import Row
+from pyspark.sql import Row, functions
 
 import andiron
 from support import Application
@@ -250,6 +250,17 @@ class Steps(Application):
         self.assertIn(f"step '{self.name}' has dropped 20 of 1000 rows", str(caught.exception))
         self.assertIn("ZeroDivisionError", str(caught.exception))
         self.assertEqual(self.spark.read.parquet(path).columns, ["id"])
+
+    def test_a_gate_sees_a_broadcast_below_an_rdd(self):
+        gate = andiron.Gate(self.step, max_drop_ratio=0.01)
+        self.step.map(self.rows, lambda row: (row.id, 1.0, row.name), SCHEMA).write.parquet(str(self.folder / "asked"))
+        made = self.step.map(self.rows, lambda row: (row.id, 1 / (row.id % 50), row.name), SCHEMA)
+        joined = self.rows.select("id").join(functions.broadcast(made), "id")
+        with self.assertRaises(Exception) as caught:
+            self.spark.createDataFrame(joined.rdd, joined.schema).write.parquet(str(self.folder / "joined"))
+        self.assertIn(f"step '{self.name}' has dropped 20 of 1000 rows", str(caught.exception))
+        self.assertEqual(list((self.folder / "joined").glob("part-*")), [])
+        self.assertEqual(gate.step, self.step)
 
     def test_guard_judges_what_has_no_commit(self):
         gate = andiron.Gate(self.step, max_drop_ratio=0.5)
