@@ -19,10 +19,12 @@ private[andiron] final class CallbackGuard {
         otherwise
     }
 
-  /** Counts an error that was met while Andiron tried to do `what`. */
+  /** Counts an error that was met while Andiron tried to do `what`. Throws nothing: without memory or stack to log it, it is counted. */
   def note(what: String, error: Throwable): Unit = {
     CallbackGuard.failures.incrementAndGet()
-    if (hasFailed.compareAndSet(false, true)) CallbackGuard.log.error(s"Andiron could not $what; further errors of this kind are counted only", error)
+    if (hasFailed.compareAndSet(false, true))
+      try CallbackGuard.log.error(s"Andiron could not $what; further errors of this kind are counted only", error)
+      catch { case _: Throwable => hasFailed.set(false) }
   }
 }
 

@@ -52,7 +52,11 @@ private[andiron] final class FailureSamples(cell: StepCell) {
     try {
       val hash = row.hash(cell.site.label)
       if (isWanted(hash)) put(sample(row, error, hash)) else Option(kept.get(hash)).foreach(_.count += 1)
-    } catch { case _: Throwable => isLost = true }
+    } catch {
+      case t: Throwable =>
+        isLost = true
+        FailureSamples.failures.note("take a sample of a failed row", t)
+    }
   }
 
   private def isWanted(hash: Long): Boolean = !kept.containsKey(hash) && !(isCut && java.lang.Long.compareUnsigned(hash, ceiling) >= 0)
@@ -70,7 +74,7 @@ private[andiron] final class FailureSamples(cell: StepCell) {
   }
 
   private def sample(row: FailedRow, error: Throwable, hash: Long): FailureSample = {
-    val stackHash = FailureSamples.hash(error.getClass.getName, ErrorTexts.trace(error).iterator.take(FailureSamples.HashedFrames).mkString("\n"))
+    val stackHash = FailureSamples.hash(error.getClass.getName, FailureSamples.ofFunction(error).mkString("\n"))
     if (stacks.size < FailureSamples.MostStacks)
       stacks.computeIfAbsent(stackHash, _ => FailureSamples.cut(row.stack(error), FailureSamples.StackCharacters))
     val record = row.record
@@ -105,8 +109,10 @@ private[andiron] final class FailureSamples(cell: StepCell) {
 }
 
 private[andiron] object FailureSamples {
+  private val failures = new CallbackGuard
   private val Unsigned: Comparator[java.lang.Long] = (a, b) => java.lang.Long.compareUnsigned(a, b)
   private val HashedFrames = 20
+  private val Guard = classOf[GuardedRows[_, _, _, _]].getName
   private val MostStacks = 16
   private val StackCharacters = 6000
   private val MessageCharacters = 500
@@ -123,6 +129,10 @@ private[andiron] object FailureSamples {
     h = (h ^ (h >>> 27)) * 0x94d049bb133111ebL
     h ^ (h >>> 31)
   }
+
+  /** The frames that tell causes apart: those of the step's function. Who asks for the next row differs between the first row and the others. */
+  private def ofFunction(error: Throwable): Iterator[StackTraceElement] =
+    ErrorTexts.trace(error).iterator.takeWhile(!_.getClassName.startsWith(Guard)).take(HashedFrames)
 
   /** The beginning of a text. Half a character, which UTF-8 and JSON do not have, becomes a question mark. */
   def cut(text: String, characters: Int): String = {

@@ -116,6 +116,18 @@ class FailuresSuite extends AnyFunSuite {
     }
   }
 
+  test("errors of one function are one cause, whichever operator asks for the row") {
+    withMetrics("local[2]") { spark =>
+      val step = Step(spark, "history")
+      Gate(step, maxDropRatio = 0.01)
+      val rows = step.map(spark.range(0, 40, 1, 1))(id => if (id < 20) throw new IllegalStateException("no history") else id.longValue)(Encoders.scalaLong)
+      withDirectory { directory =>
+        val refused = causeOf[GateException](intercept[Exception](rows.write.parquet(directory.resolve("out").toString)))
+        assert(refused.getMessage.endsWith("causes: 20 x java.lang.IllegalStateException: no history"), refused)
+      }
+    }
+  }
+
   test("the report says which bound has cut the samples") {
     def failing(spark: SparkSession, name: String, partitions: Int): Step = {
       val step = Step(spark, name)

@@ -70,11 +70,11 @@ private[andironshim] object StepOutputs extends Rule[LogicalPlan] {
         case rows @ SerializeFromObject(_, all: ExternalRDD[_]) if hasStep(all.rdd) => StepOutput.of(rows)
       }
 
-  /** A checkpoint may hide steps. */
+  /** A checkpoint may hide steps, and so may what cannot be read: of that [[GatedWrites.overwrites]] says why. */
   private def hasStep(rdd: RDD[_]): Boolean =
     try {
       val walk = new RddWalk(new JobLineage)
       walk.visit(rdd, behind = false, partial = false)
       walk.reached.nonEmpty || walk.readsCheckpoint
-    } catch { case _: LinkageError | NonFatal(_) => false }
+    } catch { case _: LinkageError | NonFatal(_) => true }
 }
