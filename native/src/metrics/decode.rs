@@ -60,6 +60,11 @@ pub struct TaskEnd<'a> {
 }
 
 impl<'a> TaskEnd<'a> {
+    /// The same of another partition.
+    pub(super) fn at(self, partition: u32) -> TaskEnd<'a> {
+        TaskEnd { partition, ..self }
+    }
+
     /// Reads a buffer.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 use twox_hash::XxHash3_64;
 
 use super::amount::{long, Amount};
-use super::foreign::{Accumulator, Column, Scope, ScopeId};
+use super::foreign::{Accumulator, Column, Places, Scope, ScopeId};
 use super::json::{Object, Reads};
 use super::record::{Event, Kind};
 use super::stages::Stages;
@@ -165,7 +165,7 @@ pub(super) fn column_reason(
             reasons.push(text());
         }
     };
-    let several = accumulator.scopes.len() > 1;
+    let places = accumulator.places();
     say(events_dropped > 0, &|| "Spark dropped events of the listener's queue".to_string());
     if !accumulator.kind.is_sum() {
         say(true, &|| "it is no sum that Andiron knows, and shown as Spark has merged it".to_string());
@@ -178,7 +178,8 @@ pub(super) fn column_reason(
     });
     say(scope.refused || accumulator.refused, &|| "more partitions than the driver keeps".to_string());
     // Of several scopes each has a part of what was updated.
-    let outside = column.outside().filter(|_| !several && events_dropped == 0 && !accumulator.refused);
+    let outside =
+        column.outside().filter(|_| places == Places::One && events_dropped == 0 && !accumulator.refused);
     say(outside.is_some(), &|| outside.map(outside_reason).unwrap_or_default());
     say(doubtful, &|| {
         "cached rows may be those of an attempt that failed, was killed or was lost: its updates never arrived"
@@ -198,7 +199,12 @@ pub(super) fn column_reason(
     say(column.differs, &|| {
         "a later job computed it again with another result (a cache, or other rows)".to_string()
     });
-    say(several, &|| "it is counted at several terminal RDDs, whose rows may be the same".to_string());
+    say(places == Places::Several, &|| {
+        "it is counted at several terminal RDDs, whose rows may be the same".to_string()
+    });
+    say(places == Places::Whole, &|| {
+        "it is counted for a union as a whole, and for its branches".to_string()
+    });
     let (reported, total) = (scope.reported, scope.total);
     say(reported < total && scope.running, &|| {
         format!("{reported} of {} reported so far", some(total, "partition has", "partitions have"))

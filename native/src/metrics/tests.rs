@@ -20,6 +20,7 @@ mod shipped;
 mod steps;
 mod threads;
 mod told;
+mod unions;
 
 /// Keeps events in memory.
 #[derive(Default)]

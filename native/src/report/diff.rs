@@ -10,6 +10,8 @@ use super::model::{Amount, Figure, Step, View};
 const DRIFT: f64 = 1.5;
 /// Ratios below this do not drift: a few rows more or less say nothing.
 const NOISE: f64 = 1e-5;
+/// Figures of an accumulator that are compared.
+const MOST_FIGURES: usize = 20;
 
 /// The comparison of `before` with `after`, steps in the order of `after`.
 pub fn render(before: &View, after: &View) -> String {
@@ -128,21 +130,37 @@ fn drift(before: f64, after: f64) -> String {
     }
 }
 
+/// Figures by their order: RDDs have other numbers in each run. If one run has more of them, nothing is said of how far they moved.
 fn accumulators(rows: &mut Vec<Row>, before: &View, after: &View) {
-    let find =
-        |view: &View, name: &str| view.accumulators.iter().find(|a| a.name == name).and_then(|a| a.committed);
+    let figures = |view: &View, name: &str| -> Vec<Option<Amount>> {
+        let found = view.accumulators.iter().find(|accumulator| accumulator.name == name);
+        found.iter().flat_map(|accumulator| accumulator.scopes.iter().map(|(_, f)| f.committed)).collect()
+    };
     let mut names: Vec<&String> =
         before.accumulators.iter().chain(&after.accumulators).map(|a| &a.name).collect();
     names.sort();
     names.dedup();
     for name in names {
-        let (a, b) = (find(before, name), find(after, name));
-        let moved = match (a.map(Amount::as_f64), b.map(Amount::as_f64)) {
-            (Some(a), Some(b)) if a != 0.0 => drift(1.0, b / a),
-            _ => String::new(),
-        };
-        let name = terminal(name, LINE);
-        rows.push(["–".to_string(), name, shown(a), shown(b), String::new(), String::new(), moved]);
+        let (a, b) = (figures(before, name), figures(after, name));
+        let all = a.len().max(b.len());
+        for at in 0..all.min(MOST_FIGURES) {
+            let of = |figures: &[Option<Amount>]| figures.get(at).copied().flatten();
+            let moved = match (of(&a).map(Amount::as_f64), of(&b).map(Amount::as_f64)) {
+                (Some(from), Some(to)) if from != 0.0 && a.len() == b.len() => drift(1.0, to / from),
+                _ => String::new(),
+            };
+            let mut label = terminal(name, LINE);
+            if all > 1 {
+                label += &format!(" ({} of {all})", at + 1);
+            }
+            let (a, b) = (shown(of(&a)), shown(of(&b)));
+            rows.push(["–".to_string(), label, a, b, String::new(), String::new(), moved]);
+        }
+        if all > MOST_FIGURES {
+            let more = format::some((all - MOST_FIGURES) as u64, "more figure", "more figures");
+            let label = format!("{}: {more}", terminal(name, LINE));
+            rows.push(["–".to_string(), label, "".into(), "".into(), "".into(), "".into(), "".into()]);
+        }
     }
 }
 

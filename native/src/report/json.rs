@@ -24,16 +24,6 @@ impl Amount {
         }
     }
 
-    /// The sum; whole as long as both are and it fits.
-    pub fn plus(self, other: Amount) -> Amount {
-        match (self, other) {
-            (Amount::Whole(a), Amount::Whole(b)) => {
-                a.checked_add(b).map_or(Amount::Real(a as f64 + b as f64), Amount::Whole)
-            }
-            (a, b) => Amount::Real(a.as_f64() + b.as_f64()),
-        }
-    }
-
     /// Whether it is nothing at all.
     pub fn is_zero(self) -> bool {
         self.as_f64() == 0.0

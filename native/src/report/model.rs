@@ -299,15 +299,7 @@ impl Samples {
 pub struct Accumulator {
     /// Its name.
     pub name: String,
-    /// The sum of its scopes.
-    pub committed: Option<Amount>,
-    /// The same of all that ran.
-    pub attempted: Option<Amount>,
-    /// Whether every scope is exact.
-    pub exact: bool,
-    /// Why they are not, each reason once.
-    pub reasons: Vec<String>,
-    /// Scope (`rdd:7`) and figure.
+    /// Scope (`rdd:7`, `rdd:7/branch:2`) and figure, in the order of RDDs and branches. They are never added: their rows may be the same.
     pub scopes: Vec<(String, Figure)>,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::build::Latest;
-use super::json::{Amount, Body};
+use super::json::Body;
 use super::model::{Accumulator, Cause, Figure, Gate, Other, Samples, Stage, StageId, Step, Verdict, View};
 use crate::shiplog::Kind;
 
@@ -137,7 +137,7 @@ pub(super) fn figures(latest: &Latest, view: &View) -> (Vec<Step>, Vec<Accumulat
     let order: HashMap<StageId, usize> = view.stages.iter().enumerate().map(|(at, s)| (s.id, at)).collect();
     let first = |step: &Step| step.stages.iter().filter_map(|id| order.get(id)).min().copied();
     steps.sort_by_key(|step| first(step).unwrap_or(usize::MAX));
-    accumulators.iter_mut().for_each(total);
+    accumulators.iter_mut().for_each(|accumulator| in_order(&mut accumulator.scopes));
     accumulators.sort_by(|a, b| a.name.cmp(&b.name));
     (steps, accumulators)
 }
@@ -236,18 +236,11 @@ fn bound_in_words(bound: &str) -> String {
     .to_string()
 }
 
-fn total(accumulator: &mut Accumulator) {
-    let sum = |amounts: Vec<Option<Amount>>| amounts.into_iter().flatten().reduce(Amount::plus);
-    let figures = || accumulator.scopes.iter().map(|(_, figure)| figure);
-    let (committed, attempted) =
-        (sum(figures().map(|f| f.committed).collect()), sum(figures().map(|f| f.attempted).collect()));
-    let exact = figures().all(|figure| figure.exact);
-    let mut reasons: Vec<String> = Vec::new();
-    for figure in figures().filter(|figure| !figure.exact) {
-        if !reasons.contains(&figure.reason) {
-            reasons.push(figure.reason.clone());
-        }
-    }
-    (accumulator.committed, accumulator.attempted) = (committed, attempted);
-    (accumulator.exact, accumulator.reasons) = (exact, reasons);
+/// By RDD and branch, as numbers.
+fn in_order(scopes: &mut [(String, Figure)]) {
+    let number = |scope: &str, before: &str| {
+        let (_, after) = scope.split_once(before)?;
+        after.split('/').next()?.parse::<u64>().ok()
+    };
+    scopes.sort_by_cached_key(|(scope, _)| (number(scope, "rdd:"), number(scope, "/branch:"), scope.clone()));
 }

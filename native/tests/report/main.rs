@@ -153,6 +153,47 @@ fn the_wide_run_is_there_whole() {
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
 }
 
+/// Several figures of an accumulator may be of the same rows.
+#[test]
+fn figures_of_an_accumulator_are_listed_and_never_added() {
+    let mut log = Log::new("app");
+    let mut rows = |branch: &str, committed: i64| {
+        let reason = "a union has several branches of one plan, and each is counted";
+        let body = json!({"source": "accumulator", "acc": "rows", "type": "long", "scope": branch, "attempted": committed,
+            "committed": committed, "exact": false, "reason": reason, "final": true, "stages": [], "scopes": 30});
+        log.add(Kind::Metric, &format!("rows|{branch}"), body);
+    };
+    (1..30).rev().for_each(|branch| rows(&format!("rdd:7/branch:{branch}"), 1000 + branch));
+    rows("rdd:12/branch:1/shuffle", 77);
+    let view = view(log.events);
+    let scopes: Vec<&str> = view.accumulators[0].scopes.iter().map(|(scope, _)| scope.as_str()).collect();
+    assert_eq!(
+        (scopes[0], scopes[1], scopes[28], scopes[29]),
+        ("rdd:7/branch:1", "rdd:7/branch:2", "rdd:7/branch:29", "rdd:12/branch:1/shuffle")
+    );
+    let text = text::render(&view, text::Colour::Plain);
+    let of = |scope: &str| text.lines().find(|line| line.ends_with(scope)).unwrap_or_default().to_string();
+    let line = of("rdd:7/branch:29");
+    assert!(
+        line.starts_with("  rows") && line.contains("1,029") && line.contains("no: a union has"),
+        "{text}"
+    );
+    assert!(of("rdd:12/branch:1/shuffle").contains(" 77 "), "{text}");
+    assert!(text.contains("and 10 earlier figures"), "{text}");
+    let page = html::render(&view);
+    for branch in 1..30 {
+        assert!(page.contains(&format!(">rdd:7/branch:{branch}<")), "branch {branch}");
+        assert!(page.contains(&format!(">1,{:03}<", branch)), "branch {branch}");
+    }
+    let sum = (1..30).map(|n| 1000 + n).sum::<i64>() + 77;
+    let sum = format!("{},{:03}", sum / 1000, sum % 1000);
+    let diff = diff::render(&view, &view);
+    for out in [&text, &page, &diff] {
+        assert!(!out.contains(&sum), "{sum} is no figure: {out}");
+    }
+    assert!(diff.contains("rows (1 of 30)  ") && diff.contains("rows: 10 more figures"), "{diff}");
+}
+
 #[test]
 fn the_last_failure_of_a_sink_is_shown() {
     let body = json!({"log": {}, "sinks": {"kafka": {"sent": 3, "retried": 2, "dropped": {}, "behind": 7, "last_failure": "no broker <answers>"}}});

@@ -1,6 +1,6 @@
 //! Everyone else's named accumulators: counted again from the ends of tasks, so that what Spark counts twice counts once.
 //!
-//! A *scope* is a terminal RDD with a kind of task, a cell of it one accumulator in one partition. Of the successful
+//! A *scope* is a terminal RDD with a kind of task, or one branch of a union at its top, a cell of it one accumulator in one partition. Of the successful
 //! tasks of a partition one is kept: among result tasks that of the newest stage that reads all partitions, else of the newest
 //! stage, and of this stage the first; among shuffle map tasks the one with the greatest stage, stage attempt and arrival. The kept
 //! task replaces the whole cell: an accumulator that it does not update is 0. Beside that stands what was attempted: every update
@@ -18,11 +18,13 @@
 //! A scope takes 16 bytes for each partition, and 8 for each partition and accumulator: 100,000 tasks with 50 accumulators
 //! take 41.6 MB. Of scopes without accumulators only the newest [`MOST_BARE_BYTES`] are kept. Beyond [`MOST_BYTES`] nothing more is taken; figures that this affects are not exact.
 
+mod branches;
 mod column;
 mod hidden;
 mod scope;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde_json::{json, Value};
@@ -30,6 +32,8 @@ use serde_json::{json, Value};
 use super::amount::{Amount, ValueKind};
 use super::decode::{Reason, TaskEnd, TaskKind};
 use super::ship::column_reason;
+pub(super) use branches::Branches;
+use branches::Place;
 pub(super) use column::Column;
 pub(super) use hidden::Hidden;
 pub(super) use scope::{Facts, Scope};
@@ -49,15 +53,40 @@ const COLUMN_BYTES: usize = 256;
 pub(super) struct ScopeId {
     pub(super) rdd: u64,
     pub(super) kind: TaskKind,
+    /// The nth branch of the union that ends the stage; 0: all of the RDD.
+    pub(super) branch: u32,
+}
+
+impl ScopeId {
+    /// Those of a terminal RDD with a kind of task: it as a whole, and its branches.
+    fn all(rdd: u64, kind: TaskKind) -> RangeInclusive<ScopeId> {
+        ScopeId { rdd, kind, branch: 0 }..=ScopeId { rdd, kind, branch: u32::MAX }
+    }
 }
 
 impl std::fmt::Display for ScopeId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "rdd:{}", self.rdd)?;
+        if self.branch > 0 {
+            write!(f, "/branch:{}", self.branch)?;
+        }
         match self.kind {
-            TaskKind::Result => write!(f, "rdd:{}", self.rdd),
-            TaskKind::ShuffleMap => write!(f, "rdd:{}/shuffle", self.rdd),
+            TaskKind::Result => Ok(()),
+            TaskKind::ShuffleMap => write!(f, "/shuffle"),
         }
     }
+}
+
+/// In how many places an accumulator is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Places {
+    One,
+    /// Branches of one union.
+    Branches,
+    /// A union, and branches of it.
+    Whole,
+    /// Several terminal RDDs, or kinds of task.
+    Several,
 }
 
 /// A named accumulator of the application.
@@ -75,9 +104,16 @@ pub(super) struct Accumulator {
 }
 
 impl Accumulator {
-    /// The scope whose figure was exact as long as it was the only one.
-    fn no_longer_alone(&self) -> Option<ScopeId> {
-        self.scopes.first().copied().filter(|_| self.scopes.len() == 2)
+    /// Where it is counted.
+    pub(super) fn places(&self) -> Places {
+        match self.scopes.split_first() {
+            None | Some((_, [])) => Places::One,
+            Some((first, more)) if more.iter().any(|id| (id.rdd, id.kind) != (first.rdd, first.kind)) => {
+                Places::Several
+            }
+            _ if self.scopes.iter().any(|id| id.branch == 0) => Places::Whole,
+            _ => Places::Branches,
+        }
     }
 }
 
@@ -185,7 +221,19 @@ impl Foreign {
 
     /// Counts a task end. `facts` are its stage's.
     pub(super) fn task_end(&mut self, event: &TaskEnd<'_>, facts: &Facts) {
-        let id = ScopeId { rdd: facts.rdd, kind: event.kind };
+        let place = facts.branches.as_ref().and_then(|branches| branches.place(event.partition));
+        match place {
+            None => self.count(ScopeId { rdd: facts.rdd, kind: event.kind, branch: 0 }, event, facts),
+            Some(Place { branch, partition, partitions }) => {
+                let facts = Facts { partitions, ..facts.clone() };
+                let id = ScopeId { rdd: facts.rdd, kind: event.kind, branch };
+                self.count(id, &event.at(partition), &facts);
+            }
+        }
+    }
+
+    /// Counts a task end in a scope, whose partition and partitions `event` and `facts` have.
+    fn count(&mut self, id: ScopeId, event: &TaskEnd<'_>, facts: &Facts) {
         if !self.scopes.contains_key(&id) {
             if self.bytes + SCOPE_BYTES > self.most_bytes {
                 return self.no_room(event);
@@ -212,9 +260,13 @@ impl Foreign {
                         None
                     }
                     None => {
+                        let before = self.accumulators.get(&acc).map(Accumulator::places);
                         let added = add_column(&mut self.accumulators, scope, id, acc, &mut self.unnamed);
                         self.bytes += added.map_or(0, |_| COLUMN_BYTES);
-                        not_alone.extend(self.accumulators.get(&acc).and_then(Accumulator::no_longer_alone));
+                        // What is said of the others may be another thing now.
+                        let accumulator = self.accumulators.get(&acc);
+                        let accumulator = accumulator.filter(|known| Some(known.places()) != before);
+                        not_alone.extend(accumulator.iter().flat_map(|known| known.scopes.iter().copied()));
                         added
                     }
                 };
@@ -274,22 +326,26 @@ impl Foreign {
     /// A stage has ended, and the ends of `missing` of its successful tasks have not arrived.
     pub(super) fn stage_ended(&mut self, rdd: u64, stage: u32, missing: u32) {
         for kind in [TaskKind::Result, TaskKind::ShuffleMap] {
-            let Some(scope) = self.scopes.get_mut(&ScopeId { rdd, kind }) else { continue };
-            if missing > 0 {
-                scope.missing.insert(stage, missing);
-            } else {
-                scope.missing.remove(&stage);
+            for (_, scope) in self.scopes.range_mut(ScopeId::all(rdd, kind)) {
+                if missing > 0 {
+                    scope.missing.insert(stage, missing);
+                } else {
+                    scope.missing.remove(&stage);
+                }
+                (scope.running, scope.dirty) = (false, true);
             }
-            (scope.running, scope.dirty) = (false, true);
         }
     }
 
     /// The accumulators that a stage attempt changed.
     pub(super) fn changed_in(&self, rdd: u64, stage: (u32, u32)) -> Vec<String> {
         let kinds = [TaskKind::Result, TaskKind::ShuffleMap];
-        let scopes = kinds.iter().filter_map(|kind| self.scopes.get(&ScopeId { rdd, kind: *kind }));
-        let columns = scopes.flat_map(|scope| &scope.columns).filter(|column| column.stages.contains(&stage));
-        columns.filter_map(|column| Some(self.accumulators.get(&column.acc)?.name.to_string())).collect()
+        let scopes = kinds.into_iter().flat_map(|kind| self.scopes.range(ScopeId::all(rdd, kind)));
+        let columns =
+            scopes.flat_map(|(_, scope)| &scope.columns).filter(|column| column.stages.contains(&stage));
+        let accumulators: BTreeSet<u64> = columns.map(|column| column.acc).collect();
+        let known = accumulators.iter().filter_map(|acc| self.accumulators.get(acc));
+        known.map(|accumulator| accumulator.name.to_string()).collect()
     }
 
     /// The scopes, in order.

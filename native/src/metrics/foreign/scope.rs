@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::amount::ValueKind;
 use super::super::decode::{TaskEnd, TaskKind, MOST_PARTITIONS};
+use super::branches::Branches;
 use super::column::Column;
 use super::hidden::{Hidden, ANY_CACHE};
 
@@ -30,6 +31,8 @@ pub(in crate::metrics) struct Facts {
     pub(in crate::metrics) unites: bool,
     /// It is one of Spark SQL's.
     pub(in crate::metrics) unites_plans: bool,
+    /// The branches of the union that ends it, if each is counted by itself.
+    pub(in crate::metrics) branches: Option<Branches>,
     /// Some RDD of the stage leaves partitions of another one out.
     pub(in crate::metrics) pruned: bool,
     /// A later attempt of the stage computes other rows, or in another order.

@@ -11,7 +11,7 @@ pub(super) struct Lineage {
     /// Some RDD is computed more than once: each of its partitions by several tasks, as below a cartesian product, or by one task
     /// several times, as below a union with itself.
     pub(super) repeats: bool,
-    /// Some RDD reads several others.
+    /// Some RDD reads several others, or one several times.
     pub(super) unites: bool,
     /// Some union of Spark SQL's reads several others.
     pub(super) unites_plans: bool,

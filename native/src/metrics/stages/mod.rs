@@ -8,6 +8,7 @@ mod execution;
 mod lineage;
 mod stage;
 mod tree;
+mod union;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -82,6 +83,9 @@ impl Stages {
         let partitions = json.number32("partitions").unwrap_or(stage.tasks).max(stage.tasks);
         let execution = json.number("execution_id").or(common.facts.execution);
         let (lineage, before) = (Lineage::of(json), &common.facts);
+        let caches = lineage.caches_and(before.caches.as_deref());
+        let branches = || union::branches(json, caches.as_deref().unwrap_or_default());
+        let branches = lineage.unites.then(branches).flatten();
         common.facts = Facts {
             rdd,
             partitions: partitions.max(before.partitions),
@@ -89,11 +93,12 @@ impl Stages {
             repeats: lineage.repeats,
             unites: lineage.unites,
             unites_plans: lineage.unites_plans,
+            branches,
             pruned: lineage.pruned,
             indeterminate: json.is("indeterminate"),
             execution,
             caches_tell: lineage.caches_tell && (is_first || before.caches.is_none() || before.caches_tell),
-            caches: lineage.caches_and(before.caches.as_deref()),
+            caches,
             began: if is_first { arrivals } else { before.began },
             ..Facts::default()
         };
@@ -144,14 +149,17 @@ impl Stages {
             running = stage.running;
         }
         let execution = common.facts.execution.and_then(|id| self.executions.get(&id));
+        // Of `Dataset.rdd` no plan is told.
+        let unites =
+            common.facts.unites && execution.map_or(common.facts.unites_plans, Execution::unites_one_plan);
+        let facts = common.facts.clone();
         Some(Facts {
             limited: execution.is_some_and(Execution::is_limited),
-            // Of `Dataset.rdd` no plan is told.
-            unites: common.facts.unites
-                && execution.map_or(common.facts.unites_plans, Execution::unites_one_plan),
+            unites,
+            branches: facts.branches.filter(|branches| unites || branches.share),
             gone: common.open_jobs == 0 && !common.jobs.is_empty(),
             running,
-            ..common.facts.clone()
+            ..facts
         })
     }
 

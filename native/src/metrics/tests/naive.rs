@@ -108,17 +108,24 @@ fn ends(dice: &mut Dice) -> Vec<End> {
     (0..1 + dice.below(60)).map(|_| end(dice)).collect()
 }
 
-/// By RDD and kind: committed and attempted.
-fn naive_ends(ends: &[End]) -> BTreeMap<(u32, TaskKind), (i64, i64)> {
+/// Which branch of an RDD's union a partition is in, and 0 if it has none.
+type BranchOf = fn(u32, u32) -> u32;
+
+/// By RDD, branch and kind: committed and attempted.
+fn naive_ends(ends: &[End], branch_of: BranchOf) -> BTreeMap<(u32, u32, TaskKind), (i64, i64)> {
+    let scope_of = |end: &End| {
+        let rdd = end.stage.0 % 3;
+        (rdd, branch_of(rdd, end.partition), end.kind)
+    };
     let mut figures = BTreeMap::new();
     for end in ends {
-        let id = (end.stage.0 % 3, end.kind);
-        let of_scope = || ends.iter().enumerate().filter(move |(_, e)| (e.stage.0 % 3, e.kind) == id);
+        let id = scope_of(end);
+        let of_scope = || ends.iter().enumerate().filter(move |(_, e)| scope_of(e) == id);
         let attempted =
             of_scope().filter(|(_, e)| e.reason != Reason::Resubmitted).map(|(_, e)| e.rows).sum();
         let kept = (0..4).filter_map(|partition| {
             let good = of_scope().filter(|(_, e)| e.partition == partition && e.reason == Reason::Success);
-            match id.1 {
+            match id.2 {
                 TaskKind::Result => good.max_by_key(|(arrival, e)| (e.stage.0, std::cmp::Reverse(*arrival))),
                 TaskKind::ShuffleMap => good.max_by_key(|(arrival, e)| (e.stage, *arrival)),
             }
@@ -129,28 +136,62 @@ fn naive_ends(ends: &[End]) -> BTreeMap<(u32, TaskKind), (i64, i64)> {
     figures
 }
 
+/// Stages 0 to 5, and what a naive count says of the task ends of `seed`. With `rdds` the branches of their unions count by themselves.
+fn agree(seed: u64, rdds: impl Fn(u32) -> Value, branch_of: BranchOf) {
+    let mut dice = Dice::new(seed);
+    let all = ends(&mut dice);
+    let bench = Bench::new();
+    for stage in 0..6 {
+        bench.stage_with(stage, 0, u64::from(stage % 3), 4, json!({"rdds": rdds(stage % 3)}));
+    }
+    for end in &all {
+        bench.task(end.stage, end.partition, end.kind, end.reason, &[(ROWS, end.rows as u64)]);
+    }
+    let figures: Value = serde_json::from_str(&bench.app.figures_json()).unwrap();
+    let figures = figures["accumulators"].as_array().unwrap();
+    let expected = naive_ends(&all, branch_of);
+    for ((rdd, branch, kind), (committed, attempted)) in &expected {
+        let branch = if *branch > 0 { format!("/branch:{branch}") } else { String::new() };
+        let kind = if *kind == TaskKind::Result { "" } else { "/shuffle" };
+        let scope = format!("rdd:{rdd}{branch}{kind}");
+        let found = figures.iter().find(|f| f["scope"] == scope.as_str());
+        assert!(found.is_none_or(|f| branch.is_empty() || f["exact"] == false), "seed {seed} scope {scope}");
+        let found =
+            found.map_or((0, 0), |f| (f["committed"].as_i64().unwrap(), f["attempted"].as_i64().unwrap()));
+        assert_eq!(found, (*committed, *attempted), "seed {seed} scope {scope}");
+    }
+    assert!(figures.len() <= expected.len(), "seed {seed}: no other scopes");
+}
+
 #[test]
 fn accumulators_are_what_a_naive_count_says() {
-    for seed in 0..600 {
-        let mut dice = Dice::new(seed);
-        let all = ends(&mut dice);
-        let bench = Bench::new();
-        for stage in 0..6 {
-            bench.stage(stage, 0, u64::from(stage % 3), 4);
-        }
-        for end in &all {
-            bench.task(end.stage, end.partition, end.kind, end.reason, &[(ROWS, end.rows as u64)]);
-        }
-        let figures: Value = serde_json::from_str(&bench.app.figures_json()).unwrap();
-        for ((rdd, kind), (committed, attempted)) in naive_ends(&all) {
-            let scope = format!("rdd:{rdd}{}", if kind == TaskKind::Result { "" } else { "/shuffle" });
-            let found =
-                figures["accumulators"].as_array().unwrap().iter().find(|f| f["scope"] == scope.as_str());
-            let found = found
-                .map_or((0, 0), |f| (f["committed"].as_i64().unwrap(), f["attempted"].as_i64().unwrap()));
-            assert_eq!(found, (committed, attempted), "seed {seed} scope {scope}");
-        }
-    }
+    (0..600).for_each(|seed| agree(seed, |_| json!([]), |_, _| 0));
+}
+
+/// RDD 0 unites one RDD with itself, RDD 1 a union of such a kind with what it unites; RDD 2 is no union.
+#[test]
+fn branches_of_unions_are_what_a_naive_count_says() {
+    let rdds = |rdd: u32| match rdd {
+        0 => json!([
+            {"id": 0, "name": "MapPartitionsRDD", "parents": [7], "partitions": 4},
+            {"id": 7, "name": "UnionRDD", "parents": [8, 8], "partitions": 4},
+            {"id": 8, "name": "MapPartitionsRDD", "parents": [], "partitions": 2},
+        ]),
+        1 => json!([
+            {"id": 1, "name": "UnionRDD", "parents": [5, 9], "partitions": 4},
+            {"id": 5, "name": "UnionRDD", "parents": [6, 6], "partitions": 2},
+            {"id": 9, "name": "MapPartitionsRDD", "parents": [4], "partitions": 2},
+            {"id": 6, "name": "MapPartitionsRDD", "parents": [], "partitions": 1},
+            {"id": 4, "name": "ParallelCollectionRDD", "parents": [], "partitions": 2},
+        ]),
+        _ => json!([{"id": 2, "name": "MapPartitionsRDD", "parents": [], "partitions": 4}]),
+    };
+    let branch_of = |rdd: u32, partition: u32| match (rdd, partition) {
+        (0, partition) => 1 + partition / 2,
+        (1, partition) => (1 + partition).min(3),
+        _ => 0,
+    };
+    (0..600).for_each(|seed| agree(seed, rdds, branch_of));
 }
 
 /// No events in between: what is shipped last is what is so.

@@ -131,9 +131,9 @@ fn a_union_of_one_plan_is_flagged_and_one_of_two_is_not() {
             node("MapElements", 3, second),
         ]))
     };
-    union("MapElements f@7, obj#12: bigint", "MapElements f@7, obj#29: bigint")
-        .rows("rdd:3")
-        .is_flagged(10, 10, "one plan");
+    let same = union("MapElements f@7, obj#12: bigint", "MapElements f@7, obj#29: bigint");
+    same.rows("rdd:3/branch:1").is_flagged(5, 5, "one plan");
+    same.rows("rdd:3/branch:2").is_flagged(5, 5, "one plan");
     union("MapElements f@7, obj#12: bigint", "MapElements f@8, obj#29: bigint")
         .rows("rdd:3")
         .is_exactly(10, 10);
@@ -151,7 +151,8 @@ fn a_union_of_datasets_without_a_plan_is_flagged_and_one_of_rdds_is_not() {
         ]);
         bench.stage_with(0, 0, 3, 2, json!({"rdds": rdds}));
         action(&bench, 0, 3, 0..2, 50);
-        assert_eq!(bench.rows("rdd:3").exact, exact, "{operation}");
+        let scope = if exact { "rdd:3" } else { "rdd:3/branch:2" };
+        assert_eq!(bench.rows(scope).exact, exact, "{operation}");
     }
 }
 

@@ -3,10 +3,9 @@
 use super::markup::Page;
 use super::most;
 use super::stages::links;
-use super::steps::{amount, reason};
 use crate::report::clean::{BLOCK, LINE, NAME};
 use crate::report::format;
-use crate::report::model::{Accumulator, Health, LogLine, StageLog, View};
+use crate::report::model::{Accumulator, Amount, Health, LogLine, StageLog, View};
 use crate::report::pick;
 
 /// The section on accumulators that are not Andiron's.
@@ -16,7 +15,8 @@ pub(super) fn accumulators(page: &mut Page, view: &View) {
         page.raw("<p class=quiet>The application has no named accumulators of its own.</p>\n</section>\n");
         return;
     }
-    page.raw("<p class=lede>Named accumulators of the application, counted once for each RDD that ends a stage, beside all that was attempted.</p>\n");
+    page.raw("<p class=lede>Named accumulators of the application, counted once for each RDD that ends a stage, or each branch of a union there, beside all that was attempted. ");
+    page.raw("Several figures of one are never added: their rows may be the same.</p>\n");
     page.raw("<table class=\"accumulators stack\">\n<thead><tr><th scope=col>Name</th><th scope=col class=n>Committed</th>");
     page.raw("<th scope=col class=n>Attempted</th><th scope=col>Exactness</th><th scope=col>Where</th></tr></thead>\n<tbody>\n");
     for accumulator in view.accumulators.iter().take(most::ACCUMULATORS) {
@@ -31,49 +31,47 @@ pub(super) fn accumulators(page: &mut Page, view: &View) {
     page.raw("</section>\n");
 }
 
+/// A row for each figure.
 fn one(page: &mut Page, accumulator: &Accumulator) {
-    let shown = |amount: Option<_>| amount.map_or("–".to_string(), format::amount);
-    page.raw("<tr><th scope=row><span class=name>")
-        .text(&accumulator.name, NAME)
-        .raw("</span></th><td class=n data-label=Committed>");
-    page.say(&shown(accumulator.committed)).raw("</td><td class=n data-label=Attempted>");
-    if accumulator.attempted == accumulator.committed {
-        page.raw("<span class=quiet>").say(&shown(accumulator.attempted)).raw("</span>");
-    } else {
-        page.say(&shown(accumulator.attempted));
-    }
-    page.raw("</td><td class=exactness data-label=Exactness>");
-    if accumulator.exact {
-        page.raw("<span class=exact>exact</span>");
-    } else {
-        page.raw("<span class=inexact>not exact</span>");
-        for reason in accumulator.reasons.iter().take(3) {
-            page.raw("<small class=quiet>").text(reason, LINE).raw("</small>");
-        }
-    }
-    page.raw("</td><td class=places data-label=Where><details><summary>");
-    page.say(&format::some(accumulator.scopes.len() as u64, "RDD", "RDDs"))
-        .raw("</summary><table class=tiny><tbody>");
     let (left, newest) = pick::last(&accumulator.scopes, most::SCOPES);
     for (scope, figure) in newest {
-        page.raw("<tr><td class=mono>").text(scope, NAME).raw("</td><td class=n>");
-        amount(page, figure);
-        page.raw("</td><td>");
+        page.raw("<tr><th scope=row><span class=name>")
+            .text(&accumulator.name, NAME)
+            .raw("</span></th><td class=n data-label=Committed>");
+        page.say(&shown(figure.committed)).raw("</td><td class=n data-label=Attempted>");
+        if figure.attempted == figure.committed {
+            page.raw("<span class=quiet>").say(&shown(figure.attempted)).raw("</span>");
+        } else {
+            page.say(&shown(figure.attempted));
+        }
+        page.raw("</td><td class=exactness data-label=Exactness>");
+        if figure.exact {
+            page.raw("<span class=exact>exact</span>");
+        } else {
+            page.raw("<span class=inexact>not exact</span><small class=quiet>")
+                .text(&figure.reason, LINE)
+                .raw("</small>");
+        }
+        page.raw("</td><td class=places data-label=Where><span class=mono>").text(scope, NAME).raw("</span>");
         if !figure.stages.is_empty() {
             let word = if figure.stages.len() == 1 { "stage" } else { "stages" };
-            page.raw("<span class=quiet>").raw(word).raw("</span> ");
+            page.raw("<small><span class=quiet>").raw(word).raw("</span> ");
             links(page, &figure.stages);
+            page.raw("</small>");
         }
-        if !figure.exact {
-            page.raw("<small class=quiet>").line(&reason(figure)).raw("</small>");
-        }
-        page.raw("</td></tr>");
+        page.raw("</td></tr>\n");
     }
-    page.raw("</tbody></table>");
     if left > 0 {
-        page.left_out(left, "earlier RDD", "earlier RDDs");
+        page.raw("<tr><th scope=row><span class=name>")
+            .text(&accumulator.name, NAME)
+            .raw("</span></th><td colspan=4 class=quiet>");
+        page.left_out(left, "earlier figure", "earlier figures");
+        page.raw("</td></tr>\n");
     }
-    page.raw("</details></td></tr>\n");
+}
+
+fn shown(amount: Option<Amount>) -> String {
+    amount.map_or("–".to_string(), format::amount)
 }
 
 /// The section on log lines.

@@ -4,7 +4,7 @@ use super::canvas::Text;
 use super::{most, SHORT};
 use crate::report::clean::{terminal, BLOCK, LINE, NAME};
 use crate::report::format;
-use crate::report::model::{Group, View};
+use crate::report::model::{Amount, Group, View};
 use crate::report::pick;
 
 pub(super) fn failures(text: &mut Text, view: &View) {
@@ -84,19 +84,28 @@ pub(super) fn accumulators(text: &mut Text, view: &View) {
         return;
     }
     text.heading("Accumulators");
-    let heads = ["name", "committed", "attempted", "exact", "RDDs"];
+    let heads = ["name", "committed", "attempted", "exact", "RDD"];
     let mut rows = vec![heads.map(str::to_string).to_vec()];
+    let shown = |amount: Option<Amount>| amount.map_or("–".to_string(), format::amount);
     for accumulator in view.accumulators.iter().take(most::ACCUMULATORS) {
-        let reasons = || terminal(&accumulator.reasons.join("; "), LINE);
-        rows.push(vec![
-            terminal(&accumulator.name, NAME),
-            accumulator.committed.map_or("–".to_string(), format::amount),
-            accumulator.attempted.map_or("–".to_string(), format::amount),
-            if accumulator.exact { "yes".to_string() } else { format!("no: {}", reasons()) },
-            format::count(accumulator.scopes.len() as u64),
-        ]);
+        let name = terminal(&accumulator.name, NAME);
+        let (left, newest) = pick::last(&accumulator.scopes, most::SCOPES);
+        for (scope, figure) in newest {
+            let reason = || terminal(&figure.reason, LINE);
+            rows.push(vec![
+                name.clone(),
+                shown(figure.committed),
+                shown(figure.attempted),
+                if figure.exact { "yes".to_string() } else { format!("no: {}", reason()) },
+                terminal(scope, NAME),
+            ]);
+        }
+        if left > 0 {
+            let more = format!("and {}", format::some(left as u64, "earlier figure", "earlier figures"));
+            rows.push(vec![name, String::new(), String::new(), more, String::new()]);
+        }
     }
-    text.table(&rows, &[1, 2, 4]);
+    text.table(&rows, &[1, 2]);
     text.more(view.accumulators.len().saturating_sub(most::ACCUMULATORS), "accumulator", "accumulators");
 }
 

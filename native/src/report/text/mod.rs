@@ -18,6 +18,7 @@ mod most {
     pub(super) const STACK_LINES: usize = 6;
     pub(super) const STAGES: usize = 100;
     pub(super) const ACCUMULATORS: usize = 60;
+    pub(super) const SCOPES: usize = 20;
     pub(super) const LOG_STAGES: usize = 100;
     pub(super) const LOG_LINES: usize = 20;
     pub(super) const LINKS: usize = 12;

@@ -78,7 +78,7 @@ object Outcome {
        |  of them the function has run: a step that says `exact` has counted the former, a named accumulator the latter.
        |- **Spark**: a named accumulator that the same function adds to. **stages**: the sum of what the completed stages report of it.
        |- **step**: the step's own counter. Each row counts once; `not exact` says that this cannot be promised, and why.
-       |- **foreign**: Andiron's figure for the named accumulator, once per terminal RDD.
+       |- **foreign**: Andiron's figure for the named accumulator; of several (each terminal RDD has one, and each branch of a union with itself) the greatest.
        |
        || scenario | what happened | truth | Spark | stages | step | foreign |
        ||---|---|---|---|---|---|---|

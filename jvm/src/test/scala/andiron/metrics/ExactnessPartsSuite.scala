@@ -132,16 +132,35 @@ class ExactnessPartsSuite extends ExactnessScenarios("parts", "local[2]") {
     required(joined.queryExecution.executedPlan.toString.contains("Reused"), "the executed plan says 'Reused'")
   }
 
+  /** Each branch of a union is a figure of Andiron's, with all rows, and none is exact. */
+  private def listed(c: Counted, branches: Int, told: String): String = {
+    val figures = NamedFigures.of(spark, s"rows of ${c.scenario}")
+    assert(figures.size == branches && figures.forall(figure => figure.committed == Rows && !figure.exact && figure.scope.contains("/branch:")), figures)
+    required(c.accumulator.value == branches * Rows, s"$told; Andiron lists $branches figures")
+  }
+
   flagged("union of a Dataset with itself") { c =>
     val rows = mapped(c, range())
     assert(rows.union(rows).collect().length == 2 * Rows)
-    required(c.accumulator.value == 2 * Rows, "the rows were computed twice, by two operators of one query")
+    listed(c, 2, "the rows were computed twice, by two operators of one query")
+  }
+
+  flagged("union of a Dataset with itself, grouped") { c =>
+    val rows = mapped(c, range())
+    assert(rows.union(rows).groupBy("value").count().count() == Rows)
+    listed(c, 2, "the rows were computed twice, by two operators of one query, for a shuffle")
   }
 
   flagged("union of 200 times one Dataset") { c =>
-    val rows = mapped(c, range(1))
+    val rows = mapped(c, range(2))
     assert((1 until 200).foldLeft(rows)((union, _) => union.union(rows)).collect().length == 200 * Rows)
-    required(c.accumulator.value == 200 * Rows, "the rows were computed 200 times, by 200 operators of one query")
+    listed(c, 200, "the rows were computed 200 times, by 200 operators of one query")
+  }
+
+  exact("union of an RDD with itself") { c =>
+    val rows = mapped(c, numbers())
+    assert(rows.union(rows).count() == 2 * Rows)
+    listed(c, 2, "the rows were computed twice, by one operator")
   }
 
   exact("coalesce to one task, which evaluates each partition three times") { c =>

@@ -54,6 +54,22 @@ class NamedAccumulatorSuite extends AnyFunSuite with BeforeAndAfterAll {
     read.iterator
   }
 
+  test("of a union with itself a branch counts once whose tasks and whose stage are tried again") {
+    val (rows, accumulator) = counted("retried union")
+    val shuffled = failing(rows.union(rows), _ >= 11, "retried union").map(n => (n % 7, n)).groupByKey(4)
+    val shuffle = Faults.shuffleOf(shuffled)
+    val groups = shuffled.mapPartitions { all =>
+      if (TaskContext.get().stageAttemptNumber() == 0) Faults.failFetch(shuffle)
+      all
+    }
+    assert(groups.map(_._2.size).sum() == 2 * Rows)
+    assert(accumulator.value > 2 * Rows, "the map stage ran again")
+    assert((11 until 16).forall(!NamedAccumulatorSuite.first("retried union", _)), "tasks of the second branch failed")
+    val figures = NamedFigures.of(spark, "retried union")
+    assert(figures.map(_.scope.replaceFirst("rdd:[0-9]+", "")) == Seq("/branch:1/shuffle", "/branch:2/shuffle"), figures)
+    assert(figures.forall(figure => figure.committed == Rows && !figure.exact && figure.reason.contains("several times")), figures)
+  }
+
   test("a map stage whose second attempt reads cached blocks keeps what the first has counted") {
     for (level <- Seq(StorageLevel.MEMORY_ONLY, StorageLevel.MEMORY_ONLY_SER, StorageLevel.DISK_ONLY)) {
       val name = s"fetch failure, $level"

@@ -50,6 +50,13 @@ class NamedKindSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(!figure.exact && figure.reason.contains(why), figure)
   }
 
+  /** As many figures as a union has branches, all of one value, and none is exact. */
+  private def branches(name: String, count: Int, value: Double, why: String, kind: String = ""): Unit = {
+    val figures = NamedFigures.of(spark, name)
+    assert(figures.map(_.scope.replaceFirst("rdd:[0-9]+", "")).sorted == (1 to count).map(n => s"/branch:$n$kind").sorted, figures)
+    assert(figures.forall(figure => figure.committed == value && !figure.exact && figure.reason.contains(why)), figures)
+  }
+
   test("a maximum, a mean and a subclass of Spark's sum are shown as Spark merges them, not exact") {
     val (max, mean, twice) = (new Max, new Mean, new Twice)
     spark.sparkContext.register(max, "max")
@@ -163,19 +170,47 @@ class NamedKindSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(!figure.exact && figure.committed == inner.value.toDouble && figure.reason.contains("limit"), figure)
   }
 
-  test("a union of a Dataset with itself, and of an RDD, is not exact; one of two Datasets is") {
-    val same = spark.sparkContext.longAccumulator("union with itself")
-    val f = (n: java.lang.Long) => { same.add(1); n.toLong }
-    val rows = spark.range(0, Rows, 1, 8).map(f)
+  private def dataset(name: String) = {
+    val accumulator = spark.sparkContext.longAccumulator(name)
+    spark.range(0, Rows, 1, 8).map { n => accumulator.add(1); n.toLong }
+  }
+
+  test("a union of a Dataset with itself, and of an RDD, has a figure for each branch, none of them exact; one of two Datasets has one") {
+    val rows = dataset("union with itself")
     assert(rows.union(rows).collect().length == 2 * Rows)
-    flagged("union with itself", 2 * Rows, "union")
+    branches("union with itself", 2, Rows, "a union has several branches of one plan")
+    val grouped = dataset("union below a group")
+    assert(grouped.union(grouped).union(grouped).groupBy("value").count().count() == Rows)
+    branches("union below a group", 3, Rows, "a union has several branches of one plan", "/shuffle")
     val rdd = counted("rdd union with itself")
     assert(rdd.union(rdd).count() == 2 * Rows)
-    flagged("rdd union with itself", 2 * Rows, "several")
+    branches("rdd union with itself", 2, Rows, "several times")
+    val chains = counted("rdd union of two maps")
+    assert(chains.map(_ + 1).union(chains.map(_ + 2)).union(chains).map(_ % 10).distinct().count() == 10)
+    branches("rdd union of two maps", 3, Rows, "several times", "/shuffle")
     val two = spark.sparkContext.longAccumulator("union of two")
     val g = (n: java.lang.Long) => { two.add(1); n.toLong }
     assert(spark.range(0, Rows, 1, 8).map(g).union(spark.range(Rows, 2 * Rows, 1, 8).map(g)).collect().length == 2 * Rows)
     exactly("union of two", 2 * Rows)
+  }
+
+  test("a cached union with itself has a figure for each branch; one of cached rows has one, or is not exact") {
+    val cached = dataset("cached union")
+    val union = cached.union(cached).cache()
+    assert(union.count() == 2 * Rows && union.count() == 2 * Rows)
+    union.unpersist(true)
+    branches("cached union", 2, Rows, "a union has several branches of one plan")
+    val rows = counted("union of cached rows").persist()
+    assert(rows.union(rows).count() == 2 * Rows)
+    rows.unpersist(true)
+    val figure = NamedFigures.one(spark, "union of cached rows")
+    assert(!figure.exact && figure.reason.contains("several times"), figure)
+  }
+
+  test("of a union with itself, a take is of the branches that it has read") {
+    val rows = counted("part of a union")
+    assert(rows.union(rows).take(5).length == 5)
+    branches("part of a union", 1, 5, "1 of 8 partitions")
   }
 
   test("a cartesian product is one by whatever name") {

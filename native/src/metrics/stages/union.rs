@@ -1,0 +1,111 @@
+//! The union at the top of a stage.
+//!
+//! From the terminal RDD down, as long as an RDD has one partition for each of its only parent, is it a union, then each of its parents
+//! is a branch, and a union below it in the same way has branches of its own. A union is called one, all its parents are in the
+//! stage, and it has as many partitions as they have together: one that reads them side by side has as many as each.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::foreign::Branches;
+use super::super::json::{Object, Reads};
+
+/// Branches that are told apart.
+const MOST_BRANCHES: usize = 256;
+/// RDDs that are looked at, one that several branches read once for each.
+const MOST_STEPS: usize = 1 << 14;
+
+/// An RDD of the stage.
+#[derive(Debug)]
+struct Node {
+    /// Those of its parents that are in the stage, once each.
+    below: Vec<u64>,
+    partitions: u64,
+    /// What a union unites, in its order; empty for all else.
+    united: Vec<u64>,
+    /// The parent whose nth partition its own nth reads.
+    only: Option<u64>,
+}
+
+/// A walk over the RDDs of a stage.
+struct Walk<'a> {
+    nodes: &'a HashMap<u64, Node>,
+    /// In how many branches each RDD is.
+    found: HashMap<u64, u32>,
+    steps: usize,
+}
+
+/// The branches of the union at the top of a stage that begins. `None` if there is none, if it is too large, or if several branches read one of
+/// the `caches`: blocks that one of them stores may answer another.
+pub(super) fn branches(json: &Object, caches: &[u64]) -> Option<Branches> {
+    let nodes = nodes(json);
+    let mut walk = Walk { nodes: &nodes, found: HashMap::new(), steps: 0 };
+    let partitions = walk.down(json.number("rdd")?)?;
+    let many = |rdd: &u64| walk.found.get(rdd).is_some_and(|branches| *branches > 1);
+    if caches.iter().any(many) {
+        return None;
+    }
+    Branches::of(&partitions, walk.found.keys().any(many))
+}
+
+impl<'a> Walk<'a> {
+    /// The partitions of each branch.
+    fn down(&mut self, top: u64) -> Option<Vec<u64>> {
+        let (mut branches, mut left) = (Vec::new(), vec![top]);
+        while let Some(rdd) = left.pop() {
+            let node = self.step(rdd)?;
+            if branches.len() + left.len() + node.united.len() > MOST_BRANCHES {
+                return None;
+            }
+            left.extend(node.united.iter().rev());
+            left.extend(node.only);
+            if node.united.is_empty() && node.only.is_none() {
+                branches.push(node.partitions);
+                self.below(node)?;
+            }
+        }
+        Some(branches)
+    }
+
+    /// Counts what a branch computes.
+    fn below(&mut self, branch: &Node) -> Option<()> {
+        let (mut seen, mut left) = (HashSet::new(), branch.below.clone());
+        while let Some(rdd) = left.pop() {
+            if seen.insert(rdd) {
+                left.extend(&self.step(rdd)?.below);
+            }
+        }
+        Some(())
+    }
+
+    fn step(&mut self, rdd: u64) -> Option<&'a Node> {
+        self.steps += 1;
+        *self.found.entry(rdd).or_default() += 1;
+        self.nodes.get(&rdd).filter(|_| self.steps <= MOST_STEPS)
+    }
+}
+
+fn nodes(json: &Object) -> HashMap<u64, Node> {
+    let rdds = || json.list("rdds").iter().filter_map(serde_json::Value::as_object);
+    let partitions: HashMap<u64, u64> =
+        rdds().filter_map(|rdd| Some((rdd.number("id")?, rdd.number("partitions").unwrap_or(0)))).collect();
+    rdds().filter_map(|rdd| Some((rdd.number("id")?, node(rdd, &partitions)))).collect()
+}
+
+fn node(rdd: &Object, partitions: &HashMap<u64, u64>) -> Node {
+    let (own, parents) = (rdd.number("partitions").unwrap_or(0), rdd.numbers("parents"));
+    let here: Vec<u64> = parents.iter().copied().filter(|parent| partitions.contains_key(parent)).collect();
+    let is_called = |what: &str| {
+        ["name", "operation"].iter().any(|name| rdd.text(name).to_ascii_lowercase().contains(what))
+    };
+    let of = |parent: &u64| partitions.get(parent).copied().unwrap_or(0);
+    let all = here.iter().fold(0_u64, |all, parent| all.saturating_add(of(parent)));
+    let unites = here.len() > 1 && here.len() == parents.len() && all == own && is_called("union");
+    // What coalesces may have its partitions in another order.
+    let only = here.first().copied().filter(|parent| here.len() == 1 && of(parent) == own);
+    let only = only.filter(|_| !is_called("coalesce"));
+    let united = if unites { here.clone() } else { Vec::new() };
+    let mut below = here;
+    below.sort_unstable();
+    below.dedup();
+    Node { below, partitions: own, united, only }
+}
