@@ -134,8 +134,11 @@ class Steps(Application):
 
     def test_a_keyboard_interrupt_ends_the_task(self):
         def stop(row):
-            raise KeyboardInterrupt("of the user's")
+            if row.id == 5:
+                raise KeyboardInterrupt("of the user's")
+            return row.id, 0.0, None
 
+        # Of one row: a step that drops all of its rows fails its job too, and names the error.
         with self.assertRaises(Exception) as caught:
             self.step.map(self.rows, stop, SCHEMA).count()
         self.assertIn("KeyboardInterrupt", str(caught.exception))

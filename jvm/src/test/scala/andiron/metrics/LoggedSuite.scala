@@ -4,7 +4,7 @@ import java.nio.file.{Files, Path}
 
 import andiron.Step
 import andiron.internal.MetricsApplication
-import andiron.testing.{LoggedEvent, ShipLogs, SuiteRunner}
+import andiron.testing.{Logged, LoggedEvent, ShipLogs, SuiteRunner}
 import andiron.testing.MetricsSparks._
 import andiron.testing.Sparks._
 
@@ -97,6 +97,23 @@ class LoggedSuite extends AnyFunSuite {
       val waiting = Gathering.waiting(spark.sparkContext)
       assert(waiting.isDefined, "this Spark does not tell how many events wait")
       assert(MetricsApplication.of(spark.sparkContext).get.barrier(20000) && waiting.get.getValue == 0)
+    }
+  }
+
+  test("a log directory that is removed while the application runs is made anew, and a WARN says what is lost") {
+    withDirectory { directory =>
+      withSpark("local[2]", settings(directory): _*) { spark =>
+        def counted(name: String): Unit = {
+          assert(Step(spark, name).count(spark.sparkContext.range(0, 10, 1, 2)).count() == 10)
+          assert(MetricsApplication.of(spark.sparkContext).get.flush(20000))
+        }
+        counted("first part")
+        delete(directory.resolve("log"))
+        val warnings = Logged.written(counted("second part")).filter(_.contains("was removed while the application runs"))
+        assert(warnings.size == 1 && warnings.head.contains("WARN") && warnings.head.contains("are lost to reports"), warnings)
+        val log = andiron.testing.MetricsSparks.logged(directory)
+        assert(log.contains(spark.sparkContext.applicationId) && log.contains("second part") && !log.contains("first part"))
+      }
     }
   }
 

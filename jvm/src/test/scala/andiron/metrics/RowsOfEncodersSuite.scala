@@ -132,6 +132,10 @@ class RowsOfEncodersSuite extends AnyFunSuite with BeforeAndAfterAll {
     val rows = spark.range(0, 10, 1, 2).selectExpr("cast(if(id = 3, raise_error('upstream of it'), cast(id as string)) as string) as s").as[String](Encoders.STRING)
     val e = intercept[Exception](step.map(rows)(_.length)(Encoders.scalaInt).collect())
     assert(s"$e ${e.getCause}".contains("upstream of it"), e)
+    // Spark's own code computes a row in `hasNext`, an RDD's function in `next`.
+    val elements = spark.sparkContext.range(0, 10, 1, 2).map(id => if (id == 3) sys.error("upstream of them") else id)
+    val ofRdd = intercept[Exception](step.map(elements)(_ + 1).collect())
+    assert(ofRdd.getMessage.contains("upstream of them"), ofRdd)
     assert(step.figures.dropped == 0, step.figures)
   }
 
