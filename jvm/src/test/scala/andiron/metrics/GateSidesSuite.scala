@@ -114,6 +114,28 @@ class GateSidesSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(spark.read.parquet(path.toString).count() == 1000)
   }
 
+  private val emptied = Seq[(String, DataFrame => DataFrame)](
+    "the whole plan" -> (rows => rows.repartition(2, col("value"))),
+    "a branch of a union" -> (rows => rows.repartition(2, col("value")).union(all.repartition(2, col("value")))),
+    "a side of a join" -> (rows => all.repartition(3, col("value")).join(rows.repartition(3, col("value")), Seq("value"), "left_outer")))
+
+  for ((name, through) <- emptied; (cut, by) <- cuts if cut != "an RDD that is cached")
+    gated(s"adaptive execution removes $name through $cut, since all rows were dropped") { (step, path) =>
+      val failure = causeOf[GateException](intercept[Exception](by(through(rows(step, 1000))).write.parquet(path.toString)))
+      assert(failure.code == 200 && failure.getMessage.contains("1000 of 1000"), failure)
+      assert(files(path) == Nil)
+      by(through(rows(step, 0))).write.mode("append").parquet(path.toString)
+      assert(spark.read.parquet(path.toString).select("value").collect().toSet == all.collect().toSet)
+    }
+
+  gated("what another query of the thread has dropped is not its own") { (step, path) =>
+    val before = rows(step, 1000).repartition(2, col("value")).rdd
+    assert(before.count() == 0)
+    again(all.repartition(2, col("value")).join(all.where("value < 0"), Seq("value"), "left_outer")).write.parquet(path.toString)
+    again(rows(step, 0).repartition(2, col("value"))).write.mode("append").parquet(path.toString)
+    assert(spark.read.parquet(path.toString).count() == 2000)
+  }
+
   gated("a save of such an RDD is told") { (step, path) =>
     val (lines, _) = Logged.during("andiron.Gate") {
       all.join(broadcast(rows(step, 500)), "value").rdd.saveAsTextFile(path.toString)
@@ -121,6 +143,15 @@ class GateSidesSuite extends AnyFunSuite with BeforeAndAfterAll {
     }
     val told = lines.filter(_.contains(s"gate of step '${step.name}' did not judge this"))
     assert(told.size == 1 && told.head.contains("500 of 1000 rows dropped"), lines)
+  }
+
+  gated("a save of one that adaptive execution has emptied is told") { (step, path) =>
+    val (lines, _) = Logged.during("andiron.Gate") {
+      again(rows(step, 1000).repartition(2, col("value")).union(all.repartition(2, col("value")))).rdd.saveAsTextFile(path.toString)
+      Andiron.report(spark): Unit
+    }
+    val told = lines.filter(_.contains(s"gate of step '${step.name}' did not judge this"))
+    assert(told.size == 1 && told.head.contains("1000 of 1000 rows dropped"), lines)
   }
 
   gated("a guard judges it") { (step, _) =>

@@ -40,7 +40,7 @@ final class JobLineage {
     else {
       relevant.foreach(id => note(told(id), relevant))
       val shuffles = stages.flatMap(stage => JobLineage.shuffleOf(stage))
-      val isCut = relevant.exists(id => StepRuns.sidesOf(id).nonEmpty || nodes.containsKey(id) && nodes.get(id).isCut)
+      val isCut = relevant.exists(id => !StepRuns.sidesOf(id).isEmpty || nodes.containsKey(id) && nodes.get(id).isCut)
       JobReads(stages.sortBy(_.stageId).lastOption.toSeq.flatMap(reads(_, stages)), if (isCut) None else Some(shuffles.flatMap(writersOf).toSet))
     }
   }
@@ -59,12 +59,12 @@ final class JobLineage {
     // Parents have lesser numbers than their children.
     told.keys.toSeq.sorted.foreach { id =>
       def comes(parent: Int): Boolean = verdicts.getOrElse(parent, nodes.containsKey(parent))
-      verdicts(id) = StepRuns.of(id).isDefined || nodes.containsKey(id) || parentsOf(told(id)).exists(comes)
+      verdicts(id) = StepRuns.of(id).isDefined || !StepRuns.sidesOf(id).isEmpty || nodes.containsKey(id) || parentsOf(told(id)).exists(comes)
     }
     verdicts.collect { case (id, true) => id }.toSet
   }
 
-  private def parentsOf(info: RDDInfo): Seq[Int] = info.parentIds ++ StepRuns.sidesOf(info.id)
+  private def parentsOf(info: RDDInfo): Seq[Int] = info.parentIds ++ StepRuns.sidesOf(info.id).rdds
 
   private def note(info: RDDInfo, relevant: Set[Int]): Unit = {
     val parents = parentsOf(info).filter(id => relevant(id) || nodes.containsKey(id)).toSet
@@ -102,7 +102,9 @@ final class JobLineage {
       val behind = wasBehind || node != null && (node.keeps || node.isCut)
       if (node != null && done.add((id, behind, partial))) {
         StepRuns.of(id).foreach(run => found += Reached(run, behind, partial, node.partitions))
-        node.parents.foreach(parent => open = (parent, behind || StepRuns.sidesOf(id)(parent) || crosses(id, parent), partial || node.prunes) :: open)
+        val sides = StepRuns.sidesOf(id)
+        found ++= sides.removed
+        node.parents.foreach(parent => open = (parent, behind || sides.rdds(parent) || crosses(id, parent), partial || node.prunes) :: open)
       }
     }
     Reached.merge(found)

@@ -38,11 +38,7 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
   def roots: Seq[RDD[_]] = begun.toSeq
 
   /** Adds an instance that adaptive execution has removed from the plan, and nothing below it. */
-  def discarded(rdd: RDD[_]): Unit = rdd match {
-    case step: StepInstance =>
-      found += Reached(StepRun(step.stepId, step.siteId, step.instance), behind = false, partial = false, rdd.getNumPartitions, discarded = true): Unit
-    case _ =>
-  }
+  def discarded(rdd: RDD[_]): Unit = found ++= Reached.removed(rdd, behind = false): Unit
 
   /** Adds what `rdd` comes from; the flags as in [[Reached]]. */
   def visit(rdd: RDD[_], behind: Boolean, partial: Boolean): Unit = {
@@ -62,6 +58,7 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
           // No shuffle and no block keeps what a broadcast or a sub-query has brought.
           case marked: StepSidesRDD =>
             isCut = true
+            found ++= marked.sides.removed
             unsure ||= marked.sides.isUnsure
             open = marked.sides.rdds.map(Visit(_, behind = true, isPartial)).toList ++ open
           case _ =>

@@ -4,6 +4,7 @@ import java.util.concurrent.ConcurrentHashMap
 
 import scala.ref.WeakReference
 
+import org.apache.spark.SparkContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.execution.SQLExecution
 
@@ -25,42 +26,81 @@ final case class Reached(run: StepRun, behind: Boolean, partial: Boolean, partit
 }
 
 object Reached {
+
+  /** An instance that adaptive execution has removed from a plan; `behind`: that of another execution. */
+  private[andironshim] def removed(rdd: RDD[_], behind: Boolean): Option[Reached] = rdd match {
+    case step: StepInstance =>
+      Some(Reached(StepRun(step.stepId, step.siteId, step.instance), behind, partial = false, rdd.getNumPartitions, discarded = true))
+    case _ => None
+  }
+
   def merge(all: Iterable[Reached]): Seq[Reached] =
     all.foldLeft(Map.empty[StepRun, Reached])((known, one) => known.updated(one.run, known.get(one.run).fold(one)(_.and(one)))).values.toSeq
+}
+
+/** What the rows of an RDD come from beside its lineage: by broadcasts and sub-queries, and what adaptive execution has removed. */
+private[andironshim] final case class Beside(rdds: Set[Int], removed: Seq[Reached]) {
+  def isEmpty: Boolean = rdds.isEmpty && removed.isEmpty
+}
+
+private[andironshim] object Beside {
+  val Nothing: Beside = Beside(Set.empty, Nil)
 }
 
 /** The instances that this driver has made: by their RDD, and by the SQL execution that made them. Any thread. */
 object StepRuns {
   private val Most = 200000
+  private val MostQueries = 1000
+  private val MostOfQuery = 1000
+
+  /** A property of threads: the query that is planned. Spark hands it on to the threads that execute a plan's stages. */
+  private val QueryKey = "andiron.query"
 
   /** RDDs are numbered as they are made: the least number is the oldest. */
   private val byRdd = new java.util.concurrent.ConcurrentSkipListMap[Int, StepRun]
-  private val sides = new java.util.concurrent.ConcurrentSkipListMap[Int, Set[Int]]
+  private val sides = new java.util.concurrent.ConcurrentSkipListMap[Int, Beside]
   private val byExecution = new ConcurrentHashMap[Long, Vector[WeakReference[RDD[_]]]]
+  private val byQuery = new java.util.concurrent.ConcurrentSkipListMap[Long, Vector[WeakReference[RDD[_]]]]
+  private val queries = new java.util.concurrent.atomic.AtomicLong
   @volatile private var forgotten = -1
 
   /** An instance is made, by the thread that executes its plan. */
   def made(rdd: RDD[_] with StepInstance): Unit = {
     byRdd.put(rdd.id, StepRun(rdd.stepId, rdd.siteId, rdd.instance))
     while (byRdd.size > Most) forgotten = math.max(forgotten, byRdd.pollFirstEntry().getKey)
-    Option(rdd.sparkContext.getLocalProperty(SQLExecution.EXECUTION_ID_KEY)).foreach { id =>
-      byExecution.merge(id.toLong, Vector(new WeakReference[RDD[_]](rdd)), (a, b) => a ++ b): Unit
-    }
+    val itself = new WeakReference[RDD[_]](rdd)
+    numberIn(rdd.sparkContext, SQLExecution.EXECUTION_ID_KEY).foreach(id => byExecution.merge(id, Vector(itself), (a, b) => a ++ b))
+    numberIn(rdd.sparkContext, QueryKey).foreach(query => byQuery.computeIfPresent(query, (_, all) => all.takeRight(MostOfQuery) :+ itself))
   }
 
-  /** The rows of an RDD come from these too, which are in no lineage of it. */
-  private[andironshim] def besides(rdd: Int, others: Seq[Int]): Unit = {
-    sides.put(rdd, others.toSet)
+  /** The rows of an RDD come from more than its lineage. */
+  private[andironshim] def besides(rdd: Int, others: Beside): Unit = {
+    sides.put(rdd, others)
     while (sides.size > Most) forgotten = math.max(forgotten, sides.pollFirstEntry().getKey)
   }
 
   /** What the rows of an RDD come from beside its lineage. */
-  private[andironshim] def sidesOf(rdd: Int): Set[Int] = sides.getOrDefault(rdd, Set.empty)
+  private[andironshim] def sidesOf(rdd: Int): Beside = sides.getOrDefault(rdd, Beside.Nothing)
+
+  /** The calling thread begins to plan a query. */
+  private[andironshim] def beginQuery(): Unit = SparkContext.getActive.foreach { context =>
+    val query = queries.incrementAndGet()
+    byQuery.put(query, Vector.empty)
+    while (byQuery.size > MostQueries) byQuery.pollFirstEntry()
+    context.setLocalProperty(QueryKey, query.toString)
+  }
+
+  /** What was made since the calling thread began to plan a query, by it and by those that work for it. */
+  private[andironshim] def ofQuery: Seq[RDD[_]] =
+    SparkContext.getActive.flatMap(numberIn(_, QueryKey)).flatMap(query => Option(byQuery.get(query))).toSeq.flatten.flatMap(_.get)
+
+  private def numberIn(context: SparkContext, key: String): Option[Long] = Option(context.getLocalProperty(key)).map(_.toLong)
 
   /** Another application begins in this process. */
   def clear(): Unit = {
     byRdd.clear()
     sides.clear()
+    byQuery.clear()
     byExecution.clear()
     forgotten = -1
   }

@@ -4,12 +4,13 @@ import scala.util.control.NonFatal
 
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ColumnarRule, InputAdapter, SparkPlan}
-import org.apache.spark.sql.execution.adaptive.BroadcastQueryStageExec
+import org.apache.spark.sql.execution.adaptive.{AdaptiveSparkPlanExec, BroadcastQueryStageExec}
 import org.apache.spark.sql.execution.exchange.{BroadcastExchangeLike, Exchange, ReusedExchangeExec}
 import org.slf4j.LoggerFactory
 
 /** What operators read from aside: broadcasts and sub-queries. */
 private[andironshim] object StepSides {
+  private val walker = StackWalker.getInstance()
   private val logger = LoggerFactory.getLogger("andiron.StepSides")
 
   /** Puts [[StepSidesExec]] into plans; the last rule but for the generation of code, in adaptive execution once for each stage. */
@@ -21,7 +22,12 @@ private[andironshim] object StepSides {
     override def apply(plan: SparkPlan): SparkPlan =
       if (!GatedWrites.isNeeded) plan
       else
-        try mark(plan)._1
+        try {
+          if (plan.isInstanceOf[AdaptiveSparkPlanExec] && !isInAdaptive) StepRuns.beginQuery()
+          val marked = mark(plan)._1
+          val removed = if (StepRuns.ofQuery.isEmpty || plan.isInstanceOf[Exchange] || !isOfRdd) Nil else removedFrom(plan)
+          if (removed.isEmpty) marked else StepSidesExec(removed, marked)
+        }
         catch {
           case e @ (_: LinkageError | NonFatal(_)) =>
             logger.warn("steps in broadcasts and sub-queries below Dataset.rdd are not judged: use Andiron.guard", e)
@@ -36,7 +42,7 @@ private[andironshim] object StepSides {
       val children = plan.children.map(mark)
       val own = if (children.forall { case (child, _) => plan.children.exists(_ eq child) }) plan else plan.withNewChildren(children.map(_._1))
       val isOpen = children.exists(_._2) || of(plan).exists(hasStep)
-      if (isOpen && !plan.supportsColumnar && !plan.isInstanceOf[Exchange]) (StepSidesExec(own), false) else (own, isOpen)
+      if (isOpen && !plan.supportsColumnar && !plan.isInstanceOf[Exchange]) (StepSidesExec(Nil, own), false) else (own, isOpen)
   }
 
   /** The plans that an operator reads from aside. */
@@ -50,10 +56,28 @@ private[andironshim] object StepSides {
 
   private def hasStep(plan: SparkPlan): Boolean = WriteWalk.aside(Seq(plan), GatedWrites.lineage).hasStep
 
-  /** The sides of a plan that has been executed, those below another mark left out; None if no step is there. */
-  def executed(plan: SparkPlan): Option[Sides] = {
+  /** Whether adaptive execution is what plans: a stage of its own, or the last one. */
+  private def isInAdaptive: Boolean = calledBy(_.getClassName.startsWith(classOf[AdaptiveSparkPlanExec].getName))
+
+  /** Whether that gives an RDD whose lineage is all that is left of the plan: of `Dataset.rdd`, or of a checkpoint. */
+  private def isOfRdd: Boolean = isInAdaptive && calledBy { frame =>
+    val (name, method) = (frame.getClassName, frame.getMethodName)
+    name.startsWith("org.apache.spark.sql.") && (name.contains("QueryExecution") && method.contains("oRdd") || name.contains("Dataset") && method.contains("heckpoint"))
+  }
+
+  private def calledBy(is: StackWalker.StackFrame => Boolean): Boolean =
+    walker.walk[java.lang.Boolean](frames => frames.anyMatch(is(_)))
+
+  /** What the thread has made for this query, and the last stage does not read. */
+  private def removedFrom(last: SparkPlan): Seq[Reached] = {
+    val walk = WriteWalk.aside(Seq(last), GatedWrites.lineage)
+    StepRuns.ofQuery.filterNot(walk.has).flatMap(Reached.removed(_, behind = true))
+  }
+
+  /** The sides of a plan that has been executed, those below another mark left out. */
+  def executed(plan: SparkPlan, removed: Seq[Reached]): Sides = {
     val walk = WriteWalk.aside(all(plan), GatedWrites.lineage)
-    if (walk.hasStep) Some(Sides(walk.rdds.roots, walk.isUnsure)) else None
+    if (walk.hasStep) Sides(walk.rdds.roots, removed, walk.isUnsure) else Sides(Nil, removed, isUnsure = false)
   }
 
   private def all(plan: SparkPlan): Seq[SparkPlan] = plan match {

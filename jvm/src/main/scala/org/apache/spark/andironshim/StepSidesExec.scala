@@ -11,8 +11,10 @@ import org.apache.spark.sql.execution.{CodegenSupport, SparkPlan, UnaryExecNode}
 /**
  * Stands above an operator that reads steps from aside: by a broadcast, or by a sub-query. Their rows get into its own by no RDD, so that no lineage
  * of `Dataset.rdd` or of a checkpoint would have them. It gives the rows of its child as they are, through an RDD that names what they come from.
+ *
+ * @param removed instances that adaptive execution has removed from the plan of which this is the root
  */
-private[andironshim] final case class StepSidesExec(child: SparkPlan) extends UnaryExecNode with CodegenSupport {
+private[andironshim] final case class StepSidesExec(removed: Seq[Reached], child: SparkPlan) extends UnaryExecNode with CodegenSupport {
   override def nodeName: String = "AndironSides"
 
   override def output: Seq[Attribute] = child.output
@@ -45,20 +47,26 @@ private[andironshim] final case class StepSidesExec(child: SparkPlan) extends Un
 
   private def generating: CodegenSupport = child.asInstanceOf[CodegenSupport]
 
-  private def marked(rows: RDD[InternalRow]): RDD[InternalRow] = StepSides.executed(child).fold(rows)(new StepSidesRDD(rows, _))
+  private def marked(rows: RDD[InternalRow]): RDD[InternalRow] = {
+    val sides = StepSides.executed(child, removed)
+    if (sides.isEmpty) rows else new StepSidesRDD(rows, sides)
+  }
 }
 
 /**
  * What the rows of a plan come from besides its lineage.
  *
  * @param rdds where their lineages begin
+ * @param removed as [[StepSidesExec.removed]]
  * @param isUnsure an operator of a step, or a cache, has no execution that is known
  */
-private[andironshim] final case class Sides(rdds: Seq[RDD[_]], isUnsure: Boolean)
+private[andironshim] final case class Sides(rdds: Seq[RDD[_]], removed: Seq[Reached], isUnsure: Boolean) {
+  def isEmpty: Boolean = rdds.isEmpty && removed.isEmpty && !isUnsure
+}
 
 /** Rows as they are, with the sides that they come from. */
 private[andironshim] final class StepSidesRDD(rows: RDD[InternalRow], @transient val sides: Sides) extends RDD[InternalRow](rows) {
-  StepRuns.besides(id, sides.rdds.map(_.id))
+  StepRuns.besides(id, Beside(sides.rdds.map(_.id).toSet, sides.removed))
 
   override val partitioner: Option[Partitioner] = rows.partitioner
 
