@@ -61,12 +61,15 @@ fn decided(matter: &Matter<'_>, limits: &Limits) -> (Verdict, Option<(u64, u64)>
         counts: operators.first().map(|worst| (worst.counts[0], worst.counts[2])),
         site: operators.first().filter(|_| operators.len() > 1).map(|worst| worst.site.clone()),
         reason: String::new(),
-        inexact: differ.map_or_else(String::new, |(picture, evaluated)| {
-            format!(
-                "{}: several evaluations of partition {} differ, and any may have been read",
-                picture.label, evaluated.partition
-            )
-        }),
+        inexact: differ.map_or_else(
+            || removed(pictures),
+            |(picture, evaluated)| {
+                format!(
+                    "{}: several evaluations of partition {} differ, and any may have been read",
+                    picture.label, evaluated.partition
+                )
+            },
+        ),
         operators,
         top_causes: Vec::new(),
         stage: None,
@@ -99,6 +102,16 @@ fn decided(matter: &Matter<'_>, limits: &Limits) -> (Verdict, Option<(u64, u64)>
         Decision::Unknown => limits.unknown_passes,
     };
     (verdict, named)
+}
+
+/// Of an operator that adaptive execution has removed, what that leaves unknown; empty if there is none.
+fn removed(pictures: &[Picture]) -> String {
+    pictures.iter().find(|picture| picture.is_removed).map_or_else(String::new, |picture| {
+        format!(
+            "{}: adaptive execution has removed it from the plan, and its rows may have decided what is left",
+            picture.label
+        )
+    })
 }
 
 fn why_unknown(matter: &Matter<'_>, limits: &Limits) -> Option<String> {
@@ -239,7 +252,7 @@ impl Check<'_> {
         let certain = best.ratio().filter(|ratio| breaks(*ratio));
         let possible = worst.ratio().filter(|ratio| breaks(*ratio));
         match (certain, possible) {
-            (Some(_), Some(ratio)) => Some(Broken { is_certain: true, ratio }),
+            (Some(_), Some(ratio)) => Some(Broken { is_certain: !picture.is_removed, ratio }),
             (Some(ratio), None) | (None, Some(ratio)) => Some(Broken { is_certain: false, ratio }),
             (None, None) => None,
         }
@@ -305,6 +318,7 @@ fn dropped(pictures: &[Picture]) -> (i128, i128) {
     let mut groups: BTreeMap<Option<u64>, (i128, i128)> = BTreeMap::new();
     for picture in pictures {
         let (least, most) = total(&picture.evaluated, LOST);
+        let least = if picture.is_removed { 0 } else { least };
         let sum = groups.entry(picture.execution).or_default();
         *sum = (sum.0 + least, sum.1 + most);
     }

@@ -40,7 +40,7 @@ pub struct Cause {
     pub message: String,
     /// How many different messages they have.
     pub messages: usize,
-    /// How many samples.
+    /// How many failed rows its samples stand for.
     pub count: usize,
 }
 
@@ -274,7 +274,7 @@ impl Samples {
         }
         let mut found: Vec<Vec<&Sample>> = found.into_values().collect();
         // Stable: those of one number stay in the order of group and stack.
-        found.sort_by_key(|samples| std::cmp::Reverse(samples.len()));
+        found.sort_by_key(|samples| std::cmp::Reverse(rows(samples)));
         found.truncate(most);
         found.iter().filter_map(|samples| Some(cause(samples.first()?, samples))).collect()
     }
@@ -288,8 +288,13 @@ fn cause(first: &Sample, samples: &[&Sample]) -> Cause {
         error_class: first.text("error_class"),
         message: first.text("message"),
         messages: messages.len(),
-        count: samples.len(),
+        count: rows(samples),
     }
+}
+
+/// The failed rows that samples stand for.
+fn rows(samples: &[&Sample]) -> usize {
+    samples.iter().map(|sample| sample.rows()).fold(0, usize::saturating_add)
 }
 
 #[cfg(all(test, not(feature = "shuttle")))]

@@ -45,6 +45,8 @@ pub struct Sample {
     /// What the user's function calls its cause; empty where there is none.
     group: Box<str>,
     message_hash: u64,
+    /// How many rows look like it, itself included.
+    rows: usize,
     pub(super) body: Box<str>,
     size: usize,
     /// How often it was shipped, and whether as one that counts.
@@ -89,8 +91,13 @@ impl Sample {
         let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
         let (stack_hash, group, message_hash) =
             (text("stack_hash").into(), text("group").into(), hash_of(text("message")));
+        let rows = body.get("count").and_then(Value::as_u64).and_then(|rows| usize::try_from(rows).ok());
+        let rows = rows.unwrap_or(1).max(1);
         let body = Value::Object(body).to_string().into();
-        Some((Sample { hash, origin, stack_hash, group, message_hash, body, size, shipped: None }, stack))
+        Some((
+            Sample { hash, origin, stack_hash, group, message_hash, rows, body, size, shipped: None },
+            stack,
+        ))
     }
 
     /// Chooses the row.
@@ -116,6 +123,11 @@ impl Sample {
     /// Tells messages apart.
     pub(super) fn message_hash(&self) -> u64 {
         self.message_hash
+    }
+
+    /// The failed rows of its evaluation that it stands for.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
     }
 
     /// What it is charged with: a function of the row, so that attempts of it weigh the same.

@@ -169,6 +169,22 @@ fn what_is_no_sample_is_counted() {
 }
 
 #[test]
+fn a_cause_has_as_many_rows_as_its_samples_stand_for() {
+    let mut samples = Samples::new(10, 100);
+    let add = |samples: &mut Samples, hash: u64, stack: &str, count: u64| {
+        let text =
+            serde_json::json!({"hash": hash.to_string(), "stack_hash": stack, "count": count}).to_string();
+        samples.add(&step(), origin(hash), text.as_bytes());
+    };
+    add(&mut samples, 1, "a", 1);
+    add(&mut samples, 2, "a", 1);
+    add(&mut samples, 3, "b", 10);
+    let causes = samples.causes("history", 2, |_| true);
+    let found: Vec<_> = causes.iter().map(|cause| (cause.stack_hash.as_str(), cause.count)).collect();
+    assert_eq!(found, [("b", 10), ("a", 2)]);
+}
+
+#[test]
 fn causes_are_counted_by_stack() {
     let mut samples = Samples::new(10, 100);
     (0..7).for_each(|hash| samples.add(&step(), origin(hash), &text(hash, "r")));

@@ -376,7 +376,7 @@ impl StepBook {
                 let reached = Reached { partial: reached.partial || limits.partial, ..*reached };
                 asked(reached.site, site)
                     .then(|| site.picture(reached, limits.scope, limits.kept_by.as_deref()))
-                    .filter(|picture| !reached.discarded || picture.gave_nothing())
+                    .and_then(|picture| if reached.discarded { picture.removed() } else { Some(picture) })
             });
             return known.chain(self.not_reached(reached, limits, asked)).collect();
         }

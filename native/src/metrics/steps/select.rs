@@ -35,7 +35,7 @@ pub struct Reached {
     pub behind: bool,
     /// Something reads a part of its partitions.
     pub partial: bool,
-    /// Adaptive execution has removed it from the plan: what it gave is in the result only if that is nothing at all.
+    /// Adaptive execution has removed it from the plan: none of its rows is in the result, but they may have decided what is.
     pub discarded: bool,
     /// Its partitions, where the JVM knows.
     pub partitions: Option<u32>,
@@ -84,6 +84,8 @@ pub(in crate::metrics) struct Picture {
     pub(in crate::metrics) is_settled: bool,
     /// A stage attempt of it, the newest.
     pub(in crate::metrics) stage: Option<u32>,
+    /// Adaptive execution has removed it though it gave rows: whether they matter is not known.
+    pub(in crate::metrics) is_removed: bool,
 }
 
 impl Picture {
@@ -97,10 +99,13 @@ impl Picture {
 }
 
 impl Picture {
-    /// Whether it has read rows and given none: the plan is empty for it.
-    pub(super) fn gave_nothing(&self) -> bool {
+    /// Of an instance that adaptive execution has removed; `None` if it has read nothing. If it gave no row, the plan is empty for
+    /// that. Partitions that were not read have decided nothing.
+    pub(super) fn removed(self) -> Option<Picture> {
         let all = || self.evaluated.iter().flat_map(|evaluated| &evaluated.candidates);
-        all().any(|tally| tally.of(ROWS) > 0) && all().all(|tally| tally.of(OUT) == 0)
+        let is_removed = all().any(|tally| tally.of(OUT) > 0);
+        let has_read = all().any(|tally| tally.of(ROWS) > 0);
+        has_read.then(|| Picture { is_removed, holes: Vec::new(), ..self })
     }
 
     /// Of an instance whose operator is no longer kept.
@@ -116,6 +121,7 @@ impl Picture {
             trouble: "it is one of more operators than the driver keeps",
             is_settled: false,
             stage: None,
+            is_removed: false,
         }
     }
 }
@@ -136,6 +142,7 @@ impl Site {
             trouble: "",
             is_settled: false,
             stage: None,
+            is_removed: false,
         };
         if self.refused {
             picture.trouble = "it has more partitions than the driver keeps cells for";

@@ -331,14 +331,30 @@ fn causes_are_those_of_the_operator_that_is_named() {
     assert_eq!(causes(&by_sum).len(), 2);
 }
 
-/// Adaptive execution drops a side of a join whose other side is empty, and also what is empty itself: only the latter is the reason.
+/// Adaptive execution drops a side of a join whose other side is empty, and also what is empty itself, maybe by a filter above the
+/// operator: which it was is not told.
 #[test]
-fn what_adaptive_execution_has_removed_counts_if_it_gave_nothing() {
-    let discarded = json!({"reached": [{"site": 1, "instance": 1, "discarded": true}], "zero_rows": "pass"});
-    let side = Bench::new();
-    file(&side, Filed::new(1, 0, 1, 1, 100, 50).under(7));
-    assert_eq!(judge(&side, discarded.clone()).decision, Decision::Passed);
-    let emptied = Bench::new();
-    file(&emptied, Filed::new(1, 0, 1, 1, 100, 100).under(7));
-    assert_eq!(judge(&emptied, discarded).decision, Decision::Failed);
+fn what_adaptive_execution_has_removed_may_have_decided_what_is_left() {
+    let discarded = json!({"reached": [{"site": 1, "instance": 1, "discarded": true}]});
+    let judged = |dropped: i64, more: Value| {
+        let bench = Bench::new();
+        file(&bench, Filed::new(1, 0, 1, 1, 100, dropped).under(7));
+        let mut limits = discarded.clone();
+        limits.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        judge(&bench, limits)
+    };
+    let gave_some = judged(50, json!({}));
+    assert_eq!((gave_some.decision, gave_some.counts), (Decision::Unknown, Some((100, 50))));
+    assert!(
+        gave_some.reason.contains("adaptive execution has removed it from the plan"),
+        "{}",
+        gave_some.reason
+    );
+    assert_eq!(judged(50, json!({"max_drop_ratio": 1.0, "max_dropped": 49})).decision, Decision::Unknown);
+    assert_eq!(judged(50, json!({"max_drop_ratio": 0.5})).decision, Decision::Passed);
+    assert_eq!(judged(0, json!({})).decision, Decision::Passed);
+    assert_eq!(judged(100, json!({})).decision, Decision::Failed);
+    let not_read = Bench::new();
+    file(&not_read, Filed::new(2, 0, 1, 1, 100, 0).under(8));
+    assert_eq!(judge(&not_read, discarded).decision, Decision::Failed);
 }

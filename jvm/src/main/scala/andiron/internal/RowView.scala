@@ -12,8 +12,10 @@ private[andiron] final case class RowView[T](
     key: Option[T => Any], describe: Option[T => String], version: Option[T => String], redact: Option[String => String],
     group: Option[(T, Throwable) => Any] = None, secret: Option[HashSecret] = None, elsewhere: Option[RedactedView[T]] = None) {
 
-  /** The row's key, if the user has said what it is. */
-  def keyOf(row: T): Option[String] = key.map(f => RowView.shown(String.valueOf(f(row))))
+  /** The row's key, if the user has said what it is, and it has one: what cannot be made tells no row from another. */
+  def keyOf(row: T): Option[String] =
+    try key.flatMap(f => Option[Any](f(row))).flatMap(of => Option(String.valueOf(of)))
+    catch { case _: Throwable => None }
 
   /** The row itself as a text. */
   def recordOf(row: T): String = RowView.shown(describe.fold(RowView.text(row))(_(row)))

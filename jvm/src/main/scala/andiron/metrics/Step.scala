@@ -95,10 +95,16 @@ final class Step private (
     FailureFrame.of(session, application, id)
   }
 
-  /** Lets the step go: tasks that still run are no longer counted. Its figures stay in the report. Idempotent. */
+  /**
+   * Lets the step go: tasks that still run are no longer counted. Its figures stay in the report. If it has a gate, events are awaited that tell of
+   * writes which no gate has judged, at most for `spark.andiron.metrics.stopTimeout`. Idempotent.
+   */
   override def close(): Unit = if (isOpen) {
     isOpen = false
-    application.foreach(_.remove(this))
+    application.foreach { a =>
+      if (!context.isStopped && a.gates.namesOf(Set(handle.id)).nonEmpty) a.barrier(AndironConf.MetricsStopTimeout.in(conf)): Unit
+      a.remove(this)
+    }
   }
 
   /** Throws if the step's application has ended: what counts and judges it has ended too. */

@@ -128,6 +128,26 @@ class FailuresSuite extends AnyFunSuite {
     }
   }
 
+  test("a key that cannot be made is none") {
+    withMetrics("local[2]") { spark =>
+      val step = Step(spark, "history")
+      val gate = Gate(step, maxDropRatio = 0.01)
+      val keyed = step.keyed[java.lang.Long](id => if (id % 20 == 7) null else sys.error("no key"))
+      val refused = intercept[GateException](Andiron.guard(gate)(run(spark, step, 100, keyed).count()))
+      assert(refused.getMessage.contains("10 x java.lang.IllegalStateException: 10 different messages"), refused)
+      assert(step.failures.where("row_key is null").count() == 10)
+    }
+  }
+
+  test("rows of one key are one sample, and a cause counts all of them") {
+    withMetrics("local[2]") { spark =>
+      val step = Step(spark, "history")
+      val gate = Gate(step, maxDropRatio = 0.01)
+      val refused = intercept[GateException](Andiron.guard(gate)(run(spark, step, 100, step.keyed[java.lang.Long](_ => "one")).count()))
+      assert(refused.getMessage.contains("5 x java.lang.IllegalStateException: no history of"), refused)
+    }
+  }
+
   test("the report says which bound has cut the samples") {
     def failing(spark: SparkSession, name: String, partitions: Int): Step = {
       val step = Step(spark, name)

@@ -63,6 +63,9 @@ class GateOverwriteSuite extends AnyFunSuite with BeforeAndAfterAll {
       "a union" -> (step => spark.range(10).toDF().union(rows(step))),
       "a cache" -> (step => rows(step).cache()),
       "a view" -> { step => rows(step).createOrReplaceTempView("of_step"); spark.sql("SELECT id + 1 AS id FROM of_step") },
+      "a sub-query" -> (inSql(_, "id < (SELECT max(id) FROM of_step)")),
+      "one that must exist" -> (inSql(_, "EXISTS (SELECT 1 FROM of_step WHERE of_step.id = all_ids.id)")),
+      "a list that a query gives" -> (inSql(_, "id IN (SELECT id + 1 FROM of_step)")),
       "another step's result" -> { step =>
         val other = Step(spark, "other")
         other.map(rows(step).as[Long])(_ + 1).toDF("id")
@@ -77,6 +80,12 @@ class GateOverwriteSuite extends AnyFunSuite with BeforeAndAfterAll {
       kept("overwritten")(refused(out.write.mode("overwrite").saveAsTable("overwritten")))
       kept("partitioned")(refused(out.write.mode("overwrite").partitionBy("id").format("orc").saveAsTable("default.partitioned")))
     }
+
+  private def inSql(step: Step, condition: String): DataFrame = {
+    rows(step).createOrReplaceTempView("of_step")
+    spark.range(100).createOrReplaceTempView("all_ids")
+    spark.sql(s"SELECT id FROM all_ids WHERE $condition")
+  }
 
   gated("a step that is gated after its rows were made") { _ =>
     val late = Step(spark, "table")

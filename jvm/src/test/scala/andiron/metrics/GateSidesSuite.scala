@@ -128,6 +128,105 @@ class GateSidesSuite extends AnyFunSuite with BeforeAndAfterAll {
       assert(spark.read.parquet(path.toString).select("value").collect().toSet == all.collect().toSet)
     }
 
+  /** What is left is decided by a side that adaptive execution removes, since a filter above the step leaves nothing of it. */
+  private val decided = Seq[(String, DataFrame => DataFrame)](
+    "what is not in a broadcast" -> (side => all.join(broadcast(side.where("value < 500")), Seq("value"), "left_anti")),
+    "what is not in a shuffled side" -> (side => all.repartition(3).join(side.where("value < 500").hint("merge"), Seq("value"), "left_anti")),
+    "a branch of a union" -> (side => all.where("value > 10").union(side.where("value < 11").repartition(2, col("value")))),
+    "a left outer join" -> { side =>
+      val few = side.where("value < 500").withColumnRenamed("value", "v")
+      all.join(few.hint("merge"), col("value") === col("v"), "left_outer").select("value")
+    })
+
+  for ((name, through) <- decided; (cut, by) <- ("an ordinary write", identity[DataFrame] _) +: cuts)
+    gated(s"$name, of which adaptive execution removes the step, by $cut") { (step, path) =>
+      val failure = causeOf[GateException](intercept[Exception](by(through(rows(step, 500))).write.parquet(path.toString)))
+      assert(failure.getMessage.contains("50 % of the rows were dropped, more than 1 %, or not: "), failure)
+      assert(failure.getMessage.contains("adaptive execution has removed it from the plan"), failure)
+      assert(files(path) == Nil)
+    }
+
+  gated("a side that gives nothing, since nothing passes a filter above it") { (step, path) =>
+    all.join(broadcast(rows(step, 0).where("value < 0")), Seq("value"), "left_anti").write.parquet(path.toString)
+    assert(spark.read.parquet(path.toString).count() == 1000)
+  }
+
+  private val removed = Seq[(String, DataFrame => DataFrame)](
+    "a broadcast" -> (side => all.join(broadcast(side), Seq("value"), "left_anti")),
+    "an aggregate" -> (side => all.union(side.groupBy("value").count().select("value"))),
+    "a cached side" -> { side =>
+      val kept = side.cache()
+      assert(kept.count() == 0)
+      all.join(broadcast(kept), Seq("value"), "left_anti")
+    })
+
+  for ((name, through) <- removed; (cut, by) <- cuts)
+    gated(s"$name that is empty, since all rows were dropped, through $cut") { (step, path) =>
+      val failure = causeOf[GateException](intercept[Exception](by(through(rows(step, 1000))).write.parquet(path.toString)))
+      assert(failure.getMessage.contains("1000 of 1000"), failure)
+      assert(files(path) == Nil)
+    }
+
+  gated("an RDD's step that adaptive execution removes below Dataset.rdd") { (step, path) =>
+    val side = spark.createDataset(step.map(spark.sparkContext.range(0, 1000, 1, 4))(n => if (n >= 0) sys.error("no history") else n))(Encoders.scalaLong)
+    val failure = causeOf[GateException](intercept[Exception](
+      again(all.join(broadcast(side.toDF("value")), Seq("value"), "left_anti")).write.parquet(path.toString)))
+    assert(failure.getMessage.contains("1000 of 1000"), failure)
+  }
+
+  gated("a cached plan of which it removes a step, through Dataset.rdd and told") { (step, path) =>
+    val kept = all.join(broadcast(rows(step, 1000)), Seq("value"), "left_anti").cache()
+    assert(kept.count() == 1000)
+    causeOf[GateException](intercept[Exception](again(kept).write.parquet(path.toString)))
+    causeOf[GateException](intercept[Exception](kept.write.mode("append").parquet(path.toString)))
+    val (lines, _) = Logged.during("andiron.Gate") {
+      kept.rdd.foreachPartition(_.foreach(_ => ()))
+      Andiron.report(spark): Unit
+    }
+    assert(lines.count(_.contains(s"gate of step '${step.name}' did not judge this")) == 1, lines)
+  }
+
+  private def nested(side: DataFrame): DataFrame = {
+    side.createOrReplaceTempView("nested_side")
+    all.createOrReplaceTempView("nested_all")
+    spark.sql("SELECT value, value + (SELECT max(value) FROM nested_side) AS w FROM nested_all")
+  }
+
+  for ((cut, by) <- cuts)
+    gated(s"a sub-query in a broadcast, through $cut") { (step, path) =>
+      causeOf[GateException](intercept[Exception](by(all.join(broadcast(nested(rows(step, 500))), "value")).write.parquet(path.toString)))
+      assert(files(path) == Nil)
+      by(all.join(broadcast(nested(rows(step, 0))), "value")).write.mode("append").parquet(path.toString)
+      assert(spark.read.parquet(path.toString).count() == 1000)
+    }
+
+  gated("a sub-query in a broadcast of a cache") { (step, path) =>
+    def kept(bad: Int): DataFrame = {
+      val all = rows(step, 0).join(broadcast(nested(rows(step, bad))), "value").cache()
+      assert(all.count() == 1000)
+      all
+    }
+    causeOf[GateException](intercept[Exception](kept(500).write.parquet(path.toString)))
+    assert(files(path) == Nil)
+    kept(0).write.mode("append").parquet(path.toString)
+  }
+
+  gated("a sub-query of a sub-query") { (step, path) =>
+    rows(step, 500).createOrReplaceTempView("nested_side")
+    all.createOrReplaceTempView("nested_all")
+    val inner = "SELECT max(value) FROM nested_all WHERE value < (SELECT max(value) FROM nested_side)"
+    causeOf[GateException](intercept[Exception](again(spark.sql(s"SELECT value FROM nested_all WHERE value < ($inner)")).write.parquet(path.toString)))
+    assert(files(path) == Nil)
+  }
+
+  gated("a plan that executes a part of itself is read on each Spark") { (step, path) =>
+    val all = spark.sql("SHOW DATABASES").union(rows(step, 0).select(col("value").cast("string")))
+    all.write.parquet(path.toString)
+    val names = spark.range(1001).select(col("id").cast("string").as("namespace"))
+    again(names.join(broadcast(all), "namespace")).write.mode("append").parquet(path.toString)
+    assert(spark.read.parquet(path.toString).count() == 1001 + 1000)
+  }
+
   gated("what another query of the thread has dropped is not its own") { (step, path) =>
     val before = rows(step, 1000).repartition(2, col("value")).rdd
     assert(before.count() == 0)

@@ -90,6 +90,17 @@ class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
       }))
     gated(s"$action is not told") { (step, _) => assert(told(step)(run(step): Unit) == Nil) }
 
+  test("a write is told of a step that is closed right after it") {
+    for (n <- 1 to 4) {
+      val step = Step(spark, s"closed at once $n")
+      Gate(step)
+      assert(told(step) {
+        rows(step).write.format("noop").mode("overwrite").save()
+        step.close()
+      }.size == 1)
+    }
+  }
+
   gated("under a guard nothing is told") { (step, gate) =>
     assert(told(step)(intercept[GateException](Andiron.guard(gate)(rdd(step).saveAsTextFile(to("guarded").toString))): Unit) == Nil)
   }

@@ -8,7 +8,7 @@ import scala.util.control.NonFatal
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.AliasIdentifier
 import org.apache.spark.sql.catalyst.expressions.Attribute
-import org.apache.spark.sql.catalyst.plans.logical.{LogicalPlan, SerializeFromObject, SubqueryAlias}
+import org.apache.spark.sql.catalyst.plans.logical.{Aggregate, Filter, Join, LogicalPlan, Project, SerializeFromObject, SubqueryAlias}
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.execution.{ExternalRDD, LogicalRDD}
@@ -68,7 +68,11 @@ private[andironshim] object StepOutputs extends Rule[LogicalPlan] {
         case rows @ SerializeFromObject(_, MapOfStep(_))       => StepOutput.of(rows)
         case rows: LogicalRDD if hasStep(rows.rdd)             => StepOutput.of(rows)
         case rows @ SerializeFromObject(_, all: ExternalRDD[_]) if hasStep(all.rdd) => StepOutput.of(rows)
+        // Spark does not go through sub-queries before it drops a table.
+        case rows @ (_: Filter | _: Project | _: Aggregate | _: Join) if rows.resolved && rows.subqueries.exists(readsStep) => StepOutput.of(rows)
       }
+
+  private def readsStep(plan: LogicalPlan): Boolean = plan.exists(_.isInstanceOf[StepOutput])
 
   /** A checkpoint may hide steps, and so may what cannot be read: of that [[GatedWrites.overwrites]] says why. */
   private def hasStep(rdd: RDD[_]): Boolean =

@@ -82,10 +82,10 @@ object StepRuns {
   /** What the rows of an RDD come from beside its lineage. */
   private[andironshim] def sidesOf(rdd: Int): Beside = sides.getOrDefault(rdd, Beside.Nothing)
 
-  /** The calling thread begins to plan a query. */
-  private[andironshim] def beginQuery(): Unit = SparkContext.getActive.foreach { context =>
+  /** The calling thread begins to plan a query, which is to read `leaves`. */
+  private[andironshim] def beginQuery(leaves: Seq[RDD[_]]): Unit = SparkContext.getActive.foreach { context =>
     val query = queries.incrementAndGet()
-    byQuery.put(query, Vector.empty)
+    byQuery.put(query, leaves.map(new WeakReference[RDD[_]](_)).toVector)
     while (byQuery.size > MostQueries) byQuery.pollFirstEntry()
     context.setLocalProperty(QueryKey, query.toString)
   }

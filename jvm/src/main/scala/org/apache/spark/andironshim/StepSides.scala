@@ -2,6 +2,7 @@ package org.apache.spark.andironshim
 
 import scala.util.control.NonFatal
 
+import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ColumnarRule, InputAdapter, SparkPlan}
 import org.apache.spark.sql.execution.adaptive.{AdaptiveSparkPlanExec, BroadcastQueryStageExec}
@@ -23,9 +24,9 @@ private[andironshim] object StepSides {
       if (!GatedWrites.isNeeded) plan
       else
         try {
-          if (plan.isInstanceOf[AdaptiveSparkPlanExec] && !isInAdaptive) StepRuns.beginQuery()
+          if (plan.isInstanceOf[AdaptiveSparkPlanExec] && !isInAdaptive) StepRuns.beginQuery(leaves(plan))
           val marked = mark(plan)._1
-          val removed = if (StepRuns.ofQuery.isEmpty || plan.isInstanceOf[Exchange] || !isOfRdd) Nil else removedFrom(plan)
+          val removed = if (StepRuns.ofQuery.isEmpty || plan.isInstanceOf[Exchange] || plan.supportsColumnar || !isOfRdd) Nil else removedFrom(plan)
           if (removed.isEmpty) marked else StepSidesExec(removed, marked)
         }
         catch {
@@ -59,25 +60,35 @@ private[andironshim] object StepSides {
   /** Whether adaptive execution is what plans: a stage of its own, or the last one. */
   private def isInAdaptive: Boolean = calledBy(_.getClassName.startsWith(classOf[AdaptiveSparkPlanExec].getName))
 
-  /** Whether that gives an RDD whose lineage is all that is left of the plan: of `Dataset.rdd`, or of a checkpoint. */
+  /** Whether that gives an RDD whose lineage is all that is left of the plan: of `Dataset.rdd`, of a checkpoint, or of a cache. */
   private def isOfRdd: Boolean = isInAdaptive && calledBy { frame =>
     val (name, method) = (frame.getClassName, frame.getMethodName)
-    name.startsWith("org.apache.spark.sql.") && (name.contains("QueryExecution") && method.contains("oRdd") || name.contains("Dataset") && method.contains("heckpoint"))
+    name.startsWith("org.apache.spark.sql.") &&
+      (name.contains("QueryExecution") && method.contains("oRdd") || name.contains("Dataset") && method.contains("heckpoint") || name.contains("CachedRDDBuilder"))
   }
 
   private def calledBy(is: StackWalker.StackFrame => Boolean): Boolean =
     walker.walk[java.lang.Boolean](frames => frames.anyMatch(is(_)))
 
-  /** What the thread has made for this query, and the last stage does not read. */
-  private def removedFrom(last: SparkPlan): Seq[Reached] = {
+  /** The RDDs with steps that a plan reads before it is executed: of persisted plans, and those that the user has. */
+  private def leaves(plan: SparkPlan): Seq[RDD[_]] = WriteWalk.aside(Seq(plan), GatedWrites.lineage).rdds.roots.filter { root =>
+    val walk = new RddWalk(GatedWrites.lineage)
+    walk.visit(root, behind = false, partial = false)
+    walk.reached.nonEmpty || walk.readsCheckpoint
+  }
+
+  /** What the query has made or was to read, and the last stage does not read. */
+  private def removedFrom(last: SparkPlan): Seq[RDD[_]] = {
     val walk = WriteWalk.aside(Seq(last), GatedWrites.lineage)
-    StepRuns.ofQuery.filterNot(walk.has).flatMap(Reached.removed(_, behind = true))
+    StepRuns.ofQuery.filterNot(rdd => walk.has(rdd) || walk.rdds.roots.exists(_ eq rdd))
   }
 
   /** The sides of a plan that has been executed, those below another mark left out. */
-  def executed(plan: SparkPlan, removed: Seq[Reached]): Sides = {
+  def executed(plan: SparkPlan, removed: Seq[RDD[_]]): Sides = {
     val walk = WriteWalk.aside(all(plan), GatedWrites.lineage)
-    if (walk.hasStep) Sides(walk.rdds.roots, removed, walk.isUnsure) else Sides(Nil, removed, isUnsure = false)
+    val (made, read) = removed.partition(_.isInstanceOf[StepInstance])
+    val aside = if (walk.hasStep) walk.rdds.roots else Nil
+    Sides(aside ++ read, made.flatMap(Reached.removed(_, behind = true)), walk.hasStep && walk.isUnsure)
   }
 
   private def all(plan: SparkPlan): Seq[SparkPlan] = plan match {

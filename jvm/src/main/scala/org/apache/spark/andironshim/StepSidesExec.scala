@@ -12,9 +12,9 @@ import org.apache.spark.sql.execution.{CodegenSupport, SparkPlan, UnaryExecNode}
  * Stands above an operator that reads steps from aside: by a broadcast, or by a sub-query. Their rows get into its own by no RDD, so that no lineage
  * of `Dataset.rdd` or of a checkpoint would have them. It gives the rows of its child as they are, through an RDD that names what they come from.
  *
- * @param removed instances that adaptive execution has removed from the plan of which this is the root
+ * @param removed instances, and RDDs with some, that adaptive execution has removed from the plan of which this is the root
  */
-private[andironshim] final case class StepSidesExec(removed: Seq[Reached], child: SparkPlan) extends UnaryExecNode with CodegenSupport {
+private[andironshim] final case class StepSidesExec(removed: Seq[RDD[_]], child: SparkPlan) extends UnaryExecNode with CodegenSupport {
   override def nodeName: String = "AndironSides"
 
   override def output: Seq[Attribute] = child.output
@@ -57,7 +57,7 @@ private[andironshim] final case class StepSidesExec(removed: Seq[Reached], child
  * What the rows of a plan come from besides its lineage.
  *
  * @param rdds where their lineages begin
- * @param removed as [[StepSidesExec.removed]]
+ * @param removed instances that adaptive execution has removed
  * @param isUnsure an operator of a step, or a cache, has no execution that is known
  */
 private[andironshim] final case class Sides(rdds: Seq[RDD[_]], removed: Seq[Reached], isUnsure: Boolean) {

@@ -56,7 +56,7 @@ private[andironshim] object WriteWalk {
     walk.leaves(execution.optimizedPlan)
     if (walk.hasHidden) {
       walk.leaves(execution.analyzed)
-      walk.hiddenPlans.foreach(plan => walk.leaves(execution.sparkSession.sharedState.cacheManager.useCachedData(plan)))
+      walk.hiddenPlans.foreach(plan => walk.leaves(caches(execution).useCachedData(plan)))
     }
     // Operators that the executed plan no longer has gave way to something that adaptive execution knows to be empty: another side of a join, or
     // what they gave themselves.
@@ -83,6 +83,12 @@ private[andironshim] object WriteWalk {
     val walk = new WriteWalk(lineage, partial = false)
     plans.foreach(walk.physical(_, behind = true))
     walk
+  }
+
+  /** By name: the session of Spark 4 is of another class. */
+  private def caches(execution: QueryExecution): CacheManager = {
+    def of(owner: AnyRef, part: String): AnyRef = owner.getClass.getMethod(part).invoke(owner)
+    of(of(of(execution, "sparkSession"), "sharedState"), "cacheManager").asInstanceOf[CacheManager]
   }
 
   private def limits(execution: QueryExecution): Boolean = execution.optimizedPlan.exists {
@@ -112,7 +118,14 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
   def hasStep: Boolean = operatorsMet || rdds.reached.nonEmpty || rdds.readsCheckpoint
 
   /** Whether something was met of whose execution nothing is known. */
-  def isUnsure: Boolean = emptied || idle || hidden || rdds.isUnsure
+  def isUnsure: Boolean = emptied || idle || rdds.isUnsure || !stepsInside.subsetOf(rdds.reached.map(_.run.step).toSet)
+
+  /** The steps of what executes a plan of its own. */
+  private def stepsInside: Set[Long] = {
+    val inner = new WriteWalk(lineage, partial)
+    inside.foreach(inner.declare)
+    inner.scope(-1L).steps
+  }
 
   /** Whether the executed plan has what has made an instance. */
   def has(instance: AnyRef): Boolean = instances.contains(instance)
@@ -156,9 +169,9 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
     plan.subqueries.foreach(each(_, known)(look))
   }
 
-  private def inner(plan: QueryPlan[_]): Unit = plan match {
+  private def inner(plan: QueryPlan[_], behind: Boolean): Unit = plan match {
     case plan: LogicalPlan => inside += plan: Unit
-    case plan: SparkPlan   => physical(plan, behind = false)
+    case plan: SparkPlan   => physical(plan, behind)
     case _                 =>
   }
 
@@ -182,7 +195,7 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
       case other => if (other.innerChildren.exists(_.isInstanceOf[LogicalPlan])) hidden = true
     }
     plan.children.foreach(physical(_, behind))
-    if (!plan.isInstanceOf[InMemoryTableScanExec]) plan.innerChildren.foreach(inner)
+    if (!plan.isInstanceOf[InMemoryTableScanExec]) plan.innerChildren.foreach(inner(_, behind))
     plan.subqueries.foreach(physical(_, behind))
   }
 
@@ -211,6 +224,7 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
         case _              =>
       }
       other.children.foreach(operators)
+      other.subqueries.foreach(operators)
   }
 
   private def operators(rdd: RDD[_]): Unit = {
