@@ -42,7 +42,10 @@ impl AllGone {
         if said.is_empty() {
             String::new()
         } else {
-            format!("; causes: {}", said.join(", "))
+            let sampled: usize = self.causes.iter().map(|cause| cause.count).sum();
+            let whole = i128::try_from(sampled).is_ok_and(|sampled| sampled >= self.rows);
+            let of = if whole { String::new() } else { format!(" of {sampled} sampled rows") };
+            format!("; causes{of}: {}", said.join(", "))
         }
     }
 

@@ -41,23 +41,29 @@ private[andiron] object GateException {
   def unknown(step: Step, reason: String, cause: Throwable = null): GateException =
     new GateException(ErrorCode.GateUnknown, s"$step cannot be judged, and fails its gate for that: $reason", step.name, cause)
 
+  private def percent(ratio: Double): String =
+    new java.math.BigDecimal(100 * ratio).round(new java.math.MathContext(6)).stripTrailingZeros.toPlainString
+
   /** The exception for a verdict that does not pass. */
   def of(step: String, verdict: JsonNode): Option[GateException] =
     if (verdict.path("passed").asBoolean(false)) None
     else {
       var causes = Vector.empty[String]
+      var sampled = 0L
       verdict.path("top_causes").forEach { cause =>
         val (group, error) = (cause.path("group").asText(), cause.path("error_class").asText())
         val name = if (group.isEmpty) error else group
         val example = if (group.isEmpty) cause.path("message").asText() else s"$error: ${cause.path("message").asText()}"
         val messages = cause.path("messages").asLong(1)
+        sampled += cause.path("count").asLong()
         causes :+= s"${cause.path("count").asLong()} x $name: ${if (messages > 1) s"$messages different messages, for example: " else ""}$example"
       }
       val site = if (verdict.has("site")) s", ${verdict.path("site").asText()}," else ""
       val in = verdict.path("in").asLong()
-      val counts = s"step '$step'$site has dropped ${verdict.path("dropped").asLong()} of $in ${if (in == 1) "row" else "rows"}"
-      val ratio = if (verdict.has("ratio")) s" (${100 * verdict.path("ratio").asDouble()} %)" else ""
-      val because = if (causes.isEmpty) "" else causes.mkString("; causes: ", ", ", "")
+      val dropped = verdict.path("dropped").asLong()
+      val counts = s"step '$step'$site has dropped $dropped of $in ${if (in == 1) "row" else "rows"}"
+      val ratio = if (verdict.has("ratio")) s" (${percent(verdict.path("ratio").asDouble())} %)" else ""
+      val because = if (causes.isEmpty) "" else causes.mkString(if (sampled < dropped) s"; causes of $sampled sampled rows: " else "; causes: ", ", ", "")
       val reason = verdict.path("reason").asText()
       if (verdict.path("result").asText() == "unknown")
         Some(new GateException(ErrorCode.GateUnknown, s"step '$step' cannot be judged, and fails its gate for that: $reason$because", step, null))

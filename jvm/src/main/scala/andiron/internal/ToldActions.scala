@@ -19,6 +19,9 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
     var reached: Seq[Reached] = Nil
     var judged = Set.empty[Long]
     var isStreaming = false
+
+    /** What its own jobs read, and not those of executions within it. */
+    var direct: Seq[Reached] = Nil
   }
 
   private final class Job(val write: WriteAction, val site: String, val reached: Seq[Reached], val isStreaming: Boolean)
@@ -52,6 +55,7 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
         execution.foreach { e =>
           e.reached = Reached.merge(e.reached ++ reads.reached)
           e.isStreaming ||= isStreaming
+          if (isStreaming && ToldActions.isRoot(event.properties)) e.direct = Reached.merge(e.direct ++ reads.reached)
         }
         val ofExecution = execution.flatMap(_.write)
         if (ofExecution.isEmpty) WriteActions.ofJob(event).foreach { write =>
@@ -71,8 +75,12 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
   }
 
   def executionEnd(event: SparkListenerSQLExecutionEnd): Unit = synchronized(executions.remove(event.executionId)).foreach { execution =>
-    if (event.errorMessage.forall(_.isEmpty) && execution.reached.nonEmpty)
-      execution.write.foreach(write => tell(write.name, execution.reached, execution.judged, execution.isStreaming))
+    if (event.errorMessage.forall(_.isEmpty) && execution.reached.nonEmpty) execution.write match {
+      case Some(write)                          => tell(write.name, execution.reached, execution.judged, execution.isStreaming)
+      // The sinks of a stream are written by no command.
+      case None if execution.direct.nonEmpty    => tell("the sink of a streaming query", execution.direct, execution.judged, isStreaming = true)
+      case None                                 =>
+    }
   }
 
   /** The gates of these steps have judged the write that the calling thread commits. */
@@ -126,6 +134,9 @@ private[andiron] object ToldActions {
   def isStreaming(properties: Properties): Boolean = properties != null && properties.getProperty(Query) != null
 
   def isStreaming(property: String => String): Boolean = property(Query) != null
+
+  private def isRoot(properties: Properties): Boolean =
+    Option(properties.getProperty(Root)).forall(_ == properties.getProperty(Execution))
 
   private def rootOf(properties: Properties): Option[Long] =
     Option(properties).flatMap(p => Option(p.getProperty(Root)).orElse(Option(p.getProperty(Execution)))).map(_.toLong)

@@ -7,7 +7,10 @@ import andiron.testing.{Logged, SuiteRunner}
 import andiron.testing.MetricsSparks._
 import andiron.testing.Sparks._
 
+import org.apache.spark.andironshim.Streams
 import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
+import org.apache.spark.sql.functions.broadcast
+import org.apache.spark.sql.streaming.StreamingQuery
 import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
@@ -89,6 +92,25 @@ class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
         finally spark.sparkContext.clearCallSite()
       }))
     gated(s"$action is not told") { (step, _) => assert(told(step)(run(step): Unit) == Nil) }
+
+  /** Calls a method with texts. Spark 4 has the same ones with other result types. */
+  private def byName(of: AnyRef, call: Seq[String]): AnyRef =
+    of.getClass.getMethod(call.head, call.tail.map(_ => classOf[String]): _*).invoke(of, call.tail: _*)
+
+  for (sink <- Seq("parquet", "memory"))
+    gated(s"a stream's sink is told, $sink") { (step, _) =>
+      val input = Streams.memory(spark)
+      input.add(0L until 1000L)
+      val lines = told(step) {
+        val joined = input.frame.toDF("value").join(broadcast(rows(step).toDF("value")), "value")
+        val options = Seq(Seq("format", sink), Seq("queryName", s"told_$sink"), Seq("option", "checkpointLocation", to(s"told-$sink-log").toString),
+          Seq("option", "path", to(s"told-$sink").toString), Seq("start"))
+        val query = options.foldLeft[AnyRef](joined.writeStream)((writer, call) => byName(writer, call)).asInstanceOf[StreamingQuery]
+        try query.processAllAvailable()
+        finally query.stop()
+      }
+      assert(lines.size == 1 && lines.head.contains(if (sink == "parquet") "the sink of a streaming query" else "WriteToDataSourceV2"), lines)
+    }
 
   test("a write is told of a step that is closed right after it") {
     for (n <- 1 to 4) {
