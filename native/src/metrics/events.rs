@@ -158,7 +158,8 @@ impl Application {
         }
     }
 
-    /// A line of a log: a LogLine body.
+    /// A line of a log: a LogLine body. With `left_out`: how many more such lines its process has left out since it told that
+    /// last.
     pub fn log_line(&self, json: &str) {
         let Some(line) = object(json) else { return self.unreadable() };
         if self.log.is_some() {

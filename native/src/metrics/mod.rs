@@ -27,6 +27,7 @@ mod foreign;
 mod gate;
 mod json;
 mod judge;
+mod lines;
 pub mod record;
 mod series;
 mod settings;

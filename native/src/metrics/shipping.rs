@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::{json, Value};
 
 use super::gate::Verdict;
-use super::json::{Object, Reads};
+use super::json::Object;
+use super::lines::Lines;
 use super::record::{Event, Kind, Record, Sequence};
 use super::series::Judged;
 use super::ship::{self, Draft, Identity, Shipped};
@@ -15,10 +16,6 @@ use super::{now_ms, Application};
 use crate::shiplog::id;
 use crate::sync::lock;
 
-/// Lines of logs that are shipped.
-const MOST_LINES: u64 = 20_000;
-/// Lines of one executor's log that are shipped.
-const MOST_LINES_OF_ONE: u64 = 2_000;
 /// Events that the log refused and that are offered again.
 const MOST_REFUSED: usize = 10_000;
 /// How often.
@@ -30,23 +27,20 @@ const MOST_SAMPLES: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     drafts: Vec<Draft>,
-    lines: HashMap<String, u64>,
-    all_lines: u64,
-    lines_left_out: u64,
+    lines: Lines,
     verdicts: HashMap<String, u64>,
     pub(super) judged: Judged,
 }
 
 impl Pending {
     pub(super) fn log_line(&mut self, line: Object) {
-        let of_executor = self.lines.entry(line.text("executor").to_string()).or_insert(0);
-        if self.all_lines >= MOST_LINES || *of_executor >= MOST_LINES_OF_ONE {
-            self.lines_left_out += 1;
-            return;
-        }
-        self.all_lines += 1;
-        *of_executor += 1;
-        self.drafts.push(ship::log_line(line, *of_executor));
+        self.drafts.extend(self.lines.add(line));
+    }
+
+    fn take(&mut self) -> Vec<Draft> {
+        let mut drafts = take(&mut self.drafts);
+        drafts.extend(self.lines.drafts());
+        drafts
     }
 
     pub(super) fn verdict(&mut self, verdict: &Verdict, logged: bool) {
@@ -149,7 +143,7 @@ impl Application {
             out.offer(event, tries);
         }
         self.ship_application(&mut shipping, &mut out);
-        let pending = take(&mut lock(&self.pending).drafts);
+        let pending = lock(&self.pending).take();
         out.send_all(pending);
         let gates = lock(&self.gates).drafts();
         out.send_all(gates);
@@ -167,9 +161,11 @@ impl Application {
     /// Appends a Health event if more was lost since the last.
     pub(super) fn ship_trouble(&self) {
         let cells = lock(&self.steps).refused();
+        let lines = lock(&self.pending).lines.left_out();
         let lost = {
             let listener = lock(&self.listener);
-            listener.dropped + listener.late + listener.unreadable + listener.callback_errors + cells
+            (listener.dropped + listener.late + listener.unreadable + listener.callback_errors + cells)
+                .saturating_add(lines)
         };
         if std::mem::replace(&mut lock(&self.shipping).trouble, lost) != lost {
             self.ship_health();
@@ -187,7 +183,7 @@ impl Application {
     }
 
     fn health(&self, log: &dyn Record) -> Object {
-        let lines = lock(&self.pending).lines_left_out;
+        let lines = lock(&self.pending).lines.left_out();
         let cells = lock(&self.steps).refused();
         let listener = lock(&self.listener);
         let mut callbacks = json!({"errors": listener.callback_errors});

@@ -174,28 +174,44 @@ fn logs(latest: &Latest) -> Vec<StageLog> {
     for (_, body) in latest.of(Kind::LogLine) {
         let stage = body.count("stage");
         let log = by_stage.entry(stage).or_insert_with(|| StageLog { stage, ..StageLog::default() });
-        let line = LogLine {
+        let error = body.text("level") != "WARN";
+        let left_out = body.count("left_out");
+        let lines = left_out.unwrap_or(1);
+        let (all, kept) = if error {
+            (&mut log.errors, &mut log.kept_errors)
+        } else {
+            (&mut log.warnings, &mut log.kept_warnings)
+        };
+        *all = all.saturating_add(lines);
+        if left_out.is_some() {
+            leave_out(&mut log.left_out, body.text("executor"), lines);
+            continue;
+        }
+        *kept += 1;
+        log.lines.push(LogLine {
             at_ms: body.count("ts_ms").unwrap_or(0),
             executor: body.text("executor"),
-            error: body.text("level") == "ERROR",
+            error,
             logger: body.text("logger"),
             message: body.text("message"),
             thread: body.text("thread"),
-        };
-        if line.error {
-            log.errors += 1;
-        } else {
-            log.warnings += 1;
-        }
-        log.lines.push(line);
+        });
     }
     for log in by_stage.values_mut() {
         let newest = log.stage.is_none();
         log.lines.sort_by_key(|line| (!line.error, if newest { u64::MAX - line.at_ms } else { line.at_ms }));
         log.lines.truncate(LINES_PER_STAGE);
         log.lines.sort_by_key(|line| line.at_ms);
+        log.left_out.sort_by_key(|(_, lines)| u64::MAX - lines);
     }
     by_stage.into_values().collect()
+}
+
+fn leave_out(by_executor: &mut Vec<(String, u64)>, executor: String, lines: u64) {
+    match by_executor.iter_mut().find(|(other, _)| *other == executor) {
+        Some((_, all)) => *all = all.saturating_add(lines),
+        None => by_executor.push((executor, lines)),
+    }
 }
 
 fn health(latest: &Latest) -> Option<Health> {

@@ -125,6 +125,32 @@ pub(super) fn some(n: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
+/// "20,000 errors (50 kept)", or "3 errors" if all are kept.
+pub(super) fn kept(n: u64, kept: u64, (one, many): (&str, &str)) -> String {
+    let all = some(n, one, many);
+    if kept < n {
+        format!("{all} ({} kept)", count(kept))
+    } else {
+        all
+    }
+}
+
+/// Which executors' lines the log has left out, most first.
+pub(super) fn left_out(by_executor: &[(String, u64)]) -> Option<String> {
+    const MOST: usize = 5;
+    let all = by_executor.iter().fold(0u64, |all, (_, lines)| all.saturating_add(*lines));
+    let named = by_executor.iter().take(MOST).map(|(executor, lines)| match executor.as_str() {
+        "driver" => format!("driver {}", count(*lines)),
+        "others" => format!("other executors {}", count(*lines)),
+        name => format!("executor {name} {}", count(*lines)),
+    });
+    let mut said = named.collect::<Vec<String>>().join(", ");
+    if let Some(more) = by_executor.len().checked_sub(MOST).filter(|more| *more > 0) {
+        said.push_str(&format!(", and {}", some(more as u64, "more executor", "more executors")));
+    }
+    (all > 0).then(|| format!("not in the log: {} ({said})", some(all, "line", "lines")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -405,8 +405,14 @@ pub struct Execution {
 #[allow(missing_docs, reason = "the names say it")]
 pub struct StageLog {
     pub stage: Option<u64>,
+    /// Those that were logged, whether the log has them or not.
     pub errors: u64,
     pub warnings: u64,
+    /// How many of them the log has.
+    pub kept_errors: u64,
+    pub kept_warnings: u64,
+    /// How many it has not, by executor, most first.
+    pub left_out: Vec<(String, u64)>,
     pub lines: Vec<LogLine>,
 }
 

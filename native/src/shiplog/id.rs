@@ -76,6 +76,12 @@ pub fn log_line(executor: &str, number: u64) -> String {
     format!("log:{}:{number}", part(executor))
 }
 
+/// How many lines of this executor, stage and level were left out.
+pub fn lines_left_out(executor: &str, stage: Option<u64>, level: &str) -> String {
+    let stage = stage.map_or(String::new(), |stage| stage.to_string());
+    format!("log:{}:left out:{stage}:{level}", part(executor))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -334,6 +334,14 @@ pub(crate) fn failing() -> Vec<Event> {
         }
         log.add(Kind::LogLine, &format!("log:{executor}:{n}"), body);
     }
+    for (executor, level, lines) in [("2", "ERROR", 19_000), ("3", "ERROR", 949), ("2", "WARN", 1)] {
+        log.add(
+            Kind::LogLine,
+            &format!("log:{executor}:left out:5:{level}"),
+            json!({"executor": executor, "level": level, "logger": "andiron",
+            "message": format!("{lines} more are left out"), "left_out": lines, "stage": 5}),
+        );
+    }
     log.health();
     log.application(
         "member-features",

@@ -138,3 +138,24 @@ fn the_lines_of_no_stage_are_the_newest() {
     assert!(page.contains("turn 499 failed") && !page.contains("turn 0 failed"));
     assert!(page.contains("450 more lines"), "of 500 lines 50 are kept");
 }
+
+#[test]
+fn lines_that_the_log_has_not_are_told() {
+    let mut log = Log::new("app");
+    let error = |executor: &str| json!({"executor": executor, "level": "ERROR", "logger": "user", "message": "always the same", "stage": 0});
+    for n in 0..50u64 {
+        log.add(Kind::LogLine, &format!("log:1:{n}"), error("1"));
+    }
+    for executor in 1..=7 {
+        let mut body = error(&executor.to_string());
+        body["left_out"] = json!(if executor == 1 { 13_950 } else { 1_000 });
+        log.add(Kind::LogLine, &format!("log:{executor}:left out:0:ERROR"), body);
+    }
+    let view = View::build(log.events, Vec::new());
+    let said = "not in the log: 19,950 lines (executor 1 13,950, executor 2 1,000, executor 3 1,000, executor 4 1,000, executor 5 1,000, and 2 more executors)";
+    let page = html::render(&view);
+    assert!(page.contains("20,000 errors (50 kept)") && page.contains(said), "{page}");
+    let text = andiron::report::text::render(&view, andiron::report::text::Colour::Plain);
+    assert!(text.contains("stage 0: 20,000 errors (50 kept), 0 warnings"), "{text}");
+    assert!(text.contains("not in the log: 19,950 lines (executor 1 13,950"), "{text}");
+}

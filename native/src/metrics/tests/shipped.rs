@@ -324,15 +324,23 @@ fn lines_of_logs_are_numbered_and_bounded() {
         bench.app.log_line(r#"{"executor":"driver","level":"WARN","logger":"x","message":"m","stage":null}"#);
     }
     bench.app.log_line(r#"{"executor":"1","level":"ERROR","logger":"x","message":"m","ts_ms":5}"#);
+    bench.app.log_line(r#"{"executor":"1","level":"ERROR","stage":4,"left_out":300}"#);
     let shipped = bench.ship();
-    assert_eq!(shipped.len(), 2_001);
+    assert_eq!(shipped.len(), 2_003);
     assert_eq!(shipped[1].0.id, "app-1||log:driver:2");
     assert!(shipped[1].1.get("stage").is_none());
     assert_eq!((shipped[2_000].0.id.as_str(), &shipped[2_000].1["ts_ms"]), ("app-1||log:1:1", &json!(5)));
+    let (left, body) = &shipped[2_001];
+    assert_eq!((left.id.as_str(), &body["left_out"]), ("app-1||log:driver:left out::WARN", &json!(1)));
+    let (left, body) = &shipped[2_002];
+    assert_eq!((left.id.as_str(), &body["left_out"]), ("app-1||log:1:left out:4:ERROR", &json!(300)));
+    assert_eq!((&body["stage"], &body["message"]), (&json!(4), &json!("300 more errors are left out")));
     lock(&bench.log.events).clear();
-    bench.app.flush(Duration::ZERO);
+    bench.app.ship_trouble();
     let health: Value = serde_json::from_str(&lock(&bench.log.events)[0].body).unwrap();
-    assert_eq!(health["listener"]["log_lines_left_out"], 1);
+    assert_eq!(health["listener"]["log_lines_left_out"], 301);
+    bench.app.ship_trouble();
+    assert_eq!(lock(&bench.log.events).len(), 1);
 }
 
 #[test]

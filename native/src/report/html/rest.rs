@@ -110,10 +110,14 @@ fn stage_log(page: &mut Page, view: &View, log: &StageLog, left: &mut usize) {
         .map(|stage| &stage.name);
     page.element("<span class=\"message quiet\">", name.map_or("", String::as_str), "</span><span class=at>");
     if log.errors > 0 {
-        page.raw("<span class=error>").say(&format::some(log.errors, "error", "errors")).raw("</span> ");
+        page.raw("<span class=error>")
+            .say(&format::kept(log.errors, log.kept_errors, ("error", "errors")))
+            .raw("</span> ");
     }
     if log.warnings > 0 {
-        page.raw("<span class=quiet>").say(&format::some(log.warnings, "warning", "warnings")).raw("</span>");
+        page.raw("<span class=quiet>")
+            .say(&format::kept(log.warnings, log.kept_warnings, ("warning", "warnings")))
+            .raw("</span>");
     }
     page.raw("</span></summary>\n<ol class=lines>\n");
     let shown = log.lines.len().min(*left);
@@ -125,6 +129,9 @@ fn stage_log(page: &mut Page, view: &View, log: &StageLog, left: &mut usize) {
         page.raw("<p class=quiet>");
         page.left_out(more as usize, "line", "lines");
         page.raw("</p>\n");
+    }
+    if let Some(said) = format::left_out(&log.left_out) {
+        page.raw("<p class=quiet>").text(&said, LINE).raw("</p>\n");
     }
     page.raw("</details>\n");
 }

@@ -121,9 +121,12 @@ pub(super) fn logs(text: &mut Text, view: &View) {
     }
     for log in &picked.shown {
         let place = log.stage.map_or("no stage".to_string(), |stage| format!("stage {stage}"));
-        let (errors, warnings) =
-            (format::some(log.errors, "error", "errors"), format::some(log.warnings, "warning", "warnings"));
+        let errors = format::kept(log.errors, log.kept_errors, ("error", "errors"));
+        let warnings = format::kept(log.warnings, log.kept_warnings, ("warning", "warnings"));
         text.line(&format!("  {place}: {errors}, {warnings}"));
+        if let Some(said) = format::left_out(&log.left_out) {
+            text.line(&format!("    {}", terminal(&said, LINE)));
+        }
         for line in log.lines.iter().filter(|line| line.error).take(left.min(5)) {
             left -= 1;
             let said = format!(

@@ -1,8 +1,11 @@
 package andiron.internal
 
 import java.util.concurrent.ArrayBlockingQueue
-import java.util.concurrent.atomic.AtomicLong
+import java.util.concurrent.locks.LockSupport
 
+import scala.util.control.NonFatal
+
+import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.logging.log4j.{Level, LogManager}
 import org.apache.logging.log4j.core.{LogEvent, LoggerContext}
 import org.apache.logging.log4j.core.appender.AbstractAppender
@@ -11,29 +14,50 @@ import org.apache.spark.TaskContext
 import org.slf4j.LoggerFactory
 
 /**
- * The WARN and ERROR lines of this process's log, for the report: a bounded number, taken without waiting and handed on by `send` from a
- * thread of its own. Needs Log4j 2, which Spark brings; without it there are no lines.
+ * The WARN and ERROR lines of this process's log, for the report: a bounded number of each stage, taken without waiting and handed on by
+ * `send` from a thread of its own, and how many more there were. Needs Log4j 2, which Spark brings; without it there are no lines.
  */
 private[andiron] final class LogWatch(executor: String, send: Array[String] => Unit) {
-  private val waiting = new ArrayBlockingQueue[String](LogWatch.MostWaiting)
-  private val taken = new AtomicLong
+  private val waiting = new ArrayBlockingQueue[LogWatch.Line](LogWatch.MostWaiting)
+  private val errors = new LogCounts("ERROR")
+  private val warnings = new LogCounts("WARN")
   @volatile private var isOpen = true
   private val thread = DaemonThread("andiron-log-lines", () => run())
 
   private val appender = new AbstractAppender("andiron", null, null, true, Property.EMPTY_ARRAY) {
     override def append(event: LogEvent): Unit =
-      if (event.getLevel.isMoreSpecificThan(Level.WARN) && taken.get < LogWatch.Most && taken.incrementAndGet() <= LogWatch.Most)
-        waiting.offer(line(event)): Unit
+      if (event.getLevel.isMoreSpecificThan(Level.ERROR)) take(event, errors)
+      else if (event.getLevel.isMoreSpecificThan(Level.WARN)) take(event, warnings)
   }
 
-  private def line(event: LogEvent): String = {
-    val message = String.valueOf(event.getMessage.getFormattedMessage) + Option(event.getThrown).fold("")(thrown => s": $thrown")
-    val node = Json.node().put("executor", executor).put("level", if (event.getLevel.isMoreSpecificThan(Level.ERROR)) "ERROR" else "WARN")
-    node.put("logger", EventJson.cut(event.getLoggerName, 200)).put("message", EventJson.cut(message, LogWatch.Characters))
-    node.put("thread", EventJson.cut(event.getThreadName, 200)).put("ts_ms", event.getTimeMillis)
+  private def take(event: LogEvent, counts: LogCounts): Unit = {
     val task = TaskContext.get()
-    if (task != null) node.put("stage", task.stageId()).put("partition", task.partitionId())
-    Json.text(node)
+    val count = counts.of(if (task == null) LogCounts.NoStage else task.stageId())
+    val place = count.place()
+    if (place > 0) {
+      val size = waiting.size
+      // Half of the room is for the first lines of each stage.
+      if (size >= (if (place <= LogWatch.First) LogWatch.MostWaiting else LogWatch.MostWaiting / 2)) count.refused()
+      else if (!text(event, task, count).exists(json => waiting.offer(LogWatch.Line(count, json)))) count.leaveOut(1)
+      if (size >= LogWatch.MostWaiting / 4) LockSupport.unpark(thread)
+    }
+  }
+
+  /** None if the message cannot be made. */
+  private def text(event: LogEvent, task: TaskContext, count: LogCount): Option[String] =
+    try {
+      val message = String.valueOf(event.getMessage.getFormattedMessage) + Option(event.getThrown).fold("")(thrown => s": $thrown")
+      val node = head(count)
+      node.put("logger", EventJson.cut(event.getLoggerName, 200)).put("message", EventJson.cut(message, LogWatch.Characters))
+      node.put("thread", EventJson.cut(event.getThreadName, 200)).put("ts_ms", event.getTimeMillis)
+      if (task != null) node.put("partition", task.partitionId())
+      Some(Json.text(node))
+    } catch { case NonFatal(_) => None }
+
+  private def head(count: LogCount): ObjectNode = {
+    val node = Json.node().put("executor", executor).put("level", count.level)
+    count.stage.foreach(stage => node.put("stage", stage))
+    node
   }
 
   private def start(): Unit = {
@@ -52,28 +76,37 @@ private[andiron] final class LogWatch(executor: String, send: Array[String] => U
   }
 
   private def run(): Unit =
-    try
-      while (isOpen) {
-        Thread.sleep(LogWatch.Pause)
-        hand()
-      }
-    catch { case _: InterruptedException => () }
+    while (isOpen && !Thread.interrupted()) {
+      LockSupport.parkNanos(this, LogWatch.PauseNanos)
+      hand()
+    }
 
   private def hand(): Unit = {
-    val lines = new java.util.ArrayList[String]
+    val lines = new java.util.ArrayList[LogWatch.Line]
     waiting.drainTo(lines)
-    if (!lines.isEmpty)
-      try send(lines.toArray(new Array[String](0)))
-      catch { case _: Throwable => () } // A failing send must not make a line of its own.
+    val left = (errors.all() ++ warnings.all()).map(count => count -> count.takeLeftOut()).filter(_._2 > 0)
+    val texts = lines.toArray(new Array[LogWatch.Line](0)).map(_.json) ++ left.map { case (count, n) => Json.text(head(count).put("left_out", n)) }
+    if (texts.nonEmpty)
+      try send(texts)
+      catch {
+        // A failing send must not make a line of its own.
+        case _: Throwable =>
+          lines.forEach(line => counts(line.count).putBack(line.count, 1))
+          left.foreach { case (count, n) => counts(count).putBack(count, n) }
+      }
   }
+
+  private def counts(of: LogCount): LogCounts = if (of.level == errors.level) errors else warnings
 }
 
 private[andiron] object LogWatch {
   private val log = LoggerFactory.getLogger(classOf[LogWatch])
-  private val Most = 1000L
-  private val MostWaiting = 200
+  private val MostWaiting = 2000
+  private val First = 5
   private val Characters = 1000
-  private val Pause = 1000L
+  private val PauseNanos = 1000000000L
+
+  private final case class Line(count: LogCount, json: String)
 
   /** What a message of log lines to the driver begins with. */
   val Tag = "andiron.lines"
@@ -85,7 +118,7 @@ private[andiron] object LogWatch {
       watch.start()
       Some(watch)
     } catch {
-      case t @ (_: LinkageError | scala.util.control.NonFatal(_)) =>
+      case t @ (_: LinkageError | NonFatal(_)) =>
         log.info(s"the report has no log lines of $executor: ${t.getMessage}")
         None
     }

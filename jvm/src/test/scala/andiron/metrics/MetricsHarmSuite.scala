@@ -170,34 +170,3 @@ class LogArchiveSuite extends AnyFunSuite {
     }
   }
 }
-
-/** WARN and ERROR lines of driver and executors are in the report. */
-@RunWith(classOf[SuiteRunner])
-class LogLinesSuite extends AnyFunSuite {
-  test("those of the driver, bounded in number and length") {
-    withDirectory { directory =>
-      withSpark("local[2]", settings(directory): _*) { spark =>
-        LogLinesSuite.warn("a line of the driver " + "x" * 5000)
-        spark.sparkContext.parallelize(0 until 1, 1).foreach(_ => LogLinesSuite.warn("a line of a task"))
-        for (n <- 0 until 5000) LogLinesSuite.warn(s"line $n of very many")
-        eventually("the lines are logged") {
-          // The page has the newest.
-          val (report, all) = (Andiron.reportHtml(spark), logged(directory))
-          report.contains("of very many") && all.contains("a line of the driver") && all.contains("a line of a task")
-        }
-        assert(logged(directory).split("of very many", -1).length <= 1001)
-      }
-    }
-  }
-
-  test("those of executors") {
-    withMetrics("local-cluster[1,1,1024]", "spark.executor.memory" -> "512m") { spark =>
-      spark.sparkContext.parallelize(0 until 1, 1).foreach(_ => LogLinesSuite.warn("a line of an executor"))
-      eventually("the line is logged")(Andiron.reportHtml(spark).contains("a line of an executor"))
-    }
-  }
-}
-
-object LogLinesSuite {
-  def warn(message: String): Unit = org.slf4j.LoggerFactory.getLogger("andiron.user").warn(message)
-}

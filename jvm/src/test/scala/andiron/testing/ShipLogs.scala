@@ -14,6 +14,7 @@ object ShipLogs {
   val Metric = 2
   val Failure = 3
   val Stage = 4
+  val LogLine = 8
 
   private val Marker = 0xc0ffc1fe
   private val HeadBytes = 32

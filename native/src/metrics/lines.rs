@@ -1,0 +1,266 @@
+//! Lines of logs: which are shipped, and how many are not.
+//!
+//! Each stage has a bound of its own, so that a noisy one takes no room from those that follow. Lines of no stage have a
+//! bound that grows with time, for the driver and for executors each. What a bound leaves out, here or in the process that
+//! logged it, is counted by executor, stage and level, and shipped as a LogLine event with `left_out`.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::json::{Object, Reads};
+use super::record::Kind;
+use super::ship::{self, Draft};
+use crate::clock::Clock;
+use crate::shiplog::id;
+
+/// Errors, and as many warnings, of a stage that are shipped.
+const MOST_OF_STAGE: u64 = 50;
+/// Errors, and as many warnings, of no stage that are shipped: of the driver, and of all executors.
+const MOST_OF_NONE: u64 = 2_000;
+/// More of them for each minute that the application has run.
+const MORE_A_MINUTE: u64 = 10;
+/// Counts of an executor and a stage. Those of more are one for each stage.
+const MOST_COUNTS: usize = 20_000;
+/// Whose the counts beyond that are.
+const OTHERS: &str = "others";
+
+/// What has a bound of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    Stage(u64),
+    Driver,
+    Executors,
+}
+
+/// Whose lines a count is of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Whose {
+    executor: String,
+    stage: Option<u64>,
+    error: bool,
+}
+
+#[derive(Debug, Default)]
+struct LeftOut {
+    lines: u64,
+    revision: u64,
+    is_shipped: bool,
+}
+
+/// The lines of an application.
+#[derive(Debug)]
+pub(super) struct Lines {
+    clock: Clock,
+    /// How many were shipped of each executor.
+    numbers: HashMap<String, u64>,
+    shipped: HashMap<(Place, bool), u64>,
+    left_out: HashMap<Whose, LeftOut>,
+    changed: Vec<Whose>,
+    all_left_out: u64,
+}
+
+impl Default for Lines {
+    fn default() -> Lines {
+        Lines::new(Clock::system())
+    }
+}
+
+impl Lines {
+    fn new(clock: Clock) -> Lines {
+        Lines {
+            clock,
+            numbers: HashMap::new(),
+            shipped: HashMap::new(),
+            left_out: HashMap::new(),
+            changed: Vec::new(),
+            all_left_out: 0,
+        }
+    }
+
+    /// A line, or with `left_out` how many more of its kind its process has left out; what is to be shipped of it.
+    pub(super) fn add(&mut self, line: Object) -> Option<Draft> {
+        let error = line.text("level") != "WARN";
+        let (executor, stage) = (line.text("executor"), line.number("stage"));
+        if let Some(lines) = line.number("left_out") {
+            self.leave_out(executor, stage, error, lines);
+            return None;
+        }
+        let place = match stage {
+            Some(stage) => Place::Stage(stage),
+            None if executor == "driver" => Place::Driver,
+            None => Place::Executors,
+        };
+        let most = self.most(place);
+        let shipped = self.shipped.entry((place, error)).or_insert(0);
+        if *shipped >= most {
+            self.leave_out(executor, stage, error, 1);
+            return None;
+        }
+        *shipped += 1;
+        let number = self.numbers.entry(executor.to_string()).or_insert(0);
+        *number += 1;
+        let number = *number;
+        Some(ship::log_line(line, number))
+    }
+
+    /// The counts that have changed.
+    pub(super) fn drafts(&mut self) -> Vec<Draft> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|whose| Some(draft(&whose, self.left_out.get_mut(&whose)?))).collect()
+    }
+
+    /// How many lines were left out, in all.
+    pub(super) fn left_out(&self) -> u64 {
+        self.all_left_out
+    }
+
+    fn most(&self, place: Place) -> u64 {
+        match place {
+            Place::Stage(_) => MOST_OF_STAGE,
+            Place::Driver | Place::Executors => {
+                MOST_OF_NONE + self.clock.now().as_secs() / 60 * MORE_A_MINUTE
+            }
+        }
+    }
+
+    fn leave_out(&mut self, executor: &str, stage: Option<u64>, error: bool, lines: u64) {
+        if lines == 0 {
+            return;
+        }
+        self.all_left_out = self.all_left_out.saturating_add(lines);
+        let mut whose = Whose { executor: executor.to_string(), stage, error };
+        if self.left_out.len() >= MOST_COUNTS && !self.left_out.contains_key(&whose) {
+            whose.executor = OTHERS.to_string();
+        }
+        let count =
+            self.left_out.entry(whose.clone()).or_insert(LeftOut { is_shipped: true, ..LeftOut::default() });
+        count.lines = count.lines.saturating_add(lines);
+        if std::mem::take(&mut count.is_shipped) {
+            self.changed.push(whose);
+        }
+    }
+}
+
+fn draft(whose: &Whose, count: &mut LeftOut) -> Draft {
+    count.is_shipped = true;
+    count.revision += 1;
+    let level = if whose.error { "ERROR" } else { "WARN" };
+    let what = match (count.lines, whose.error) {
+        (1, true) => "1 more error is left out".to_string(),
+        (1, false) => "1 more warning is left out".to_string(),
+        (lines, true) => format!("{lines} more errors are left out"),
+        (lines, false) => format!("{lines} more warnings are left out"),
+    };
+    let mut body = Object::new();
+    body.insert("executor".to_string(), json!(whose.executor));
+    body.insert("level".to_string(), json!(level));
+    body.insert("logger".to_string(), json!("andiron"));
+    body.insert("message".to_string(), json!(what));
+    body.insert("left_out".to_string(), json!(count.lines));
+    if let Some(stage) = whose.stage {
+        body.insert("stage".to_string(), json!(stage));
+    }
+    let id = id::lines_left_out(&whose.executor, whose.stage, level);
+    Draft { kind: Kind::LogLine, id, revision: count.revision, body }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn line(executor: &str, level: &str, stage: Value) -> Object {
+        let body =
+            json!({"executor": executor, "level": level, "logger": "x", "message": "m", "stage": stage});
+        body.as_object().cloned().unwrap()
+    }
+
+    fn kept(lines: &mut Lines, times: usize, executor: &str, level: &str, stage: Value) -> usize {
+        (0..times).filter(|_| lines.add(line(executor, level, stage.clone())).is_some()).count()
+    }
+
+    fn counts(lines: &mut Lines) -> Vec<(String, u64, u64)> {
+        let drafts = lines.drafts();
+        let mut found: Vec<_> = drafts
+            .iter()
+            .map(|draft| (draft.id.clone(), draft.revision, draft.body.number("left_out").unwrap()))
+            .collect();
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn a_noisy_stage_takes_no_room_from_others_and_warnings_none_from_errors() {
+        let mut lines = Lines::default();
+        assert_eq!(kept(&mut lines, 20_000, "1", "WARN", json!(0)), 50);
+        assert_eq!(kept(&mut lines, 60, "2", "ERROR", json!(0)), 50);
+        for stage in 1..500 {
+            assert_eq!(kept(&mut lines, 60, "1", "ERROR", json!(stage)), 50);
+        }
+        assert_eq!(kept(&mut lines, 5, "1", "ERROR", Value::Null), 5);
+        assert_eq!(lines.left_out(), 19_950 + 10 + 499 * 10);
+        let found = counts(&mut lines);
+        assert_eq!(found.len(), 501);
+        assert!(found.contains(&("log:1:left out:0:WARN".to_string(), 1, 19_950)));
+        assert!(found.contains(&("log:2:left out:0:ERROR".to_string(), 1, 10)));
+        assert!(found.contains(&("log:1:left out:499:ERROR".to_string(), 1, 10)));
+    }
+
+    #[test]
+    fn what_a_process_has_left_out_is_added() {
+        let mut lines = Lines::default();
+        let told = |n: u64| {
+            let mut body = line("7", "ERROR", json!(3));
+            body.insert("left_out".to_string(), json!(n));
+            body
+        };
+        for n in [0, 5, 37] {
+            assert!(lines.add(told(n)).is_none());
+        }
+        assert_eq!(counts(&mut lines), [("log:7:left out:3:ERROR".to_string(), 1, 42)]);
+        assert!(lines.drafts().is_empty(), "nothing has changed");
+        lines.add(told(u64::MAX));
+        assert_eq!(counts(&mut lines), [("log:7:left out:3:ERROR".to_string(), 2, u64::MAX)]);
+        assert_eq!(lines.left_out(), u64::MAX);
+    }
+
+    #[test]
+    fn lines_of_no_stage_have_room_again_as_time_passes() {
+        let clock = Clock::manual();
+        let mut lines = Lines::new(clock.clone());
+        assert_eq!(kept(&mut lines, 3_000, "1", "WARN", Value::Null), 2_000);
+        assert_eq!(
+            kept(&mut lines, 1, "driver", "WARN", Value::Null),
+            1,
+            "executors do not silence the driver"
+        );
+        clock.turn(Duration::from_secs(119));
+        assert_eq!(kept(&mut lines, 100, "2", "WARN", Value::Null), 10);
+        assert_eq!(lines.left_out(), 1_000 + 90);
+        let found = counts(&mut lines);
+        let of = |executor: &str, n: u64| (format!("log:{executor}:left out::WARN"), 1, n);
+        assert_eq!(found, [of("1", 1_000), of("2", 90)]);
+    }
+
+    #[test]
+    fn counts_of_very_many_executors_are_one_for_each_stage() {
+        let mut lines = Lines::default();
+        let mut told = line("", "WARN", json!(1));
+        told.insert("left_out".to_string(), json!(2));
+        for executor in 0..MOST_COUNTS + 100 {
+            told.insert("executor".to_string(), json!(executor.to_string()));
+            lines.add(told.clone());
+        }
+        told.insert("executor".to_string(), json!("5"));
+        lines.add(told);
+        let found = counts(&mut lines);
+        assert_eq!(found.len(), MOST_COUNTS + 1);
+        assert!(found.contains(&("log:others:left out:1:WARN".to_string(), 1, 200)));
+        assert!(found.contains(&("log:5:left out:1:WARN".to_string(), 1, 4)));
+        assert_eq!(found.iter().map(|(_, _, n)| n).sum::<u64>(), lines.left_out());
+    }
+}
