@@ -140,6 +140,24 @@ fn the_lines_of_no_stage_are_the_newest() {
 }
 
 #[test]
+fn each_stage_that_is_named_shows_a_line() {
+    let mut log = Log::new("app");
+    for stage in 0..30u64 {
+        for n in 0..50u64 {
+            let line = json!({"executor": "1", "level": "ERROR", "logger": "user", "message": format!("turn {n} of stage {stage}."), "stage": stage});
+            log.add(Kind::LogLine, &format!("log:1:{}", stage * 50 + n), line);
+        }
+    }
+    let view = View::build(log.events, Vec::new());
+    let (page, text) = (html::render(&view), text::render(&view, text::Colour::Plain));
+    for stage in 0..30 {
+        assert!(page.contains(&format!("turn 0 of stage {stage}.")), "{stage}");
+        let named = text.contains(&format!("stage {stage}: 50 errors"));
+        assert_eq!(text.contains(&format!("turn 0 of stage {stage}.")), named, "{stage}");
+    }
+}
+
+#[test]
 fn lines_that_the_log_has_not_are_told() {
     let mut log = Log::new("app");
     let error = |executor: &str| json!({"executor": executor, "level": "ERROR", "logger": "user", "message": "always the same", "stage": 0});

@@ -120,8 +120,8 @@ fn stage_log(page: &mut Page, view: &View, log: &StageLog, left: &mut usize) {
             .raw("</span>");
     }
     page.raw("</span></summary>\n<ol class=lines>\n");
-    let shown = log.lines.len().min(*left);
-    *left -= shown;
+    let shown = log.lines.len().min((*left).max(1));
+    *left = left.saturating_sub(shown);
     log.lines[..shown].iter().for_each(|one| line(page, one));
     page.raw("</ol>\n");
     let more = (log.errors + log.warnings).saturating_sub(shown as u64);

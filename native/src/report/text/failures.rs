@@ -127,8 +127,8 @@ pub(super) fn logs(text: &mut Text, view: &View) {
         if let Some(said) = format::left_out(&log.left_out) {
             text.line(&format!("    {}", terminal(&said, LINE)));
         }
-        for line in log.lines.iter().filter(|line| line.error).take(left.min(5)) {
-            left -= 1;
+        for line in log.lines.iter().filter(|line| line.error).take(left.clamp(1, 5)) {
+            left = left.saturating_sub(1);
             let said = format!(
                 "    {} {}  {}",
                 format::clock(line.at_ms),
