@@ -186,6 +186,29 @@ class GateSidesSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(lines.count(_.contains(s"gate of step '${step.name}' did not judge this")) == 1, lines)
   }
 
+  gated("a cache that is filled in the midst of another query has no part of it") { (step, path) =>
+    val other = Step(spark, "in the midst")
+    Gate(other, maxDropRatio = 0.01)
+    val kept = rows(step, 0).repartition(3, col("value")).cache()
+    val bad = rows(other, 500).repartition(3, col("value"))
+    causeOf[GateException](intercept[Exception](bad.join(kept.repartition(2, col("value")), "value").write.parquet(path.toString)))
+    again(kept).write.mode("append").parquet(path.toString)
+    kept.write.mode("append").parquet(path.toString)
+    assert(spark.read.parquet(path.toString).count() == 2000)
+    other.close()
+  }
+
+  gated("a plan that was planned before another query was run has no part of it") { (step, path) =>
+    val other = Step(spark, "in between")
+    Gate(other, maxDropRatio = 0.01)
+    val planned = rows(step, 0).repartition(3, col("value"))
+    assert(planned.queryExecution.executedPlan.toString.nonEmpty)
+    causeOf[GateException](intercept[Exception](rows(other, 500).repartition(3, col("value")).write.parquet(path.toString)))
+    planned.localCheckpoint().write.mode("append").parquet(path.toString)
+    assert(spark.read.parquet(path.toString).count() == 1000)
+    other.close()
+  }
+
   private def nested(side: DataFrame): DataFrame = {
     side.createOrReplaceTempView("nested_side")
     all.createOrReplaceTempView("nested_all")

@@ -47,6 +47,9 @@ private[andironshim] object Beside {
   val Nothing: Beside = Beside(Set.empty, Nil)
 }
 
+/** A query that was planned: the RDDs with steps that it was to read, and the instances that were made since, each with its execution. */
+private[andironshim] final case class Query(leaves: Vector[WeakReference[RDD[_]]], made: Vector[(Option[Long], WeakReference[RDD[_] with StepInstance])])
+
 /** The instances that this driver has made: by their RDD, and by the SQL execution that made them. Any thread. */
 object StepRuns {
   private val Most = 200000
@@ -60,7 +63,8 @@ object StepRuns {
   private val byRdd = new java.util.concurrent.ConcurrentSkipListMap[Int, StepRun]
   private val sides = new java.util.concurrent.ConcurrentSkipListMap[Int, Beside]
   private val byExecution = new ConcurrentHashMap[Long, Vector[WeakReference[RDD[_]]]]
-  private val byQuery = new java.util.concurrent.ConcurrentSkipListMap[Long, Vector[WeakReference[RDD[_]]]]
+  private val byQuery = new java.util.concurrent.ConcurrentSkipListMap[Long, Query]
+  private val cachedSites = ConcurrentHashMap.newKeySet[Long]()
   private val queries = new java.util.concurrent.atomic.AtomicLong
   @volatile private var forgotten = -1
 
@@ -68,9 +72,12 @@ object StepRuns {
   def made(rdd: RDD[_] with StepInstance): Unit = {
     byRdd.put(rdd.id, StepRun(rdd.stepId, rdd.siteId, rdd.instance))
     while (byRdd.size > Most) forgotten = math.max(forgotten, byRdd.pollFirstEntry().getKey)
-    val itself = new WeakReference[RDD[_]](rdd)
-    numberIn(rdd.sparkContext, SQLExecution.EXECUTION_ID_KEY).foreach(id => byExecution.merge(id, Vector(itself), (a, b) => a ++ b))
-    numberIn(rdd.sparkContext, QueryKey).foreach(query => byQuery.computeIfPresent(query, (_, all) => all.takeRight(MostOfQuery) :+ itself))
+    val itself = new WeakReference[RDD[_] with StepInstance](rdd)
+    val execution = executionOf(rdd.sparkContext)
+    execution.foreach(id => byExecution.merge(id, Vector(new WeakReference[RDD[_]](rdd)), (a, b) => a ++ b))
+    numberIn(rdd.sparkContext, QueryKey).foreach { query =>
+      byQuery.computeIfPresent(query, (_, known) => known.copy(made = known.made.takeRight(MostOfQuery) :+ (execution -> itself)))
+    }
   }
 
   /** The rows of an RDD come from more than its lineage. */
@@ -85,14 +92,30 @@ object StepRuns {
   /** The calling thread begins to plan a query, which is to read `leaves`. */
   private[andironshim] def beginQuery(leaves: Seq[RDD[_]]): Unit = SparkContext.getActive.foreach { context =>
     val query = queries.incrementAndGet()
-    byQuery.put(query, leaves.map(new WeakReference[RDD[_]](_)).toVector)
+    byQuery.put(query, Query(leaves.map(new WeakReference[RDD[_]](_)).toVector, Vector.empty))
     while (byQuery.size > MostQueries) byQuery.pollFirstEntry()
     context.setLocalProperty(QueryKey, query.toString)
   }
 
-  /** What was made since the calling thread began to plan a query, by it and by those that work for it. */
-  private[andironshim] def ofQuery: Seq[RDD[_]] =
-    SparkContext.getActive.flatMap(numberIn(_, QueryKey)).flatMap(query => Option(byQuery.get(query))).toSeq.flatten.flatMap(_.get)
+  /** What the query that the calling thread has planned last was to read. */
+  private[andironshim] def leavesOfQuery: Seq[RDD[_]] = query.toSeq.flatMap(_.leaves).flatMap(_.get)
+
+  /** What was made for that query in the execution that the calling thread runs, or outside any, by it and by those that work for it. */
+  private[andironshim] def madeForQuery: Seq[RDD[_] with StepInstance] = for {
+    known      <- query.toSeq
+    (of, made) <- known.made
+    rdd        <- made.get.toSeq
+    if of == executionOf(rdd.sparkContext)
+  } yield rdd
+
+  /** Operators of these sites are in the plans of caches. */
+  private[andironshim] def cached(sites: Iterable[Long]): Unit = sites.foreach(cachedSites.add(_))
+
+  private[andironshim] def isCached(site: Long): Boolean = cachedSites.contains(site)
+
+  private def query: Option[Query] = SparkContext.getActive.flatMap(numberIn(_, QueryKey)).flatMap(query => Option(byQuery.get(query)))
+
+  private def executionOf(context: SparkContext): Option[Long] = numberIn(context, SQLExecution.EXECUTION_ID_KEY)
 
   private def numberIn(context: SparkContext, key: String): Option[Long] = Option(context.getLocalProperty(key)).map(_.toLong)
 
@@ -101,6 +124,7 @@ object StepRuns {
     byRdd.clear()
     sides.clear()
     byQuery.clear()
+    cachedSites.clear()
     byExecution.clear()
     forgotten = -1
   }

@@ -11,6 +11,7 @@ import org.slf4j.LoggerFactory
 
 /** What operators read from aside: broadcasts and sub-queries. */
 private[andironshim] object StepSides {
+  private val Sql = "org.apache.spark.sql."
   private val walker = StackWalker.getInstance()
   private val logger = LoggerFactory.getLogger("andiron.StepSides")
 
@@ -24,9 +25,12 @@ private[andironshim] object StepSides {
       if (!GatedWrites.isNeeded) plan
       else
         try {
-          if (plan.isInstanceOf[AdaptiveSparkPlanExec] && !isInAdaptive) StepRuns.beginQuery(leaves(plan))
+          if (plan.isInstanceOf[AdaptiveSparkPlanExec]) {
+            if (isOfCache) StepRuns.cached(WriteWalk.aside(Seq(plan), GatedWrites.lineage).operatorSites)
+            if (!isInAdaptive) StepRuns.beginQuery(leaves(plan))
+          }
           val marked = mark(plan)._1
-          val removed = if (StepRuns.ofQuery.isEmpty || plan.isInstanceOf[Exchange] || plan.supportsColumnar || !isOfRdd) Nil else removedFrom(plan)
+          val removed = if (plan.isInstanceOf[Exchange] || plan.supportsColumnar) Nil else removedFrom(plan)
           if (removed.isEmpty) marked else StepSidesExec(removed, marked)
         }
         catch {
@@ -60,11 +64,16 @@ private[andironshim] object StepSides {
   /** Whether adaptive execution is what plans: a stage of its own, or the last one. */
   private def isInAdaptive: Boolean = calledBy(_.getClassName.startsWith(classOf[AdaptiveSparkPlanExec].getName))
 
-  /** Whether that gives an RDD whose lineage is all that is left of the plan: of `Dataset.rdd`, of a checkpoint, or of a cache. */
-  private def isOfRdd: Boolean = isInAdaptive && calledBy { frame =>
+  /** Whether that gives an RDD whose lineage is all that is left of the plan: of `Dataset.rdd`, or of a checkpoint. */
+  private def isOfRdd: Boolean = calledBy { frame =>
     val (name, method) = (frame.getClassName, frame.getMethodName)
-    name.startsWith("org.apache.spark.sql.") &&
-      (name.contains("QueryExecution") && method.contains("oRdd") || name.contains("Dataset") && method.contains("heckpoint") || name.contains("CachedRDDBuilder"))
+    name.startsWith(Sql) && (name.contains("QueryExecution") && method.contains("oRdd") || name.contains("Dataset") && method.contains("heckpoint"))
+  }
+
+  /** Whether the plan is that of a cache, which is made or filled. */
+  private def isOfCache: Boolean = calledBy { frame =>
+    val name = frame.getClassName
+    name.startsWith(Sql) && (name.contains("CacheManager") || name.contains("CachedRDDBuilder"))
   }
 
   private def calledBy(is: StackWalker.StackFrame => Boolean): Boolean =
@@ -77,10 +86,16 @@ private[andironshim] object StepSides {
     walk.reached.nonEmpty || walk.readsCheckpoint
   }
 
-  /** What the query has made or was to read, and the last stage does not read. */
+  /** What the query has made or was to read, and the last stage does not read. A cache may be filled in the midst of another query. */
   private def removedFrom(last: SparkPlan): Seq[RDD[_]] = {
-    val walk = WriteWalk.aside(Seq(last), GatedWrites.lineage)
-    StepRuns.ofQuery.filterNot(rdd => walk.has(rdd) || walk.rdds.roots.exists(_ eq rdd))
+    val (made, leaves) = (StepRuns.madeForQuery, StepRuns.leavesOfQuery)
+    if (made.isEmpty && leaves.isEmpty || !isInAdaptive) Nil
+    else {
+      lazy val walk = WriteWalk.aside(Seq(last), GatedWrites.lineage)
+      if (isOfCache) made.filter(rdd => StepRuns.isCached(rdd.siteId) && !walk.has(rdd))
+      else if (isOfRdd) made.filterNot(walk.has(_)) ++ leaves.filterNot(rdd => walk.rdds.roots.exists(_ eq rdd))
+      else Nil
+    }
   }
 
   /** The sides of a plan that has been executed, those below another mark left out. */

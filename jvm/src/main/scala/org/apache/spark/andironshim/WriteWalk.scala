@@ -106,7 +106,7 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
 
   private val inside = mutable.ArrayBuffer.empty[LogicalPlan]
   private var emptied = false
-  private var operatorsMet = false
+  private val sites = mutable.HashSet.empty[Long]
   private var idle = false
 
   /** Whether something in the plan executes a plan of its own, which is not seen. */
@@ -115,7 +115,10 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
   def hiddenPlans: Seq[LogicalPlan] = inside.toSeq
 
   /** Whether a step, or a checkpoint that may hide one, was met in a physical plan. */
-  def hasStep: Boolean = operatorsMet || rdds.reached.nonEmpty || rdds.readsCheckpoint
+  def hasStep: Boolean = sites.nonEmpty || rdds.reached.nonEmpty || rdds.readsCheckpoint
+
+  /** The sites of the operators that were met in a physical plan. */
+  def operatorSites: Set[Long] = sites.toSet
 
   /** Whether something was met of whose execution nothing is known. */
   def isUnsure: Boolean = emptied || idle || rdds.isUnsure || !stepsInside.subsetOf(rdds.reached.map(_.run.step).toSet)
@@ -178,7 +181,7 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
   def physical(plan: SparkPlan, behind: Boolean): Unit = if (seen.add(plan)) {
     plan match {
       case step: StepExec =>
-        operatorsMet = true
+        sites += step.step.siteId
         idle ||= step.instances.isEmpty
         step.instances.foreach { instance =>
           instances.add(instance)
