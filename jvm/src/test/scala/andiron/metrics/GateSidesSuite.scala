@@ -242,6 +242,24 @@ class GateSidesSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(files(path) == Nil)
   }
 
+  private val hasRecursion = org.apache.spark.SPARK_VERSION.split('.').take(2).map(_.toInt).toSeq match {
+    case Seq(major, minor) => major > 4 || major == 4 && minor >= 1
+    case _                 => false
+  }
+
+  if (hasRecursion)
+    gated("a recursion in a broadcast") { (step, path) =>
+      def write(bad: Int): Unit = {
+        rows(step, bad).createOrReplaceTempView("begins")
+        val recursion = "WITH RECURSIVE r(n, value) AS (SELECT 0, value FROM begins UNION ALL SELECT n + 1, value FROM r WHERE n < 2) SELECT * FROM r"
+        again(all.join(broadcast(spark.sql(recursion)), "value")).write.mode("append").parquet(path.toString)
+      }
+      causeOf[GateException](intercept[Exception](write(500)))
+      assert(files(path) == Nil)
+      write(0)
+      assert(spark.read.parquet(path.toString).count() == 3000)
+    }
+
   gated("a plan that executes a part of itself is read on each Spark") { (step, path) =>
     val all = spark.sql("SHOW DATABASES").union(rows(step, 0).select(col("value").cast("string")))
     all.write.parquet(path.toString)

@@ -103,7 +103,7 @@ final class JobLineage {
       if (node != null && done.add((id, behind, partial))) {
         StepRuns.of(id).foreach(run => found += Reached(run, behind, partial, node.partitions))
         val sides = StepRuns.sidesOf(id)
-        found ++= sides.removed
+        found ++= sides.others
         node.parents.foreach(parent => open = (parent, behind || sides.rdds(parent) || crosses(id, parent), partial || node.prunes) :: open)
       }
     }

@@ -58,7 +58,7 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
           // No shuffle and no block keeps what a broadcast or a sub-query has brought.
           case marked: StepSidesRDD =>
             isCut = true
-            found ++= marked.sides.removed
+            found ++= marked.sides.others
             unsure ||= marked.sides.isUnsure
             open = marked.sides.rdds.map(Visit(_, behind = true, isPartial)).toList ++ open
           case _ =>

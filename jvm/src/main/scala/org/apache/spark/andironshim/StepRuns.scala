@@ -38,9 +38,9 @@ object Reached {
     all.foldLeft(Map.empty[StepRun, Reached])((known, one) => known.updated(one.run, known.get(one.run).fold(one)(_.and(one)))).values.toSeq
 }
 
-/** What the rows of an RDD come from beside its lineage: by broadcasts and sub-queries, and what adaptive execution has removed. */
-private[andironshim] final case class Beside(rdds: Set[Int], removed: Seq[Reached]) {
-  def isEmpty: Boolean = rdds.isEmpty && removed.isEmpty
+/** What the rows of an RDD come from beside its lineage, as [[Sides]] has it. */
+private[andironshim] final case class Beside(rdds: Set[Int], others: Seq[Reached]) {
+  def isEmpty: Boolean = rdds.isEmpty && others.isEmpty
 }
 
 private[andironshim] object Beside {
@@ -134,6 +134,13 @@ object StepRuns {
 
   /** The instance that an RDD is. */
   def of(rdd: Int): Option[StepRun] = Option(byRdd.get(rdd))
+
+  /** The instances of operators. */
+  private[andironshim] def ofSites(sites: Set[Long]): Seq[StepRun] = {
+    var found = Vector.empty[StepRun]
+    if (sites.nonEmpty) byRdd.values.forEach(run => if (sites(run.site)) found :+= run)
+    found
+  }
 
   /** Whether instances up to this RDD may have been forgotten. */
   def hasForgotten(rdd: Int): Boolean = rdd <= forgotten

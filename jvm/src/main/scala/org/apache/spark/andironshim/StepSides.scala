@@ -103,7 +103,7 @@ private[andironshim] object StepSides {
     val walk = WriteWalk.aside(all(plan), GatedWrites.lineage)
     val (made, read) = removed.partition(_.isInstanceOf[StepInstance])
     val aside = if (walk.hasStep) walk.rdds.roots else Nil
-    Sides(aside ++ read, made.flatMap(Reached.removed(_, behind = true)), walk.hasStep && walk.isUnsure)
+    Sides(aside ++ read, made.flatMap(Reached.removed(_, behind = true)) ++ walk.reachedInside, walk.hasStep && walk.isUnsure)
   }
 
   private def all(plan: SparkPlan): Seq[SparkPlan] = plan match {

@@ -57,16 +57,16 @@ private[andironshim] final case class StepSidesExec(removed: Seq[RDD[_]], child:
  * What the rows of a plan come from besides its lineage.
  *
  * @param rdds where their lineages begin
- * @param removed instances that adaptive execution has removed
+ * @param others instances that adaptive execution has removed, and those of what executes a plan of its own
  * @param isUnsure an operator of a step, or a cache, has no execution that is known
  */
-private[andironshim] final case class Sides(rdds: Seq[RDD[_]], removed: Seq[Reached], isUnsure: Boolean) {
-  def isEmpty: Boolean = rdds.isEmpty && removed.isEmpty && !isUnsure
+private[andironshim] final case class Sides(rdds: Seq[RDD[_]], others: Seq[Reached], isUnsure: Boolean) {
+  def isEmpty: Boolean = rdds.isEmpty && others.isEmpty && !isUnsure
 }
 
 /** Rows as they are, with the sides that they come from. */
 private[andironshim] final class StepSidesRDD(rows: RDD[InternalRow], @transient val sides: Sides) extends RDD[InternalRow](rows) {
-  StepRuns.besides(id, Beside(sides.rdds.map(_.id).toSet, sides.removed))
+  StepRuns.besides(id, Beside(sides.rdds.map(_.id).toSet, sides.others))
 
   override val partitioner: Option[Partitioner] = rows.partitioner
 

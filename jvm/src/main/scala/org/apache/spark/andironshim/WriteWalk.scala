@@ -115,19 +115,26 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
   def hiddenPlans: Seq[LogicalPlan] = inside.toSeq
 
   /** Whether a step, or a checkpoint that may hide one, was met in a physical plan. */
-  def hasStep: Boolean = sites.nonEmpty || rdds.reached.nonEmpty || rdds.readsCheckpoint
+  def hasStep: Boolean = sites.nonEmpty || stepsInside.nonEmpty || rdds.reached.nonEmpty || rdds.readsCheckpoint
 
   /** The sites of the operators that were met in a physical plan. */
   def operatorSites: Set[Long] = sites.toSet
 
   /** Whether something was met of whose execution nothing is known. */
-  def isUnsure: Boolean = emptied || idle || rdds.isUnsure || !stepsInside.subsetOf(rdds.reached.map(_.run.step).toSet)
+  def isUnsure: Boolean = emptied || idle || rdds.isUnsure || !stepsInside.subsetOf((rdds.reached ++ reachedInside).map(_.run.step).toSet)
 
-  /** The steps of what executes a plan of its own. */
-  private def stepsInside: Set[Long] = {
+  /** The instances of what executes a plan of its own, as a recursion does: which of its operators' belong to this plan is not told. */
+  def reachedInside: Seq[Reached] = if (inside.isEmpty) Nil else {
+    val sites = within.declared.map(_._2).toSet
+    StepRuns.ofSites(sites).map(Reached(_, behind = true, partial = false, 0))
+  }
+
+  private def stepsInside: Set[Long] = if (inside.isEmpty) Set.empty else within.declared.map(_._1).toSet
+
+  private def within: WriteWalk = {
     val inner = new WriteWalk(lineage, partial)
     inside.foreach(inner.declare)
-    inner.scope(-1L).steps
+    inner
   }
 
   /** Whether the executed plan has what has made an instance. */
