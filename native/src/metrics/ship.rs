@@ -171,6 +171,8 @@ pub(super) fn column_reason(
         say(true, &|| "it is no sum that Andiron knows, and shown as Spark has merged it".to_string());
         return reasons.join("; ");
     }
+    let unshown = column.committed().unshown();
+    say(!unshown.is_empty(), &|| unshown.to_string());
     let missing: u64 = scope.missing.values().map(|n| u64::from(*n)).sum();
     say(missing > 0, &|| format!("{} never arrived", some(missing, "end of a task", "ends of tasks")));
     say(accumulator.collected, &|| {
@@ -251,7 +253,8 @@ pub(super) fn site(
         put(&mut body, "attempted", Some(long(figure.attempted.of(counter))));
         put(&mut body, "committed", Some(long(figure.committed.of(counter))));
         let uncounted = if counter < OWN.len() { String::new() } else { reasons::of_outside(outside) };
-        let all = [reason.as_str(), &uncounted].into_iter().filter(|one| !one.is_empty());
+        let unshown = Amount::Long(figure.committed.of(counter)).unshown();
+        let all = [reason.as_str(), &uncounted, unshown].into_iter().filter(|one| !one.is_empty());
         exactness(&mut body, &all.collect::<Vec<&str>>().join("; "));
         let changed =
             |mask: &[u64]| mask.get(counter / 64).is_some_and(|word| word >> (counter % 64) & 1 == 1);

@@ -50,6 +50,28 @@ fn what_the_driver_adds_is_told_and_what_it_has_not_is_not() {
 }
 
 #[test]
+fn a_sum_that_cannot_be_shown_is_not_exact() {
+    let bench = Bench::new();
+    bench.app.accumulator(8, "weight", ValueKind::Double);
+    bench.stage(0, 0, 3, 2);
+    let of = (TaskKind::Result, Reason::Success, false);
+    for partition in [0, 1] {
+        let nan = f64::NAN.to_bits();
+        let merged = (i64::MAX.wrapping_mul(i64::from(partition) + 1)) as u64;
+        let buffer = packed((0, 0), partition, 1, of, &[(ROWS, i64::MAX as u64, merged), (8, nan, nan)]);
+        bench.app.task_end(&TaskEnd::decode(&buffer).unwrap());
+    }
+    bench.completed(0, 0);
+    let shipped = bench.ship_kind(Kind::Metric);
+    assert_eq!(shipped.len(), 2);
+    for (_, body) in shipped {
+        let reason = body["reason"].as_str().unwrap();
+        assert!(reason.contains("does not fit in 64 bits") || reason.contains("no finite number"), "{body}");
+        assert_eq!(body["exact"], false);
+    }
+}
+
+#[test]
 fn doubles_differ_by_more_than_their_last_bits() {
     let bench = Bench::new();
     bench.app.accumulator(8, "weight", ValueKind::Double);
