@@ -2,10 +2,6 @@
 
 use serde_json::{Number, Value};
 
-/// Of a sum of whole numbers.
-pub(super) const TOO_LARGE: &str =
-    "the sum does not fit in 64 bits, and the nearest number that does is shown";
-
 /// What values an accumulator has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
@@ -78,7 +74,9 @@ impl Amount {
     /// Why [`Amount::json`] is not the number; empty if it is.
     pub(super) fn unshown(self) -> &'static str {
         match self {
-            Amount::Long(n) if i64::try_from(n).is_err() => TOO_LARGE,
+            Amount::Long(n) if i64::try_from(n).is_err() => {
+                "the sum does not fit in 64 bits, and the nearest number that does is shown"
+            }
             Amount::Double(x) if !x.is_finite() => "the sum is no finite number, and is not shown",
             _ => "",
         }

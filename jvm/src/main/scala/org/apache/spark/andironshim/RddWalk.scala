@@ -82,4 +82,14 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
   }
 }
 
+private[andironshim] object RddWalk {
+
+  /** Whether the rows of an RDD come from a step, or from a checkpoint, which may hide one. */
+  def hasStep(rdd: RDD[_], lineage: JobLineage): Boolean = {
+    val walk = new RddWalk(lineage)
+    walk.visit(rdd, behind = false, partial = false)
+    walk.reached.nonEmpty || walk.readsCheckpoint
+  }
+}
+
 private final case class Visit(rdd: RDD[_], behind: Boolean, partial: Boolean)

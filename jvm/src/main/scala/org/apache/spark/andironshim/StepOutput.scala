@@ -76,9 +76,6 @@ private[andironshim] object StepOutputs extends Rule[LogicalPlan] {
 
   /** A checkpoint may hide steps, and so may what cannot be read: of that [[GatedWrites.overwrites]] says why. */
   private def hasStep(rdd: RDD[_]): Boolean =
-    try {
-      val walk = new RddWalk(new JobLineage)
-      walk.visit(rdd, behind = false, partial = false)
-      walk.reached.nonEmpty || walk.readsCheckpoint
-    } catch { case _: LinkageError | NonFatal(_) => true }
+    try RddWalk.hasStep(rdd, new JobLineage)
+    catch { case _: LinkageError | NonFatal(_) => true }
 }

@@ -32,8 +32,7 @@ private[andironshim] object StepSides {
           val marked = mark(plan)._1
           val removed = if (plan.isInstanceOf[Exchange] || plan.supportsColumnar) Nil else removedFrom(plan)
           if (removed.isEmpty) marked else StepSidesExec(removed, marked)
-        }
-        catch {
+        } catch {
           case e @ (_: LinkageError | NonFatal(_)) =>
             logger.warn("steps in broadcasts and sub-queries below Dataset.rdd are not judged: use Andiron.guard", e)
             plan
@@ -80,11 +79,7 @@ private[andironshim] object StepSides {
     walker.walk[java.lang.Boolean](frames => frames.anyMatch(is(_)))
 
   /** The RDDs with steps that a plan reads before it is executed: of persisted plans, and those that the user has. */
-  private def leaves(plan: SparkPlan): Seq[RDD[_]] = WriteWalk.aside(Seq(plan), GatedWrites.lineage).rdds.roots.filter { root =>
-    val walk = new RddWalk(GatedWrites.lineage)
-    walk.visit(root, behind = false, partial = false)
-    walk.reached.nonEmpty || walk.readsCheckpoint
-  }
+  private def leaves(plan: SparkPlan): Seq[RDD[_]] = WriteWalk.aside(Seq(plan), GatedWrites.lineage).rdds.roots.filter(RddWalk.hasStep(_, GatedWrites.lineage))
 
   /** What the query has made or was to read, and the last stage does not read. A cache may be filled in the midst of another query. */
   private def removedFrom(last: SparkPlan): Seq[RDD[_]] = {
