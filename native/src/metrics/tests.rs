@@ -1,4 +1,4 @@
-//! What metrics promise, one behaviour a test, with events as Spark posts them.
+//! The behaviour of metrics, one rule for each test, driven by events as Spark posts them.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -22,7 +22,7 @@ mod threads;
 mod told;
 mod unions;
 
-/// Keeps events in memory.
+/// A record that keeps events in memory.
 #[derive(Default)]
 pub(super) struct Kept {
     events: Mutex<Vec<Event>>,
@@ -56,14 +56,14 @@ impl Record for Kept {
     }
 }
 
-/// An application whose events a test reads, and that ships when it is told to.
+/// An application whose events a test reads. It ships only when the test calls `ship`.
 pub(super) struct Bench {
     app: Arc<Application>,
     log: Arc<Kept>,
     next_task: std::cell::Cell<u64>,
-    /// What Spark has merged of each accumulator.
+    /// The merged value of each accumulator, as Spark's driver has it.
     merged: std::cell::RefCell<std::collections::HashMap<u64, u64>>,
-    /// Whether the next tasks tell that they have read blocks or files.
+    /// Whether the next task ends report that the task has read blocks or files.
     reads: std::cell::Cell<bool>,
 }
 
@@ -109,7 +109,7 @@ impl Bench {
         self.task(stage, partition, TaskKind::Result, reason, &[(ROWS, rows as u64)])
     }
 
-    /// Spark leaves updates of 0 out.
+    /// A task end with these updates. Updates of 0 are left out, as Spark does.
     fn task(
         &self,
         stage: (u32, u32),
@@ -198,7 +198,7 @@ impl Figure {
     }
 }
 
-/// A task end of accumulators that nobody else updates.
+/// A task end of accumulators that no other task updates.
 pub(super) fn task_end(
     stage: (u32, u32),
     partition: u32,
@@ -211,7 +211,7 @@ pub(super) fn task_end(
     packed(stage, partition, task, (kind, reason, false), &updates)
 }
 
-/// A task end with its updates, each accumulator, update and merged value.
+/// A task end with its updates: accumulator, update and merged value of each.
 pub(super) fn packed(
     (stage, attempt): (u32, u32),
     partition: u32,
@@ -319,7 +319,7 @@ impl Filed {
     }
 }
 
-/// A generator that gives the same numbers every time.
+/// A random number generator with a fixed sequence for each seed.
 pub(super) struct Dice(u64);
 
 impl Dice {

@@ -29,7 +29,8 @@ fn exactly(bench: &Bench, rows: i128, dropped: i128) {
     assert_eq!(bench.app.step_figures("history"), figures);
 }
 
-/// Of each event the last revision: what a reader adds up.
+/// Adds the shipped revisions to `last` and gives the sum that a reader computes from the last revision of each
+/// event.
 fn shipped(bench: &Bench, last: &mut std::collections::BTreeMap<String, (u64, Value)>) -> i64 {
     for (event, body) in bench.ship_kind(Kind::Metric) {
         let known = last.get(&event.id).map_or(0, |(revision, _)| *revision);

@@ -1,4 +1,4 @@
-//! Memory: what it is bounded by, and that what is said of it is so.
+//! Memory bounds, and the flags of figures that a bound affects.
 
 use super::*;
 use crate::metrics::foreign::{Facts, Foreign};
@@ -8,7 +8,7 @@ fn facts(partitions: u32) -> Facts {
     Facts { rdd: 1, partitions, ..Facts::default() }
 }
 
-/// What the allocator says of it is in `tests/model/tests/metrics_memory.rs`.
+/// `tests/model/tests/metrics_memory.rs` compares the charge with the allocator.
 #[test]
 fn cells_are_charged_with_what_they_take() {
     let mut foreign = Foreign::new(usize::MAX);
@@ -64,7 +64,7 @@ fn declare(book: &mut StepBook, json: Value) {
     book.declare(json.as_object().unwrap());
 }
 
-/// What a driver does that never ends: a step for every batch, and all of them counted.
+/// A driver that runs for months declares a step for every batch; all of them stay counted.
 #[test]
 fn steps_without_end_are_counted_to_the_last() {
     for close in [true, false] {
@@ -85,7 +85,7 @@ fn steps_without_end_are_counted_to_the_last() {
         assert_eq!(book.refused(), 0);
         let summary = book.summary("batch").unwrap();
         assert_eq!(summary.seen, 4000);
-        // What was let go and comes again counts once.
+        // A cell of a folded instance that arrives again counts once.
         merge(&mut book, Filed::new(1, 0, 4, 5000, 10, 1));
         assert_eq!(book.figures("batch", None, &stages::Stages::default()).of("in"), 40_000);
     }
@@ -114,7 +114,7 @@ fn what_a_closed_step_left_unfinished_gives_way() {
     assert_eq!(book.refused(), 0);
 }
 
-/// A thrift server runs queries for months, and few of them have accumulators.
+/// A Thrift server runs queries for months, and few of them update accumulators.
 #[test]
 fn rdds_without_accumulators_give_way() {
     let mut foreign = Foreign::new(512 << 20);

@@ -1,11 +1,11 @@
-//! Persisted blocks and checkpoints that answer: the figure is that of the attempt that has computed the rows, or not exact.
-//! The truth is 80 rows: 8 partitions of 10.
+//! Persisted blocks and checkpoints that serve a later attempt: the figure is that of the attempt that computed the
+//! rows, or it is not exact. The truth is 80 rows: 8 partitions of 10.
 
 use super::*;
 
 const UNTOLD: &str = "its updates never arrived";
 
-/// A stage above RDD 2, which is persisted in memory. Its tasks tell what they read of it.
+/// A stage above RDD 2, which is persisted in memory. Its tasks report whether they have read blocks of it.
 fn stage(bench: &Bench, stage: u32, attempt: u32, rdd: u64) {
     bench.stage_with(stage, attempt, rdd, 8, json!({"partitions": 8, "caches": [{"rdd": 2, "tells": true}]}));
 }
@@ -27,7 +27,7 @@ fn answered(bench: &Bench, id: (u32, u32), partition: u32, kind: TaskKind, rows:
 fn a_second_attempt_that_blocks_answer_keeps_what_the_first_has_counted() {
     for reads in [true, false] {
         let bench = Bench::new();
-        // Blocks that are bytes, or on a disk, may be empty: who reads them tells nothing.
+        // Serialized blocks and blocks on disk may be empty, so a task that reads them does not show it.
         let caches = json!({"partitions": 8, "caches": [{"rdd": 2, "tells": reads}]});
         bench.stage_with(0, 0, 3, 8, caches.clone());
         (0..8).for_each(|partition| {
@@ -158,7 +158,7 @@ fn a_job_after_one_that_has_failed_with_blocks_stored_is_flagged_until_all_is_co
     }
     bench.completed(1, 0);
     bench.rows("rdd:2").is_flagged(70, 70, UNTOLD);
-    // Unpersisted.
+    // RDD 2 is unpersisted.
     bench.stage(2, 0, 2, 8);
     whole(&bench, 2, 10);
     bench.rows("rdd:2").is_exactly(80, 150);
@@ -196,7 +196,7 @@ fn an_accumulator_above_a_cache_that_was_filled_without_a_failure_is_exact() {
     bench.rows("rdd:3").is_exactly(80, 80);
 }
 
-/// A task of a cancelled stage may go on, and its end come much later.
+/// Tasks of a cancelled stage may go on, and their ends may arrive much later.
 #[test]
 fn a_job_beside_a_cancelled_one_is_flagged_before_the_last_tasks_of_that_have_ended() {
     let bench = Bench::new();

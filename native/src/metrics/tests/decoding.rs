@@ -1,4 +1,4 @@
-//! Buffers that are no buffers, and JSON that is no JSON.
+//! Malformed buffers and malformed JSON.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Gates: what passes, what fails, and what is said.
+//! Gates: verdicts and their messages.
 
 use super::*;
 
@@ -85,12 +85,12 @@ fn an_early_gate_looks_at_dropped_rows_of_what_runs() {
     let bench = bench(100, 0);
     let limits = limits(json!({"gate": "early", "max_drop_ratio": 0.0, "max_dropped": 5, "min_rows": 1000}));
     assert!(bench.app.judge("history", &limits).passed);
-    // A second run, of which one partition of four is there.
+    // A second instance, with one of its four partitions evaluated.
     bench.app.step_cell(&Filed::new(2, 0, 4, 9, 10, 6).bytes());
     let verdict = bench.app.judge("history", &limits);
     assert!(!verdict.passed, "{verdict:?}");
     assert_eq!((verdict.instance, verdict.stage), (Some(2), Some(1)));
-    // Only what fails is shipped, and once.
+    // Only a failed verdict of an early gate is shipped, and only once.
     let verdicts = || lock(&bench.log.events).iter().filter(|event| event.kind == Kind::Verdict).count();
     assert_eq!(verdicts(), 1);
     assert!(bench.app.judge("history", &limits).passed);
@@ -109,7 +109,7 @@ fn a_write_is_judged_by_its_own_instances() {
     assert_eq!((verdict.passed, verdict.counts), (false, Some((10, 6))));
 }
 
-/// A second try, another day, a write beside this one: what is judged is what was asked for.
+/// With a retry, another execution and a concurrent write, a gate judges the scope that it was asked about.
 #[test]
 fn a_gate_judges_its_own_step_and_the_operators_of_its_write() {
     let bench = bench(100, 90);
@@ -194,7 +194,7 @@ fn an_application_ends_at_its_gate_if_nothing_began_after_the_refusal() {
             bench.app.judge("history", &limits(json!({"gate": "commit", "max_drop_ratio": most}))).passed
         };
         assert_eq!(judge(if refused { 0.1 } else { 0.5 }), !refused);
-        // The event of a job that began before comes late.
+        // The start of an earlier job arrives late.
         job(1, now() - 500);
         if job_after {
             job(2, now() + 1000);
@@ -210,7 +210,7 @@ fn an_application_ends_at_its_gate_if_nothing_began_after_the_refusal() {
     }
 }
 
-/// The bound that a task has met last is in a flag of its cell.
+/// A cell's flags hold the bound that the task met last.
 #[test]
 fn the_bounds_that_have_cut_samples_are_in_the_summary() {
     for (flags, bounds) in
@@ -229,7 +229,7 @@ fn the_bounds_that_have_cut_samples_are_in_the_summary() {
     }
 }
 
-/// Samples stay with the driver as they were shipped, each with the stack that the log has once.
+/// The driver keeps samples as they were shipped; a stack is in the log once and is added to each sample.
 #[test]
 fn failed_rows_are_told_by_step_and_with_their_stacks() {
     let bench = bench(100, 1);

@@ -1,4 +1,4 @@
-//! Accumulators that are no sums, and what the driver adds.
+//! Accumulators that are not sums, and additions made on the driver.
 
 use super::*;
 
@@ -85,7 +85,7 @@ fn doubles_differ_by_more_than_their_last_bits() {
     assert!(bench.accumulator("weight", "rdd:3").reason.contains("0.5 were added on the driver"));
 }
 
-/// The program makes the first before the second, whichever is updated first.
+/// The program creates the first accumulator before the second, in any order of updates.
 #[test]
 fn of_one_name_the_first_that_is_named_is_the_first() {
     let bench = Bench::new();
@@ -96,7 +96,7 @@ fn of_one_name_the_first_that_is_named_is_the_first() {
     bench.accumulator("same #2", "rdd:3").is_exactly(2, 2);
 }
 
-/// A name that looks as a numbered one does is its accumulator's own.
+/// A name that ends like a numbered one stays with its accumulator.
 #[test]
 fn numbered_names_do_not_collide() {
     let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! Through the ship log, to its reader and to sinks.
+//! Events on their way through the ship log to its reader and to sinks.
 
 use super::*;
 use crate::shiplog::read;
@@ -6,7 +6,7 @@ use crate::sinks::ShipError;
 use std::sync::mpsc;
 use std::time::Instant;
 
-/// A directory for logs, which the log makes so that nobody else can enter it.
+/// A directory for logs. The log creates it with access for its owner only.
 struct Root(tempfile::TempDir);
 
 impl Root {
@@ -67,7 +67,7 @@ fn a_log_that_cannot_be_opened_costs_nothing_but_the_log() {
     app.end("{}", Duration::from_secs(1));
 }
 
-/// Takes events, until it is told to hang.
+/// Takes events, and blocks if the flag is set.
 struct Slow(mpsc::Sender<String>, bool);
 
 impl Sink for Slow {

@@ -1,9 +1,9 @@
-//! Against naive models: everything is remembered, and every figure counted anew.
+//! Comparison with naive models that keep every event and recompute every figure.
 
 use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Cells of a few partitions of an instance, by a few attempts, some of them filed twice.
+/// Cells of a few partitions of an instance, filed by a few attempts, some of them twice.
 fn cells(dice: &mut Dice) -> Vec<Filed> {
     let count = 1 + dice.below(24);
     let instance = 1 + dice.below(2);
@@ -18,10 +18,10 @@ fn cells(dice: &mut Dice) -> Vec<Filed> {
         .collect()
 }
 
-/// What one attempt has filed of one partition, as the order of merges has it.
+/// The report of one attempt on one partition, in the order in which merges compare reports.
 type Report = (bool, bool, bool, u64, Vec<(u16, i64)>);
 
-/// The figure of the instance, and what was attempted.
+/// The committed figure of the instance, its attempted rows, whether it is exact, and its coverage.
 fn naive(cells: &[Filed]) -> (i64, i64, bool, i64) {
     let mut reports: BTreeMap<(u64, u32, u64), Report> = BTreeMap::new();
     for cell in cells {
@@ -70,7 +70,7 @@ fn step_merges_commute_associate_and_are_idempotent() {
             let found =
                 (figures.of("in") as i64, figures.of("dropped") as i64, figures.exact, attempted.unwrap());
             assert_eq!(found, expected, "seed {seed}");
-            // Another order, and some of them once more.
+            // Another order, with some cells filed again.
             let more: Vec<Filed> = again.iter().filter(|_| dice.below(3) == 0).cloned().collect();
             again.extend(more);
             dice.shuffle(&mut again);
@@ -108,10 +108,10 @@ fn ends(dice: &mut Dice) -> Vec<End> {
     (0..1 + dice.below(60)).map(|_| end(dice)).collect()
 }
 
-/// Which branch of an RDD's union a partition is in, and 0 if it has none.
+/// The branch of an RDD's union that a partition belongs to; 0 if it belongs to none.
 type BranchOf = fn(u32, u32) -> u32;
 
-/// By RDD, branch and kind: committed and attempted.
+/// Committed and attempted rows by RDD, branch and kind of task.
 fn naive_ends(ends: &[End], branch_of: BranchOf) -> BTreeMap<(u32, u32, TaskKind), (i64, i64)> {
     let scope_of = |end: &End| {
         let rdd = end.stage.0 % 3;
@@ -136,7 +136,8 @@ fn naive_ends(ends: &[End], branch_of: BranchOf) -> BTreeMap<(u32, u32, TaskKind
     figures
 }
 
-/// Stages 0 to 5, and what a naive count says of the task ends of `seed`. With `rdds` the branches of their unions count by themselves.
+/// Compares stages 0 to 5 with a naive count of the task ends of `seed`. With `rdds` each branch of a union is
+/// counted separately.
 fn agree(seed: u64, rdds: impl Fn(u32) -> Value, branch_of: BranchOf) {
     let mut dice = Dice::new(seed);
     let all = ends(&mut dice);
@@ -168,7 +169,7 @@ fn accumulators_are_what_a_naive_count_says() {
     (0..600).for_each(|seed| agree(seed, |_| json!([]), |_, _| 0));
 }
 
-/// RDD 0 unites one RDD with itself, RDD 1 a union of such a kind with what it unites; RDD 2 is no union.
+/// RDD 0 unites one RDD with itself, RDD 1 unites such a union with the RDD below it; RDD 2 is no union.
 #[test]
 fn branches_of_unions_are_what_a_naive_count_says() {
     let rdds = |rdd: u32| match rdd {
@@ -194,7 +195,7 @@ fn branches_of_unions_are_what_a_naive_count_says() {
     (0..600).for_each(|seed| agree(seed, rdds, branch_of));
 }
 
-/// No events in between: what is shipped last is what is so.
+/// No event arrives in between: the last shipped revision equals the current figure.
 #[test]
 fn what_was_shipped_last_is_what_is_known() {
     for seed in 0..100 {
@@ -211,7 +212,7 @@ fn what_was_shipped_last_is_what_is_known() {
             }
         }
         (0..6).for_each(|stage| bench.completed(stage, 0));
-        // As at the application's end: some attempts were never announced.
+        // As at the end of the application, when some attempts were never announced.
         receive(&bench, &mut last, true);
         let figures: Value = serde_json::from_str(&bench.app.figures_json()).unwrap();
         for figure in figures["accumulators"].as_array().unwrap() {
@@ -235,7 +236,7 @@ fn receive(bench: &Bench, last: &mut BTreeMap<String, (u64, Value)>, at_once: bo
     }
 }
 
-/// Something beside the time and the coverage of a running stage.
+/// Whether anything but the time and the coverage of a running stage differs.
 fn differs(earlier: &Value, later: &Value) -> bool {
     let names = [
         "attempted",

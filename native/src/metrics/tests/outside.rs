@@ -1,4 +1,4 @@
-//! Additions to counters from outside the step's functions: not counted, and told.
+//! Additions to counters from outside the step's functions: reported, not counted.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn what_a_task_tells_of_them_makes_the_users_counters_inexact() {
         let own = ["own", "other"].contains(&body["acc"].as_str().unwrap());
         assert_eq!(body["exact"], !own, "{body}");
     }
-    // Another execution, which adds as it should.
+    // Another instance, whose additions come from the step's functions.
     bench.app.step_cell(&Filed { counters: vec![(0, 10), (3, 10)], ..Filed::new(2, 0, 1, 2, 10, 0) }.bytes());
     says(&bench, 10, "");
     let told = bench.ship_kind(Kind::Metric);

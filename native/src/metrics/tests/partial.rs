@@ -1,4 +1,4 @@
-//! What a listener cannot know: such figures say that they are not exact.
+//! Figures that a listener cannot know exactly are flagged as not exact.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn how_many_partitions_have_reported_so_far_is_said_while_a_stage_runs() {
     );
 }
 
-/// `count`, then `take`: what a whole action has told stays.
+/// `count`, then `take`: the figure of the whole action stays.
 #[test]
 fn a_take_after_a_whole_action_changes_nothing() {
     let bench = Bench::new();
@@ -50,7 +50,8 @@ fn a_take_after_a_whole_action_changes_nothing() {
     bench.rows("rdd:3").is_exactly(100, 105);
 }
 
-/// `toLocalIterator` to its end, and a `take` of more rows than there are: each stage reads a part, and all are read.
+/// `toLocalIterator` to its end, and a `take` of more rows than exist: each stage reads a part, and together they
+/// read all.
 #[test]
 fn parts_that_make_a_whole_are_exact() {
     let bench = Bench::new();
@@ -139,7 +140,7 @@ fn a_union_of_one_plan_is_flagged_and_one_of_two_is_not() {
         .is_exactly(10, 10);
 }
 
-/// `Dataset.rdd` has no SQL execution, and no plan is told.
+/// `Dataset.rdd` has no SQL execution, so no plan is known.
 #[test]
 fn a_union_of_datasets_without_a_plan_is_flagged_and_one_of_rdds_is_not() {
     for (operation, exact) in [("Union", false), ("union", true)] {
@@ -158,7 +159,7 @@ fn a_union_of_datasets_without_a_plan_is_flagged_and_one_of_rdds_is_not() {
 
 #[test]
 fn two_terminal_rdds_are_two_scopes_and_flagged() {
-    // `count`, and the count of a filter; also the sampling job of a sort on every clean run.
+    // `count`, then the count of a filter; a sort's sampling job looks the same in every run.
     let bench = Bench::new();
     bench.stage(0, 0, 3, 2);
     action(&bench, 0, 3, 0..2, 50);

@@ -1,4 +1,4 @@
-//! Tasks and stages that run again. The truth is 80 rows: 8 partitions of 10, unless a test says otherwise.
+//! Tasks and stages that run again. The truth is 80 rows (8 partitions of 10) unless a test states another.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn a_map_stage_retried_after_a_fetch_failure_counts_once() {
     map_stage(&bench);
     bench.stage(1, 0, 9, 4);
     bench.result((1, 0), 0, Reason::FetchFailed, 0);
-    // Only the lost partitions run again; they have another index in their task set, and the same partition.
+    // Only the lost partitions run again: with another index in their task set, and the same partition number.
     bench.stage(0, 1, 3, 2);
     bench.map((0, 1), 2, Reason::Success, 10);
     bench.map((0, 1), 5, Reason::Success, 10);
@@ -96,7 +96,7 @@ fn a_resubmitted_task_counts_once() {
     for partition in 0..4 {
         bench.map(MAP, partition, Reason::Success, 10);
     }
-    // The executor dies: the very same task infos come again, updates included.
+    // The executor dies: Spark posts the same task infos again, updates included.
     for partition in 0..4 {
         bench.map(MAP, partition, Reason::Resubmitted, 10);
     }
@@ -113,13 +113,13 @@ fn of_a_result_partition_the_first_success_counts() {
     bench.stage(0, 0, 3, 2);
     bench.result(MAP, 0, Reason::Success, 10);
     bench.result(MAP, 1, Reason::Success, 10);
-    // Spark has skipped it, and tells no updates.
+    // Spark has skipped the partition and reports no updates.
     bench.result((0, 1), 1, Reason::Success, 0);
     bench.completed(0, 0);
     bench.rows("rdd:3").is_exactly(20, 20);
 }
 
-/// Spark drops what the tasks of a stage have updated once no job needs it.
+/// Spark drops the updates of a stage's tasks once no job needs the stage.
 #[test]
 fn a_success_after_its_jobs_have_ended_does_not_count() {
     let bench = Bench::new();

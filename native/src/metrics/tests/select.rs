@@ -1,4 +1,4 @@
-//! Which evaluations a write is judged by: the rules R1 to R3 of docs/gates.md.
+//! The evaluations by which a write is judged: rules R1 to R3 of docs/gates.md.
 
 use super::*;
 
@@ -43,7 +43,7 @@ fn an_attempt_that_is_heard_of_only_early_counts_as_stored() {
     file(&bench, cell(0, 1).under(7).flags(COMPLETE | EARLY | KEPT));
     (1..8).for_each(|partition| file(&bench, cell(partition, 1 + u64::from(partition)).under(7)));
     assert_eq!(judge(&bench, json!({})).counts, Some((1000, 100)));
-    // Its end is heard of later: nothing changes.
+    // The attempt's end arrives later and changes nothing.
     file(&bench, cell(0, 1).under(7).flags(COMPLETE | FAILED | KEPT));
     file(&bench, cell(0, 1).under(7).flags(COMPLETE | EARLY | KEPT));
     assert_eq!(judge(&bench, json!({})).decision, Decision::Failed);
@@ -60,7 +60,7 @@ fn all_tasks_fail_once_and_all_rows_are_good() {
     assert!(bench.app.step_figures("step 1").exact);
 }
 
-/// Without a persisted RDD the rows of a failed attempt went nowhere.
+/// Without a persisted RDD no block holds the rows of a failed attempt.
 #[test]
 fn a_failed_attempt_whose_rows_were_not_kept_counts_nowhere() {
     let bench = Bench::new();
@@ -95,7 +95,7 @@ fn another_execution_is_not_judged_in_place_of_the_writes() {
     let other = judge(&bench, json!({"scope": {"execution": 6}, "reached": not_behind()}));
     assert_eq!((other.decision, other.counts), (Decision::Passed, Some((1000, 0))));
     assert_eq!(judge(&bench, json!({"reached": not_behind()})).counts, Some((80, 40)));
-    // A third one reads nothing of an RDD that keeps nothing.
+    // A third execution can read nothing from an RDD that is not persisted.
     let third = judge(&bench, json!({"scope": {"execution": 8}, "reached": not_behind()}));
     assert_eq!(third.decision, Decision::Unknown);
 }
@@ -105,12 +105,12 @@ fn what_filled_a_cache_is_judged_by_the_write_that_reads_it() {
     let bench = Bench::new();
     (0..8).for_each(|partition| file(&bench, cell(partition, u64::from(partition)).flags(COMPLETE | KEPT)));
     assert_eq!(judge(&bench, json!({})).counts, Some((1000, 100)));
-    // Good rows that were computed again and may be in another executor's block: not known which were read.
+    // Good rows that were computed again and may be in another executor's block: unknown which evaluation was read.
     file(&bench, Filed::new(1, 0, 8, 30, 125, 0).flags(COMPLETE | KEPT));
     let verdict = judge(&bench, json!({}));
     assert_eq!(verdict.decision, Decision::Unknown);
     assert!(verdict.reason.contains("partition 0 differ"), "{}", verdict.reason);
-    // Good or bad, both are within this limit.
+    // Either evaluation is within this limit.
     assert_eq!(judge(&bench, json!({"max_drop_ratio": 0.1})).decision, Decision::Passed);
     assert!(judge(&bench, json!({"unknown": "pass"})).passed);
 }
@@ -144,7 +144,7 @@ fn both_branches_of_a_union_with_itself_are_judged() {
     assert_eq!(judge(&two, rows).decision, Decision::Passed);
 }
 
-/// A map stage ran again since some of its output was lost: reduce tasks may have read what either attempt made.
+/// A map stage ran again since some of its output was lost: reduce tasks may have read the output of either attempt.
 #[test]
 fn of_a_stage_that_ran_again_every_attempt_may_have_been_read() {
     let bench = Bench::new();
@@ -154,7 +154,8 @@ fn of_a_stage_that_ran_again_every_attempt_may_have_been_read() {
     assert_eq!(judge(&bench, json!({"reached": not_behind()})).decision, Decision::Unknown);
 }
 
-/// The write reads a block that another job has filled, and evaluates the partition too, since the block was lost in between.
+/// The write reads a block that another job has filled, and evaluates the partition as well, since the block was lost
+/// in between.
 #[test]
 fn own_evaluations_do_not_hide_what_a_block_holds() {
     let bench = Bench::new();
@@ -163,7 +164,7 @@ fn own_evaluations_do_not_hide_what_a_block_holds() {
         file(&bench, Filed::new(1, p, 8, 20 + u64::from(p), 125, 0).under(7).flags(COMPLETE | KEPT))
     });
     assert_eq!(judge(&bench, json!({})).decision, Decision::Unknown);
-    // What ran for another shuffle is in none that is read.
+    // Evaluations for another shuffle are in none of the shuffles that are read.
     let shuffled = Bench::new();
     (0..8).for_each(|partition| file(&shuffled, cell(partition, u64::from(partition)).under(6)));
     (0..8).for_each(|p| {
@@ -173,7 +174,7 @@ fn own_evaluations_do_not_hide_what_a_block_holds() {
     assert_eq!(judge(&shuffled, json!({"shuffle_stages": [1, 5]})).decision, Decision::Unknown);
 }
 
-/// A partial evaluation below a cache never exhausts its input, and its rows are in the block all the same.
+/// A partial evaluation below a cache never exhausts its input, and yet its rows may be in the block.
 #[test]
 fn a_partial_evaluation_may_be_what_a_block_holds() {
     let bench = Bench::new();
@@ -189,7 +190,7 @@ fn a_partial_evaluation_may_be_what_a_block_holds() {
         judge(&failed, json!({"reached": [{"site": 1, "instance": 1, "behind": true}]})).decision,
         Decision::Failed
     );
-    // And a hole is explained by no limit where a block may be.
+    // Where a block may hold rows, a limit does not explain a hole.
     let hole = json!({"reached": [{"site": 1, "instance": 1, "behind": true, "partial": true, "partitions": 2}], "max_drop_ratio": 1.0});
     assert_eq!(judge(&failed, hole).decision, Decision::Unknown);
 }
@@ -205,7 +206,7 @@ fn evaluations_of_one_task_that_differ_are_not_known() {
     assert!(!bench.app.step_figures("step 1").exact);
 }
 
-/// Which blocks a limit has read cannot be told: the worst of it decides what passes.
+/// The blocks that a limit has read are unknown: the worst candidate decides.
 #[test]
 fn a_limit_over_a_cache_takes_the_worst_of_what_it_may_have_read() {
     let bench = Bench::new();
@@ -238,7 +239,7 @@ fn a_guards_own_tasks_are_judged_and_nested_guards_both() {
     assert_eq!(other.decision, Decision::Passed);
 }
 
-/// Two actions of a guard's body read the same rows: they are not added up.
+/// Two actions of a guard's body read the same rows: their counts are not added.
 #[test]
 fn the_actions_of_a_guard_are_not_added_up() {
     let bench = Bench::new();
@@ -312,7 +313,7 @@ fn causes_are_those_of_the_judged_evaluations() {
     assert_eq!(causes, ["now"]);
 }
 
-/// A message with the rows of one operator has the causes of that operator.
+/// A message with the rows of one operator names the causes of that operator.
 #[test]
 fn causes_are_those_of_the_operator_that_is_named() {
     let bench = Bench::new();
@@ -331,8 +332,8 @@ fn causes_are_those_of_the_operator_that_is_named() {
     assert_eq!(causes(&by_sum).len(), 2);
 }
 
-/// Adaptive execution drops a side of a join whose other side is empty, and also what is empty itself, maybe by a filter above the
-/// operator: which it was is not told.
+/// Adaptive execution drops a side of a join whose other side is empty, and also an empty side itself, which may be
+/// empty because of a filter above the operator. Spark does not report the reason.
 #[test]
 fn what_adaptive_execution_has_removed_may_have_decided_what_is_left() {
     let discarded = json!({"reached": [{"site": 1, "instance": 1, "discarded": true}]});

@@ -1,4 +1,4 @@
-//! Series: what is told of gates, sinks and steps.
+//! Series of gates, sinks and steps.
 
 use super::*;
 use crate::sinks::atlas::{Sample, Value as Figure};
@@ -12,7 +12,7 @@ fn a_step_is_told_as_it_counts() {
     let bench = Bench::new();
     bench.app.step_declared(r#"{"step":"history","id":1,"site":"map at Job.scala:12","site_id":1}"#);
     bench.app.step_cell(&Filed::new(1, 0, 1, 1, 100, 5).bytes());
-    // Another attempt of the same partition counts once, and was attempted twice.
+    // Another attempt of the same partition counts once in `in` and twice in `attempted`.
     bench.app.step_cell(&Filed::new(1, 0, 1, 2, 100, 5).bytes());
     let samples = bench.app.samples();
     let tags = [("step", "history".to_string())];
@@ -40,7 +40,7 @@ fn the_last_verdict_of_each_gate_is_told() {
     judge("commit", 0.01);
     judge("guard", 0.01);
     judge("commit", 0.1);
-    // An early look that passes is no verdict.
+    // An early gate that passes gives no verdict.
     judge("early", 1.0);
     let samples = bench.app.samples();
     let tags = |gate: &str| vec![("step", "history".to_string()), ("gate", gate.to_string())];

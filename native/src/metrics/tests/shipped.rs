@@ -1,4 +1,4 @@
-//! What is shipped: what has changed, whole, and nothing else.
+//! Shipping: each changed figure, whole, and nothing else.
 
 use super::*;
 
@@ -57,14 +57,14 @@ fn only_the_counters_that_differ_are_shipped() {
     bench.task((0, 0), 0, TaskKind::ShuffleMap, Reason::Success, TWO);
     assert_eq!(bench.ship_kind(Kind::Metric).len(), 2);
     bench.stage(0, 1, 3, 1);
-    // The other's figure is the same, however many partitions have reported.
+    // The other accumulator's figure is unchanged, though another partition has reported.
     bench.task((0, 1), 0, TaskKind::ShuffleMap, Reason::Success, &[(ROWS, 10), (8, 2)]);
     let shipped = bench.ship_kind(Kind::Metric);
     let committed: Vec<_> =
         shipped.iter().map(|(e, body)| (e.id.clone(), body["committed"].clone())).collect();
     let expected = [("app-1||rows|rdd:3/shuffle", 10), ("app-1||misses|rdd:3/shuffle", 2)];
     let expected: Vec<_> = expected.iter().map(|(id, n)| (id.to_string(), json!(n))).collect();
-    // `rows` differs in what was attempted, and where.
+    // `rows` differs in its attempted value and its stages.
     assert_eq!(committed, expected);
     bench.task((0, 1), 1, TaskKind::ShuffleMap, Reason::Success, &[(8, 1)]);
     bench.completed(0, 1);
@@ -79,7 +79,7 @@ fn all_counters_of_a_part_end_with_one_coverage() {
     bench.app.step_declared(r#"{"step":"history","id":1,"site":"map at Job.scala:12","site_id":1}"#);
     bench.stage(1, 0, 3, 8);
     bench.ship();
-    // Only the first drops: while the stage runs, its other counters have more news than `dropped`.
+    // Only the first task drops rows: while the stage runs, the other counters change more often than `dropped`.
     bench.app.step_cell(&Filed::new(1, 0, 8, 1, 10, 10).bytes());
     assert_eq!(bench.ship_kind(Kind::Metric).len(), 3);
     for partition in 1..7 {
@@ -273,10 +273,10 @@ fn failed_rows_are_shipped_once_with_one_stack_for_each_hash() {
         (&summary["seen"], &summary["kept"], &summary["complete"]),
         (&json!(3), &json!(3), &json!(true))
     );
-    // A retry sees the same rows: nothing is new.
+    // A retry drops the same rows: no sample changes.
     bench.app.step_cell(&Filed { task: 2, ..cell.clone() }.bytes());
     assert!(bench.ship_kind(Kind::Failure).is_empty());
-    // One that does not: the rows of the attempt before no longer count.
+    // A retry drops no row: the rows of the earlier attempt no longer count.
     bench.app.step_cell(&Filed::new(1, 0, 2, 3, 10, 0).bytes());
     let shipped = bench.ship_kind(Kind::Failure);
     assert_eq!(shipped.iter().filter(|(_, body)| body["committed"] == false).count(), 3);

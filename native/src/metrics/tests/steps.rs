@@ -130,7 +130,7 @@ fn partial_consumption_is_not_exact_and_says_so() {
 fn the_figure_is_the_newest_instance_that_is_covered_whole() {
     let bench = Bench::new();
     step(&bench);
-    // A plan that is run with 3 partitions, again coalesced to one, and then read in part.
+    // A plan that runs with 3 partitions, again coalesced to one, and then is read in part.
     for partition in 0..3 {
         file(&bench, &Filed::new(1, partition, 3, 1, 10, 1));
     }
@@ -195,7 +195,7 @@ fn the_figure_is_of_the_instance_whose_evaluations_ended_last() {
     exactly(&bench, 3, 0);
     file(&bench, &Filed::new(1, 1, 2, 2, 10, 1));
     exactly(&bench, 20, 1);
-    // A killed twin that is heard of late is no evaluation that counts.
+    // A killed speculative copy that arrives late is no evaluation that counts.
     file(&bench, &Filed::new(5, 0, 1, 999, 3, 0).flags(FAILED));
     exactly(&bench, 20, 1);
 }

@@ -1,4 +1,4 @@
-//! Many threads at once: nothing is lost, and nobody waits for who ships.
+//! Concurrent threads: no update is lost, and no thread waits for the shipping thread.
 
 use super::*;
 use std::collections::HashMap;
@@ -49,7 +49,7 @@ fn figures_are_whole_whoever_else_is_at_work() {
     bench.rows("rdd:3/shuffle").is_exactly(all * 3, all * 3);
     let figures = bench.app.step_figures("step 1");
     assert!(figures.exact && figures.of("in") == i128::from(all * 2), "{figures:?}");
-    // Of each id the revisions ascend by one, and the last has the last figure.
+    // The revisions of each id ascend by one, and the last revision has the last figure.
     bench.app.ship_changes();
     let mut last: HashMap<String, Event> = HashMap::new();
     for event in lock(&bench.log.events).drain(..) {

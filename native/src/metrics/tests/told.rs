@@ -1,4 +1,4 @@
-//! What is asked beside verdicts: all rows dropped, and what no gate has judged.
+//! Questions beside verdicts: instances that dropped all their rows, and results that no gate has judged.
 
 use serde_json::{json, Value};
 

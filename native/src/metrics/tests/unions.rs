@@ -1,4 +1,4 @@
-//! Unions whose branches may be the same rows: each branch is a figure of its own, and none of them is exact.
+//! Unions whose branches may be the same rows: each branch has a figure of its own, and none of them is exact.
 
 use super::*;
 
@@ -38,7 +38,7 @@ fn scopes(bench: &Bench) -> Vec<String> {
     figures["accumulators"].as_array().unwrap().iter().map(|f| f["scope"].as_str().unwrap().into()).collect()
 }
 
-/// What the scopes of one action of these RDDs are.
+/// The scopes of one action of these RDDs.
 fn scopes_of(rdds: &[Value], more: Value) -> Vec<String> {
     let bench = Bench::new();
     run(&bench, 0, rdds, more, 10);
@@ -122,7 +122,7 @@ fn branches_that_read_one_rdd_by_chains_are_branches() {
     let rdds = [
         rdd(5, "UnionRDD", &[3, 4], 6),
         rdd(3, "MapPartitionsRDD", &[1], 4),
-        // What coalesces is a branch too, and has no branches of its own.
+        // A coalesced RDD is a branch too, and has no branches of its own.
         rdd(4, "CoalescedRDD", &[1], 2),
         rdd(1, "MapPartitionsRDD", &[], 4),
     ];
@@ -158,7 +158,7 @@ fn unions_of_unions_have_the_branches_of_all() {
 fn what_is_no_union_stays_one_figure() {
     let zip = [rdd(3, "ZippedPartitionsRDD2", &[1, 1], 4), rdd(1, "", &[], 4)];
     let by_partitioner = [rdd(3, "PartitionerAwareUnionRDD", &[1, 1], 4), rdd(1, "", &[], 4)];
-    // As many as all together, and as many as pairs.
+    // As many partitions as all parents together, and as many as their pairs.
     let cartesian = [rdd(3, "CartesianRDD", &[1, 1], 4), rdd(1, "", &[], 2)];
     let coalesced = |to: u32| {
         let mut rdds = with_itself();
@@ -186,7 +186,7 @@ fn very_many_branches_are_one_figure() {
         let rdds = [rdd(3, "UnionRDD", &vec![1; branches], branches as u32), rdd(1, "", &[], 1)];
         assert_eq!(scopes_of(&rdds, json!({})).len(), figures);
     }
-    // Each unites the one below it with itself: more branches than can be counted.
+    // Each RDD unites the one below it with itself: more branches than can be counted.
     let deep = |id: u64| rdd(id, "UnionRDD", &[id - 1, id - 1], 1 << id);
     let mut rdds: Vec<Value> = (1..24).rev().map(deep).collect();
     rdds.push(rdd(0, "", &[], 1));
@@ -196,7 +196,7 @@ fn very_many_branches_are_one_figure() {
     assert_eq!(scopes(&bench), ["rdd:23"]);
 }
 
-/// A block that one branch stores answers the other one, which counts nothing then.
+/// A block that one branch stores serves the other one, which then counts nothing.
 #[test]
 fn a_cache_that_several_branches_read_leaves_one_figure() {
     let cached = |rdd: u64| json!({"caches": [{"rdd": rdd, "tells": true}]});
@@ -218,7 +218,7 @@ fn what_runs_again_in_one_branch_counts_once() {
     for partition in 0..8 {
         bench.map((0, 0), partition, Reason::Success, 10);
     }
-    // A copy of a task that lost, a failure, an executor's loss.
+    // A speculative copy that lost, a failure, the loss of an executor.
     bench.map((0, 0), 5, Reason::Killed, 3);
     bench.map((0, 0), 6, Reason::Failed, 4);
     bench.map((0, 0), 7, Reason::Resubmitted, 10);
@@ -266,7 +266,7 @@ fn a_plan_that_is_told_late_leaves_no_exact_figure() {
     bench.rows("rdd:9/branch:2").is_flagged(30, 30, ONE_PLAN);
 }
 
-/// What is shipped of a branch says so as soon as it is not the only RDD.
+/// A shipped figure of a branch carries the reason as soon as there is another terminal RDD.
 #[test]
 fn another_terminal_rdd_is_told_of_all_branches() {
     let bench = Bench::new();
@@ -302,7 +302,7 @@ fn a_stage_names_what_it_changed_once() {
     assert_eq!(stages[0].1["changed"], json!(["rows"]));
 }
 
-/// Of `Dataset.rdd` no plan is told, and its branches may be of two.
+/// The plan of `Dataset.rdd` is unknown, and its branches may come from two plans.
 #[test]
 fn a_branch_that_counts_nothing_has_no_figure() {
     let bench = Bench::new();
