@@ -81,7 +81,7 @@ class ArtifactTest(unittest.TestCase):
         self.assertEqual(_session.java(self.spark(fits), "PythonDriver", "a step"), "the driver")
 
     def test_documents_name_the_jar_that_belongs_to_the_spark_they_speak_of(self) -> None:
-        text = (ROOT / "docs/python.md").read_text()
+        text = (ROOT / "docs/guide/python.md").read_text()
         command = next(line for line in text.splitlines() if line.startswith("spark-submit "))
         self.assertIn('--packages "$(python3 -m andiron)"', command)
         rows = dict(re.findall(r"^\| .*?PySpark (\S+).*? \| `andiron_(\d\.\d+)-", text, re.MULTILINE))

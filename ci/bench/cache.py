@@ -4,7 +4,7 @@
 
 Reads build/ as `make build` leaves it. Writes build/bench-cache.json and build/bench-micro.json: every raw record of every turn, and
 the figures computed from them. `--help` lists the flags; each has an environment variable BENCH_FLAG too. `--publish` (or
-BENCH_PUBLISH=1) also copies the files to docs/data and renders docs/benchmarks.md; parts that were not run stay there as they are.
+BENCH_PUBLISH=1) also copies the files to docs/data and renders docs/evidence/benchmarks.md; parts that were not run stay there as they are.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A million records in disorder from a resident version against a broadcast dict, in batches and at once, what a worker spends before its first bytes, and the memory
 that four workers add when they read one version of 1 GB. Writes build/bench-python.json; `--publish` copies it to docs/data and renders
-its part of docs/benchmarks.md.
+its part of docs/evidence/benchmarks.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Tables and charts from the raw figures: for the terminal, and for docs/benchmarks.md.
+"""Tables and charts from the raw figures: for the terminal, and for docs/evidence/benchmarks.md.
 
     python3 ci/bench/render.py
 
-renders docs/benchmarks.md and docs/bench-*.svg anew from docs/data. The page's prose is written by hand; what stands between
+renders docs/evidence/benchmarks.md and docs/images/bench-*.svg anew from docs/data. The page's prose is written by hand; what stands between
 `<!-- begin NAME -->` and `<!-- end NAME -->` is written here.
 """
 
@@ -23,8 +23,9 @@ from bench.charts import Bar, Line, bars, lines
 from bench.figures import MB, Record, Turns
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = Path("docs/benchmarks.md")
+PAGE = Path("docs/evidence/benchmarks.md")
 DATA = Path("docs/data")
+PICTURES = Path("docs/images")
 CACHE, MICRO = "bench-cache.json", "bench-micro.json"
 
 
@@ -261,7 +262,7 @@ def publish(root: Path, cache: Record, micro: Record) -> None:
     for name, content in ((CACHE, cache), (MICRO, micro)):
         (root / DATA / name).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     for name, chart in charts(cache).items():
-        (root / "docs" / name).write_text(chart, encoding="utf-8")
+        (root / PICTURES / name).write_text(chart, encoding="utf-8")
     page = root / PAGE
     page.write_text(filled(page.read_text(encoding="utf-8"), blocks(cache, micro)), encoding="utf-8")
 

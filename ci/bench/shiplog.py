@@ -1,4 +1,4 @@
-"""The events of a ship log, read by docs/wire-format.md and nothing else: a second reader beside Andiron's own."""
+"""The events of a ship log, read by docs/internals/wire-format.md and nothing else: a second reader beside Andiron's own."""
 
 from __future__ import annotations
 

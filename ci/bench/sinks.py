@@ -3,7 +3,7 @@
 
 The sink's rate against a bare producer; jobs whose broker works, is absent or silent; the library's size; a million revisions into Hive while broker and
 drivers are killed. Servers are started on loopback. A part that is run replaces what build/bench-sinks.json has of it; `--publish` copies that file, if it is
-whole, to docs/data and renders its part of docs/benchmarks.md. Needs what `make bench-sinks` builds.
+whole, to docs/data and renders its part of docs/evidence/benchmarks.md. Needs what `make bench-sinks` builds.
 """
 
 from __future__ import annotations

@@ -64,7 +64,8 @@ class VerifyTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
-        (self.root / "docs").mkdir()
+        for part in (render.PAGE.parent, render.PICTURES):
+            (self.root / part).mkdir(parents=True)
         (self.root / render.PAGE).write_text(test_metrics.with_section((ROOT / render.PAGE).read_text(encoding="utf-8")), encoding="utf-8")
         render.publish(self.root, *contents())
         metrics_render.publish(self.root, test_metrics.contents())
@@ -115,9 +116,9 @@ class VerifyTest(unittest.TestCase):
         self.assertTrue(any("the part approaches" in sentence for sentence in verify.mismatches(self.root)))
 
     def test_an_edited_chart_is_found(self) -> None:
-        chart = self.root / "docs" / "bench-wall.svg"
+        chart = self.root / render.PICTURES / "bench-wall.svg"
         chart.write_text(chart.read_text().replace("width", "Width", 1))
-        self.assertEqual(verify.mismatches(self.root), ["docs/bench-wall.svg is not the chart of these figures"])
+        self.assertEqual(verify.mismatches(self.root), ["docs/images/bench-wall.svg is not the chart of these figures"])
 
     def test_missing_data_are_found(self) -> None:
         (self.root / render.DATA / render.MICRO).unlink()

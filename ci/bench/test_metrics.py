@@ -100,7 +100,7 @@ class MetricsVerifyTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
-        (self.root / "docs").mkdir()
+        (self.root / PAGE.parent).mkdir(parents=True)
         (self.root / PAGE).write_text(with_section((ROOT / PAGE).read_text(encoding="utf-8")), encoding="utf-8")
         render.publish(self.root, contents())
 
@@ -148,7 +148,7 @@ class MetricsVerifyTest(unittest.TestCase):
 
 
 def record(kind: int, id: str, revision: int, body: Record) -> bytes:
-    """As docs/wire-format.md lays it out."""
+    """As docs/internals/wire-format.md lays it out."""
     name, text = id.encode(), json.dumps(body).encode()
     head = shiplog.MARKER + bytes([kind, 0]) + len(name).to_bytes(2, "little") + len(text).to_bytes(4, "little") + (1).to_bytes(8, "little") + revision.to_bytes(8, "little")
     whole = head + zlib.crc32(head).to_bytes(4, "little") + name + text

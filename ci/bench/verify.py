@@ -1,4 +1,4 @@
-"""Recomputes every figure, table and chart of docs/benchmarks.md from the raw records in docs/data: `make verify`.
+"""Recomputes every figure, table and chart of docs/evidence/benchmarks.md from the raw records in docs/data: `make verify`.
 
     python3 ci/bench/verify.py [--root FOLDER]
 
@@ -35,9 +35,9 @@ def mismatches(root: Path) -> list[str]:
     found += _figures(render.CACHE, cache["figures"], figures.of_cache(cache)) + _figures(render.MICRO, micro["figures"], figures.of_micro(micro))
     found += figures.wrong(cache)
     for name, chart in render.charts(cache).items():
-        file = root / "docs" / name
+        file = root / render.PICTURES / name
         if not file.exists() or file.read_text(encoding="utf-8") != chart:
-            found.append(f"docs/{name} is not the chart of these figures")
+            found.append(f"{render.PICTURES / name} is not the chart of these figures")
     return found + _parts(root, render.blocks(cache, micro)) + metrics_mismatches(root)
 
 
@@ -88,7 +88,7 @@ def _figures(file: str, written: list[Record], computed: list[Record]) -> list[s
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="recompute docs/benchmarks.md")
+    parser = argparse.ArgumentParser(description="recompute docs/evidence/benchmarks.md")
     parser.add_argument("--root", type=Path, default=ROOT)
     root = parser.parse_args().root
     found = mismatches(root) + python_mismatches(root) + sinks_mismatches(root) + cluster_figures.mismatches(root)

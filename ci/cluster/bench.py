@@ -4,7 +4,7 @@
     ci/cluster/bench.py [--turns N] [--kills N] [--gigabytes N] [--seed N] [--publish]
 
 Builds what it needs with Gradle and writes build/bench-cluster.json: every raw record, and the figures computed from them. --publish (or
-BENCH_PUBLISH=1) also copies it to docs/data and renders its section of docs/benchmarks.md.
+BENCH_PUBLISH=1) also copies it to docs/data and renders its section of docs/evidence/benchmarks.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The figures of `make bench-cluster`, and its section of docs/benchmarks.md.
+"""The figures of `make bench-cluster`, and its section of docs/evidence/benchmarks.md.
 
     python3 ci/cluster/figures.py
 

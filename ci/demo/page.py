@@ -1,4 +1,4 @@
-"""The page docs/demo.md, rendered from docs/data/demo.json and, for the whole chain, demo-stack.json and demo-stack.txt beside it.
+"""The page docs/evidence/demo.md, rendered from docs/data/demo.json and, for the whole chain, demo-stack.json and demo-stack.txt beside it.
 
     python3 ci/demo/page.py            writes the page
     python3 ci/demo/page.py --check    exit status 1 if the page is not what the figures give
@@ -14,7 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "docs/data/demo.json"
 STACK, STACK_TEXT = ROOT / "docs/data/demo-stack.json", ROOT / "docs/data/demo-stack.txt"
-PAGE = ROOT / "docs/demo.md"
+PAGE = ROOT / "docs/evidence/demo.md"
 TITLES = {
     "baseline": "no metadata (facts in the rows)",
     "join": "plain Spark join",
@@ -76,7 +76,7 @@ Python computes; then SQL and Atlas are asked. The job fails unless every line o
 {text.rstrip()}
 ```
 
-Spark {run["spark"]}, commit `{run["commit"][:12]}`, {run["seconds"]:.0f} s; the figures are in [data/demo-stack.json](data/demo-stack.json). Kafka's line of the graph `behind`
+Spark {run["spark"]}, commit `{run["commit"][:12]}`, {run["seconds"]:.0f} s; the figures are in [docs/data/demo-stack.json](../data/demo-stack.json). Kafka's line of the graph `behind`
 is what the driver owed while the broker was away.
 """
 
@@ -116,10 +116,10 @@ The first run passes, and all {passing["samples_listed"]:,} of its failed rows a
 which `make demo` expects, and {failing["samples_listed"]:,} of {failing["rows_failed"]:,} failed rows are listed. It leaves no `_SUCCESS` and no file; every file of the table has the
 bytes and the time that the first run gave it, and Spark without Andiron reads from it the digest that Python computes of the flights that were
 not lost. The figures are those that `build/bin/andiron report` prints; the job fails if one of them is not what Python counts. `make demo` ends
-with both reports and the paths of their pages; the second page is the one in [report.md](report.md).
+with both reports and the paths of their pages; the second page is the one in [report.md](../guide/report.md).
 
 Spark {runs[0]["spark_version"]}, commit `{runs[0]["commit"][:12]}`, {runs[0]["total_s"]:.0f} s in all. Times depend on what else the machine does; the
-raw figures are in [data/demo.json](data/demo.json), and a test holds this page to them.
+raw figures are in [docs/data/demo.json](../data/demo.json), and a test holds this page to them.
 
 {chain(stack, stack_text)}"""
 

@@ -6,7 +6,7 @@ goes through Kafka into Hive, its figures to Atlas, and all of them are asked.
 
 Prints what is checked and the answers of SQL and of Atlas, and writes build/demo-stack.json. Exit status 1 if anything does not hold. Whatever it
 has started has ended when it ends, also after Ctrl-C or SIGTERM. `--publish` copies figures and text to docs/data, from which ci/demo/page.py
-writes docs/demo.md. Environment: as of ci/demo/run.py.
+writes docs/evidence/demo.md. Environment: as of ci/demo/run.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Atlas in `make demo-stack`: what it answers for the graphs of docs/atlas-graphs.json, as numbers."""
+"""Atlas in `make demo-stack`: what it answers for the graphs of docs/operations/atlas-graphs.json, as numbers."""
 
 from __future__ import annotations
 

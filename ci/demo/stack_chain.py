@@ -76,7 +76,7 @@ class Chain:
             driver.finish()
             second = driver.name
         self.say(f"{second}: the same run, started again, has ended well")
-        answers = stack_atlas.ask(graphs.uri, json.loads((ROOT / "docs/atlas-graphs.json").read_text()), JOB)
+        answers = stack_atlas.ask(graphs.uri, json.loads((ROOT / "docs/operations/atlas-graphs.json").read_text()), JOB)
         self.check(f"its table has the digest of an undisturbed run, {truth.published.sha256[:12]}",
                    stack_verdict.same_table(published(setup, out), truth.published))
         self.after(logs, broker, first, second)
@@ -109,7 +109,7 @@ class Chain:
     def consolidate(self, engine: Hive, broker: kafka.Broker, logs: Logs, first: Killed, second: str, truth: steps.Truth) -> None:
         """Kafka into Hive, and what SQL says of both applications."""
         self.say(f"andiron.hive.Ingest: {engine.ingest(broker.address)}")
-        asked = questions((ROOT / "docs/queries.sql").read_text(encoding="utf-8"))
+        asked = questions((ROOT / "docs/operations/queries.sql").read_text(encoding="utf-8"))
         shown = [(title, statement) for title, statement in asked if title.startswith(SHOWN_OF_KILLED)]
         variables = {"database": DATABASE, "app": second, "step": steps.GATED, "counter": "dropped", "job": job_name(logs, second)}
         statements = [filled(EVERY_EVENT, variables)] + [filled(statement, variables) for _, statement in asked]
@@ -124,7 +124,7 @@ class Chain:
         self.check("Hive's counts of the steps are those that Python computes", stack_verdict.steps_as_counted(rows(told, STEPS), rows(told, COUNTERS), truth))
         self.check("Hive knows that the first run never ended and who went on with it", stack_verdict.gone_on(rows(told, NEVER_ENDED), first.application, second))
         self.facts["hive"] = {"event_ids": len(every[1]), "of_killed": of_killed, "statements": len(statements), "steps": rows(told, STEPS), "counters": rows(told, COUNTERS)}
-        self.print(f"\n{len(asked)} questions of docs/queries.sql answered. Of the killed application, {first.application}:")
+        self.print(f"\n{len(asked)} questions of docs/operations/queries.sql answered. Of the killed application, {first.application}:")
         for (title, _), (columns, answer) in zip(shown, found[len(asked):]):
             self.print(f"\n{title}\n{table(columns, answer)}")
         self.print(f"\nOf the application that went on, {second}:")
@@ -134,7 +134,7 @@ class Chain:
         self.print("")
 
     def graphs(self, answers: list[stack_atlas.Graph]) -> None:
-        self.check(f"Atlas answers each of the {len(answers)} graphs of docs/atlas-graphs.json with points, {sum(graph.points for graph in answers):,} in all",
+        self.check(f"Atlas answers each of the {len(answers)} graphs of docs/operations/atlas-graphs.json with points, {sum(graph.points for graph in answers):,} in all",
                    stack_verdict.every_graph(answers))
         self.facts["atlas"] = [graph.as_json() for graph in answers]
         lines = stack_atlas.rows(answers)

@@ -1,4 +1,4 @@
-"""Hive in `make demo-stack`: events from Kafka into its tables, and the questions of docs/queries.sql with their answers as text."""
+"""Hive in `make demo-stack`: events from Kafka into its tables, and the questions of docs/operations/queries.sql with their answers as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class HiveError(Exception):
 
 
 def questions(text: str) -> list[tuple[str, str]]:
-    """The statements of docs/queries.sql, each with the comment before it."""
+    """The statements of docs/operations/queries.sql, each with the comment before it."""
     found = []
     for block in text.split("\n\n"):
         lines = block.strip().splitlines()

@@ -31,12 +31,12 @@ def event(id: str, revision: int, **more: object) -> dict[str, object]:
 
 class QuestionsTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.asked = stack_hive.questions((DOCS / "queries.sql").read_text(encoding="utf-8"))
+        self.asked = stack_hive.questions((DOCS / "operations/queries.sql").read_text(encoding="utf-8"))
 
     def test_every_statement_has_its_title(self) -> None:
         text = "-- A page.\n-- Of two lines.\n\n-- How many?\nSELECT 1;\n\n-- Which\n-- of them?\nSELECT ${a};\nSELECT\n  2;\n"
         self.assertEqual(stack_hive.questions(text), [("How many?", "SELECT 1"), ("Which of them?", "SELECT ${a}"), ("Which of them?", "SELECT\n  2")])
-        self.assertEqual(len(self.asked), (DOCS / "queries.sql").read_text(encoding="utf-8").count(";\n"))
+        self.assertEqual(len(self.asked), (DOCS / "operations/queries.sql").read_text(encoding="utf-8").count(";\n"))
 
     def test_what_is_shown_is_asked(self) -> None:
         for wanted in (*stack_chain.SHOWN, *stack_chain.SHOWN_OF_KILLED, stack_chain.STEPS, stack_chain.COUNTERS, stack_chain.NEVER_ENDED):

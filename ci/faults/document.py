@@ -1,4 +1,4 @@
-"""docs/faults.md from the figures of a full campaign."""
+"""docs/evidence/faults.md from the figures of a full campaign."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MEANING = {
 
 HEAD = """# Faults
 
-Generated from [data/faults.json](data/faults.json) by `make faults`, which any machine can repeat; do not edit by hand.
+Generated from [docs/data/faults.json](../data/faults.json) by `make faults`, which any machine can repeat; do not edit by hand.
 
 `make faults` runs a job of 2,400 rows over six versions, with a budget of two, by `spark-submit` and under `-Xcheck:jni`, and injects
 faults. After each the job runs again. What must hold, and fails the campaign else: every digest is the one computed without Spark; no

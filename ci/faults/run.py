@@ -4,7 +4,7 @@
     ci/faults/run.py [--short] [--seeds N] [--only FAULT,...]
 
 Reads build/ as `make build` leaves it and writes build/faults.json; a full campaign that holds also docs/data/faults.json and
-docs/faults.md. --short runs the most important faults once, for `make test`. Environment:
+docs/evidence/faults.md. --short runs the most important faults once, for `make test`. Environment:
     FAULTS_SPARK_HOME   the Spark to run on
     FAULTS_DISK         `library` lets no tmpfs be mounted for the full disk
 """
@@ -115,7 +115,7 @@ def main() -> int:
     (BUILD / "faults.json").write_text(figures)
     if not (wrong or only or options.short):
         (ROOT / "docs/data/faults.json").write_text(figures)
-        (ROOT / "docs/faults.md").write_text(document.text(facts))
+        (ROOT / "docs/evidence/faults.md").write_text(document.text(facts))
     for text in wrong:
         print(f"faults: {text}", file=sys.stderr)
     good = sum(holds(row) for row in rows)

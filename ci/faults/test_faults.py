@@ -101,7 +101,7 @@ class Document(unittest.TestCase):
     def test_the_document_is_that_of_its_figures(self) -> None:
         docs = Path(__file__).resolve().parents[2] / "docs"
         facts = json.loads((docs / "data/faults.json").read_text())
-        self.assertEqual((docs / "faults.md").read_text(), document.text(facts))
+        self.assertEqual((docs / "evidence/faults.md").read_text(), document.text(facts))
         self.assertEqual((facts["complaints"], facts["short"], all(map(holds, facts["faults"]))), ([], False, True))
 
     def test_seeds_are_one_line(self) -> None:

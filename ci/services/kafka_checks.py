@@ -147,7 +147,7 @@ class Checks:
         sys.path.insert(0, str(packages(build)))
         import jsonschema
 
-        schema = json.loads((root / "docs/wire-format.schema.json").read_text())
+        schema = json.loads((root / "docs/internals/wire-format.schema.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         self._validator = jsonschema.Draft202012Validator(schema)
         self._at = lambda name: Place(root, build, folder / name, spark, scala, version)

@@ -14,7 +14,7 @@
     members.sortWithinPartitions("version").mapInPandas(features, schema)
 
 The jar does the work: start the application with it (`andiron.artifact()`, `python -m andiron`) and with
-spark.plugins=andiron.AndironPlugin. docs/python.md says more.
+spark.plugins=andiron.AndironPlugin. docs/guide/python.md says more.
 """
 
 from __future__ import annotations

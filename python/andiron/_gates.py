@@ -116,7 +116,7 @@ def failures(spark: Any, log_directory: Optional[str] = None, application: Optio
 
 
 def cache_stats(spark: Any) -> list[dict[str, Any]]:
-    """The cache's figures of every process that has used it: `executor`, `final` and `figures`, which docs/figures.md defines."""
+    """The cache's figures of every process that has used it: `executor`, `final` and `figures`, which docs/guide/figures.md defines."""
     driver = java(spark, "PythonDriver", "the cache's figures")
     found: list[dict[str, Any]] = json.loads(calling(driver.cacheStats, java_session(spark, "the cache's figures")))
     return found

@@ -19,7 +19,7 @@
 //!
 //! One mutex guards [`state::State`]; one condition variable tells waiters that something changed. Nothing else is locked,
 //! called, dropped or logged under it: what must follow a transition is collected as effects and done after the lock is free.
-//! `docs/concurrency.md` argues why that is enough.
+//! `docs/internals/concurrency.md` argues why that is enough.
 
 mod admission;
 mod advice;

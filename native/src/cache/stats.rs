@@ -12,7 +12,7 @@ pub enum StatKind {
 }
 
 impl StatKind {
-    /// As docs/figures.md names it.
+    /// As docs/guide/figures.md names it.
     pub fn name(self) -> &'static str {
         match self {
             StatKind::Gauge => "gauge",

@@ -1,4 +1,4 @@
-//! What the JVM asks beside verdicts: whether an instance has dropped all of its rows (R6 of docs/gates.md), and what is to be said of what no
+//! What the JVM asks beside verdicts: whether an instance has dropped all of its rows (R6 of docs/internals/gates.md), and what is to be said of what no
 //! gate has judged (R7).
 
 use std::collections::BTreeMap;
@@ -86,7 +86,7 @@ impl AllGone {
 }
 
 impl Application {
-    /// Answers a question, which `ask` names; docs/wire-format.md defines them.
+    /// Answers a question, which `ask` names; docs/internals/wire-format.md defines them.
     ///
     /// # Errors
     /// [`crate::error::Code::BadArgument`] for what is no question.

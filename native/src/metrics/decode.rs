@@ -1,4 +1,4 @@
-//! The packed buffers that come from the JVM: the end of a task, and one cell of a step. Little endian; docs/wire-format.md
+//! The packed buffers that come from the JVM: the end of a task, and one cell of a step. Little endian; docs/internals/wire-format.md
 //! defines them. Nothing in a buffer is believed before it has been checked, and whatever is in it, decoding cannot panic.
 
 use crate::error::{Code, Error, Result};

@@ -1,4 +1,4 @@
-//! Judges what is known of a step: the rules R3 of docs/gates.md.
+//! Judges what is known of a step: the rules R3 of docs/internals/gates.md.
 //!
 //! Each check has a worst and a best case, by the candidates of each partition. A check that fails in the best case fails; one that holds
 //! in the worst case holds; between them it is not known.

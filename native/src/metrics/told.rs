@@ -1,4 +1,4 @@
-//! The gates of an application, and what has become of each: the rule R7 of docs/gates.md.
+//! The gates of an application, and what has become of each: the rule R7 of docs/internals/gates.md.
 //!
 //! A gate is known from its making. What it was asked, and what went past it, is counted; both are shipped.
 

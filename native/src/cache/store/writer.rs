@@ -3,7 +3,7 @@
 //! States: writing, then published or removed. While it is writing, its [`Hold`] keeps the temporary file locked, so
 //! no other process or thread writes the digest, and the file's length is what is reserved on disk; once the hold is given up
 //! every call fails. Bytes are written in blocks of 1 MiB on 1 MiB boundaries, which the kernel keeps in
-//! large pages short of a huge one (docs/decisions.md says why). After the first error every call returns that error.
+//! large pages short of a huge one (docs/internals/decisions.md says why). After the first error every call returns that error.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! Corners of the budget and of closing, most of them found by the models; see `docs/concurrency.md`.
+//! Corners of the budget and of closing, most of them found by the models; see `docs/internals/concurrency.md`.
 
 use super::*;
 

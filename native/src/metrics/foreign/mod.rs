@@ -12,7 +12,7 @@
 //! updates never arrive: [`Hidden`] remembers that, and figures that depend on it are not exact.
 //!
 //! A listener cannot know what a task's partition was computed *for*, so a figure may be wrong where one computation is
-//! counted in several scopes. Each such figure says that it is not exact, and why. docs/metrics.md has all reasons.
+//! counted in several scopes. Each such figure says that it is not exact, and why. docs/guide/steps-and-gates.md has all reasons.
 //!
 //! # Memory
 //! A scope takes 16 bytes for each partition, and 8 for each partition and accumulator: 100,000 tasks with 50 accumulators

@@ -1,4 +1,4 @@
-//! Whether an instance has dropped all of its rows: the rule R6 of docs/gates.md.
+//! Whether an instance has dropped all of its rows: the rule R6 of docs/internals/gates.md.
 
 use super::cell::{Attempt, Outcome, DROPPED, IN};
 use super::instance::Instance;

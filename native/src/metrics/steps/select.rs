@@ -1,4 +1,4 @@
-//! Which evaluations a gate judges: the rules R1 and R2 of docs/gates.md.
+//! Which evaluations a gate judges: the rules R1 and R2 of docs/internals/gates.md.
 //!
 //! A gate is asked about a [`Scope`] and the instances that it [`Reached`]. For each partition of each of them there are candidates:
 //! evaluations whose rows may be in what the scope publishes. Where there are none, the partition was not asked, or is a hole.

@@ -1,4 +1,4 @@
-//! The evaluations by which a write is judged: rules R1 to R3 of docs/gates.md.
+//! The evaluations by which a write is judged: rules R1 to R3 of docs/internals/gates.md.
 
 use super::*;
 

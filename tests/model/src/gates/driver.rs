@@ -65,7 +65,7 @@ impl Cell {
         }
     }
 
-    /// Version 2 of docs/wire-format.md.
+    /// Version 2 of docs/internals/wire-format.md.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = 2_u32.to_le_bytes().to_vec();
         [STEP, self.site, self.instance].iter().for_each(|word| out.extend(word.to_le_bytes()));

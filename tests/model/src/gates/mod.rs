@@ -8,7 +8,7 @@
 //! | [`scheduler`] | jobs, stages, tasks, their attempts, and the faults |
 //! | [`driver`] | cells as the product sends them, and the judge that is asked |
 //! | [`export`] | programs that run on a real Spark, with what the model says of them |
-//! | [`rules`] | the rules of docs/gates.md, as naively as they are written, and mutants of them |
+//! | [`rules`] | the rules of docs/internals/gates.md, as naively as they are written, and mutants of them |
 //! | [`run`](mod@run) | a program, its writes and guards, and whether each verdict was right |
 
 pub mod driver;

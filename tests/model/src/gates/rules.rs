@@ -1,4 +1,4 @@
-//! The rules of docs/gates.md, as naively as they are written: every choice among the candidates is tried.
+//! The rules of docs/internals/gates.md, as naively as they are written: every choice among the candidates is tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,7 +10,7 @@ import andiron.internal.{CacheStats, DriverReports, FailureFrame, GateKeeper, Gu
  * The figures of one executor's cache.
  *
  * @param executor Spark's executor id; `driver` for the driver's own process
- * @param figures by name, as docs/figures.md defines them
+ * @param figures by name, as docs/guide/figures.md defines them
  * @param isFinal the executor has ended, and these were its last
  */
 final case class ExecutorCacheStats(executor: String, figures: Map[String, Long], isFinal: Boolean) {

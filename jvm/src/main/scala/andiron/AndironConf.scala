@@ -8,7 +8,7 @@ import andiron.internal.MetricsFacts
 
 /**
  * Every `spark.andiron.*` setting: its key, type, unit, default and meaning. They are read from the SparkConf, once per
- * application and process; docs/settings.md is generated from here.
+ * application and process; docs/guide/settings.md is generated from here.
  */
 object AndironConf {
 
@@ -214,7 +214,7 @@ object AndironConf {
     MetricsFacts.ofSinks(_).map(_._1))()
 
   val AtlasUri: Setting[Option[String]] = setting("spark.andiron.atlas.uri", "URI", "none",
-    """An Atlas, as `http://atlas.example:7101`, to which driver and executors publish their figures (docs/operations.md).""")(
+    """An Atlas, as `http://atlas.example:7101`, to which driver and executors publish their figures (docs/operations/sinks.md).""")(
     _.getOption("spark.andiron.atlas.uri"))()
 
   val AtlasSpectatord: Setting[Option[String]] = setting("spark.andiron.atlas.spectatord", "URI", "none",
@@ -236,7 +236,7 @@ object AndironConf {
   /** All of them, in the order of the document. */
   val all: Seq[Setting[_]] = registered
 
-  /** The text of docs/settings.md. */
+  /** The text of docs/guide/settings.md. */
   def markdown: String = {
     val rows = all.map(s => s"| `${s.key}` | ${s.kind} | ${s.default} | ${s.doc} |")
     s"""# Settings

@@ -14,7 +14,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** docs/figures.md against the figures that there are, by their names in `Andiron.cacheStats` and in Spark's metrics. */
+/** docs/guide/figures.md against the figures that there are, by their names in `Andiron.cacheStats` and in Spark's metrics. */
 @RunWith(classOf[SuiteRunner])
 class FiguresSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _
@@ -29,7 +29,7 @@ class FiguresSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   private def page: Path = Iterator.iterate(Paths.get("").toAbsolutePath)(_.getParent).takeWhile(_ != null)
     .find(directory => Files.exists(directory.resolve("settings.gradle"))).getOrElse(fail("tests run in a directory of the project"))
-    .resolve("docs/figures.md")
+    .resolve("docs/guide/figures.md")
 
   /** The cells of every row that defines a figure; series are SeriesSuite's. */
   private def rows: Seq[Seq[String]] =
@@ -41,13 +41,13 @@ class FiguresSuite extends AnyFunSuite with BeforeAndAfterAll {
     catalog.close()
   }
 
-  test("docs/figures.md has one row for each figure, and no other") {
+  test("docs/guide/figures.md has one row for each figure, and no other") {
     useTheCache()
     val documented = rows.map(_.head.stripPrefix("`").stripSuffix("`"))
     assert(documented.distinct == documented, "figures with several rows")
     val all = stats(spark).figures.keySet
-    assert((all -- documented).isEmpty, "figures without a row in docs/figures.md")
-    assert((documented.toSet -- all).isEmpty, "rows of docs/figures.md without a figure")
+    assert((all -- documented).isEmpty, "figures without a row in docs/guide/figures.md")
+    assert((documented.toSet -- all).isEmpty, "rows of docs/guide/figures.md without a figure")
   }
 
   test("every row has a kind with its unit, and says what the figure is") {
@@ -73,6 +73,6 @@ class FiguresSuite extends AnyFunSuite with BeforeAndAfterAll {
     eventually(s"${missing.mkString(", ")} in:\n$shown")(missing.isEmpty)
     val text = shown
     val own = stats(spark).figures.keySet -- CacheStats.names
-    own.foreach(name => assert(!text.contains(s"_cache_${name}_"), s"$name is in Spark's metrics; docs/figures.md says that it is not"))
+    own.foreach(name => assert(!text.contains(s"_cache_${name}_"), s"$name is in Spark's metrics; docs/guide/figures.md says that it is not"))
   }
 }

@@ -10,7 +10,7 @@ import org.apache.spark.SparkConf
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
-/** Writes docs/settings.md: the first argument is the file. */
+/** Writes docs/guide/settings.md: the first argument is the file. */
 object SettingsDocument {
   def main(arguments: Array[String]): Unit = {
     Files.write(Paths.get(arguments(0)), AndironConf.markdown.getBytes(UTF_8))
@@ -28,8 +28,8 @@ class SettingsSuite extends AnyFunSuite {
     Iterator.iterate(Paths.get("").toAbsolutePath)(_.getParent).takeWhile(_ != null).find(d => Files.exists(d.resolve("settings.gradle"))).getOrElse(
       fail("tests run in a directory of the project"))
 
-  test("docs/settings.md is what AndironConf generates") {
-    val written = new String(Files.readAllBytes(project.resolve("docs/settings.md")), UTF_8)
+  test("docs/guide/settings.md is what AndironConf generates") {
+    val written = new String(Files.readAllBytes(project.resolve("docs/guide/settings.md")), UTF_8)
     assert(written == AndironConf.markdown, "generate it again: gradle settingsDocument")
   }
 
@@ -163,7 +163,7 @@ class SettingsSuite extends AnyFunSuite {
     assert(refused("dir").contains(s"did you mean ${prefix}cache.dir or ${prefix}log.dir?"))
     assert(refused("cache.budget").contains(s"did you mean ${prefix}cache.budgetBytes or ${prefix}cache.budgetVersions?"))
     val far = refused("zookeeper.quorum")
-    assert(far.contains(s"${prefix}zookeeper.quorum is no setting of Andiron. ") && far.contains("docs/settings.md") && !far.contains("did you mean"), far)
+    assert(far.contains(s"${prefix}zookeeper.quorum is no setting of Andiron. ") && far.contains("docs/guide/settings.md") && !far.contains("did you mean"), far)
     // What executors call. They get the driver's settings, and none can stop the application.
     AndironConf.validate(conf(s"${prefix}cache.budgetByte" -> "1m"))
     val two = refused("cache.budgetByte", "log.dirs")

@@ -55,7 +55,7 @@ object Loader {
   /**
    * The source's files by their names, for libraries that open a file or a directory themselves: Lucene, SQLite, LMDB, RocksDB, MaxMind. A source
    * that is a file becomes the path of a file with its name, one that is a directory the path of a directory with all of its files. They are
-   * read-only, and stay while they are leased: do not use the path beyond that. docs/files.md says how libraries open what they cannot write.
+   * read-only, and stay while they are leased: do not use the path beyond that. docs/guide/side-data.md says how libraries open what they cannot write.
    */
   def files: Loader[Path] = FilesLoader
 

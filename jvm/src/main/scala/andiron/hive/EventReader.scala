@@ -21,7 +21,7 @@ private[hive] final case class Record(topic: String, partition: Int, position: L
 /** A row of a table; `cause` says why it is in quarantine, and is empty where it is not. */
 private[hive] final case class Placed(table: String, cause: String, row: Row, bytes: Long)
 
-/** From records to rows. What is no event as docs/wire-format.md defines it goes to quarantine as a whole, with its cause. */
+/** From records to rows. What is no event as docs/internals/wire-format.md defines it goes to quarantine as a whole, with its cause. */
 private[hive] object EventReader {
 
   /** The newest `v` of an event that this release knows. */

@@ -17,7 +17,7 @@ private[hive] final case class View(name: String, select: String => String) {
     s"CREATE OR REPLACE VIEW $database.$name TBLPROPERTIES ('${Tables.Property}' = '${Tables.Version}') AS\n${select(database)}"
 }
 
-/** The tables and views of a database of Andiron's; docs/hive.sql has them as text. */
+/** The tables and views of a database of Andiron's; docs/operations/hive.sql has them as text. */
 private[hive] object Tables {
 
   /** Grows when a view changes: an older Andiron leaves the views of a newer one alone. */
@@ -81,7 +81,7 @@ private[hive] object Tables {
     "applications" -> "Application", "metrics" -> "Metric", "stages" -> "Stage", "jobs" -> "Job", "executions" -> "Execution", "verdicts" -> "Verdict",
     "gates" -> "Gate", "health" -> "Health", "failures" -> "Failure", "log_lines" -> "LogLine").map { case (view, kind) => ofKind(view, kind) }
 
-  /** All statements, as docs/hive.sql has them. */
+  /** All statements, as docs/operations/hive.sql has them. */
   def document(database: String): String =
     "-- The tables and views of andiron.hive.Ingest, which makes those that are not there. A suite holds this file equal to what it makes.\n\n" +
       s"CREATE DATABASE IF NOT EXISTS $database;\n\n" + (all.map(_.create(database)) ++ views.map(_.create(database))).map(_ + ";\n").mkString("\n")

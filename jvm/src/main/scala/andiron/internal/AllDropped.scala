@@ -8,7 +8,7 @@ import org.slf4j.LoggerFactory
 
 import andiron.{AndironConf, ErrorCode, GateException}
 
-/** Refuses what has dropped all of its rows, unless a gate decides: the rule R6 of docs/gates.md. On the driver. */
+/** Refuses what has dropped all of its rows, unless a gate decides: the rule R6 of docs/internals/gates.md. On the driver. */
 private[andiron] final class AllDropped(application: MetricsApplication) {
   private lazy val warns = AndironConf.OnAllDropped.in(application.context.getConf) == "warn"
 

@@ -6,7 +6,7 @@ import java.net.InetAddress
 import com.fasterxml.jackson.databind.node.ObjectNode
 import org.apache.spark.{SparkEnv, TaskContext}
 
-/** Cells as bytes, in the layout that docs/wire-format.md defines; integers are little endian. */
+/** Cells as bytes, in the layout that docs/internals/wire-format.md defines; integers are little endian. */
 private[andiron] final class CellEncoder(context: TaskContext, outcome: CellEncoder.Outcome) {
   private val scope = TaskScope.of(context)
 

@@ -6,7 +6,7 @@ import org.apache.spark.andironshim.{MetricsInternals, StageLineage}
 import org.apache.spark.scheduler.{JobSucceeded, SparkListenerJobEnd, SparkListenerJobStart, StageInfo}
 import org.apache.spark.sql.execution.SparkPlanInfo
 
-/** Spark's events as JSON, in the fields that docs/wire-format.md defines. What is unknown is left out. */
+/** Spark's events as JSON, in the fields that docs/internals/wire-format.md defines. What is unknown is left out. */
 private[andiron] object EventJson {
   private val PlanCharacters = 64 << 10
   private val TextCharacters = 4096

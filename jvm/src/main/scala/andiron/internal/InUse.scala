@@ -4,7 +4,7 @@ import java.util.concurrent.atomic.AtomicInteger
 
 /**
  * Whether the user's function looks at a cursor's value. A thread that waits for the budget may take the value back while it does not:
- * either moves from idle by compare-and-set, so that never both are in. docs/concurrency.md has the argument.
+ * either moves from idle by compare-and-set, so that never both are in. docs/internals/concurrency.md has the argument.
  */
 private[andiron] final class InUse {
   private val state = new AtomicInteger(InUse.Idle)

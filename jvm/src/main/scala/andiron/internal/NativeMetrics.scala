@@ -6,7 +6,7 @@ import andiron.AndironException
 
 /**
  * The entries of the native library for metrics, on the driver; the rules are those of [[Native]]. `metrics` is the handle of an
- * application. docs/wire-format.md defines the JSON and the bytes.
+ * application. docs/internals/wire-format.md defines the JSON and the bytes.
  */
 private[andiron] object NativeMetrics {
 

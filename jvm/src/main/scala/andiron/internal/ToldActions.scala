@@ -11,7 +11,7 @@ import org.apache.spark.sql.execution.ui.{SparkListenerSQLExecutionEnd, SparkLis
 
 import andiron.{AndironConf, ErrorCode, GateException}
 
-/** What publishes rows of gated steps without a gate's verdict, as events tell: the rule R7 of docs/gates.md. Any thread. */
+/** What publishes rows of gated steps without a gate's verdict, as events tell: the rule R7 of docs/internals/gates.md. Any thread. */
 private[andiron] final class ToldActions(application: MetricsApplication) {
   private final class Execution {
     var write: Option[WriteAction] = None

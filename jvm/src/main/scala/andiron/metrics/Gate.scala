@@ -38,7 +38,7 @@ object OnUnknown {
  *  - a running stage is cancelled once more rows are dropped than `maxDropped`, which no further row can mend.
  *
  * A write is judged by the evaluations that its own rows come from. There are three results: passed, failed and unknown, which is refused too.
- * docs/gates.md defines them.
+ * docs/internals/gates.md defines them.
  *
  * @param maxDropRatio the most of `dropped / in` that passes
  * @param maxDropped the most dropped rows that pass

@@ -18,7 +18,7 @@ import andiron.internal.DaemonThread
  * Where the Python workers of an executor ask for leases: a socket on the loopback address. Address and secret stand in a file in Spark's own
  * directory of the executor, which only its user can read and whose path Spark tells its workers.
  *
- * One connection is one cursor of one task attempt, and is served by a thread of its own; docs/python.md has the protocol.
+ * One connection is one cursor of one task attempt, and is served by a thread of its own; docs/guide/python.md has the protocol.
  */
 private[andiron] final class LeaseServer private (socket: ServerSocket, secret: String, file: Path, tasks: LiveTasks, catalogs: ExecutorCatalogs)
     extends AutoCloseable {

@@ -119,7 +119,7 @@ final class Atlas(folder: Path, option: Map[String, String]) {
         Seq("resident" -> resident.sum.toLong)
       }),
       Check("every graph of the documentation has a line")(() => {
-        val graphs = Json.parse(new String(Files.readAllBytes(Paths.get(option("docs"), "atlas-graphs.json")), UTF_8))
+        val graphs = Json.parse(new String(Files.readAllBytes(Paths.get(option("docs"), "operations/atlas-graphs.json")), UTF_8))
         var lines = 0
         graphs.forEach { graph =>
           val q = graph.path("q").asText().replace("{job}", Atlas.Job)

@@ -200,7 +200,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
     val text = ingests.run("--from", "log", "--log-dir", ingests.nightlyLog, "--database", "nights")
     Check.require(text.contains(", 0 to quarantine"), text)
     val variables = Map("database" -> "nights", "app" -> bad, "step" -> "history", "counter" -> "dropped", "job" -> "nightly")
-    val statements = variables.foldLeft(new String(Files.readAllBytes(Paths.get(option("docs"), "queries.sql")), UTF_8)) { case (text, (name, value)) =>
+    val statements = variables.foldLeft(new String(Files.readAllBytes(Paths.get(option("docs"), "operations/queries.sql")), UTF_8)) { case (text, (name, value)) =>
       text.replace(s"$${$name}", value)
     }.split('\n').filterNot(_.startsWith("--")).mkString("\n").split(';').map(_.trim).filter(_.nonEmpty)
     val answers = statements.map(statement => statement -> query(statement)).toSeq

@@ -81,7 +81,7 @@ object Chaos {
     finally hosts.foreach(_.stop())
   }
 
-  /** The text of docs/chaos.md. */
+  /** The text of docs/evidence/chaos.md. */
   def markdown(json: JsonNode): String = {
     var seeds = Vector.empty[JsonNode]
     json.path("seeds").forEach(seed => seeds :+= seed)
@@ -125,15 +125,15 @@ object Chaos {
   def parse(text: String): JsonNode = mapper.readTree(text)
 }
 
-/** Writes docs/chaos.md from docs/data/chaos.json. */
+/** Writes docs/evidence/chaos.md from docs/data/chaos.json. */
 object ChaosDocument {
   private def file(name: String): Path = Outcomes.project.resolve("docs").resolve(name)
 
   def data: JsonNode = Chaos.parse(new String(Files.readAllBytes(file("data/chaos.json")), UTF_8))
-  def written: String = new String(Files.readAllBytes(file("chaos.md")), UTF_8)
+  def written: String = new String(Files.readAllBytes(file("evidence/chaos.md")), UTF_8)
 
   def main(arguments: Array[String]): Unit = {
-    Files.write(file("chaos.md"), Chaos.markdown(data).getBytes(UTF_8))
+    Files.write(file("evidence/chaos.md"), Chaos.markdown(data).getBytes(UTF_8))
     ()
   }
 }

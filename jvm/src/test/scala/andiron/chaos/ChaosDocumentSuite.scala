@@ -7,7 +7,7 @@ import org.scalatest.funsuite.AnyFunSuite
 
 @RunWith(classOf[SuiteRunner])
 class ChaosDocumentSuite extends AnyFunSuite {
-  test("docs/chaos.md is what its data says") {
+  test("docs/evidence/chaos.md is what its data says") {
     assert(ChaosDocument.written == Chaos.markdown(ChaosDocument.data), "write it again with the main class andiron.chaos.ChaosDocument")
   }
 

@@ -7,7 +7,7 @@ import org.scalatest.funsuite.AnyFunSuite
 
 @RunWith(classOf[SuiteRunner])
 class CrashDocumentSuite extends AnyFunSuite {
-  test("docs/crashes.md is what its data says") {
+  test("docs/evidence/crashes.md is what its data says") {
     assert(CrashDocument.written == Crashes.markdown(CrashDocument.data), "write it again with the main class andiron.crashes.CrashDocument")
   }
 

@@ -70,7 +70,7 @@ object Crashes {
 
   private def delete(path: Path): Unit = andiron.testing.Sparks.delete(path)
 
-  /** The text of docs/crashes.md. */
+  /** The text of docs/evidence/crashes.md. */
   def markdown(json: JsonNode): String = {
     val rows = new StringBuilder
     json.path("layers").forEach { layer =>
@@ -93,7 +93,7 @@ object Crashes {
        |round was durable, now and then after its context was there or its `main` began, and the next one of the run (`spark.andiron.run.id`) is started. `lossy` logs to a layer that keeps
        |in memory what was not synced, but for some sectors, so that it dies with the process. What is acknowledged is known outside the
        |process: the driver prints a round's figures after their flush, and a sink that is given durable events only keeps them in a file.
-       |It is down in about half of the drivers' lives. The logs are read by code of the tests' own, from docs/wire-format.md.
+       |It is down in about half of the drivers' lives. The logs are read by code of the tests' own, from docs/internals/wire-format.md.
        |
        |What must hold at every point: each acknowledged revision is in the log, once, with its content; the figures, samples, verdicts that were
        |printed are in the log and in `andiron report`; the report says that the driver never ended, the next one's names it as its
@@ -108,15 +108,15 @@ object Crashes {
   def parse(text: String): JsonNode = mapper.readTree(text)
 }
 
-/** Writes docs/crashes.md from docs/data/crashes.json. */
+/** Writes docs/evidence/crashes.md from docs/data/crashes.json. */
 object CrashDocument {
   private def file(name: String): Path = Outcomes.project.resolve("docs").resolve(name)
 
   def data: JsonNode = Crashes.parse(new String(Files.readAllBytes(file("data/crashes.json")), UTF_8))
-  def written: String = new String(Files.readAllBytes(file("crashes.md")), UTF_8)
+  def written: String = new String(Files.readAllBytes(file("evidence/crashes.md")), UTF_8)
 
   def main(arguments: Array[String]): Unit = {
-    Files.write(file("crashes.md"), Crashes.markdown(data).getBytes(UTF_8))
+    Files.write(file("evidence/crashes.md"), Crashes.markdown(data).getBytes(UTF_8))
     ()
   }
 }

@@ -8,7 +8,7 @@ import andiron.testing.SuiteRunner
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
-/** Writes docs/hive.sql: the first argument is the file. */
+/** Writes docs/operations/hive.sql: the first argument is the file. */
 object HiveDocument {
   def main(arguments: Array[String]): Unit = {
     Files.write(Paths.get(arguments(0)), Tables.document("andiron").getBytes(UTF_8))
@@ -22,8 +22,8 @@ class TablesSuite extends AnyFunSuite {
     Iterator.iterate(Paths.get("").toAbsolutePath)(_.getParent).takeWhile(_ != null).find(d => Files.exists(d.resolve("settings.gradle"))).getOrElse(
       fail("tests run in a directory of the project"))
 
-  test("docs/hive.sql is what andiron.hive.Tables makes") {
-    val written = new String(Files.readAllBytes(project.resolve("docs/hive.sql")), UTF_8)
+  test("docs/operations/hive.sql is what andiron.hive.Tables makes") {
+    val written = new String(Files.readAllBytes(project.resolve("docs/operations/hive.sql")), UTF_8)
     assert(written == Tables.document("andiron"), "generate it again: gradle hiveDocument")
   }
 

@@ -13,7 +13,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** A step that has dropped all of its rows: the rule R6 of docs/gates.md. */
+/** A step that has dropped all of its rows: the rule R6 of docs/internals/gates.md. */
 @RunWith(classOf[SuiteRunner])
 class AllDroppedSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _

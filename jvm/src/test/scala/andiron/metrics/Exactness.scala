@@ -56,7 +56,7 @@ object Outcome {
 
   def parse(text: String): JsonNode = mapper.readTree(text)
 
-  /** The text of docs/exactness.md. */
+  /** The text of docs/internals/exactness.md. */
   def markdown(json: JsonNode): String = {
     val rows = new StringBuilder
     json.path("scenarios").forEach { s =>

@@ -8,9 +8,9 @@ import andiron.testing.SuiteRunner
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
-/** Writes docs/exactness.md from docs/data/exactness.json. */
+/** Writes docs/internals/exactness.md from docs/data/exactness.json. */
 object ExactnessDocument {
-  private val file: Path = Outcomes.project.resolve("docs/exactness.md")
+  private val file: Path = Outcomes.project.resolve("docs/internals/exactness.md")
 
   def generated: String = Outcome.markdown(Outcome.parse(new String(Files.readAllBytes(Outcomes.project.resolve("docs/data/exactness.json")), UTF_8)))
 
@@ -24,7 +24,7 @@ object ExactnessDocument {
 
 @RunWith(classOf[SuiteRunner])
 class ExactnessDocumentSuite extends AnyFunSuite {
-  test("docs/exactness.md is what its data says") {
+  test("docs/internals/exactness.md is what its data says") {
     assert(ExactnessDocument.written == ExactnessDocument.generated, "write it again with the main class andiron.metrics.ExactnessDocument")
   }
 

@@ -17,7 +17,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** A write is judged by the evaluations that its own rows come from: the rules R1 to R4 and R8 of docs/gates.md. */
+/** A write is judged by the evaluations that its own rows come from: the rules R1 to R4 and R8 of docs/internals/gates.md. */
 @RunWith(classOf[SuiteRunner])
 class GateEvaluationsSuite extends AnyFunSuite with BeforeAndAfterAll {
   import GateEvaluationsSuite._

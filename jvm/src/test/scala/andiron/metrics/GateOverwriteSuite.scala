@@ -14,7 +14,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** `saveAsTable` with `overwrite`, which drops the table before it asks a gate: the rule R7 of docs/gates.md. */
+/** `saveAsTable` with `overwrite`, which drops the table before it asks a gate: the rule R7 of docs/internals/gates.md. */
 @RunWith(classOf[SuiteRunner])
 class GateOverwriteSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _

@@ -15,7 +15,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What no gate judges is told: the rule R7 of docs/gates.md. */
+/** What no gate judges is told: the rule R7 of docs/internals/gates.md. */
 @RunWith(classOf[SuiteRunner])
 class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _
@@ -179,7 +179,7 @@ class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
     } finally begin()
   }
 
-  /** A scenario for each row of docs/gates.md's table. */
+  /** A scenario for each row of docs/guide/steps-and-gates.md's table. */
   private def layers: Map[String, (Step, Gate, String) => Boolean] = {
     def failsWith(text: String)(body: => Any): Boolean = causes(intercept[Exception](body: Unit)).contains(text)
     Map(
@@ -199,8 +199,8 @@ class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
       "told" -> ((step, _, _) => told(step)(rdd(step).foreachPartition(_.foreach(_ => ()))).nonEmpty))
   }
 
-  test("the table of docs/gates.md has the layers that there are, and each does what its row says") {
-    val text = new String(Files.readAllBytes(Outcomes.project.resolve("docs/gates.md")), java.nio.charset.StandardCharsets.UTF_8)
+  test("the table of docs/guide/steps-and-gates.md has the layers that there are, and each does what its row says") {
+    val text = new String(Files.readAllBytes(Outcomes.project.resolve("docs/guide/steps-and-gates.md")), java.nio.charset.StandardCharsets.UTF_8)
     val table = text.substring(text.indexOf("## What each layer covers")).split("\n## ").head
     val named = table.split('\n').iterator.filter(_.startsWith("| ")).map(_.split('|')(1).trim).drop(1).toSeq
     assert(named.toSet == layers.keySet && named.size == layers.size, named)

@@ -113,11 +113,11 @@ class SeriesSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   private val own = Set("andiron.atlas.points", "andiron.atlas.seriesLeftOut")
 
-  test("docs/figures.md has one row for each series, and no other") {
+  test("docs/guide/figures.md has one row for each series, and no other") {
     val metrics = MetricsApplication.of(spark.sparkContext).getOrElse(fail("metrics are off"))
     var names = own
     Json.parse(NativeMetrics.series(metrics.handle)).forEach(series => names += series.path("name").asText())
-    val documented = "(?m)^\\| `(andiron\\.[\\w.]+)` \\| (?:gauge|counter), ".r.findAllMatchIn(text("figures.md")).map(_.group(1)).toSeq
+    val documented = "(?m)^\\| `(andiron\\.[\\w.]+)` \\| (?:gauge|counter), ".r.findAllMatchIn(text("guide/figures.md")).map(_.group(1)).toSeq
     assert(documented.distinct == documented, "series with several rows")
     assert(documented.toSet == names)
   }
@@ -125,7 +125,7 @@ class SeriesSuite extends AnyFunSuite with BeforeAndAfterAll {
   test("every query of the dashboard finds what there is") {
     val names = servlet.map(_.takeWhile(_ != '{')).toSet
     var queries = 0
-    Json.parse(text("grafana/andiron.json")).path("panels").forEach(_.path("targets").forEach { target =>
+    Json.parse(text("operations/grafana/andiron.json")).path("panels").forEach(_.path("targets").forEach { target =>
       val expression = target.path("expr").asText()
       val asked = "__name__=~\"([^\"]+)\"".r.findAllMatchIn(expression).map(_.group(1)).toSeq
       assert(asked.nonEmpty, expression)

@@ -15,7 +15,7 @@ final case class ShippedEvent(kind: Int, id: String, revision: Long, body: Strin
 }
 
 /**
- * A ship log as docs/wire-format.md says how to read it, by other code than Rust's.
+ * A ship log as docs/internals/wire-format.md says how to read it, by other code than Rust's.
  *
  * @param headers how many segments have a whole header
  * @param repeated records that were written again

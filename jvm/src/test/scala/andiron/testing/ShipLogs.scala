@@ -9,7 +9,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 /** One event of a ship log. `body` is without its time. */
 final case class LoggedEvent(kind: Int, id: String, revision: Long, body: ObjectNode)
 
-/** Reads the logs of applications that have ended, by docs/wire-format.md and nothing else. */
+/** Reads the logs of applications that have ended, by docs/internals/wire-format.md and nothing else. */
 object ShipLogs {
   val Metric = 2
   val Failure = 3

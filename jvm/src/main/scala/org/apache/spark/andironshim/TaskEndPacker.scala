@@ -7,7 +7,7 @@ import org.apache.spark.executor.TaskMetrics
 import org.apache.spark.scheduler.{AccumulableInfo, SparkListenerEvent, SparkListenerTaskEnd}
 
 /**
- * The ends of tasks as bytes, in the layout of docs/wire-format.md, one after the other in a direct buffer that is used again. One thread.
+ * The ends of tasks as bytes, in the layout of docs/internals/wire-format.md, one after the other in a direct buffer that is used again. One thread.
  *
  * @param named the accumulators, each of which it announces before its first update is packed
  */
