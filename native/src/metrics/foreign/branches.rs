@@ -1,30 +1,31 @@
-//! The branches of the union that ends a stage: which partitions of the terminal RDD are whose.
+//! The branches of the union at the top of a stage, as ranges of the terminal RDD's partitions.
 
 use std::sync::Arc;
 
 /// Branches of a union, each a range of the partitions of the stage's terminal RDD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::metrics) struct Branches {
-    /// The first partition of each, ascending; that of the first is 0.
+    /// The first partition of each branch, ascending; that of the first branch is 0.
     starts: Arc<[u32]>,
-    /// Partitions in all.
+    /// The number of partitions of all branches.
     total: u32,
-    /// Some RDD is computed by several of them.
+    /// Whether several branches compute the same RDD.
     pub(in crate::metrics) share: bool,
 }
 
-/// Where a partition of a union is.
+/// The branch and partition that a partition of a union belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     /// The branch, from 1.
     pub(super) branch: u32,
-    /// The partition within it, and how many it has.
+    /// The partition within the branch, and the branch's number of partitions.
     pub(super) partition: u32,
     pub(super) partitions: u32,
 }
 
 impl Branches {
-    /// Branches of so many partitions each; those without one are none. `None` if that is one branch, or more partitions than can be.
+    /// Branches with these numbers of partitions; entries of 0 are skipped. `None` for fewer than two branches, or if
+    /// the total does not fit a `u32`.
     pub(in crate::metrics) fn of(partitions: &[u64], share: bool) -> Option<Branches> {
         let (mut starts, mut total) = (Vec::new(), 0_u32);
         for partitions in partitions.iter().filter(|partitions| **partitions > 0) {
@@ -34,7 +35,7 @@ impl Branches {
         (starts.len() > 1).then(|| Branches { starts: starts.into(), total, share })
     }
 
-    /// Where a partition of the terminal RDD is; `None` for one that it does not have.
+    /// The place of a partition of the terminal RDD; `None` if the RDD has no such partition.
     pub(super) fn place(&self, partition: u32) -> Option<Place> {
         let branch = self.starts.partition_point(|start| *start <= partition);
         let start = *self.starts.get(branch.checked_sub(1)?)?;

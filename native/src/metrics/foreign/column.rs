@@ -3,7 +3,7 @@
 use super::super::amount::{Amount, ValueKind};
 use crate::metrics::ship::Shipped;
 
-/// Stages that are remembered for a column.
+/// Stages that a column remembers.
 const MOST_STAGES: usize = 1024;
 
 /// One accumulator in one scope.
@@ -11,9 +11,9 @@ const MOST_STAGES: usize = 1024;
 pub(in crate::metrics) struct Column {
     pub(in crate::metrics) acc: u64,
     kind: ValueKind,
-    /// By partition, as bits; shorter than the scope where the rest is 0.
+    /// Values by partition, as bits. May be shorter than the scope: the rest is 0.
     values: Vec<u64>,
-    /// The sum of whole numbers.
+    /// The sum of a whole-number column.
     sum: i128,
     attempted: Amount,
     /// The stage attempts that changed it.
@@ -22,12 +22,12 @@ pub(in crate::metrics) struct Column {
     pub(in crate::metrics) differs: bool,
     /// A cache may have answered a part of a later attempt.
     pub(in crate::metrics) mixed: bool,
-    /// Attempts of one stage that overlapped have told different things.
+    /// Overlapping attempts of one stage have reported different values.
     pub(in crate::metrics) overtaken: bool,
-    /// Spark's value of the whole accumulator, after its newest update.
+    /// Spark's value of the whole accumulator after its newest update.
     merged: u64,
     pub(in crate::metrics) shipped: Shipped,
-    /// What the task end that is being counted brings, and which one that is.
+    /// The update of the task end that is being counted, and the number of that task end's arrival.
     incoming: u64,
     arrival: u64,
 }
@@ -51,8 +51,8 @@ impl Column {
         }
     }
 
-    /// Counts an update as attempted, and remembers it in case that its task is kept. Of what is no sum only Spark's own value
-    /// is remembered.
+    /// Counts an update as attempted, and remembers it in case its task is kept. For an accumulator that is not a sum
+    /// only Spark's own value is remembered.
     pub(super) fn attempt(&mut self, (bits, merged): (u64, u64), stage: (u32, u32), arrival: u64) {
         (self.merged, self.arrival) = (merged, arrival);
         if self.kind.is_sum() {
@@ -67,7 +67,7 @@ impl Column {
         }
     }
 
-    /// What the task end `arrival` brings; 0 if nothing.
+    /// The update of the task end `arrival`; 0 if it has none.
     pub(super) fn incoming(&self, arrival: u64) -> u64 {
         if self.arrival == arrival {
             self.incoming
@@ -76,19 +76,19 @@ impl Column {
         }
     }
 
-    /// What was updated in all; of what is no sum nothing is known.
+    /// The sum of all updates; `None` for an accumulator that is not a sum.
     pub(in crate::metrics) fn attempted(&self) -> Option<Amount> {
         self.kind.is_sum().then_some(self.attempted)
     }
 
-    /// Takes the value that the driver's object has after `arrivals` task ends, unless a newer one is known.
+    /// Takes the driver's value after `arrivals` task ends, unless a newer one is known.
     pub(super) fn on_driver(&mut self, value: u64, arrivals: u64) {
         if arrivals >= self.arrival {
             self.merged = value;
         }
     }
 
-    /// By how much Spark's value differs from what the tasks have updated here.
+    /// The difference between Spark's value and the sum of the updates of tasks in this scope.
     pub(in crate::metrics) fn outside(&self) -> Option<Amount> {
         match self.attempted()? {
             Amount::Long(sum) => {
@@ -107,7 +107,7 @@ impl Column {
         self.values.get(partition).copied().unwrap_or(0)
     }
 
-    /// Whether two values are the same result: floating point may have been added up in another order.
+    /// Whether two values are the same result; floating point may have been added in another order.
     pub(super) fn same(&self, a: u64, b: u64) -> bool {
         if a == b || self.kind == ValueKind::Long {
             return a == b;
@@ -116,12 +116,12 @@ impl Column {
         (a - b).abs() <= 1e-9 * a.abs().max(b.abs())
     }
 
-    /// Bytes that it takes more with room for `partitions`.
+    /// The additional bytes for room for `partitions`.
     pub(super) fn growth(&self, partitions: usize) -> usize {
         partitions.saturating_sub(self.values.capacity()) * size_of::<u64>()
     }
 
-    /// Makes room for `partitions`, and for no more.
+    /// Makes room for exactly `partitions`.
     pub(super) fn grow(&mut self, partitions: usize) {
         if partitions > self.values.len() {
             self.values.reserve_exact(partitions - self.values.len());
@@ -129,7 +129,7 @@ impl Column {
         }
     }
 
-    /// Replaces a partition's value, for which there is room.
+    /// Replaces the value of a partition that has room.
     pub(super) fn set(&mut self, partition: usize, bits: u64) {
         let Some(value) = self.values.get_mut(partition) else { return };
         if self.kind == ValueKind::Long {
@@ -138,8 +138,8 @@ impl Column {
         *value = bits;
     }
 
-    /// The sum over the partitions. Floating point is added in the order of partitions, so that it does not depend on the
-    /// order in which tasks ended.
+    /// The sum over the partitions. Floating point is added in the order of partitions, so that the result does not
+    /// depend on the order in which tasks ended.
     pub(in crate::metrics) fn committed(&self) -> Amount {
         match self.kind {
             ValueKind::MergedLong | ValueKind::MergedDouble => Amount::of_bits(self.kind, self.merged),

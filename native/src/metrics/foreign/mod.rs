@@ -38,27 +38,28 @@ pub(super) use column::Column;
 pub(super) use hidden::Hidden;
 pub(super) use scope::{Facts, Scope};
 
-/// Bytes that all cells together may take.
+/// The limit of the bytes of all cells.
 pub(super) const MOST_BYTES: usize = 512 << 20;
-/// Accumulators that are counted.
+/// The limit of accumulators that are counted.
 const MOST_ACCUMULATORS: usize = 20_000;
-/// Bytes that scopes without a column may take. Most stages update no accumulator, and a driver may live for months.
+/// The limit of the bytes of scopes without a column. Most stages update no accumulator, and a driver may live for
+/// months.
 const MOST_BARE_BYTES: usize = 16 << 20;
-/// What a scope and a column are charged with beside their cells.
+/// The charge for a scope and for a column, in addition to their cells.
 const SCOPE_BYTES: usize = 512;
 const COLUMN_BYTES: usize = 256;
 
-/// Names a scope.
+/// The identity of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ScopeId {
     pub(super) rdd: u64,
     pub(super) kind: TaskKind,
-    /// The nth branch of the union that ends the stage; 0: all of the RDD.
+    /// The number of the branch of the union that ends the stage, from 1; 0 is the whole RDD.
     pub(super) branch: u32,
 }
 
 impl ScopeId {
-    /// Those of a terminal RDD with a kind of task: it as a whole, and its branches.
+    /// All scopes of a terminal RDD with a kind of task: the whole RDD and its branches.
     fn all(rdd: u64, kind: TaskKind) -> RangeInclusive<ScopeId> {
         ScopeId { rdd, kind, branch: 0 }..=ScopeId { rdd, kind, branch: u32::MAX }
     }
@@ -77,13 +78,13 @@ impl std::fmt::Display for ScopeId {
     }
 }
 
-/// In how many places an accumulator is counted.
+/// The places in which an accumulator is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Places {
     One,
     /// Branches of one union.
     Branches,
-    /// A union, and branches of it.
+    /// A whole union, and branches of it.
     Whole,
     /// Several terminal RDDs, or kinds of task.
     Several,
@@ -92,19 +93,19 @@ pub(super) enum Places {
 /// A named accumulator of the application.
 #[derive(Debug)]
 pub(super) struct Accumulator {
-    /// Its name, unlike that of any other.
+    /// Its name, unique in the application.
     pub(super) name: Arc<str>,
     pub(super) kind: ValueKind,
-    /// Where it was counted.
+    /// The scopes in which it was counted.
     pub(super) scopes: Vec<ScopeId>,
-    /// The user's object is gone, and Spark drops its updates.
+    /// The program's accumulator object was garbage collected, and Spark drops its updates.
     pub(super) collected: bool,
-    /// It was counted in a scope for which there was no room.
+    /// A scope in which it was updated had no room.
     pub(super) refused: bool,
 }
 
 impl Accumulator {
-    /// Where it is counted.
+    /// The places in which it is counted.
     pub(super) fn places(&self) -> Places {
         match self.scopes.split_first() {
             None | Some((_, [])) => Places::One,
@@ -117,19 +118,19 @@ impl Accumulator {
     }
 }
 
-/// All of them.
+/// All named accumulators of the application and their scopes.
 #[derive(Debug)]
 pub(super) struct Foreign {
     accumulators: HashMap<u64, Accumulator>,
     names: HashMap<String, u32>,
     scopes: BTreeMap<ScopeId, Scope>,
-    /// Scopes that had no column when they were last looked at, by age, and the bytes that they take.
+    /// Scopes that had no column when last inspected, oldest first, and their bytes.
     bare: VecDeque<ScopeId>,
     bare_bytes: usize,
     arrivals: u64,
     bytes: usize,
     most_bytes: usize,
-    /// Updates of accumulators that nobody has named.
+    /// Updates of accumulators without a name.
     unnamed: u64,
     hidden: Hidden,
 }
@@ -150,7 +151,8 @@ impl Foreign {
         }
     }
 
-    /// Names an accumulator: of one name the first that is named is the first. Naming it again tells its kind, if it was none.
+    /// Names an accumulator. Of several with one name the first that is registered keeps it. Registering it again
+    /// sets its kind, if that was unknown.
     pub(super) fn name(&mut self, id: u64, name: &str, kind: ValueKind) {
         if let Some(known) = self.accumulators.get_mut(&id) {
             if known.kind == ValueKind::Other {
@@ -166,7 +168,7 @@ impl Foreign {
             .insert(id, Accumulator { name, kind, scopes: Vec::new(), collected: false, refused: false });
     }
 
-    /// The name, with a number where another accumulator is called so.
+    /// The name, with a number appended if another accumulator has it.
     fn unlike_others(&mut self, name: &str) -> Arc<str> {
         loop {
             let same = self.names.entry(name.to_string()).or_insert(0);
@@ -182,7 +184,7 @@ impl Foreign {
         }
     }
 
-    /// Spark no longer applies an accumulator's updates.
+    /// Notes that Spark no longer applies an accumulator's updates.
     pub(super) fn collected(&mut self, id: u64) {
         let Some(accumulator) = self.accumulators.get_mut(&id) else { return };
         accumulator.collected = true;
@@ -193,12 +195,12 @@ impl Foreign {
         }
     }
 
-    /// Task ends that have arrived.
+    /// The number of task ends that have arrived.
     pub(super) fn arrivals(&self) -> u64 {
         self.arrivals
     }
 
-    /// The value that an accumulator has on the driver.
+    /// Takes an accumulator's value on the driver.
     pub(super) fn on_driver(&mut self, id: u64, value: u64) {
         let Some(accumulator) = self.accumulators.get(&id) else { return };
         for scope in &accumulator.scopes {
@@ -209,7 +211,7 @@ impl Foreign {
         }
     }
 
-    /// Attempts of a stage may have stored blocks of these RDDs, and what they updated is not told.
+    /// Notes that attempts of a stage may have stored blocks of its caches without reporting their updates.
     pub(super) fn hide(&mut self, facts: &Facts) {
         for cache in facts.caches.iter().flat_map(|caches| caches.iter()) {
             if self.hidden.add(*cache, facts.began) {
@@ -219,7 +221,7 @@ impl Foreign {
         }
     }
 
-    /// Counts a task end. `facts` are its stage's.
+    /// Counts a task end; `facts` describe its stage.
     pub(super) fn task_end(&mut self, event: &TaskEnd<'_>, facts: &Facts) {
         let place = facts.branches.as_ref().and_then(|branches| branches.place(event.partition));
         match place {
@@ -232,7 +234,8 @@ impl Foreign {
         }
     }
 
-    /// Counts a task end in a scope, whose partition and partitions `event` and `facts` have.
+    /// Counts a task end in a scope; `event` has the partition and `facts` the number of partitions within that
+    /// scope.
     fn count(&mut self, id: ScopeId, event: &TaskEnd<'_>, facts: &Facts) {
         if !self.scopes.contains_key(&id) {
             if self.bytes + SCOPE_BYTES > self.most_bytes {
@@ -263,7 +266,8 @@ impl Foreign {
                         let before = self.accumulators.get(&acc).map(Accumulator::places);
                         let added = add_column(&mut self.accumulators, scope, id, acc, &mut self.unnamed);
                         self.bytes += added.map_or(0, |_| COLUMN_BYTES);
-                        // What is said of the others may be another thing now.
+                        // The places of this accumulator have changed, which may change the reasons of its other
+                        // figures.
                         let accumulator = self.accumulators.get(&acc);
                         let accumulator = accumulator.filter(|known| Some(known.places()) != before);
                         not_alone.extend(accumulator.iter().flat_map(|known| known.scopes.iter().copied()));
@@ -303,7 +307,7 @@ impl Foreign {
         }
     }
 
-    /// Lets the oldest scopes go of which no accumulator was updated. If one comes to it later, its figure is not exact.
+    /// Drops the oldest scopes without updates. An accumulator that is later updated in one of them is not exact.
     fn strip(&mut self) {
         while self.bare_bytes > MOST_BARE_BYTES && self.bare.len() > 1 {
             let Some(id) = self.bare.pop_front() else { return };
@@ -323,7 +327,7 @@ impl Foreign {
         }
     }
 
-    /// A stage has ended, and the ends of `missing` of its successful tasks have not arrived.
+    /// Notes that a stage has ended while the ends of `missing` of its successful tasks have not arrived.
     pub(super) fn stage_ended(&mut self, rdd: u64, stage: u32, missing: u32) {
         for kind in [TaskKind::Result, TaskKind::ShuffleMap] {
             for (_, scope) in self.scopes.range_mut(ScopeId::all(rdd, kind)) {
@@ -348,12 +352,12 @@ impl Foreign {
         known.map(|accumulator| accumulator.name.to_string()).collect()
     }
 
-    /// The scopes, in order.
+    /// The scopes, in ascending order.
     pub(super) fn ids(&self) -> Vec<ScopeId> {
         self.scopes.keys().copied().collect()
     }
 
-    /// The figures of a scope.
+    /// The figures of a scope. `events_dropped`: events that Spark's listener bus has dropped.
     pub(super) fn json(&self, id: ScopeId, events_dropped: u64) -> Vec<Value> {
         let doubtful = self.scopes.get(&id).is_some_and(|scope| scope.is_doubtful(&self.hidden));
         let Some(scope) = self.scopes.get(&id) else { return Vec::new() };
@@ -384,7 +388,7 @@ impl Foreign {
         self.scopes.iter_mut().map(|(id, scope)| (*id, scope))
     }
 
-    /// A scope beside the accumulators that it refers to, and whether it is doubtful.
+    /// A scope with the accumulators that it refers to, and whether it is doubtful.
     pub(super) fn scope_and_names(
         &mut self,
         id: ScopeId,
@@ -394,18 +398,19 @@ impl Foreign {
         Some((scope, &self.accumulators, doubtful))
     }
 
-    /// Bytes that it takes, about: cells as they are, what is around them as [`SCOPE_BYTES`] and [`COLUMN_BYTES`].
+    /// The approximate bytes of all scopes: the cells' own bytes, plus [`SCOPE_BYTES`] and [`COLUMN_BYTES`].
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Updates of accumulators that nobody has named.
+    /// Updates of accumulators without a name.
     pub(super) fn unnamed(&self) -> u64 {
         self.unnamed
     }
 }
 
-/// A column for an accumulator that is new in a scope; in how many scopes it is counted concerns all of them.
+/// Adds a column for an accumulator that is new in a scope. The number of its scopes affects the figures in all of
+/// them.
 fn add_column(
     accumulators: &mut HashMap<u64, Accumulator>,
     scope: &mut Scope,

@@ -1,4 +1,4 @@
-//! A terminal RDD with a kind of task: which task is kept for each partition, and a column for each accumulator.
+//! A terminal RDD with a kind of task: the kept task of each partition, and a column for each accumulator.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,31 +9,31 @@ use super::branches::Branches;
 use super::column::Column;
 use super::hidden::{Hidden, ANY_CACHE};
 
-/// Partitions for which room is made when the first of them reports.
+/// The most partitions for which room is made when the first of them reports.
 const TAKEN_AT_ONCE: u32 = 1 << 20;
-/// Caches of a scope that are told apart; beyond them all are one.
+/// Caches of a scope with an entry of their own; all further ones share one.
 const MOST_CACHES: usize = 256;
 
-/// What a stage says of its terminal RDD.
+/// A stage's description of its terminal RDD.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::metrics) struct Facts {
     /// The stage's terminal RDD.
     pub(in crate::metrics) rdd: u64,
-    /// Its partitions, if known.
+    /// Its partitions; 0 if unknown.
     pub(in crate::metrics) partitions: u32,
-    /// As result stage it reads only some of them.
+    /// As a result stage it reads only some of them.
     pub(in crate::metrics) partial: bool,
-    /// The plan that it belongs to stops reading when it has enough rows.
+    /// Its plan stops reading when it has enough rows.
     pub(in crate::metrics) limited: bool,
     /// Some RDD of the stage is computed more than once in it.
     pub(in crate::metrics) repeats: bool,
-    /// A union in the stage may have branches of one plan.
+    /// A union in the stage may have branches with the same plan.
     pub(in crate::metrics) unites: bool,
-    /// It is one of Spark SQL's.
+    /// That union belongs to Spark SQL.
     pub(in crate::metrics) unites_plans: bool,
-    /// The branches of the union that ends it, if each is counted by itself.
+    /// The branches of the union that ends the stage, if each is counted separately.
     pub(in crate::metrics) branches: Option<Branches>,
-    /// Some RDD of the stage leaves partitions of another one out.
+    /// Some RDD of the stage skips partitions of another one.
     pub(in crate::metrics) pruned: bool,
     /// A later attempt of the stage computes other rows, or in another order.
     pub(in crate::metrics) indeterminate: bool,
@@ -41,32 +41,32 @@ pub(in crate::metrics) struct Facts {
     pub(in crate::metrics) execution: Option<u64>,
     /// The RDDs of the stage, by id, whose rows may come from a persisted block or a checkpoint.
     pub(in crate::metrics) caches: Option<Arc<[u64]>>,
-    /// A task that reads such a block tells that it has read something.
+    /// A task that reads a persisted block of these RDDs reports `has_read`.
     pub(in crate::metrics) caches_tell: bool,
     /// Task ends that had arrived before the stage began.
     pub(in crate::metrics) began: u64,
-    /// The stage attempt has not ended.
+    /// The stage attempt is running.
     pub(in crate::metrics) running: bool,
-    /// No job needs the stage any more: Spark drops what its tasks have updated.
+    /// No job needs the stage any more: Spark drops the updates of its tasks.
     pub(in crate::metrics) gone: bool,
 }
 
 impl Facts {
-    /// Whether a successful task may have read what another attempt has computed.
+    /// Whether a successful task may have read rows that another attempt computed.
     fn may_be_answered(&self, event: &TaskEnd<'_>) -> bool {
         self.caches.is_some() && (event.has_read || !self.caches_tell)
     }
 }
 
-/// The task that is kept for a partition; arrival 0: none yet.
+/// The task that is kept for a partition; arrival 0 means none.
 #[derive(Debug, Clone, Copy, Default)]
 struct Kept {
     arrival: u64,
     stage: u32,
     attempt: u16,
-    /// Its rows may have come from a cache, and so its figures may be another attempt's.
+    /// Its rows may come from a cache, and so its figures may be those of another attempt.
     answered: bool,
-    /// Its stage reads some of the partitions only.
+    /// Its stage reads only some of the partitions.
     partial: bool,
 }
 
@@ -80,19 +80,19 @@ impl Kept {
 #[derive(Debug, Default)]
 pub(in crate::metrics) struct Scope {
     kept: Vec<Kept>,
-    /// What its cells take.
+    /// The bytes of its cells.
     pub(super) bytes: usize,
-    /// Partitions for which a task is kept.
+    /// Partitions that have a kept task.
     pub(in crate::metrics) reported: u32,
-    /// Partitions in all, as far as known.
+    /// Partitions in all, as far as is known.
     pub(in crate::metrics) total: u32,
     pub(in crate::metrics) columns: Vec<Column>,
     places: HashMap<u64, u32>,
-    /// Something has changed since it was last shipped.
+    /// Something has changed since the scope was last shipped.
     pub(in crate::metrics) dirty: bool,
-    /// The stage that told last has not ended.
+    /// The stage that reported last is running.
     pub(in crate::metrics) running: bool,
-    /// Task ends that are missing, by stage.
+    /// The number of missing task ends by stage.
     pub(in crate::metrics) missing: HashMap<u32, u32>,
     pub(in crate::metrics) repeats: bool,
     pub(in crate::metrics) unites: bool,
@@ -102,9 +102,9 @@ pub(in crate::metrics) struct Scope {
     /// A partition had no room.
     pub(in crate::metrics) refused: bool,
     pub(in crate::metrics) execution: Option<u64>,
-    /// Partitions whose figures come from a task that a cache may have answered.
+    /// Partitions whose figures come from a task that may have read a cache.
     answered: u32,
-    /// The caches that may have, each with the newest such task.
+    /// These caches, each with the arrival of the newest such task.
     caches: HashMap<u64, u64>,
 }
 
@@ -118,7 +118,8 @@ impl Scope {
         self.execution = facts.execution.or(self.execution);
     }
 
-    /// Where an accumulator's column is; `near` is where it would be if accumulators came in the order of the columns.
+    /// The index of an accumulator's column. `near` is the expected index, right if accumulators arrive in the order
+    /// of the columns.
     pub(super) fn column(&self, acc: u64, near: usize) -> Option<usize> {
         if self.columns.get(near).is_some_and(|column| column.acc == acc) {
             return Some(near);
@@ -140,13 +141,13 @@ impl Scope {
         }
     }
 
-    /// Whether the task, a success, is one that Spark has passed over: of a result partition only a stage's first success counts.
+    /// Whether Spark ignores this successful task: of a result partition only a stage's first success counts.
     pub(super) fn is_passed_over(&self, event: &TaskEnd<'_>) -> bool {
         let old = self.kept.get(event.partition as usize).copied().unwrap_or_default();
         event.kind == TaskKind::Result && old.is_there() && old.stage == event.stage
     }
 
-    /// Whether figures come from a task that a cache may have answered with rows whose computation nobody has told.
+    /// Whether figures come from a task that may have read cached rows whose updates were never reported.
     pub(in crate::metrics) fn is_doubtful(&self, hidden: &Hidden) -> bool {
         let since = |(cache, newest): (&u64, &u64)| hidden.since(*cache).is_some_and(|since| *newest > since);
         self.answered > 0 && self.caches.iter().any(since)
@@ -156,7 +157,7 @@ impl Scope {
         self.answered > 0 && (self.caches.contains_key(&cache) || self.caches.contains_key(&ANY_CACHE))
     }
 
-    /// Counts a successful task. Gives the bytes that this took, at most `room`.
+    /// Counts a successful task. Gives the additional bytes, at most `room`.
     pub(super) fn succeed(&mut self, event: &TaskEnd<'_>, facts: &Facts, arrival: u64, room: usize) -> usize {
         let new = Kept {
             arrival,
@@ -169,7 +170,7 @@ impl Scope {
         let old = self.kept.get(partition).copied().unwrap_or_default();
         let newer = !old.is_there() || is_newer(event.kind, old, new);
         if !newer && !old.answered {
-            // Spark uses the output that arrives last, whichever attempt of the stage it is from.
+            // Spark uses the output that arrives last, from any attempt of the stage.
             let overtaken = event.kind == TaskKind::ShuffleMap && old.stage == new.stage && !new.answered;
             for column in self.columns.iter_mut().filter(|_| overtaken) {
                 let bits = column.incoming(arrival);
@@ -186,7 +187,7 @@ impl Scope {
         self.limited |= facts.limited;
         let changed = self.take(partition, old, new, newer);
         self.reported += u32::from(!old.is_there());
-        // What a cache may have answered tells nothing against an attempt that is known.
+        // A task that may have read a cache is no evidence against a known attempt.
         let answered = match (newer, changed) {
             (true, false) => new.answered && (!old.is_there() || old.answered),
             (_, true) => new.answered,
@@ -204,7 +205,7 @@ impl Scope {
         took
     }
 
-    /// Takes what the task `new` has told into the columns. Whether one of them has changed.
+    /// Takes the updates of the task `new` into the columns. Returns whether a column has changed.
     fn take(&mut self, partition: usize, old: Kept, new: Kept, newer: bool) -> bool {
         let mut changed = false;
         let again = old.is_there() && old.stage != new.stage && !old.partial;
@@ -216,7 +217,7 @@ impl Scope {
             let unknown = old.answered && before == 0;
             if !newer || new.answered {
                 if bits == 0 {
-                    // A block answered: its rows are those that were counted before.
+                    // The rows came from a block, and were counted when they were computed.
                     continue;
                 }
                 if before != 0 {
@@ -238,7 +239,7 @@ impl Scope {
         }
     }
 
-    /// Room for the partition in the scope and in the columns that are updated. `None`: there is none.
+    /// Makes room for the partition in the scope and in the columns that are updated. `None` if there is none.
     fn make_room(&mut self, partition: usize, arrival: u64, room: usize) -> Option<usize> {
         if partition >= MOST_PARTITIONS as usize {
             return None;
@@ -248,7 +249,7 @@ impl Scope {
         } else if partition < self.total as usize && self.total <= TAKEN_AT_ONCE {
             self.total as usize
         } else {
-            // Not known beforehand, or not to be believed: an eighth more than is needed, so that growing seldom copies.
+            // The number is unknown or implausible: an eighth more than needed, so that growing seldom copies.
             partition + 1 + partition / 8
         };
         let wanted = |column: &Column| column.incoming(arrival) != 0;
@@ -271,7 +272,8 @@ impl Scope {
     }
 }
 
-/// Whether `new` is kept instead of `old`. A stage that reads some partitions does not replace what one that reads all has told.
+/// Whether `new` replaces `old`. A stage that reads some partitions does not replace the report of one that reads
+/// all.
 fn is_newer(kind: TaskKind, old: Kept, new: Kept) -> bool {
     match kind {
         TaskKind::Result => (!new.partial, new.stage) > (!old.partial, old.stage),

@@ -7,9 +7,9 @@ use super::super::ship::Shipped;
 use super::tree::Tree;
 use super::LONGEST;
 
-/// The longest plan.
+/// The limit of a plan's text, in bytes.
 const LONGEST_PLAN: usize = 64 << 10;
-/// Nodes of a plan, and SQL metrics of a node, that are kept.
+/// The limits of a plan's nodes and of a node's SQL metrics.
 const MOST_NODES: usize = 1024;
 const MOST_METRICS: usize = 64;
 
@@ -53,28 +53,28 @@ impl Execution {
         self.dirty = true;
     }
 
-    /// Some operator stops reading when it has enough rows, and a function of the user's may be below it.
+    /// Whether an operator stops reading when it has enough rows, above one that may run a function of the user.
     pub(super) fn is_limited(&self) -> bool {
         self.limited
     }
 
-    /// Some union reads the same rows by several branches.
+    /// Whether several branches of a union read the same rows.
     pub(super) fn unites_one_plan(&self) -> bool {
         self.unites_one_plan
     }
 
-    /// Nodes that have one of these SQL metrics, which ascend.
+    /// The ids of the nodes that have one of these SQL metrics, which must ascend.
     pub(super) fn nodes_with(&self, metrics: &[u64]) -> Vec<Value> {
         let has = |node: &&Node| node.metrics.iter().any(|id| metrics.binary_search(id).is_ok());
         self.nodes.iter().filter(has).map(|node| node.id.clone()).collect()
     }
 
-    /// Nodes of this name.
+    /// The ids of the nodes with this name.
     pub(in crate::metrics) fn nodes_named(&self, name: &str) -> Vec<Value> {
         self.nodes.iter().filter(|node| node.name == name).map(|node| node.id.clone()).collect()
     }
 
-    /// The body of its event.
+    /// The body of its Execution event.
     pub(in crate::metrics) fn event(&self) -> Object {
         let mut body = self.body.clone();
         let nodes = self.nodes.iter();

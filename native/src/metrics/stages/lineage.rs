@@ -1,30 +1,31 @@
-//! What the RDDs of a stage say of it.
+//! Facts about a stage from the lineage of its RDDs.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::json::{Object, Reads};
 
-/// What the RDDs of a stage, those below a shuffle left out, say of it.
+/// Facts from the RDDs of a stage; those below a shuffle are not part of it.
 #[derive(Debug)]
 pub(super) struct Lineage {
-    /// Some RDD is computed more than once: each of its partitions by several tasks, as below a cartesian product, or by one task
-    /// several times, as below a union with itself.
+    /// Some RDD is computed more than once: each of its partitions by several tasks, as below a Cartesian product, or
+    /// several times by one task, as below a union with itself.
     pub(super) repeats: bool,
     /// Some RDD reads several others, or one several times.
     pub(super) unites: bool,
-    /// Some union of Spark SQL's reads several others.
+    /// A union of Spark SQL reads several others.
     pub(super) unites_plans: bool,
-    /// Some RDD leaves partitions of another one out.
+    /// Some RDD skips partitions of another one.
     pub(super) pruned: bool,
-    /// A task that reads a persisted block tells that it has read something: the blocks are objects in memory, and no checkpoint.
+    /// A task that reads a persisted block reports `has_read`: all caches are stored as objects in memory, and none
+    /// is a checkpoint.
     pub(super) caches_tell: bool,
     /// The RDDs whose rows may come from persisted blocks or a checkpoint.
     caches: Vec<u64>,
 }
 
 impl Lineage {
-    /// Of a stage that begins: its `rdds`, and its `caches`.
+    /// The facts of a stage that begins, from its `rdds` and `caches`.
     pub(super) fn of(json: &Object) -> Lineage {
         let rdds: Vec<&Object> = json.list("rdds").iter().filter_map(serde_json::Value::as_object).collect();
         let partitions: HashMap<u64, u64> = rdds
@@ -60,7 +61,7 @@ impl Lineage {
         lineage
     }
 
-    /// Its caches together with those of earlier attempts, whose tasks may still run.
+    /// Its caches together with those of earlier attempts, whose tasks may be running.
     pub(super) fn caches_and(&self, before: Option<&[u64]>) -> Option<Arc<[u64]>> {
         let mut all = self.caches.clone();
         all.extend(before.unwrap_or_default());
@@ -70,7 +71,7 @@ impl Lineage {
     }
 }
 
-/// Whether an RDD reads partitions of the others that it reads more than once: as it is called, or as many partitions as it has.
+/// Whether an RDD reads partitions of its parents more than once, judged by its name or by its number of partitions.
 fn is_cartesian(rdd: &Object, here: &[(u64, u64)]) -> bool {
     if ["name", "operation"].iter().any(|name| rdd.text(name).to_lowercase().contains("cartesian")) {
         return true;
@@ -80,6 +81,6 @@ fn is_cartesian(rdd: &Object, here: &[(u64, u64)]) -> bool {
         here.iter().fold((0, 0_u64), |(most, sum), (_, parts)| (parts.max(&most).to_owned(), sum + parts));
     let one_of_each = own <= most;
     let fewest = here.iter().map(|(_, parts)| *parts).min().unwrap_or(0);
-    // A zip has as many as each of them, a union as many as all, and what coalesces fewer.
+    // A zip has as many partitions as each parent, a union as many as all together, and a coalesced RDD fewer.
     !(own == sum || (one_of_each && (here.len() == 1 || fewest == own || own < fewest)))
 }

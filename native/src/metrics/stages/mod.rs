@@ -1,8 +1,8 @@
-//! Stages, jobs and executions: what ran, what belongs to what, and which task ends are missing.
+//! Stages, jobs and executions: their relations, and the task ends that are missing.
 //!
-//! A stage belongs to the execution that its properties name, to the jobs that list it, and to the plan nodes of whose SQL
-//! metrics it changed one. Memory: the newest [`MOST_STAGES`] stage attempts, [`MOST_JOBS`] jobs and [`MOST_EXECUTIONS`]
-//! executions are kept.
+//! A stage belongs to the execution that its properties name, to the jobs that list it, and to the plan nodes with a
+//! SQL metric that it changed. Memory: the newest [`MOST_STAGES`] stage attempts, [`MOST_JOBS`] jobs and
+//! [`MOST_EXECUTIONS`] executions are kept.
 
 mod execution;
 mod lineage;
@@ -25,7 +25,7 @@ pub(super) use stage::Stage;
 const MOST_STAGES: usize = 5_000;
 const MOST_JOBS: usize = 20_000;
 const MOST_EXECUTIONS: usize = 200;
-/// The longest of most texts.
+/// The limit of most texts, in bytes.
 const LONGEST: usize = 1 << 10;
 
 /// A job.
@@ -38,7 +38,7 @@ pub(super) struct Job {
     pub(super) shipped: Shipped,
 }
 
-/// What the stages of one number have in common.
+/// The state that all attempts of a stage share.
 #[derive(Debug, Default)]
 struct Common {
     facts: Facts,
@@ -46,20 +46,20 @@ struct Common {
     /// Successes since the latest attempt was submitted.
     successes: i64,
     jobs: Vec<u64>,
-    /// Those of them that have not ended.
+    /// The number of these jobs that are running.
     open_jobs: u32,
 }
 
-/// What follows from the end of a stage attempt.
+/// The consequences of a stage attempt's end.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) stage: u32,
     pub(super) rdd: u64,
-    /// Ends of successful tasks that have not arrived.
+    /// Successful tasks whose ends have not arrived.
     pub(super) missing: u32,
-    /// It has failed, or was cancelled: tasks of it may still run, and what they compute is not told.
+    /// The attempt failed or was cancelled: tasks of it may still run, and their updates are not reported.
     pub(super) failed: bool,
-    /// It ran again though its rows come in another order each time.
+    /// The stage ran again though its rows have another order each time.
     pub(super) rolled_back: bool,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Stages {
 }
 
 impl Stages {
-    /// A stage attempt begins, after so many task ends.
+    /// Notes that a stage attempt begins after `arrivals` task ends.
     pub(super) fn submitted(&mut self, json: &Object, arrivals: u64) {
         let (Some(id), Some(rdd)) = (json.number32("stage"), json.number("rdd")) else { return };
         let attempt = json.number32("attempt").unwrap_or(0);
@@ -118,7 +118,7 @@ impl Stages {
         }
     }
 
-    /// A stage attempt ends.
+    /// Notes that a stage attempt ends.
     pub(super) fn completed(&mut self, json: &Object) -> Option<Ended> {
         let id = json.number32("stage")?;
         let attempt = json.number32("attempt").unwrap_or(0);
@@ -135,7 +135,7 @@ impl Stages {
         Some(Ended { stage: id, rdd: common.facts.rdd, missing, failed, rolled_back })
     }
 
-    /// Counts a task end. Gives what its scope needs to know; `None` for a stage that nobody has heard of.
+    /// Counts a task end. Gives the facts that its scope needs; `None` if the stage was never announced.
     pub(super) fn task_end(&mut self, event: &TaskEnd<'_>) -> Option<Facts> {
         let common = self.common.get_mut(&event.stage)?;
         match event.reason {
@@ -149,7 +149,7 @@ impl Stages {
             running = stage.running;
         }
         let execution = common.facts.execution.and_then(|id| self.executions.get(&id));
-        // Of `Dataset.rdd` no plan is told.
+        // The plan of a `Dataset.rdd` is unknown.
         let unites =
             common.facts.unites && execution.map_or(common.facts.unites_plans, Execution::unites_one_plan);
         let facts = common.facts.clone();
@@ -163,7 +163,7 @@ impl Stages {
         })
     }
 
-    /// A job begins.
+    /// Notes that a job begins.
     pub(super) fn job_started(&mut self, json: &Object) {
         let Some(id) = json.number("job") else { return };
         let job = self.jobs.entry(id).or_default();
@@ -183,7 +183,7 @@ impl Stages {
         }
     }
 
-    /// A job ends. Its stages that never began were skipped.
+    /// Notes that a job ends. Its stages that never began were skipped.
     pub(super) fn job_ended(&mut self, json: &Object) {
         let Some(job) = json.number("job").and_then(|id| self.jobs.get_mut(&id)) else { return };
         copy(json, &mut job.body, &["ended_ms", "status", "failure"], LONGEST);
@@ -211,7 +211,7 @@ impl Stages {
         }
     }
 
-    /// An execution begins, has another plan, or ends.
+    /// Notes that an execution begins, has another plan, or ends.
     pub(super) fn execution(&mut self, json: &Object) {
         let Some(id) = json.number("execution") else { return };
         self.executions.entry(id).or_default().learn(json);
@@ -220,7 +220,7 @@ impl Stages {
         }
     }
 
-    /// Whether a stage attempt runs; one that is newer than all that were announced does.
+    /// Whether a stage attempt is running. One that is newer than all announced attempts counts as running.
     pub(super) fn runs(&self, id: (u32, u32)) -> bool {
         match self.attempts.get(&id) {
             Some(stage) => stage.running,
@@ -234,7 +234,7 @@ impl Stages {
         attempts.last().is_some_and(|(_, stage)| stage.failed())
     }
 
-    /// What a stage says of its terminal RDD.
+    /// A stage's description of its terminal RDD.
     pub(super) fn facts(&self, stage: u32) -> Option<&Facts> {
         Some(&self.common.get(&stage)?.facts)
     }
@@ -255,7 +255,7 @@ impl Stages {
         common.map(|(id, _)| *id).collect()
     }
 
-    /// The ids of plan nodes that ran in a stage attempt.
+    /// The ids of the plan nodes that ran in a stage attempt.
     pub(super) fn nodes_of(&self, id: (u32, u32)) -> Vec<Value> {
         let execution = self.execution_of(id.0).and_then(|execution| self.executions.get(&execution));
         let (Some(stage), Some(execution)) = (self.attempts.get(&id), execution) else { return Vec::new() };

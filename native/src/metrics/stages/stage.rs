@@ -7,9 +7,9 @@ use super::super::json::{copy, Object, Reads};
 use super::super::ship::Shipped;
 use super::LONGEST;
 
-/// SQL metrics of a stage that are remembered.
+/// The limit of SQL metrics that a stage remembers.
 const MOST_METRICS: usize = 10_000;
-/// The longest stack of a stage's call site.
+/// The limit of the stack of a stage's call site, in bytes.
 const LONGEST_DETAILS: usize = 4 << 10;
 /// One stage attempt.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl Stage {
         stage
     }
 
-    /// A stage that did not run, since what it makes was there.
+    /// A stage that was skipped, since its output was already there.
     pub(super) fn skipped(id: u32) -> Stage {
         let mut stage = Stage { dirty: true, ..Stage::default() };
         stage.body.insert("stage".to_string(), Value::from(id));
@@ -79,7 +79,7 @@ impl Stage {
             Reason::Resubmitted => {}
             _ => self.failed_tasks += 1,
         }
-        // While it runs, the figures of its tasks are no news of their own.
+        // While the stage is running, further figures of its tasks do not make it dirty.
         self.dirty |= !self.running;
     }
 
@@ -87,7 +87,7 @@ impl Stage {
         self.body.insert("status".to_string(), Value::from(status));
     }
 
-    /// The body of its event, but for what others know.
+    /// The body of its Stage event, without the fields that come from jobs, executions and steps.
     pub(in crate::metrics) fn event(&self) -> Object {
         let mut body = self.body.clone();
         if self.has_run() {

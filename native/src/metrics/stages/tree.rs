@@ -1,14 +1,15 @@
-//! What the plan of a query says of how often its functions run.
+//! How often the functions of a query run, as far as its plan shows.
 
 use serde_json::Value;
 
 use super::super::json::{Object, Reads};
 
-/// Nodes that are looked at.
+/// The limit of nodes that are inspected.
 const MOST_NODES: usize = 4096;
-/// The deepest subtree that is looked at.
+/// The limit of the depth that is inspected.
 const DEEPEST: usize = 512;
-/// Operators that run no function of the user's, by how their names begin. A limit above nothing but these leaves none out.
+/// Prefixes of the names of operators that run no function of the user. A limit above only these operators skips no
+/// call of a function.
 const PLAIN: [&str; 22] = [
     "AQEShuffleRead",
     "AdaptiveSparkPlan",
@@ -42,7 +43,7 @@ pub(super) struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    /// The `nodes` of a plan, each with `name`, `text`, and `parent`, the place of a node before it.
+    /// A plan from its `nodes`, each with `name`, `text`, and `parent`, the index of an earlier node.
     pub(super) fn of(json: &'a Object) -> Tree<'a> {
         let nodes: Vec<&Object> =
             json.list("nodes").iter().filter_map(Value::as_object).take(MOST_NODES).collect();
@@ -58,7 +59,8 @@ impl<'a> Tree<'a> {
         Tree { names, texts, children }
     }
 
-    /// Whether a limit is above what may run a function of the user's. Without children nothing is known, and it may be.
+    /// Whether a limit is above an operator that may run a function of the user. A limit without children counts as
+    /// such, since nothing is known of it.
     pub(super) fn is_limited(&self) -> bool {
         let limits = (0..self.names.len()).filter(|at| self.names[*at].contains("Limit"));
         limits.into_iter().any(|at| self.children[at].is_empty() || !self.is_plain(at, 0))
@@ -82,7 +84,7 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// A subtree as text, without what tells executions of one plan apart.
+    /// A subtree as text, without the ids that distinguish executions of one plan.
     fn plain_text(&self, at: usize) -> String {
         let mut text = String::new();
         self.write(at, &mut text, 0);
@@ -110,7 +112,7 @@ impl<'a> Tree<'a> {
         to.push(')');
     }
 
-    /// The exchange that is read again.
+    /// The node of the exchange that a reused exchange refers to.
     fn reused(&self, at: usize) -> Option<usize> {
         let id = |at: usize| self.texts[at].split_once("[plan_id=").map(|(_, after)| after.split(']').next());
         let wanted = id(at)?;
@@ -119,7 +121,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Without the numbers that Spark gives to columns and plans.
+/// Appends `text` without the numbers that Spark gives to columns and plans.
 fn without_ids(text: &str, to: &mut String) {
     let mut skips = false;
     for (at, character) in text.char_indices() {

@@ -1,41 +1,43 @@
 //! The union at the top of a stage.
 //!
-//! From the terminal RDD down, as long as an RDD has one partition for each of its only parent, is it a union, then each of its parents
-//! is a branch, and a union below it in the same way has branches of its own. A union is called one, all its parents are in the
-//! stage, and it has as many partitions as they have together: one that reads them side by side has as many as each.
+//! The search goes down from the terminal RDD as long as an RDD has one partition for each partition of its only
+//! parent. If it ends at a union, then each parent of this union is a branch, and a union below a branch in the same
+//! way has branches of its own. An RDD counts as a union if it is named so, all its parents are in the stage, and it
+//! has as many partitions as they have together; an RDD that reads its parents side by side has as many as each of
+//! them.
 
 use std::collections::{HashMap, HashSet};
 
 use super::super::foreign::Branches;
 use super::super::json::{Object, Reads};
 
-/// Branches that are told apart.
+/// The limit of branches.
 const MOST_BRANCHES: usize = 256;
-/// RDDs that are looked at, one that several branches read once for each.
+/// The limit of visited RDDs; an RDD that several branches read is visited once for each.
 const MOST_STEPS: usize = 1 << 14;
 
 /// An RDD of the stage.
 #[derive(Debug)]
 struct Node {
-    /// Those of its parents that are in the stage, once each.
+    /// Its parents in the stage, without duplicates.
     below: Vec<u64>,
     partitions: u64,
-    /// What a union unites, in its order; empty for all else.
+    /// The parents of a union, in its order; empty for any other RDD.
     united: Vec<u64>,
-    /// The parent whose nth partition its own nth reads.
+    /// The parent whose nth partition this RDD's nth partition reads.
     only: Option<u64>,
 }
 
 /// A walk over the RDDs of a stage.
 struct Walk<'a> {
     nodes: &'a HashMap<u64, Node>,
-    /// In how many branches each RDD is.
+    /// The number of branches that contain each RDD.
     found: HashMap<u64, u32>,
     steps: usize,
 }
 
-/// The branches of the union at the top of a stage that begins. `None` if there is none, if it is too large, or if several branches read one of
-/// the `caches`: blocks that one of them stores may answer another.
+/// The branches of the union at the top of a stage that begins. `None` if there is no union, if it has too many
+/// branches, or if several branches read one of the `caches`: blocks that one of them stores may serve another.
 pub(super) fn branches(json: &Object, caches: &[u64]) -> Option<Branches> {
     let nodes = nodes(json);
     let mut walk = Walk { nodes: &nodes, found: HashMap::new(), steps: 0 };
@@ -48,7 +50,7 @@ pub(super) fn branches(json: &Object, caches: &[u64]) -> Option<Branches> {
 }
 
 impl<'a> Walk<'a> {
-    /// The partitions of each branch.
+    /// The numbers of partitions of the branches.
     fn down(&mut self, top: u64) -> Option<Vec<u64>> {
         let (mut branches, mut left) = (Vec::new(), vec![top]);
         while let Some(rdd) = left.pop() {
@@ -66,7 +68,7 @@ impl<'a> Walk<'a> {
         Some(branches)
     }
 
-    /// Counts what a branch computes.
+    /// Counts the RDDs that a branch computes.
     fn below(&mut self, branch: &Node) -> Option<()> {
         let (mut seen, mut left) = (HashSet::new(), branch.below.clone());
         while let Some(rdd) = left.pop() {
@@ -100,7 +102,7 @@ fn node(rdd: &Object, partitions: &HashMap<u64, u64>) -> Node {
     let of = |parent: &u64| partitions.get(parent).copied().unwrap_or(0);
     let all = here.iter().fold(0_u64, |all, parent| all.saturating_add(of(parent)));
     let unites = here.len() > 1 && here.len() == parents.len() && all == own && is_called("union");
-    // What coalesces may have its partitions in another order.
+    // A coalesced RDD may have its partitions in another order.
     let only = here.first().copied().filter(|parent| here.len() == 1 && of(parent) == own);
     let only = only.filter(|_| !is_called("coalesce"));
     let united = if unites { here.clone() } else { Vec::new() };
