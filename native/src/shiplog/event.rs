@@ -1,10 +1,10 @@
-//! What is logged: events, their kinds, and their place in the log.
+//! Logged events, their kinds, and their sequence numbers in the log.
 
 use std::fmt;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)+) => {
-        /// What an event is about, as a number that never changes its meaning.
+        /// The subject of an event, as a number that never changes its meaning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Kind {
@@ -15,7 +15,7 @@ macro_rules! kinds {
             /// Every kind, in ascending order.
             pub const ALL: &'static [Kind] = &[$(Kind::$name),+];
 
-            /// The kind with this number; `None` for those of later releases.
+            /// The kind with this number; `None` for kinds of later releases.
             pub fn from_number(number: u8) -> Option<Kind> {
                 match number {
                     $($number => Some(Kind::$name),)+
@@ -27,11 +27,11 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// An application: who, where, since when, and how it ended.
+    /// An application: user, versions, master, settings, start, and how it ended.
     Application = 1,
     /// The figures of one counter in one scope.
     Metric = 2,
-    /// A failed row, or how many there were.
+    /// A failed row, or the number of failed rows.
     Failure = 3,
     /// A stage attempt.
     Stage = 4,
@@ -39,41 +39,42 @@ kinds! {
     Job = 5,
     /// An execution of a query, with its plan.
     Execution = 6,
-    /// What a gate decided.
+    /// The decision of a gate.
     Verdict = 7,
     /// A warning or an error from a log of the driver or an executor.
     LogLine = 8,
-    /// How log, sinks and listener are.
+    /// The state of the log, the sinks and the listener.
     Health = 9,
-    /// A gate: its limits, and what was asked of it.
+    /// A gate: its limits, and its counts of decisions.
     Gate = 10,
 }
 
-/// One thing that happened, as it is shipped.
+/// One occurrence, as it is shipped.
 ///
-/// Two events with one id are two states of one thing: of these the greatest `revision` holds, and of equal
-/// revisions the later. An id is made from what the event is about and nothing else, so that a replay writes it again.
+/// Two events with the same id are two states of one subject: the one with the greater `revision` holds, and
+/// of equal revisions the later one. An id is derived from the subject alone, so a replay produces the same
+/// id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// What it is about.
+    /// The subject's kind.
     pub kind: Kind,
-    /// Names the thing, at most 64 KiB; the same in every replay.
+    /// Identifies the subject, at most 64 KiB; the same in every replay.
     pub id: String,
-    /// Which state of the thing this is.
+    /// The number of this state of the subject.
     pub revision: u64,
     /// One JSON object without line breaks, at most 8 MiB.
     pub body: String,
 }
 
-/// The place of an event in its log: 1 for the first, then one more for each. 0 is no place: the event was refused.
+/// The place of an event in its log, counted from 1. 0 is no place: the event was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Sequence(pub u64);
 
 impl Sequence {
-    /// The place of an event that was not taken.
+    /// The place of a rejected event.
     pub const NONE: Sequence = Sequence(0);
 
-    /// Whether the event was refused.
+    /// Whether the event was rejected.
     pub fn is_none(self) -> bool {
         self == Sequence::NONE
     }

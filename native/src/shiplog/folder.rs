@@ -1,17 +1,18 @@
-//! The folders of a log: who may write in them, and what their files are called.
+//! The folders of logs: locks, ownership, and file names.
 //!
 //! ```text
-//! <root>/                            0700, ours
-//!   hash.secret                      0600, what keys hashes
-//!   <application>[.<attempt>]/       0700, ours
-//!     writer.lock                    held alone by the writer, together by those who replay
-//!     segment-<ten digits>.log       0600, appended to by one writer, then never changed
-//!     position-<sink>                up to where a sink has shipped the log
+//! <root>/                            0700, owned by this user
+//!   hash.secret                      0600, the key of hashes
+//!   <application>[.<attempt>]/       0700, owned by this user
+//!     writer.lock                    held exclusively by the writer, shared by processes that replay the log
+//!     segment-<ten digits>.log       0600, appended to by one writer, then immutable
+//!     position-<sink>                the last sequence that a sink has shipped
 //! ```
 //!
-//! Files are made and removed through the folder's descriptor, which is proven once to be ours alone, so that a folder
-//! that is exchanged afterwards is not followed. A folder is removed by whoever holds its lock, lock file last. Who only
-//! reads may read logs of others: no link is followed to a file, and what is no regular file is not waited for.
+//! Files are created and removed through the folder's descriptor, whose ownership is checked once, so a
+//! folder that is exchanged afterwards is not followed. Only the holder of a folder's lock removes it, and
+//! the lock file goes last. A reader may read logs of other users: it follows no link to a file, and does not
+//! block on pipes or devices.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -29,24 +30,23 @@ use crate::error::{Code, Error, Result};
 const LOCK: &str = "writer.lock";
 const PRIVATE_DIRECTORY: Mode = Mode::RWXU;
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
-/// The longest application id that names a folder as it is.
+/// The longest application id that is used as a folder name unchanged.
 const LONGEST: usize = 128;
-/// Somebody who only looks whether a log is being written holds its lock for a moment, as does a sweep; on a loaded
-/// machine a moment may be long.
+/// A liveness check or a sweep holds the lock for a moment only; on a loaded machine a moment may be long.
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// A folder whose lock this process has: alone to write or remove it, with others to replay it.
+/// A folder that this process has locked: exclusively to write or remove it, shared to replay it.
 pub struct Folder {
     path: PathBuf,
-    /// The directory that the folder is in.
+    /// The directory that contains the folder.
     parent: OwnedFd,
     fd: OwnedFd,
     lock: Mutex<Option<Held>>,
 }
 
-/// The locked file. Freed in so many words: a child that the JVM is starting has a copy of the descriptor, which would keep
-/// the lock until the child runs its own program.
+/// The locked file. It is unlocked explicitly: a child that the JVM is starting has a copy of the descriptor,
+/// which would keep the lock until the child executes its own program.
 struct Held(OwnedFd);
 
 impl Drop for Held {
@@ -58,7 +58,8 @@ impl Drop for Held {
 }
 
 impl Folder {
-    /// Opens `<root>/<name>`, making what is missing, and takes its lock: [`Code::LogInUse`] if somebody has it.
+    /// Opens `<root>/<name>`, creates it if it is missing, and takes its lock: [`Code::LogInUse`] if another
+    /// process holds it.
     pub(super) fn open(root: &Path, name: &str) -> Result<Folder> {
         let (root_path, root) = self::root(root)?;
         let path = root_path.join(name);
@@ -77,12 +78,12 @@ impl Folder {
         }
     }
 
-    /// Opens an existing folder to remove it; `None` if somebody writes or replays it.
+    /// Opens an existing folder to remove it; `None` while a process writes or replays it.
     pub(super) fn alone(path: &Path) -> Result<Option<Folder>> {
         Folder::existing(path, FlockOperation::NonBlockingLockExclusive)
     }
 
-    /// Opens an existing folder to replay it; `None` if somebody writes it.
+    /// Opens an existing folder to replay it; `None` while a process writes it.
     pub(super) fn shared(path: &Path) -> Result<Option<Folder>> {
         Folder::existing(path, FlockOperation::NonBlockingLockShared)
     }
@@ -105,7 +106,7 @@ impl Folder {
             let lock = rustix::fs::openat(&fd, LOCK, flags, PRIVATE_FILE)
                 .map_err(|errno| refused("open the lock in", &path, errno))?;
             match rustix::fs::flock(&lock, lock_it) {
-                // What was locked may have been removed meanwhile.
+                // The locked file may have been removed in the meantime.
                 Ok(()) if is_same(fd.as_fd(), Path::new(LOCK), &lock) => {
                     return Ok(Some(Folder { path, parent, fd, lock: Mutex::new(Some(Held(lock))) }));
                 }
@@ -117,25 +118,25 @@ impl Folder {
         Ok(None)
     }
 
-    /// Where the folder is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The descriptor that files are made through.
+    /// The descriptor through which files are created.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// Whether somebody has removed the folder, or has left nothing under its name. A folder that lies under another name, where another has its own,
-    /// is still this log's.
+    /// Whether the folder was removed, or its name leads nowhere. A folder that was renamed, and whose name
+    /// another folder has taken, still belongs to this log.
     pub(super) fn is_removed(&self) -> bool {
         let named = rustix::fs::statat(rustix::fs::CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW);
         let held = rustix::fs::fstat(&self.fd);
         matches!(named, Err(Errno::NOENT | Errno::NOTDIR)) || held.is_ok_and(|stat| stat.st_nlink == 0)
     }
 
-    /// The same folder again, with its lock, where it was removed.
+    /// Creates and locks the folder again after it was removed.
     pub(super) fn anew(&self) -> Result<Folder> {
         let (root, name) = split(&self.path);
         match name.to_str() {
@@ -144,7 +145,7 @@ impl Folder {
         }
     }
 
-    /// Lets others write here.
+    /// Releases the lock.
     pub(super) fn unlock(&self) {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -154,7 +155,7 @@ impl Folder {
         rustix::fs::unlinkat(&self.fd, name, AtFlags::empty())
     }
 
-    /// Removes the folder with all files that a log makes; others keep it in place.
+    /// Removes the folder and all files that a log creates; it stays if it has other files.
     pub(super) fn remove(self) -> Result<()> {
         let names = names_in(self.fd.as_fd()).map_err(|errno| refused("list", &self.path, errno))?;
         for name in names.iter().filter(|name| is_ours(name)) {
@@ -164,7 +165,7 @@ impl Folder {
         let removed =
             self.remove_file(LOCK).and_then(|()| match is_same(self.parent.as_fd(), name, &self.fd) {
                 true => rustix::fs::unlinkat(&self.parent, name, AtFlags::REMOVEDIR),
-                // Somebody has put another folder in its place, which is not this log's.
+                // Another folder has taken the name, and does not belong to this log.
                 false => Ok(()),
             });
         match removed {
@@ -174,7 +175,7 @@ impl Folder {
     }
 }
 
-/// Whether somebody writes the log of this folder now.
+/// Whether a process writes the log of this folder now.
 pub(super) fn is_live(folder: &Path) -> bool {
     let Ok(lock) = open_file(&folder.join(LOCK)) else {
         return false;
@@ -189,9 +190,9 @@ pub(super) fn is_live(folder: &Path) -> bool {
     }
 }
 
-/// The name of an application's folder: its id, or a hash of it if it is long, and its attempt if it has one.
+/// The name of an application's folder: its id, or a hash of a long id, and its attempt if it has one.
 ///
-/// Empty ids, those with `/` or NUL and those that begin with a dot are [`Code::BadSetting`].
+/// Ids that are empty, contain `/` or NUL, or begin with a dot are [`Code::BadSetting`].
 pub(super) fn name(application: &str, attempt: &str) -> Result<String> {
     let whole = if attempt.is_empty() { application.to_string() } else { format!("{application}.{attempt}") };
     if application.is_empty() || whole.starts_with('.') || whole.contains(['/', '\0']) {
@@ -239,7 +240,7 @@ pub(super) fn segments(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// The names in a directory that are UTF-8, as all of ours are.
+/// The names in a directory that are UTF-8, as all names of a log are.
 pub(super) fn names(directory: &Path) -> Result<Vec<String>> {
     let failed = |error| Error::io(&format!("read the directory {}", directory.display()), &error);
     let mut names = Vec::new();
@@ -249,7 +250,8 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Opens a regular file of a log to read it: no link leads there, and a pipe or device is an error and not waited for.
+/// Opens a regular file of a log for reading. Links are not followed; a pipe or a device is an error, without
+/// blocking.
 pub(super) fn open_file(path: &Path) -> std::io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty())?;
@@ -259,13 +261,13 @@ pub(super) fn open_file(path: &Path) -> std::io::Result<File> {
     Ok(File::from(file))
 }
 
-/// Removes a file of a log, from the directory that its path leads to now.
+/// Removes a file of a log, in the directory that its path leads to now.
 pub(super) fn remove_file(path: &Path) -> std::io::Result<()> {
     let (directory, name) = split(path);
     Ok(rustix::fs::unlinkat(open_directory(directory)?, name, AtFlags::empty())?)
 }
 
-/// Opens the directory of a log; no link leads there.
+/// Opens the directory of a log without following a link.
 pub(super) fn open_directory(path: &Path) -> std::io::Result<OwnedFd> {
     Ok(directory(path, OFlags::NOFOLLOW)?)
 }
@@ -274,7 +276,7 @@ fn directory(path: &Path, more: OFlags) -> std::result::Result<OwnedFd, Errno> {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | more, Mode::empty())
 }
 
-/// The directory that a folder is in, and its name there.
+/// The parent directory of a folder, and the folder's name in it.
 fn split(path: &Path) -> (&Path, &Path) {
     let name = path.file_name().map_or(path, Path::new);
     (path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")), name)
@@ -288,7 +290,7 @@ fn names_in(directory: BorrowedFd<'_>) -> std::result::Result<Vec<String>, Errno
     Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
 }
 
-/// The log directory, made if it is missing, and proven to be ours alone; its absolute path.
+/// The log directory, created if it is missing and checked to be private to this user; its absolute path.
 pub(super) fn root(root: &Path) -> Result<(PathBuf, OwnedFd)> {
     let path = std::path::absolute(root)
         .map_err(|error| Error::io(&format!("the log directory {}", root.display()), &error))?;
@@ -301,7 +303,7 @@ pub(super) fn root(root: &Path) -> Result<(PathBuf, OwnedFd)> {
     Ok((path, fd))
 }
 
-/// Whether a name still leads to what is open.
+/// Whether a name still leads to the open file.
 fn is_same(directory: BorrowedFd<'_>, name: &Path, open: &OwnedFd) -> bool {
     let named = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
     let held = rustix::fs::fstat(open);
@@ -315,7 +317,7 @@ fn make(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<()> {
     }
 }
 
-/// A directory that is proven to be ours alone, never reached through a symbolic link.
+/// Opens a directory that is private to this user, never through a symbolic link.
 fn open_private(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<OwnedFd> {
     let unsafe_because = |why: &str| {
         let message = format!(

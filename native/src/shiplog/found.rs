@@ -1,4 +1,4 @@
-//! Which applications have logs below a root, told from the ends of their files.
+//! Finds the applications that have logs below a root, from the ends of their files.
 
 use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use super::record::{Content, Header};
 use super::scan::{Scanner, Step};
 use crate::error::Result;
 
-/// How much of the first segment is looked at, and at most of the ends of the last ones, but for the last of these.
+/// The bytes that are read of the first segment, and of the last segments together, not counting the last one
+/// of these.
 const LOOK: u64 = 256 << 10;
 
 /// One application that has a log.
@@ -20,26 +21,27 @@ pub struct Found {
     pub folder: PathBuf,
     /// The application's id.
     pub application: String,
-    /// Its attempt, or nothing.
+    /// Its attempt, or empty.
     pub attempt: String,
-    /// The run that it belongs to, or nothing.
+    /// The run that it belongs to, or empty.
     pub run_id: String,
-    /// When the log was begun, in milliseconds since 1970.
+    /// The creation time of the log, in milliseconds since 1970.
     pub started_ms: u64,
-    /// When it was last written to, in milliseconds since 1970.
+    /// The last modification, in milliseconds since 1970.
     pub modified_ms: u64,
-    /// Whether a process has it open now, to write or to replay it.
+    /// Whether a process has the log open now, to write or to replay it.
     pub live: bool,
-    /// Whether it was closed in order. Neither live nor closed: its driver was killed, or could not write.
+    /// Whether the log was closed in order. If it is neither live nor closed, its driver was killed or could
+    /// not write.
     pub closed: bool,
-    /// Bytes of its segments.
+    /// Total bytes of its segments.
     pub bytes: u64,
-    /// The latest [`Kind::Application`] event near its end, else near its beginning.
+    /// The latest [`Kind::Application`] event near the end, else near the beginning.
     pub event: Option<Event>,
 }
 
-/// The applications that have logs below `root`, oldest first; what is no log is left out. Reads at most some hundred
-/// kilobytes of each.
+/// The applications that have logs below `root`, oldest first; other entries are ignored. Reads at most a few
+/// hundred kilobytes of each log.
 pub fn applications(root: &Path) -> Result<Vec<Found>> {
     let folders = folder::names(root)?.into_iter().map(|name| root.join(name));
     let mut found: Vec<Found> = folders.filter_map(|folder| look(&folder)).collect();
@@ -47,7 +49,7 @@ pub fn applications(root: &Path) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-/// The application that has its log in this folder.
+/// The application whose log is in this folder.
 pub(super) fn look(path: &Path) -> Option<Found> {
     let segments = folder::segments(path).ok()?;
     let header = segments.iter().find_map(|(_, segment)| header_of(segment))?;
@@ -83,7 +85,7 @@ pub(super) fn look(path: &Path) -> Option<Found> {
     })
 }
 
-/// The application of `run_id`, other than the one in `own`, that was not closed in order and is the latest of these.
+/// The latest application of `run_id` that was not closed in order, other than the one in `own`.
 pub(super) fn predecessor(root: &Path, run_id: &str, own: &Path) -> Option<String> {
     if run_id.is_empty() {
         return None;
@@ -107,7 +109,7 @@ struct Edge {
     event: Option<Event>,
 }
 
-/// What the first or last records of a segment say. What cannot be read says nothing.
+/// Reads the first or last records of a segment. Unreadable parts are ignored.
 fn edge(segment: &Path, last: bool) -> Edge {
     let mut edge = Edge::default();
     let Ok(mut file) = folder::open_file(segment) else { return edge };

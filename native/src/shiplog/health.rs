@@ -1,10 +1,10 @@
-//! What a log counts of itself.
+//! Counters of a log about itself.
 
 use std::io;
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
-        /// Why events were lost.
+        /// The cause of a loss of events.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Cause {
             $($(#[$doc])* $name,)+
@@ -14,7 +14,7 @@ macro_rules! causes {
             /// Every cause.
             pub const ALL: &'static [Cause] = &[$(Cause::$name),+];
 
-            /// The name that figures of health use.
+            /// The name of the cause in health figures.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Cause::$name => $text,)+
@@ -25,17 +25,17 @@ macro_rules! causes {
 }
 
 causes! {
-    /// The queue to the log's thread was full, and the disk was at work.
+    /// The queue to the log's thread was full while the disk worked.
     QueueFull = "queue_full",
     /// The disk or quota was full, and so was the queue.
     DiskFull = "disk_full",
-    /// The disk refused for another reason, and the queue was full.
+    /// The disk failed for another reason, and the queue was full.
     Io = "io",
-    /// The id or body was longer than a record can hold.
+    /// The id or body was longer than the limit of a record.
     TooLarge = "too_large",
-    /// The body was not one line that begins and ends as a JSON object does.
+    /// The body was not a single line that begins and ends like a JSON object.
     Malformed = "malformed",
-    /// The log was closed, or is too late.
+    /// The log was closed, or closing exceeded its deadline.
     Closed = "closed",
 }
 
@@ -51,11 +51,11 @@ impl Cause {
 /// The figures of one log since it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
-    /// Events that were taken.
+    /// Accepted events.
     pub appended: u64,
-    /// Of these, events that survive a crash of the machine.
+    /// Accepted events that survive a crash of the machine.
     pub durable: u64,
-    /// Bytes of segments that survive one.
+    /// Bytes of segments that survive a crash of the machine.
     pub bytes: u64,
     /// Groups of records that were made durable together.
     pub syncs: u64,
@@ -63,9 +63,9 @@ pub struct Health {
     pub segments: u64,
     /// Events that wait in memory.
     pub waiting: u64,
-    /// Writes and syncs that failed and were tried again.
+    /// Writes and syncs that failed and were retried.
     pub failures: u64,
-    /// What the last of them said.
+    /// The message of the last failure.
     pub last_failure: Option<String>,
     pub(super) lost: [u64; Cause::ALL.len()],
 }

@@ -1,26 +1,27 @@
-//! Ids of events: what the event is about, in parts that `|` joins. Texts that come from outside are escaped, so that
-//! different things have different ids, whatever they are called.
+//! Ids of events: the parts of the subject, joined by `|`. Text from outside is escaped, so that different
+//! subjects have different ids under any names.
 
 use std::borrow::Cow;
 
-/// Characters with a meaning in an id, and the one that escapes them.
+/// Characters with a meaning in an id, and their escapes.
 const MEANT: [(char, &str); 3] = [('%', "%25"), ('|', "%7C"), ('/', "%2F")];
 
-/// A text as a part of an id.
+/// Escapes a text as a part of an id.
 pub fn part(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| MEANT.iter().any(|(meant, _)| *meant == c)) {
         return Cow::Borrowed(text);
     }
-    // The one that escapes comes first, so that nothing is escaped twice.
+    // The escape character comes first, so that no character is escaped twice.
     Cow::Owned(MEANT.iter().fold(text.to_string(), |text, (meant, code)| text.replace(*meant, code)))
 }
 
-/// The text of a part.
+/// The text of an escaped part.
 fn text(part: &str) -> String {
     MEANT.iter().rev().fold(part.to_string(), |text, (meant, code)| text.replace(code, &meant.to_string()))
 }
 
-/// The id of an application, or of something in it: `about` is one of the ids below, or empty for the application itself.
+/// The id of an application, or of a subject in it: `about` is one of the ids below, or empty for the
+/// application itself.
 pub fn of(application: &str, attempt: &str, about: &str) -> String {
     let (application, attempt) = (part(application), part(attempt));
     match (about, &*attempt) {
@@ -30,7 +31,7 @@ pub fn of(application: &str, attempt: &str, about: &str) -> String {
     }
 }
 
-/// Application and attempt of an event.
+/// Application and attempt of an event's id.
 pub fn application(id: &str) -> (String, String) {
     let mut parts = id.split('|').map(text);
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
@@ -41,12 +42,12 @@ pub fn counter(step: &str, counter: &str, site: &str) -> String {
     format!("{}/{}|step:{}", part(step), part(counter), part(site))
 }
 
-/// An accumulator in a scope, which has no text from outside.
+/// An accumulator in a scope; the scope contains no text from outside.
 pub fn accumulator(name: &str, scope: &str) -> String {
     format!("{}|{scope}", part(name))
 }
 
-/// A hash so that the order of texts is that of numbers.
+/// A hash, padded so that texts sort like numbers.
 pub fn hash(hash: u64) -> String {
     format!("{hash:020}")
 }
@@ -56,7 +57,7 @@ pub fn failure(step: &str, of_row: u64) -> String {
     format!("{}|{}", part(step), hash(of_row))
 }
 
-/// The hash of a failed row; `None`: the event is another's. Logs of earlier releases have it without leading zeros.
+/// The hash of a failed row; `None` for other events. Logs of earlier releases have it without leading zeros.
 pub fn failed_row(id: &str) -> Option<u64> {
     id.rsplit('|').next()?.parse().ok()
 }
@@ -66,17 +67,17 @@ pub fn failures(step: &str) -> String {
     format!("{}|samples", part(step))
 }
 
-/// The verdict of this number on a step.
+/// The verdict with this number on a step.
 pub fn verdict(step: &str, number: u64) -> String {
     format!("gate:{}:{number}", part(step))
 }
 
-/// The line of this number in the log of an executor.
+/// The line with this number in the log of an executor.
 pub fn log_line(executor: &str, number: u64) -> String {
     format!("log:{}:{number}", part(executor))
 }
 
-/// How many lines of this executor, stage and level were left out.
+/// The number of omitted lines of this executor, stage and level.
 pub fn lines_left_out(executor: &str, stage: Option<u64>, level: &str) -> String {
     let stage = stage.map_or(String::new(), |stage| stage.to_string());
     format!("log:{}:left out:{stage}:{level}", part(executor))

@@ -1,4 +1,4 @@
-//! The log of one application, as its driver writes it.
+//! The driver's side of an application's log.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,20 +20,20 @@ use crate::words::some;
 /// Limits and names of a log.
 #[derive(Clone)]
 pub struct Options {
-    /// The attempt of the application, or nothing (`Application.attemptId`).
+    /// The attempt of the application, or empty (`Application.attemptId`).
     pub attempt: String,
-    /// What joins applications to one run (`spark.andiron.run.id`), or nothing.
+    /// The name that joins applications to one run (`spark.andiron.run.id`), or empty.
     pub run_id: String,
-    /// A segment that would grow beyond this is ended before.
+    /// The size limit of a segment: a record that would exceed it begins a new segment.
     pub segment_bytes: u64,
-    /// Logs of earlier applications that nobody has written to for so long are removed, if all sinks have them.
+    /// Logs of earlier applications whose last write is older than this are removed once all sinks have them.
     pub retention: Duration,
-    /// The most bytes that logs below one root may take. Beyond it those of earlier applications go, oldest first, then
-    /// segments of this one.
+    /// The most bytes that logs below one root may take. Above it, logs of earlier applications are removed,
+    /// oldest first, then segments of this log.
     pub most_bytes: u64,
-    /// The most bytes of events that may wait for the disk; more are lost.
+    /// The most bytes of events that may wait for the disk; events beyond it are lost.
     pub queue_bytes: usize,
-    /// The files.
+    /// The file layer.
     pub medium: Arc<dyn Medium>,
 }
 
@@ -51,9 +51,10 @@ impl Default for Options {
     }
 }
 
-/// The log of one application; its only writer. All of it may be called from any thread.
+/// The log of one application, with this object as its only writer. All methods may be called from any
+/// thread.
 ///
-/// Dropping it closes it, with a second for what still waits.
+/// Dropping it closes it, and waits at most one second for pending events.
 pub struct ShipLog {
     queue: Arc<Queue>,
     folder: Arc<Folder>,
@@ -61,11 +62,11 @@ pub struct ShipLog {
 }
 
 impl ShipLog {
-    /// Opens the log `<root>/<application>[.<attempt>]`, making what is missing.
+    /// Opens the log `<root>/<application>[.<attempt>]`, and creates it if it is missing.
     ///
-    /// A log that is there is continued behind its last whole record. [`Code::LogInUse`] if another process has it,
-    /// [`Code::DirectoryUnsafe`] if others could read it. Logs that are too old or too large are removed, on a thread of
-    /// its own, whenever a segment begins.
+    /// An existing log is continued after its last whole record. [`Code::LogInUse`] if another process holds
+    /// it, [`Code::DirectoryUnsafe`] if other users could read it. Whenever a segment begins, a separate
+    /// thread removes logs that are too old or too large.
     pub fn open(root: &Path, application: &str, options: Options) -> Result<ShipLog> {
         let name = folder::name(application, &options.attempt)?;
         let folder = Arc::new(Folder::open(root, &name)?);
@@ -98,14 +99,14 @@ impl ShipLog {
         Ok(ShipLog { queue, folder, predecessor })
     }
 
-    /// Takes an event, without touching a file. [`Sequence::NONE`] if it is lost: the queue is full, the event does
-    /// not fit a record, or the log is closed; [`health`](ShipLog::health) counts which.
+    /// Accepts an event without touching a file. [`Sequence::NONE`] if it is lost: the queue is full, the
+    /// event does not fit a record, or the log is closed; [`health`](ShipLog::health) counts losses by cause.
     pub fn append(&self, event: Event) -> Sequence {
         self.queue.push(event)
     }
 
-    /// Takes an event and returns once it survives a crash of the machine. [`Code::LogLost`] if it was not taken,
-    /// [`Code::LogTimedOut`] if it is not durable in time, in which case it may become so later.
+    /// Accepts an event and returns once it survives a crash of the machine. [`Code::LogLost`] if it was not
+    /// accepted, [`Code::LogTimedOut`] if it is not durable within `timeout`; it may become durable later.
     pub fn append_durable(&self, event: Event, timeout: Duration) -> Result<Sequence> {
         let sequence = self.append(event);
         if sequence.is_none() {
@@ -114,12 +115,13 @@ impl ShipLog {
         self.wait(sequence, timeout)
     }
 
-    /// Returns once all that was appended before the call survives a crash of the machine; the last of it.
+    /// Returns once all events that were appended before the call survive a crash of the machine; the result
+    /// is the last of them.
     pub fn sync(&self, timeout: Duration) -> Result<Sequence> {
         self.wait(self.queue.last(), timeout)
     }
 
-    /// The last event up to which all survive a crash of the machine.
+    /// The greatest sequence up to which all events survive a crash of the machine.
     pub fn acknowledged(&self) -> Sequence {
         self.queue.durable()
     }
@@ -129,7 +131,7 @@ impl ShipLog {
         self.queue.health()
     }
 
-    /// Ends the segment, so that all that was appended lies in segments that never change again.
+    /// Ends the segment: all events appended so far are then in immutable segments.
     pub fn seal(&self, timeout: Duration) -> Result<()> {
         if self.queue.seal(timeout) {
             return Ok(());
@@ -137,24 +139,24 @@ impl ShipLog {
         Err(self.failed(Code::LogTimedOut, "the segment did not end in time"))
     }
 
-    /// Where the log is.
+    /// The folder of the log.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The application of the same run id that ended without closing its log, the latest of them, if there is one.
+    /// The latest application of the same run id that ended without closing its log, if there is one.
     pub fn predecessor(&self) -> Option<&str> {
         self.predecessor.as_deref()
     }
 
-    /// What a shipper needs to read the log while it is written.
+    /// A handle for reading the log while it is written.
     pub fn follow(&self) -> Following {
         Following { queue: Arc::clone(&self.queue), folder: self.folder.path().to_path_buf() }
     }
 
-    /// Takes no more events, makes durable what waits, marks the log as closed in order and lets others write it.
-    /// [`Code::LogTimedOut`] if that takes longer than `timeout`; what the disk refuses after that is lost and
-    /// counted. Later calls do no more.
+    /// Rejects further events, makes pending events durable, marks the log as closed in order and releases
+    /// its lock. [`Code::LogTimedOut`] if this takes longer than `timeout`; events that the disk has not
+    /// taken by then are lost and counted. Later calls have no effect.
     pub fn close(&self, timeout: Duration) -> Result<()> {
         if self.queue.close(timeout) {
             return Ok(());
@@ -187,7 +189,7 @@ impl Drop for ShipLog {
     }
 }
 
-/// A log that is being written, for those who read behind the writer.
+/// A handle for readers that follow the writer of a log.
 #[derive(Clone)]
 pub struct Following {
     queue: Arc<Queue>,
@@ -195,28 +197,29 @@ pub struct Following {
 }
 
 impl Following {
-    /// Where the log is.
+    /// The folder of the log.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The last event up to which all are durable.
+    /// The greatest sequence up to which all events are durable.
     pub fn acknowledged(&self) -> Sequence {
         self.queue.durable()
     }
 
-    /// Whether the log is closed and nothing more will come.
+    /// Whether the log is closed and complete.
     pub fn ended(&self) -> bool {
         self.queue.ended()
     }
 
-    /// Waits until an event after `seen` is durable, or `enough`, or the log has ended, or `timeout` is over.
-    /// `enough` is asked again after each [`poke`](Following::poke); it may lock nothing that is held around `poke`.
+    /// Waits until an event after `seen` is durable, `enough` is true, the log has ended, or `timeout` is
+    /// over. `enough` is evaluated again after each [`poke`](Following::poke); it must not take a lock that a
+    /// caller of `poke` holds.
     pub fn wait_beyond(&self, seen: Sequence, timeout: Duration, enough: impl Fn() -> bool) {
         self.queue.wait_beyond(seen, timeout, enough);
     }
 
-    /// Wakes those who wait.
+    /// Wakes the waiting threads.
     pub fn poke(&self) {
         self.queue.poke();
     }

@@ -1,4 +1,4 @@
-//! A disk that forgets what was not synced when the process dies. For tests only, in this crate and beside it.
+//! A disk that loses unsynced bytes when the process dies. For tests only, in this crate and in others.
 
 use std::fs::File;
 use std::io;
@@ -6,13 +6,13 @@ use std::os::unix::fs::FileExt;
 
 use crate::shiplog::{Files, Folder, Medium, SegmentFile};
 
-/// What was not synced is in the process's memory, but for some sectors that have reached the file by themselves.
+/// Unsynced bytes are held in memory, except for some sectors that reach the file early.
 pub(crate) struct Lossy {
     seed: u64,
 }
 
 impl Lossy {
-    /// `seed` chooses the sectors, and how long syncs take.
+    /// `seed` determines the early sectors and the duration of syncs.
     pub(crate) fn new(seed: u64) -> Lossy {
         Lossy { seed }
     }
@@ -39,7 +39,7 @@ impl Noise {
 
 impl Medium for Lossy {
     fn create(&self, folder: &Folder, name: &str) -> io::Result<Box<dyn SegmentFile>> {
-        // The name is there for sure after `sync_names` only.
+        // The name is durable after `sync_names` only.
         let file = File::create(folder.path().join(format!("unsynced-{name}")))?;
         Ok(Box::new(LossyFile { file, synced: 0, unsynced: Vec::new(), noise: Noise(self.seed | 1) }))
     }
@@ -63,7 +63,7 @@ impl SegmentFile for LossyFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         const SECTOR: usize = 512;
         self.unsynced.extend_from_slice(bytes);
-        // Some sectors reach the disk by themselves, in any order, and leave holes.
+        // Some sectors reach the disk early, in any order, and leave holes.
         for at in (0..self.unsynced.len()).step_by(SECTOR) {
             if self.noise.below(4) == 0 {
                 let end = self.unsynced.len().min(at + SECTOR);
@@ -74,7 +74,7 @@ impl SegmentFile for LossyFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        // Most kills come while a sync is under way.
+        // A slow sync, so that most kills hit a sync under way.
         std::thread::sleep(std::time::Duration::from_micros(self.noise.below(4_000)));
         self.file.write_all_at(&self.unsynced, self.synced)?;
         self.synced += self.unsynced.len() as u64;

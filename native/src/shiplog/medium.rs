@@ -1,4 +1,4 @@
-//! The files that a log is written to, as a layer that tests replace by disks that lie, fill up or forget.
+//! The file layer of a log, which tests replace by disks that lie, fill up or lose data.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,9 +8,9 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 
 use super::folder::Folder;
 
-/// Where segments are written. Called from the log's own thread only, but for [`remove`](Medium::remove).
+/// Storage of segments. Called from the log's own thread only, except for [`remove`](Medium::remove).
 pub trait Medium: Send + Sync {
-    /// Makes a new, empty file in the folder.
+    /// Creates a new, empty file in the folder.
     fn create(&self, folder: &Folder, name: &str) -> io::Result<Box<dyn SegmentFile>>;
 
     /// Makes the names of the folder survive a crash of the machine.
@@ -20,22 +20,22 @@ pub trait Medium: Send + Sync {
     fn remove(&self, folder: &Folder, name: &str) -> io::Result<()>;
 }
 
-/// One segment that is being written. After an error nothing is asked of it again.
+/// One segment that is being written. It is not used again after an error.
 pub trait SegmentFile: Send {
     /// Writes all of `bytes` at the end.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes all that was appended survive a crash of the machine.
+    /// Makes all appended bytes survive a crash of the machine.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// Whether somebody has removed the file, so that nobody will ever read it.
+    /// Whether the file was removed, so that no reader can open it any more.
     fn is_removed(&self) -> bool {
         false
     }
 }
 
-/// What logs of this process are written to unless their options say otherwise: the operating system's files, in the
-/// library built for tests also what the environment says.
+/// The default medium of this process's logs: the operating system's files. In the library built for tests,
+/// the environment may choose another.
 pub(super) fn of_process() -> Arc<dyn Medium> {
     #[cfg(feature = "test-hooks")]
     if let Some(told) = super::told::medium() {

@@ -1,35 +1,40 @@
-//! The ship log: what an application tells is durable here before any sink sees it.
+//! The ship log: events of an application are durable here before any sink sees them.
 //!
-//! An application has one folder, and a folder one writer: the driver, through a [`ShipLog`]. Threads
-//! [`append`](ShipLog::append) to a bounded queue and go on; the log's own thread takes groups of at most 64 records,
-//! each at most 20 ms after its first record came, writes a group to the segment and syncs it, then acknowledges it.
-//! Shippers and reports read the files.
+//! An application has one folder, and a folder has one writer: the driver, through a [`ShipLog`]. Threads
+//! [`append`](ShipLog::append) to a bounded queue without waiting; the log's own thread takes groups of at
+//! most 64 records, each at most 20 ms after its first record arrived, writes a group to the segment, syncs
+//! it, then acknowledges it. Shippers and reports read the files.
 //!
-//! What holds, whenever the process is killed or the machine loses its power:
-//! - **Acknowledged is there.** An event up to [`acknowledged`](ShipLog::acknowledged) is read back, once, with its
-//!   content. A shipper sees no event before that.
-//! - **In order.** Sequences grow by one. After the last acknowledged event a reader may find some that were on their
-//!   way and, where a machine lost its power, gaps between them; and a torn tail. It says how much is missing or torn.
-//! - **Damage stays where it is.** Every record has its own checksum and begins with bytes that occur nowhere inside:
-//!   a reader skips what is damaged up to the next whole record, and counts what is missing by the sequences.
-//! - **Nobody waits.** Appending never touches a file. A disk that is slow, full or gone makes the queue grow to its
-//!   bound; what comes then is lost and counted by cause. What waits is written when the disk recovers.
+//! Guarantees when the process is killed or the machine loses power:
+//! - **Acknowledged events are durable.** Each event up to [`acknowledged`](ShipLog::acknowledged) is read
+//!   back exactly once, with its content. A shipper sees no event before it is acknowledged.
+//! - **Order.** Sequences grow by one. After the last acknowledged event a reader may find unacknowledged
+//!   events, gaps between them after a power loss, and a torn tail. It reports the missing events and the
+//!   torn bytes.
+//! - **Damage stays local.** Each record has its own checksum and begins with bytes that occur nowhere inside
+//!   a record: a reader skips damaged bytes up to the next whole record, and counts missing events by their
+//!   sequences.
+//! - **Appending never waits.** It touches no file. While a disk is slow, full or gone, the queue grows to
+//!   its bound; events beyond it are lost and counted by cause. Queued events are written when the disk
+//!   recovers.
 //!
-//! A folder or segment that somebody removes while it is written is made anew at the next sync: what it had is lost, which a
-//! warning says and readers count, but for the application itself, which is written again.
+//! If the folder or segment is removed while it is written, the next sync creates it anew. Its earlier events
+//! are lost, except for the event of the application itself, which is written again; a warning says so, and
+//! readers count them.
 //!
-//! A segment that refused a write or a sync is given up and its group written again to a new one, since a kernel that
-//! failed to sync may forget the pages. So a sequence may be in two segments; the second is read over.
+//! A segment whose write or sync failed is abandoned, and its group is written again to a new segment, since
+//! a kernel that failed to sync may drop the pages. A sequence may thus be in two segments; readers skip the
+//! second.
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
-//! | `event`, `id`, `health` | what is logged and how it is named, what is counted |
+//! | `event`, `id`, `health` | events, their ids, and the log's counters |
 //! | `log` | the writer's side |
-//! | `queue`, `writer`, `medium` | from the threads that append to the files |
-//! | `record`, `scan` | the format, and reading it from whatever is there |
-//! | `folder`, `place`, `recovery`, `retention`, `position` | the folders: locks, names, ends, removal, how far sinks are |
+//! | `queue`, `writer`, `medium` | the path from appending threads to the files |
+//! | `record`, `scan` | the format, and reading it from undamaged and damaged files |
+//! | `folder`, `place`, `recovery`, `retention`, `position` | folders: locks, names, ends, removal, positions of sinks |
 //! | `read`, `tail`, `found` | the reader's side |
-//! | `secret` | what keys hashes of a run |
+//! | `secret` | the key of a run's hashes |
 //! | `lossy`, `told` | disks that tests choose |
 
 mod claim;

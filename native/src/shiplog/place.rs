@@ -1,4 +1,4 @@
-//! What `spark.andiron.log.dir` and `--log-dir` may name.
+//! The accepted values of `spark.andiron.log.dir` and `--log-dir`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Result};
 
-/// The directory that a path, or a URI with the scheme `file`, names.
+/// The directory of a path, or of a URI with the scheme `file`.
 ///
-/// [`Code::BadSetting`] for URIs of other schemes, which name no directory of this machine, and for those of another host.
+/// [`Code::BadSetting`] for URIs of other schemes, which name no directory of this machine, and for URIs with
+/// another host.
 pub fn local(named: &Path) -> Result<PathBuf> {
     let bytes = named.as_os_str().as_bytes();
     let Some((scheme, rest)) = scheme(bytes) else { return Ok(named.to_path_buf()) };
@@ -33,7 +34,7 @@ pub fn local(named: &Path) -> Result<PathBuf> {
     }
 }
 
-/// The scheme of a URI and what follows its colon. A path has no slash behind a scheme, but for `file:`.
+/// The scheme of a URI and the text after its colon. A path has no slash behind a scheme, except for `file:`.
 fn scheme(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let colon = bytes.iter().position(|byte| *byte == b':')?;
     let (scheme, rest) = (std::str::from_utf8(&bytes[..colon]).ok()?, &bytes[colon + 1..]);
@@ -42,7 +43,8 @@ fn scheme(bytes: &[u8]) -> Option<(&str, &[u8])> {
     (is_scheme && (rest.starts_with(b"/") || scheme.eq_ignore_ascii_case("file"))).then_some((scheme, rest))
 }
 
-/// The bytes with `%20` and its like decoded; `None` where two digits are missing, or stand for NUL.
+/// The bytes with percent escapes such as `%20` decoded; `None` if two hex digits are missing, or stand for
+/// NUL.
 fn decoded(path: &[u8]) -> Option<Vec<u8>> {
     let (mut out, mut rest) = (Vec::with_capacity(path.len()), path);
     while let Some((&byte, tail)) = rest.split_first() {

@@ -1,7 +1,8 @@
-//! Up to where a sink has a log: one small file for each sink, beside the segments.
+//! The progress of sinks: for each sink one small file beside the segments, with the last sequence that it
+//! has shipped.
 //!
-//! The file is made, with 0, before anything can be owed to its sink, and replaced whole. A position that is behind
-//! costs events that are shipped again, under the same ids; one that cannot be read counts as 0.
+//! The file is created with 0 before any event is owed to the sink, and replaced atomically. An outdated
+//! position costs repeated shipping under the same ids; an unreadable one counts as 0.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -13,16 +14,16 @@ use super::event::Sequence;
 use super::folder;
 use crate::error::{Error, Result};
 
-/// No position is longer.
+/// The longest content of a position file, in bytes.
 const MOST: u64 = 64;
 
-/// Up to where `sink` has the log in `folder`; `None` if nothing was ever owed to it.
+/// The position of `sink` in the log of `folder`; `None` if no event was ever owed to the sink.
 pub fn position(folder: &Path, sink: &str) -> Option<Sequence> {
     let text = content(&folder.join(folder::position(sink)))?;
     Some(parse(&text).unwrap_or_default())
 }
 
-/// Writes it, durably.
+/// Writes the position durably.
 pub fn set_position(folder: &Path, sink: &str, sequence: Sequence) -> Result<()> {
     let name = folder::position(sink);
     let path = folder.join(&name);
@@ -38,7 +39,7 @@ pub fn set_position(folder: &Path, sink: &str, sequence: Sequence) -> Result<()>
     replace().map_err(|error| Error::io(&format!("write {}", path.display()), &error))
 }
 
-/// Whether some sink has not had the log in `folder` up to `last`.
+/// Whether any sink has not yet shipped the log in `folder` up to `last`.
 pub(super) fn owed(folder: &Path, last: Sequence) -> bool {
     let Ok(names) = folder::names(folder) else { return true };
     let positions = names.iter().filter(|name| name.starts_with("position-") && !name.ends_with(".new"));
@@ -47,7 +48,7 @@ pub(super) fn owed(folder: &Path, last: Sequence) -> bool {
         .any(|position| position < last)
 }
 
-/// What is in the file of a position, as far as it can be one.
+/// The content of a position file, up to the length limit.
 fn content(path: &Path) -> Option<Vec<u8>> {
     let mut content = Vec::new();
     folder::open_file(path).ok()?.take(MOST).read_to_end(&mut content).ok()?;

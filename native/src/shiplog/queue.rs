@@ -1,7 +1,7 @@
-//! What lies between the threads that append and the one that writes.
+//! The queue between the threads that append and the thread that writes.
 //!
-//! One lock, held for a push or for moving one group out, never while a file is touched. The writer is woken when
-//! what it waits for has come: the first record, a full group, or somebody who waits for durability.
+//! One lock, held for a push or for moving one group out, never during file operations. The writer is woken
+//! by the first record, a full group, or a thread that waits for durability.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,50 +13,50 @@ use super::record::{length, MOST_BODY, MOST_ID};
 
 /// The most records that one sync makes durable.
 pub(super) const GROUP: usize = 64;
-/// The longest that a record waits for others before its sync begins.
+/// The longest time that a record waits for others before its sync begins.
 pub(super) const LINGER: Duration = Duration::from_millis(20);
 
 /// The queue of one log.
 pub(super) struct Queue {
     most_bytes: usize,
     state: Mutex<State>,
-    /// The writer waits here.
+    /// The condition of the writer.
     work: Condvar,
-    /// Everybody else waits here.
+    /// The condition of all other threads.
     progress: Condvar,
 }
 
 struct State {
     events: VecDeque<Event>,
     bytes: usize,
-    /// When the oldest event came.
+    /// The arrival of the oldest event.
     since: Instant,
-    /// The sequence of the next event that is taken.
+    /// The sequence of the next accepted event.
     next: u64,
     durable: Sequence,
     /// Threads that wait for durability.
     waiters: usize,
-    /// At this length the writer wants to be woken.
+    /// The writer is woken when the queue has this length.
     wake_at: usize,
     seals_wanted: u64,
     seals_done: u64,
     failing: Option<Cause>,
-    /// After this moment nothing more is tried.
+    /// The deadline of closing, after which no write is tried.
     closing: Option<Instant>,
-    /// The log says that it was closed in order.
+    /// The log has the mark of an orderly close.
     closed: bool,
-    /// The writer is gone: all that can be durable is.
+    /// The writer has ended; no further event becomes durable.
     ended: bool,
     health: Health,
 }
 
-/// What the writer has to do next.
+/// The writer's next task.
 pub(super) enum Work {
     /// Make the group durable.
     Group,
     /// End the segment.
     Seal,
-    /// Say that the log is closed, here.
+    /// Write the mark of an orderly close, at this sequence.
     Close,
 }
 
@@ -81,7 +81,7 @@ impl Queue {
         Queue { most_bytes, state: Mutex::new(state), work: Condvar::new(), progress: Condvar::new() }
     }
 
-    /// Takes an event if it can be logged and there is room, else counts it as lost.
+    /// Accepts an event if it is valid and there is room, else counts it as lost.
     pub(super) fn push(&self, event: Event) -> Sequence {
         let cause = unfit(&event);
         let bytes = length(&event);
@@ -111,7 +111,8 @@ impl Queue {
         sequence
     }
 
-    /// For the writer: waits for work. Moves a group into `group`, which is empty. Also the sequence of the next record.
+    /// For the writer: waits for work and moves a group into `group`, which must be empty. Also returns the
+    /// sequence of the next record.
     pub(super) fn take(&self, group: &mut Vec<Event>) -> (u64, Work) {
         let mut state = self.lock();
         loop {
@@ -140,7 +141,7 @@ impl Queue {
         }
     }
 
-    /// For the writer: the next `events` events are durable; if none, the mark of the closing is.
+    /// For the writer: the next `events` events are durable; with 0, the mark of an orderly close is.
     pub(super) fn done(&self, events: u64, bytes: u64) {
         let mut state = self.lock();
         state.durable.0 += events;
@@ -157,14 +158,14 @@ impl Queue {
         self.lock().health.segments += 1;
     }
 
-    /// For the writer: the segment that was asked to end has ended.
+    /// For the writer: the requested end of a segment is done.
     pub(super) fn sealed(&self) {
         let mut state = self.lock();
         state.seals_done = state.seals_wanted;
         self.progress.notify_all();
     }
 
-    /// For the writer: the disk refused. Waits before the next try; false if there is to be none.
+    /// For the writer: the disk failed. Waits before the next try; false if there must be none.
     pub(super) fn refused(&self, cause: Cause, message: String, pause: Duration) -> bool {
         let mut state = self.lock();
         state.failing = Some(cause);
@@ -185,7 +186,8 @@ impl Queue {
         }
     }
 
-    /// For the writer, last: `lost` events of its group and all that wait are lost, if there are any.
+    /// For the writer, as its last call: counts the `lost` events of its group and all waiting events as
+    /// lost.
     pub(super) fn end(&self, lost: u64) {
         let mut state = self.lock();
         let lost = lost + state.events.len() as u64;
@@ -197,7 +199,8 @@ impl Queue {
         self.progress.notify_all();
     }
 
-    /// Waits until `wanted` is durable; false if it is not within `timeout`, or never will be.
+    /// Waits until `wanted` is durable; false if it is not within `timeout`, or cannot become durable any
+    /// more.
     pub(super) fn wait_durable(&self, wanted: Sequence, timeout: Duration) -> bool {
         let mut state = self.lock();
         state.waiters += 1;
@@ -207,13 +210,13 @@ impl Queue {
         state.durable >= wanted
     }
 
-    /// Waits until more than `seen` is durable, or `enough` (asked again after each [`Queue::poke`]), or the log has
-    /// ended, or `timeout` is over.
+    /// Waits until more than `seen` is durable, `enough` is true (evaluated again after each
+    /// [`Queue::poke`]), the log has ended, or `timeout` is over.
     pub(super) fn wait_beyond(&self, seen: Sequence, timeout: Duration, enough: impl Fn() -> bool) {
         drop(self.wait(self.lock(), timeout, |state| state.durable > seen || state.ended || enough()));
     }
 
-    /// Wakes whoever waits for progress, to ask for something else.
+    /// Wakes the threads that wait for progress, so that they evaluate their conditions again.
     pub(super) fn poke(&self) {
         let _state = self.lock();
         self.progress.notify_all();
@@ -223,7 +226,7 @@ impl Queue {
         self.lock().ended
     }
 
-    /// Ends the segment once all that was appended is in it; false if that takes longer than `timeout`.
+    /// Ends the segment once all events appended so far are in it; false if this takes longer than `timeout`.
     pub(super) fn seal(&self, timeout: Duration) -> bool {
         let mut state = self.lock();
         state.seals_wanted += 1;
@@ -232,19 +235,19 @@ impl Queue {
         self.wait(state, timeout, |state| state.seals_done >= wanted || state.ended).seals_done >= wanted
     }
 
-    /// Takes no more events and lets the writer end, at `timeout` from now at the latest; the first call counts.
-    /// False if the writer has not ended then, or has lost events.
+    /// Rejects further events and lets the writer end within `timeout` of the first call. False if the writer
+    /// has not ended by then, or has lost events.
     pub(super) fn close(&self, timeout: Duration) -> bool {
         let mut state = self.lock();
         state.closing.get_or_insert(Instant::now() + timeout);
         self.wake(&mut state);
         self.work.notify_one();
-        // A write that fails at the last moment is still reported by the writer itself.
+        // Leaves the writer time to report a write that fails at the deadline.
         let state = self.wait(state, timeout + Duration::from_millis(50), |state| state.ended);
         state.ended && state.closed
     }
 
-    /// The last event that was taken.
+    /// The last accepted event.
     pub(super) fn last(&self) -> Sequence {
         Sequence(self.lock().next - 1)
     }
@@ -281,7 +284,7 @@ impl Queue {
     }
 }
 
-/// Why an event cannot be logged at all.
+/// The cause why an event cannot be logged at all.
 fn unfit(event: &Event) -> Option<Cause> {
     if event.id.len() > MOST_ID || event.body.len() > MOST_BODY {
         return Some(Cause::TooLarge);

@@ -1,4 +1,4 @@
-//! Reading a log: every event once, in order, whatever happened to the files.
+//! Reading a log: each event once, in order, also from damaged files.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,22 +10,23 @@ use super::recovery::later;
 use super::scan::{Scanner, Step};
 use crate::error::{Error, Result};
 
-/// What a reader has met that was not an event.
+/// Findings of a reader besides events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// Bytes at ends of segments that are no record: a writer died there. Nothing acknowledged was lost with them.
+    /// Bytes at the ends of segments that form no record, left by a writer that died. No acknowledged event
+    /// was in them.
     pub torn_bytes: u64,
-    /// Bytes between records that are no record: the disk or somebody has damaged them.
+    /// Bytes between records that form no record, because they were damaged.
     pub corrupt_bytes: u64,
     /// Stretches of such bytes.
     pub corrupt_places: u64,
-    /// Events that should be between those that were read, and are not.
+    /// Sequences between the first and the last event read that have no event.
     pub missing: u64,
-    /// Records that were there already: written again after a disk had refused.
+    /// Records with a sequence that was read before: written again after a disk failure.
     pub repeated: u64,
-    /// Records of kinds that a later release has introduced.
+    /// Records of kinds from later releases.
     pub unknown: u64,
-    /// Files that are called as segments are and are not.
+    /// Files that have the name of a segment but not its format.
     pub foreign: Vec<PathBuf>,
     /// Whether the last record says that the log was closed in order.
     pub closed: bool,
@@ -33,8 +34,9 @@ pub struct Notes {
 
 /// The events of one log, in the order of their sequences.
 ///
-/// An error is a segment that cannot be read (its file is refused, or it is of a later version); what follows it is
-/// read on. What is damaged is skipped and told in [`notes`](Reading::notes), complete after the last event.
+/// An error stands for a segment that cannot be read (it cannot be opened, or has a later version); reading
+/// continues after it. Damaged parts are skipped and counted in [`notes`](Reading::notes), which are complete
+/// after the last event.
 pub struct Reading {
     segments: std::vec::IntoIter<PathBuf>,
     current: Option<(PathBuf, Scanner<File>)>,
@@ -43,30 +45,31 @@ pub struct Reading {
     notes: Notes,
 }
 
-/// Reads the log in this folder, also while it is written: then the last events may be missing, and the tail torn.
+/// Reads the log in this folder. While the log is written, the last events may be missing and the tail may be
+/// torn.
 pub fn read(folder: &Path) -> Result<Reading> {
     let segments: Vec<PathBuf> = folder::segments(folder)?.into_iter().map(|(_, path)| path).collect();
     Ok(Reading::of(segments))
 }
 
 impl Reading {
-    /// Reads these segments, which are in order.
+    /// Reads these segments, which must be in order.
     pub(super) fn of(segments: Vec<PathBuf>) -> Reading {
         let segments = segments.into_iter();
         Reading { segments, current: None, header: None, last: None, notes: Notes::default() }
     }
 
-    /// What was met besides events until now.
+    /// The findings so far.
     pub fn notes(&self) -> &Notes {
         &self.notes
     }
 
-    /// The application that the log is of, once an event was read.
+    /// The application of the log, once an event was read.
     pub fn application(&self) -> Option<&str> {
         self.header.as_ref().map(|header| header.application.as_str())
     }
 
-    /// The next event with its place.
+    /// The next event with its sequence.
     pub fn next_placed(&mut self) -> Option<Result<(Sequence, Event)>> {
         loop {
             let (path, scanner) = match &mut self.current {
@@ -75,7 +78,7 @@ impl Reading {
                     let path = self.segments.next()?;
                     match folder::open_file(&path) {
                         Ok(file) => self.current.insert((path, Scanner::new(file))),
-                        // Retention has removed it since the folder was read.
+                        // Retention has removed it since the folder was listed.
                         Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                         Err(error) => {
                             return Some(Err(Error::io(&format!("open {}", path.display()), &error)))
@@ -124,13 +127,13 @@ impl Reading {
 }
 
 impl Notes {
-    /// Whether a record is new, after `last`, which becomes it.
+    /// Whether a record is new, that is after `last`, which is then set to it.
     pub(super) fn follow(&mut self, last: &mut Option<Sequence>, sequence: Sequence) -> bool {
         if last.is_some_and(|last| sequence <= last) {
             self.repeated += 1;
             return false;
         }
-        // A log may begin later: retention has removed its first segments.
+        // A log may begin later than 1: retention removes its first segments.
         self.missing += last.map_or(0, |last| sequence.0 - last.0 - 1);
         *last = Some(sequence);
         true

@@ -7,9 +7,9 @@
 //!         | CRC-32 u32 of all before | id | body | CRC-32 u32 of all before, marker to body
 //! ```
 //!
-//! Magic, version, length and the header's checksum at its end stay where they are in every version. The marker is
-//! made of bytes that no UTF-8 text holds, so neither an id nor a body can look like the start of a record, and a reader
-//! takes time in proportion to the bytes, whatever they are.
+//! Magic, version, length and the header's checksum at its end stay in place in every version. The marker is
+//! made of bytes that occur in no UTF-8 text, so neither an id nor a body can look like the start of a
+//! record, and the time of a reader is linear in the bytes, also for malicious content.
 
 use super::event::{Event, Kind, Sequence};
 
@@ -19,16 +19,16 @@ pub(super) const VERSION: u16 = 1;
 const FIXED_HEADER: usize = 38;
 /// The longest header, of this version or a later one.
 const MOST_HEADER: usize = 4096;
-/// The longest text in a header; what is longer is cut.
+/// The longest text in a header; longer texts are cut.
 const MOST_TEXT: usize = 1024;
 
 const MARKER: [u8; 4] = [0xfe, 0xc1, 0xff, 0xc0];
 const RECORD_HEADER: usize = 32;
 const CHECKSUM: usize = 4;
-/// The kind of the record that says that the log was closed in order.
+/// The kind of the record that marks an orderly close.
 const CLOSING: u8 = 0;
 
-/// No log comes so far; what claims to is damaged.
+/// No log reaches this sequence; a greater one means damage.
 pub(super) const MOST_SEQUENCE: u64 = 1 << 62;
 
 /// The longest id of an event, in bytes.
@@ -36,10 +36,10 @@ pub(super) const MOST_ID: usize = u16::MAX as usize;
 /// The longest body of an event, in bytes.
 pub(super) const MOST_BODY: usize = 8 << 20;
 
-/// What a segment says of itself.
+/// The description of a segment in its first bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Header {
-    /// The sequence of the first record that was meant for the segment.
+    /// The sequence of the first record intended for the segment.
     pub(super) first: u64,
     pub(super) created_ms: u64,
     pub(super) application: String,
@@ -47,18 +47,18 @@ pub(super) struct Header {
     pub(super) run_id: String,
 }
 
-/// What the start of a file is.
+/// The classification of a file's first bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Opening {
     /// A header of this version, and its length.
     Header(Header, usize),
-    /// The file may be a segment; at least this many bytes are needed to tell.
+    /// The file may be a segment; at least this many bytes are needed to decide.
     More(usize),
     /// A segment of a later version.
     Later(u16),
     /// A segment whose header is damaged; records may follow.
     Damaged,
-    /// Something else.
+    /// Not a segment.
     Foreign,
 }
 
@@ -85,7 +85,7 @@ impl Header {
         out
     }
 
-    /// Reads the start of a file; `whole` if nothing follows `bytes`.
+    /// Reads the start of a file; `whole` if no more bytes follow.
     pub(super) fn decode(bytes: &[u8], whole: bool) -> Opening {
         let known = bytes.len().min(MAGIC.len());
         if bytes[..known] != MAGIC[..known] {
@@ -134,22 +134,22 @@ pub(super) struct Record {
     pub(super) content: Content,
 }
 
-/// What a record holds.
+/// The content of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
     Event(Event),
-    /// The log was closed in order here.
+    /// The mark of an orderly close.
     Closing,
-    /// An event of a kind that a later release has introduced.
+    /// An event of a kind from a later release.
     Unknown,
 }
 
-/// What some bytes are.
+/// The classification of some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
     /// A record, and its length.
     Record(Record, usize),
-    /// They may be the start of a record; at least this many bytes are needed to tell.
+    /// They may be the start of a record; at least this many bytes are needed to decide.
     More(usize),
     /// Not the start of a record.
     Other,
@@ -160,12 +160,12 @@ pub(super) fn encode(out: &mut Vec<u8>, sequence: u64, event: &Event) {
     encode_parts(out, sequence, event.kind as u8, event.revision, &event.id, &event.body);
 }
 
-/// Appends the bytes of the record that says that the log was closed.
+/// Appends the bytes of the record that marks an orderly close.
 pub(super) fn encode_closing(out: &mut Vec<u8>, sequence: u64) {
     encode_parts(out, sequence, CLOSING, 0, "", "");
 }
 
-/// How many bytes an event takes in a segment.
+/// The size of an event's record in bytes.
 pub(super) fn length(event: &Event) -> usize {
     RECORD_HEADER + event.id.len() + event.body.len() + CHECKSUM
 }
@@ -188,7 +188,7 @@ fn encode_parts(out: &mut Vec<u8>, sequence: u64, kind: u8, revision: u64, id: &
     out.extend_from_slice(&sum.finalize().to_le_bytes());
 }
 
-/// Reads the record that `bytes` begin with.
+/// Reads the record at the start of `bytes`.
 pub(super) fn parse(bytes: &[u8]) -> Parsed {
     let known = bytes.len().min(MARKER.len());
     if bytes[..known] != MARKER[..known] {
@@ -212,8 +212,9 @@ fn parse_after(header: &[u8], bytes: &[u8]) -> Option<Parsed> {
         return None;
     }
     let summed = RECORD_HEADER + id_length + body_length;
-    // No id and no body has the marker's first byte. So nothing is waited for and summed beyond the next place where a
-    // record may begin, whatever a damaged or false header claims, and every byte is summed once.
+    // No id and no body contains the marker's first byte. Checking this first means that no reader waits for
+    // or sums bytes beyond the next possible record start, whatever length a damaged header claims, and each
+    // byte is summed once.
     if bytes[RECORD_HEADER..summed.min(bytes.len())].contains(&MARKER[0]) {
         return None;
     }
@@ -237,12 +238,12 @@ fn parse_after(header: &[u8], bytes: &[u8]) -> Option<Parsed> {
     Some(Parsed::Record(Record { sequence, content }, summed + CHECKSUM))
 }
 
-/// How many bytes at the start of `bytes` cannot begin a record; the first of them is known not to.
+/// The number of bytes at the start of `bytes` that cannot begin a record, given that the first one cannot.
 pub(super) fn until_marker(bytes: &[u8]) -> usize {
     bytes.iter().skip(1).position(|byte| *byte == MARKER[0]).map_or(bytes.len(), |found| found + 1)
 }
 
-/// The longest start of `text` that has at most `most` bytes.
+/// The longest prefix of `text` with at most `most` bytes.
 fn cut(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {

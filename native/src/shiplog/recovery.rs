@@ -1,4 +1,4 @@
-//! Where a log goes on after whatever ended its last writer.
+//! The end of a log after its last writer closed it or died.
 
 use std::path::Path;
 
@@ -7,20 +7,20 @@ use super::record::{Content, MOST_SEQUENCE};
 use super::scan::{Scanner, Step};
 use crate::error::{Code, Error, Result};
 
-/// Where the next writer begins.
+/// The place where the next writer begins.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct End {
     /// The sequence of the next record.
     pub(super) next: u64,
-    /// The last event, or 0; after it there is at most the mark of a closing.
+    /// The last event, or 0; at most the mark of a close follows it.
     pub(super) last: u64,
     /// The number of the next segment.
     pub(super) number: u64,
 }
 
-/// Finds the end of a log and makes all that can be read of it durable, since whoever died had not synced the last of
-/// it. A torn tail stays where it is: the next record goes to a new segment. Unless `thorough`, the last segment that
-/// has events is trusted to be the last.
+/// Finds the end of a log and makes its readable part durable, since a writer that died has not synced its
+/// last records. A torn tail stays in place: the next record goes to a new segment. Unless `thorough`, the
+/// last segment with events is trusted to hold the greatest sequence.
 pub(super) fn recover(folder: &Folder, thorough: bool) -> Result<End> {
     let segments = folder::segments(folder.path())?;
     let number = segments.last().map_or(1, |(number, _)| number.saturating_add(1));
@@ -71,7 +71,7 @@ fn end_of(path: &Path) -> Result<SegmentEnd> {
     Ok(end)
 }
 
-/// What to say of a segment that a later release wrote.
+/// The error for a segment of a later release.
 pub(super) fn later(segment: &str, version: u16) -> Error {
     let message = format!(
         "{segment} has version {version} of the format, this release reads version {} and older: read it with the \

@@ -1,4 +1,4 @@
-//! Which logs are removed, whenever a log begins a segment.
+//! Removal of logs, whenever a log begins a segment.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use super::found::{applications, look, Found};
 use super::{position, tail, Sequence};
 use crate::error::Result;
 
-/// What may lie below one root.
+/// The limits below one root.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
     pub(super) root: PathBuf,
@@ -20,7 +20,7 @@ pub(super) struct Limits {
     pub(super) bytes: u64,
 }
 
-/// What a sweeper does.
+/// The state of a sweeper.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Idle,
@@ -29,7 +29,7 @@ enum State {
     Again,
 }
 
-/// Sweeps on a thread of its own, one sweep at a time.
+/// Sweeps on its own thread, one sweep at a time.
 pub(super) struct Sweeper {
     limits: Limits,
     state: Mutex<State>,
@@ -40,7 +40,7 @@ impl Sweeper {
         Arc::new(Sweeper { limits, state: Mutex::new(State::Idle) })
     }
 
-    /// Begins a sweep, now or after the one that is under way.
+    /// Begins a sweep, now or after the one under way.
     pub(super) fn start(self: &Arc<Sweeper>) {
         if self.turn(|state| if state == State::Idle { State::Busy } else { State::Again }) != State::Idle {
             return;
@@ -66,7 +66,7 @@ impl Sweeper {
         }
     }
 
-    /// Changes the state; what it was.
+    /// Changes the state and returns the previous one.
     fn turn(&self, to: impl Fn(State) -> State) -> State {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let was = *state;
@@ -75,11 +75,11 @@ impl Sweeper {
     }
 }
 
-/// Removes the logs that are older than allowed and shipped, then the oldest until the rest is small enough; last, from
-/// the own log, segments after the first, which says what the application is, up to the newest two: those first that
-/// sinks have had, being older.
+/// Removes logs that are older than allowed and completely shipped, then the oldest logs until the rest fits
+/// the limit. If that is not enough, removes segments of the own log, oldest first and thus already shipped
+/// ones first, except for the first segment, which describes the application, and the newest two.
 ///
-/// A log that somebody writes or replays stays, and so does what is no log.
+/// A log that a process writes or replays stays, and so do entries that are not logs.
 pub(super) fn sweep(limits: &Limits) -> Result<()> {
     let found = applications(&limits.root)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -117,7 +117,7 @@ pub(super) fn sweep(limits: &Limits) -> Result<()> {
     shorten(&limits.own, bytes, limits.bytes)
 }
 
-/// Removes a log, now that its lock is held; false: it is another by now than the one that was found.
+/// Removes a log whose lock is held; false if the log has changed since it was found.
 fn remove(folder: Folder, found: &Found) -> Result<bool> {
     let is_same = |now: Found| (now.modified_ms, now.bytes) == (found.modified_ms, found.bytes);
     if !look(folder.path()).is_some_and(is_same) {

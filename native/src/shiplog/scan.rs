@@ -1,10 +1,10 @@
-//! From bytes to records: what is damaged is skipped up to the next record that is whole.
+//! From bytes to records: damaged bytes are skipped up to the next whole record.
 
 use std::io::{ErrorKind, Read};
 
 use super::record::{parse, until_marker, Header, Opening, Parsed, Record};
 
-/// How much is read at once.
+/// Bytes per read.
 const CHUNK: usize = 64 << 10;
 
 /// One step through a segment.
@@ -12,22 +12,22 @@ const CHUNK: usize = 64 << 10;
 pub(super) enum Step {
     /// A whole record.
     Record(Record),
-    /// So many bytes are no record; one follows.
+    /// This many bytes form no record; a record follows.
     Corrupt(u64),
-    /// So many bytes at the end are no record: the writer died there, or the disk lost them.
+    /// This many bytes at the end form no record: the writer died there, or the disk lost them.
     Torn(u64),
-    /// A segment of a later version: nothing in it can be read.
+    /// A segment of a later version, which cannot be read.
     Later(u16),
-    /// Not a segment at all.
+    /// Not a segment.
     Foreign,
-    /// Nothing more, for now or for good.
+    /// No more records, for now or for good.
     End,
 }
 
-/// Walks through the bytes of one segment, from its header or from anywhere.
+/// Walks through the bytes of one segment, from its header or from any offset.
 pub(super) struct Scanner<R> {
     input: R,
-    /// What was read and not stepped over lies in `start..end`.
+    /// Bytes that were read but not yet consumed are in `start..end`.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -49,13 +49,14 @@ impl<R: Read> Scanner<R> {
         Scanner { opened: true, ..Scanner::new(input) }
     }
 
-    /// What the segment says of itself, after the first step if its header is whole.
+    /// The segment's header, available after the first step if it is undamaged.
     pub(super) fn header(&self) -> Option<&Header> {
         self.header.as_ref()
     }
 
-    /// The next step. Unless `whole`, more bytes may come later: what is incomplete then is not judged, and a later
-    /// call looks again. After a whole segment's end, every further step is [`Step::End`].
+    /// The next step. Unless `whole`, more bytes may be appended later: an incomplete record is then left
+    /// alone, and a later call looks at it again. After the end of a whole segment, every further step is
+    /// [`Step::End`].
     pub(super) fn step(&mut self, whole: bool) -> std::io::Result<Step> {
         if self.done {
             return Ok(Step::End);
@@ -90,7 +91,7 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// Reads the header; a step if there is nothing to go on with.
+    /// Reads the header; returns a step if the segment cannot be read further.
     fn open(&mut self, whole: bool) -> std::io::Result<Option<Step>> {
         let mut ended = false;
         loop {
@@ -131,7 +132,7 @@ impl<R: Read> Scanner<R> {
         self.skipped += bytes as u64;
     }
 
-    /// Reads until `bytes` lie ahead; false if the input ends before.
+    /// Reads until `bytes` are available; false if the input ends before.
     fn fill(&mut self, bytes: usize) -> std::io::Result<bool> {
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);

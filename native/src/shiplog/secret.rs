@@ -1,7 +1,7 @@
-//! A secret for each run of an application, which a restart of it on the same machine finds again.
+//! A secret for each run of an application, stable across restarts on the same machine.
 //!
-//! `<root>/hash.secret` (0600, 32 random bytes) is made once and never changes. A run's secret is a hash of it and the
-//! run's name: of a run's secret neither the file nor another run's can be told.
+//! `<root>/hash.secret` (0600, 32 random bytes) is created once and never changes. A run's secret is a hash
+//! of the file's bytes and the run's name; neither the file nor another run's secret can be derived from it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -18,7 +18,7 @@ use crate::error::{Code, Error, Result};
 const NAME: &str = "hash.secret";
 const LENGTH: usize = 32;
 
-/// The secret of `run` below the log directory `root`. Fails if that cannot be kept to this user.
+/// The secret of `run` below the log directory `root`. Fails if the file cannot be kept private to this user.
 pub fn secret(root: &Path, run: &str) -> Result<[u8; LENGTH]> {
     let (path, directory) = folder::root(root)?;
     let shown = path.join(NAME);
@@ -61,7 +61,7 @@ fn read(directory: BorrowedFd<'_>, shown: &Path) -> Result<Option<[u8; LENGTH]>>
     content.try_into().map(Some).map_err(|_| unsafe_because("it does not have 32 bytes"))
 }
 
-/// Writes a new one under a name of its own, then gives it the name, if no other process was faster.
+/// Writes a new secret under a temporary name, then links it to its name, unless another process was faster.
 fn make(directory: BorrowedFd<'_>) -> io::Result<()> {
     let mut random = [0; LENGTH + 8];
     File::open("/dev/urandom")?.read_exact(&mut random)?;

@@ -1,4 +1,4 @@
-//! Reading a log behind its writer, from a position on.
+//! Reading a log behind its writer, from a position.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,21 +13,21 @@ use crate::error::{Error, Result};
 
 /// The events of a log after a position, also while the log is written.
 ///
-/// Whoever reads says up to where events may be read: what is not acknowledged is not looked at.
+/// The caller passes the last acknowledged sequence: the tail does not read beyond it.
 pub struct Tail {
     folder: PathBuf,
     current: Option<(u64, Scanner<File>)>,
     last: Sequence,
-    /// How many places it has passed over.
+    /// The number of missing sequences that were passed.
     gone: u64,
-    /// Where the segment was last opened again.
+    /// The position at which the segment was last reopened.
     reopened: Option<Sequence>,
-    /// Nobody writes the log: what is incomplete stays so.
+    /// The log has no writer: an incomplete record stays incomplete.
     whole: bool,
 }
 
 impl Tail {
-    /// Begins after `position`, in a log that may be written meanwhile.
+    /// Begins after `position`, in a log that may be written at the same time.
     pub fn after(folder: &Path, position: Sequence) -> Tail {
         Tail {
             folder: folder.to_path_buf(),
@@ -39,24 +39,25 @@ impl Tail {
         }
     }
 
-    /// Begins after `position`, in a log that nobody writes as long as the claim is held.
+    /// Begins after `position`, in a log that has no writer while the claim is held.
     pub fn of(claim: &Claim, position: Sequence) -> Tail {
         Tail { whole: true, ..Tail::after(claim.folder(), position) }
     }
 
-    /// The place that was read up to.
+    /// The sequence up to which the log was read.
     pub fn position(&self) -> Sequence {
         self.last
     }
 
-    /// How many events were not there, of all that the position has passed since it was last asked: their segments were
-    /// removed since the logs had become too large, or the disk has lost them.
+    /// The number of missing events that the position has passed since the last call: retention removed their
+    /// segments because the logs had become too large, or the disk lost them.
     pub fn take_gone(&mut self) -> u64 {
         std::mem::take(&mut self.gone)
     }
 
-    /// Adds events up to `last` to `batch`, until it has `most_events` or `most_bytes`. Adds none if there are no more
-    /// up to there; records that the disk has lost count as read. After an error, a later call tries again.
+    /// Appends events up to `last` to `batch`, until it has `most_events` or `most_bytes`. Appends none if
+    /// there are no more; records that the disk has lost count as read. After an error, a later call tries
+    /// again.
     pub fn read(
         &mut self,
         last: Sequence,
@@ -116,8 +117,9 @@ impl Tail {
         Ok(())
     }
 
-    /// Lets the segment be opened again, once at a place: what was read ahead before it was durable may have had holes
-    /// then, and the file has it now. False if it was opened again here already.
+    /// Lets the segment be reopened, once per position: bytes that were read ahead before they were durable
+    /// may have had holes, which the file no longer has. False if the segment was already reopened at this
+    /// position.
     fn reopen(&mut self) -> bool {
         let fresh = self.reopened != Some(self.last);
         if fresh {
@@ -127,7 +129,8 @@ impl Tail {
         fresh
     }
 
-    /// Goes to the next segment, or to the one that holds what follows the position; false if there is none.
+    /// Goes to the next segment, or to the one that holds the event after the position; false if there is
+    /// none.
     fn advance(&mut self) -> Result<bool> {
         let found = match &self.current {
             Some((number, _)) => next_segment(&self.folder, *number)?,
@@ -141,7 +144,7 @@ impl Tail {
     }
 }
 
-/// The place of a segment's first event, as its header says; `None` if that cannot be read.
+/// The sequence of a segment's first event, from its header; `None` if that cannot be read.
 pub(super) fn begin(segment: &Path) -> Option<Sequence> {
     let mut scanner = Scanner::new(folder::open_file(segment).ok()?);
     scanner.step(false).ok()?;
@@ -152,7 +155,7 @@ fn next_segment(folder: &Path, number: u64) -> Result<Option<(u64, PathBuf)>> {
     Ok(folder::segments(folder)?.into_iter().find(|(next, _)| *next > number))
 }
 
-/// The last segment that begins at or before what follows `position`, else the first.
+/// The last segment that begins at or before the event after `position`, else the first segment.
 fn first_segment(folder: &Path, position: Sequence) -> Result<Option<(u64, PathBuf)>> {
     let segments = folder::segments(folder)?;
     let begins_before =

@@ -1,4 +1,4 @@
-//! What the log's own tests share: events, and a disk that fails as it is told.
+//! Shared parts of the log's tests: events, and a disk with configurable faults.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// How long a test waits for what must happen.
+/// The longest time that a test waits for an expected state.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The `number`th event of a test.
@@ -27,14 +27,14 @@ pub(crate) fn open(root: &Path, application: &str, options: Options) -> ShipLog 
     ShipLog::open(root, application, options).unwrap()
 }
 
-/// A directory that does not exist yet, in one that goes with the returned guard.
+/// A directory that does not exist yet, in one that is removed with the returned guard.
 pub(crate) fn root() -> (tempfile::TempDir, std::path::PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("log");
     (dir, root)
 }
 
-/// All events of a log, and what else was met.
+/// All events of a log, and the reader's notes.
 pub(crate) fn read_all(folder: &Path) -> (Vec<Event>, Notes) {
     let mut reading = read(folder).unwrap();
     let events = reading.by_ref().map(|event| event.unwrap()).collect();
@@ -46,7 +46,7 @@ pub(crate) fn segments(folder: &Path) -> Vec<std::path::PathBuf> {
     super::folder::segments(folder).unwrap().into_iter().map(|(_, path)| path).collect()
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let start = std::time::Instant::now();
     while !holds() {
@@ -55,21 +55,21 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// What a disk does until it is told otherwise.
+/// The faults of a disk.
 #[derive(Default)]
 pub(crate) struct Faults {
-    /// Writes fail with this error of the system, after half of their bytes.
+    /// The error number of the system with which writes fail, after half of their bytes.
     pub(crate) write_error: AtomicU64,
-    /// So many syncs fail.
+    /// The number of syncs that fail.
     pub(crate) sync_errors: AtomicU64,
-    /// So many writes panic.
+    /// The number of writes that panic.
     pub(crate) panics: AtomicU64,
     /// The most records that were synced at once.
     pub(crate) largest_group: AtomicU64,
     /// Writes do not return.
     blocked: Mutex<bool>,
     unblocked: Condvar,
-    /// A write is waiting.
+    /// A write is blocked.
     pub(crate) waits: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! The log as a whole: what is promised, on disks that work and on disks that do not.
+//! The guarantees of the log as a whole, on disks that work and on disks that fail.
 
 mod damage;
 mod disks;
@@ -99,7 +99,7 @@ fn segments_end_when_they_are_full_or_told_to() {
         assert_eq!(std::fs::read(path).unwrap(), bytes, "a sealed segment has changed");
     }
     assert_eq!(read_all(log.folder()), (events(0..201), Notes::default()));
-    // An event larger than a segment has one for itself.
+    // An event larger than a segment has a segment of its own.
     let large = Event { body: format!("{{{}}}", "x".repeat(5_000)), ..event(201) };
     log.append_durable(large.clone(), PATIENCE).unwrap();
     assert_eq!(read_all(log.folder()).0.last(), Some(&large));
@@ -120,7 +120,7 @@ fn a_log_has_one_writer_at_a_time() {
     first.append_durable(event(0), PATIENCE).unwrap();
     first.close(PATIENCE).unwrap();
     let second = open(&root, "app-1", Options::default());
-    // The mark of the closing is a record too.
+    // The mark of an orderly close is a record too.
     assert_eq!(second.append_durable(event(1), PATIENCE).unwrap(), Sequence(3));
     assert_eq!(read_all(second.folder()), (events(0..2), Notes::default()));
 }
@@ -260,7 +260,7 @@ fn a_run_knows_the_application_that_never_ended() {
 }
 
 fn finished(root: &std::path::Path, id: &str, age: Duration, sinks: &[(&str, u64)]) -> u64 {
-    // Its own sweep is to leave the others alone.
+    // The log's own sweep must leave the others alone.
     let log =
         open(root, id, Options { retention: Duration::MAX, most_bytes: u64::MAX, ..Options::default() });
     for (sink, position) in sinks {

@@ -1,5 +1,5 @@
-//! The disk that the environment of a process tells of, in the library built for tests:
-//! `ANDIRON_TEST_DISK=lossy:<seed>`, or `full:<file>`, which is full as long as the file is there.
+//! The disk that the environment of a process chooses, in the library built for tests:
+//! `ANDIRON_TEST_DISK=lossy:<seed>`, or `full:<file>`, which is full while the file exists.
 
 use std::io;
 use std::path::PathBuf;

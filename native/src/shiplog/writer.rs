@@ -1,11 +1,12 @@
-//! The log's own thread: groups of records into segments, each group synced before it is acknowledged.
+//! The log's own thread: it writes groups of records to segments, and syncs each group before it is
+//! acknowledged.
 //!
-//! A segment that refused a write or a sync is given up, since nobody knows what of it is on disk, and its group is
-//! written again, with the same sequences, to a new one. So a sequence may occur twice in a log, with equal content;
-//! whoever reads takes the first.
+//! A segment whose write or sync failed is abandoned, since its state on disk is unknown, and its group is
+//! written again, with the same sequences, to a new segment. A sequence may thus occur twice in a log, with
+//! equal content; readers take the first.
 //!
-//! Before each group the writer looks whether its folder and segment are still there. A file that was removed takes bytes as any other, and
-//! nobody reads them.
+//! Before each group the writer checks that its folder and segment still exist: a removed file accepts bytes
+//! like any other, but no reader sees them.
 
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -24,21 +25,22 @@ use super::retention::Sweeper;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What the thread works with.
+/// The state of the thread.
 pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) folder: Arc<Folder>,
     pub(super) medium: Arc<dyn Medium>,
-    /// What each segment says of itself; `first` and `created_ms` are filled in.
+    /// The header of each segment, except for `first` and `created_ms`.
     pub(super) header: Header,
     pub(super) segment_bytes: u64,
     /// The number of the next segment.
     pub(super) number: u64,
     pub(super) current: Option<Current>,
     pub(super) sweeper: Arc<Sweeper>,
-    /// The newest event of the application itself, and its sequence: without it no report knows whose log it reads.
+    /// The newest event of the application itself, and its sequence: without it a report cannot tell whose
+    /// log it reads.
     pub(super) application: Option<(u64, Event)>,
-    /// What was removed begins with this sequence, and nothing was written since.
+    /// The first sequence of the removed events, until the log is written again.
     pub(super) lost: Option<u64>,
 }
 
@@ -51,7 +53,7 @@ pub(super) struct Current {
 }
 
 impl Writer {
-    /// Works until the queue is closed. Never panics: a medium that does is a disk that refused.
+    /// Works until the queue is closed. Never panics: a panic of the medium counts as a disk failure.
     pub(super) fn run(mut self) {
         let (mut group, mut bytes) = (Vec::new(), Vec::new());
         loop {
@@ -84,7 +86,7 @@ impl Writer {
         }
     }
 
-    /// Tries until the bytes are durable; false if the log is closed before.
+    /// Retries until the bytes are durable; false if the log is closed before.
     fn write(&mut self, first: u64, bytes: &[u8], events: u64) -> bool {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -109,7 +111,7 @@ impl Writer {
         }
     }
 
-    /// Bytes that became durable.
+    /// The number of bytes that became durable.
     fn try_write(&mut self, first: u64, bytes: &[u8]) -> io::Result<u64> {
         self.restore()?;
         let full = |current: &Current| current.bytes + bytes.len() as u64 > self.segment_bytes;
@@ -132,7 +134,7 @@ impl Writer {
         Ok(header + bytes.len() as u64)
     }
 
-    /// A new segment that holds the bytes, durably; nothing if any step fails.
+    /// A new segment that durably holds the bytes; none if any step fails.
     fn begin(&mut self, first: u64, bytes: &[u8]) -> io::Result<(Current, u64)> {
         let name = folder::segment(self.number);
         self.number += 1;
@@ -164,7 +166,7 @@ impl Writer {
         Ok((Current { file, bytes: length + bytes.len() as u64, first }, length))
     }
 
-    /// Makes the folder anew if somebody has removed it, and lets go of a segment that is removed.
+    /// Creates the folder again if it was removed, and abandons a removed segment.
     fn restore(&mut self) -> io::Result<()> {
         if self.folder.is_removed() {
             self.current = None;
@@ -177,7 +179,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Once the log is there again.
+    /// Logs the loss once the log exists again.
     fn tell_lost(&mut self, first: u64) {
         if let Some(from) = self.lost.take() {
             log::warn!("{}", lost(self.folder.path(), from, first));
@@ -185,7 +187,7 @@ impl Writer {
     }
 }
 
-/// What a log has lost that was removed: its events from `from` up to before `first`.
+/// The message about the events of a removed log, from `from` up to before `first`.
 pub(super) fn lost(path: &Path, from: u64, first: u64) -> String {
     let path = path.display();
     let what = match first.saturating_sub(from) {

@@ -1,4 +1,4 @@
-//! Files that were cut, flipped, mixed or written by somebody else.
+//! Files that were cut, flipped, mixed or written by other programs.
 
 use super::*;
 use std::fs;
@@ -67,7 +67,7 @@ fn a_damaged_record_is_skipped_and_told() {
     }
 }
 
-/// A record's header that is whole, and claims a body of 4 MiB.
+/// A valid record header that claims a body of 4 MiB.
 fn false_head(number: u64) -> Vec<u8> {
     let mut head = vec![0xfe, 0xc1, 0xff, 0xc0, 2, 0, 0, 0];
     head.extend_from_slice(&(4_u32 << 20).to_le_bytes());

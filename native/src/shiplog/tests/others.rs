@@ -1,4 +1,4 @@
-//! Other users of the machine, and whoever else exchanges names under a log.
+//! Interference of other users and processes that exchange names below a log.
 
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::Path;
@@ -29,7 +29,7 @@ fn pipe(path: &Path) {
     rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
 }
 
-/// What `body` says, unless it waits for something that never comes.
+/// The result of `body`, unless it blocks for good.
 fn in_time<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || tell.send(body()));

@@ -1,4 +1,4 @@
-//! A log whose folder or segment somebody removes while it is written.
+//! A log whose folder or segment is removed while it is written.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn a_folder_that_is_removed_is_made_anew_with_its_application() {
         assert_eq!((notes.missing, notes.corrupt_bytes), (99, 0), "{notes:?}");
         let found = applications(&root).unwrap();
         assert_eq!((found.len(), found[0].live, found[0].event.clone()), (1, true, Some(application(0))));
-        // What was open when the folder went may be read to its end.
+        // A file that was open when the folder was removed may be read to its end.
         tail.read(Sequence(102), usize::MAX, usize::MAX, &mut tailed).unwrap();
         assert_eq!(tail.position(), Sequence(102));
         assert_eq!((tailed.len() as u64 + tail.take_gone(), tailed.last()), (102, Some(&event(101))));
