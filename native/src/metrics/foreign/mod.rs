@@ -1,22 +1,26 @@
-//! Everyone else's named accumulators: counted again from the ends of tasks, so that what Spark counts twice counts once.
+//! Named accumulators of the user's program, counted again from task ends, so that updates that Spark counts twice
+//! count once.
 //!
-//! A *scope* is a terminal RDD with a kind of task, or one branch of a union at its top, a cell of it one accumulator in one partition. Of the successful
-//! tasks of a partition one is kept: among result tasks that of the newest stage that reads all partitions, else of the newest
-//! stage, and of this stage the first; among shuffle map tasks the one with the greatest stage, stage attempt and arrival. The kept
-//! task replaces the whole cell: an accumulator that it does not update is 0. Beside that stands what was attempted: every update
-//! of every task, as Spark adds it up.
+//! A *scope* is a terminal RDD with a kind of task, or one branch of a union at its top. A cell of a scope is one
+//! accumulator in one partition. One successful task of each partition is kept. Among result tasks this is a task of
+//! the newest stage that reads all partitions, or else of the newest stage, and the first one of that stage. Among
+//! shuffle map tasks it is the one with the greatest stage, stage attempt and arrival. The kept task replaces the
+//! whole cell: an accumulator that it does not update is 0. Beside the committed value is the attempted one: every
+//! update of every task, as Spark sums it.
 //!
 //! # Caches
-//! A task whose stage has a persisted RDD or a checkpoint, and that may have read of it, does not replace a cell with nothing: its
-//! rows are those that an earlier task has computed, whose figure stays. Where that earlier task failed, was killed or was lost, its
-//! updates never arrive: [`Hidden`] remembers that, and figures that depend on it are not exact.
+//! If a stage has a persisted RDD or a checkpoint, a task that may have read from it does not replace a cell with 0:
+//! its rows were computed by an earlier task, whose figure stays. If that earlier task failed, was killed or was
+//! lost, its updates never arrive: [`Hidden`] records this, and figures that depend on it are not exact.
 //!
-//! A listener cannot know what a task's partition was computed *for*, so a figure may be wrong where one computation is
-//! counted in several scopes. Each such figure says that it is not exact, and why. docs/guide/steps-and-gates.md has all reasons.
+//! A listener cannot know *for* which result a task's partition was computed, so a figure may be wrong where one
+//! computation is counted in several scopes. Each such figure is marked as not exact, with the reason.
+//! docs/guide/steps-and-gates.md lists all reasons.
 //!
 //! # Memory
-//! A scope takes 16 bytes for each partition, and 8 for each partition and accumulator: 100,000 tasks with 50 accumulators
-//! take 41.6 MB. Of scopes without accumulators only the newest [`MOST_BARE_BYTES`] are kept. Beyond [`MOST_BYTES`] nothing more is taken; figures that this affects are not exact.
+//! A scope takes 16 bytes for each partition, and 8 for each partition and accumulator: 100,000 tasks with 50
+//! accumulators take 41.6 MB. Of scopes without accumulators only the newest [`MOST_BARE_BYTES`] are kept. Beyond
+//! [`MOST_BYTES`] no new cell is stored; figures that this affects are not exact.
 
 mod branches;
 mod column;

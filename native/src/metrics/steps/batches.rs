@@ -1,9 +1,9 @@
-//! Micro-batches: an operator that is made for a batch of a query counts for that batch, and once more executed replaces what
-//! was counted when the batch was executed before.
+//! Micro-batches: an operator that is created for a batch of a query counts for that batch. If the batch is executed
+//! again, the counts of the new execution replace those of the old one.
 //!
-//! A query that is restarted executes its last batch again, in another *run*, unless the batch was committed. The nth operator
-//! at a place of the program in one run is the nth at that place in the other. It takes over the other's label, and with its
-//! first cell its figure.
+//! A query that is restarted executes its last batch again, in another *run*, unless the batch was committed. The nth
+//! operator at a place of the program in one run corresponds to the nth at that place in the other. The new operator
+//! takes over the label at once, and the figure with its first cell.
 
 use std::sync::Arc;
 
@@ -12,34 +12,34 @@ use serde_json::{Map, Value};
 use super::StepBook;
 use crate::metrics::json::Reads;
 
-/// Queries with a step, of which the last batch is known.
+/// The limit of queries with a step whose last batch is remembered.
 const MOST_QUERIES: usize = 10_000;
 
-/// The batch that an operator is made for.
+/// The batch that an operator is created for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OfBatch {
     query: String,
     number: u64,
-    /// Of the query; empty where that cannot be told.
+    /// The run of the query; empty if unknown.
     run: String,
 }
 
 impl OfBatch {
-    /// As a declaration tells it.
+    /// The batch that a declaration names.
     pub(super) fn of(declaration: &Map<String, Value>) -> Option<OfBatch> {
         let (query, run) = (declaration.text("query").to_string(), declaration.text("run").to_string());
         Some(OfBatch { number: declaration.number("batch").filter(|_| !query.is_empty())?, query, run })
     }
 }
 
-/// The last batch of a query, with the operators that were made for it.
+/// The last batch of a query, with the operators that were created for it.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     number: u64,
     runs: Vec<(String, Vec<u64>)>,
 }
 
-/// What an operator that is made for a batch is called, and what of earlier runs it stands for.
+/// The label of an operator that is created for a batch, and the operators of earlier runs that it replaces.
 pub(super) struct Place {
     pub(super) label: String,
     pub(super) replaces: Vec<u64>,
@@ -48,11 +48,11 @@ pub(super) struct Place {
 }
 
 impl StepBook {
-    /// Notes an operator of a batch.
+    /// Records an operator of a batch.
     pub(super) fn place(&mut self, name: &Arc<str>, id: u64, label: &str, of: OfBatch) -> Place {
         let key = (Arc::clone(name), of.query);
         let mut batch = self.batches.remove(&key).unwrap_or_default();
-        // A thread that has outlived the batch that it was started in tells an older one.
+        // A thread that has outlived its batch declares an operator of an older one.
         if of.number < batch.number {
             self.batches.insert(key, batch);
             let label = self.unlike_others(name, label);
@@ -63,7 +63,7 @@ impl StepBook {
             batch = Batch { number: of.number, runs: Vec::new() };
         }
         if batch.runs.last().is_none_or(|(run, _)| *run != of.run) {
-            // What was never executed has nothing to replace.
+            // An operator that was never executed replaces nothing.
             let ran = |id: &u64| self.sites.get(id).is_some_and(|site| site.committed().is_some());
             batch.runs.iter_mut().for_each(|(_, sites)| sites.retain(|id| ran(id)));
             batch.runs.retain(|(_, sites)| !sites.is_empty());
@@ -88,7 +88,7 @@ impl StepBook {
         Place { label: taken.unwrap_or_else(|| self.unlike_others(name, label)), replaces, unclear }
     }
 
-    /// A site has counted: what it replaces no longer does.
+    /// Notes that a site has counted: the sites that it replaces no longer count.
     pub(super) fn take_over(&mut self, id: u64) {
         let Some(site) = self.sites.get_mut(&id) else { return };
         let (step, replaces) = (site.step, std::mem::take(&mut site.replaces));

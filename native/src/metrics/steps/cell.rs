@@ -1,46 +1,46 @@
-//! One partition of one instance: what each task attempt counted there, and which of them counts.
+//! One partition of one instance: the counts of each task attempt, and the attempt that counts.
 
 use std::cmp::Reverse;
 
 use super::super::decode::{StepCell, OUTSIDE};
 use crate::samples::Bound;
 
-/// Attempts that a cell remembers. Of one that is forgotten the counts stay in what was attempted.
+/// Attempts that a cell remembers. The counts of a forgotten attempt remain in the attempted sums.
 const MOST_ATTEMPTS: usize = 32;
-/// The counter of rows read, and that of dropped rows.
+/// The indices of the counters of rows read and of dropped rows.
 pub(super) const IN: usize = 0;
 pub(super) const DROPPED: usize = 2;
 
-/// How an attempt ended. The order is that of a merge: what is known later holds.
+/// How an attempt ended. The order is that of a merge: a later variant replaces an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Outcome {
-    /// It had read its input to the end; more is not known.
+    /// It had read its input to the end; its own end is unknown.
     Early,
     Succeeded,
     /// It failed or was killed.
     Failed,
 }
 
-/// What one task attempt counted in one partition. The order is that of a merge: of two that one attempt filed the
-/// greater holds, so that merging them again, or the other way round, changes nothing.
+/// The counts of one task attempt in one partition. The order is that of a merge: of two reports of one attempt the
+/// greater one holds, so that merging is idempotent and independent of the order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Attempt {
     pub(super) task: u64,
     pub(super) outcome: Outcome,
     pub(super) complete: bool,
-    /// A persisted RDD lies downstream in the task.
+    /// A persisted RDD is downstream in the task.
     pub(super) kept: bool,
-    /// The task has evaluated the partition several times, with other results; these are the worst.
+    /// The task has evaluated the partition several times with different results; these are the worst.
     pub(super) differs: bool,
     pub(super) samples_whole: bool,
     pub(super) stage: (u32, u32),
     pub(super) execution: Option<u64>,
     pub(super) seen: u64,
     pub(super) counters: Box<[i64]>,
-    /// Additions to counters that were not counted.
+    /// Additions to counters from outside the step's functions.
     pub(super) outside: i64,
     pub(super) guards: Box<[u64]>,
-    /// Which bound has left out samples, if they do not show every row that failed.
+    /// The bound that has left out samples, if they do not show every failed row.
     pub(super) bound: Bound,
 }
 
@@ -73,7 +73,7 @@ impl Attempt {
         }
     }
 
-    /// A counter.
+    /// The value of a counter.
     pub(super) fn of_counter(&self, counter: usize) -> i64 {
         self.counters.get(counter).copied().unwrap_or(0)
     }
@@ -82,12 +82,13 @@ impl Attempt {
         self.outcome == Outcome::Succeeded
     }
 
-    /// Whether it read its input to the end and a block may hold its rows, though it is not known to have succeeded.
+    /// Whether it read its input to the end and a block may hold its rows, though it did not succeed as far as is
+    /// known.
     pub(super) fn is_stored(&self) -> bool {
         !self.succeeded() && self.complete && self.kept
     }
 
-    /// The worse of two that may both have been read comes last.
+    /// The order of two attempts that may both have been read; the worse one is greater.
     fn harm(&self) -> (i64, Reverse<i64>) {
         (self.of_counter(DROPPED), Reverse(self.of_counter(IN)))
     }
@@ -100,8 +101,9 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// The attempt that a figure counts: of the successful ones a complete one before a partial one, and then the newest. Where
-    /// none has succeeded, one whose rows a block may hold, the worst if they differ. None: none of these.
+    /// The attempt that a figure counts. Of the successful ones a complete attempt precedes a partial one, and then
+    /// the newest holds. If none has succeeded, it is an attempt whose rows a block may hold, the worst if they
+    /// differ.
     pub(super) fn kept(&self) -> Option<&Attempt> {
         let successful = self.attempts.iter().filter(|attempt| attempt.succeeded());
         successful
@@ -109,7 +111,8 @@ impl Cell {
             .or_else(|| self.stored().max_by_key(|attempt| (attempt.harm(), attempt.task)))
     }
 
-    /// Whether the attempt that a figure counts is one of several evaluations that differ, and any of them may have been read.
+    /// Whether the attempt that a figure counts is one of several evaluations that differ, any of which may have been
+    /// read.
     pub(super) fn is_disputed(&self) -> bool {
         if self.kept().is_some_and(|attempt| attempt.differs) {
             return true;
@@ -125,15 +128,15 @@ impl Cell {
         self.attempts.iter().filter(|attempt| attempt.is_stored())
     }
 
-    /// All that it remembers.
+    /// The attempts that the cell remembers.
     pub(super) fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
 
-    /// Merges an attempt. Gives what it replaces, which is the attempt itself where it changes nothing.
+    /// Merges an attempt. Gives the report that it replaces.
     pub(super) fn merge(&mut self, mut attempt: Attempt) -> Merged {
         if let Some(known) = self.attempts.iter_mut().find(|known| known.task == attempt.task) {
-            // What one report has said of these holds for the attempt, whatever the next one says.
+            // These flags hold for the attempt once any of its reports has set them.
             attempt.kept |= known.kept;
             attempt.differs |= known.differs;
             if *known >= attempt {
@@ -155,7 +158,7 @@ impl Cell {
         Merged::Added
     }
 
-    /// Forgets the least of them; never that which has dropped most, which a gate may have to take.
+    /// Forgets the least attempt, but never the one with the most dropped rows, which a gate may have to take.
     fn forget(&mut self) {
         let worst = (0..self.attempts.len()).max_by_key(|at| self.attempts[*at].harm());
         let rank = |attempt: &Attempt| (attempt.kept, attempt.succeeded(), attempt.complete, attempt.task);
@@ -166,13 +169,13 @@ impl Cell {
     }
 }
 
-/// What a merge did.
+/// The effect of a merge.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Merged {
-    /// Nothing: the same, or more of the same attempt, was there.
+    /// None: the same report, or a greater one of the same attempt, was there.
     Known,
-    /// A first report of the attempt.
+    /// The first report of the attempt.
     Added,
-    /// Another report of it, instead of this one.
+    /// It replaces this report of the attempt.
     Replaced(Attempt),
 }

@@ -5,28 +5,28 @@ use super::instance::Instance;
 use super::select::{candidates, Reached, Scope};
 use super::site::Site;
 
-/// Whose evaluations are looked at.
+/// The evaluations that are considered.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::metrics) enum Whose<'a> {
-    /// Those of one stage, of all its attempts.
+    /// Those of all attempts of one stage.
     Stage(u32),
     /// Those that a gate would judge.
     Scope(Option<Scope>, Option<&'a [u32]>),
 }
 
-/// What has become of the rows of an instance.
+/// The fate of an instance's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::metrics) enum Emptied {
-    /// A row of it was not dropped.
+    /// At least one row was not dropped.
     Survived,
-    /// Some partitions are not known to be read to their end, or there was no row.
+    /// Some partitions may not have been read to their end, or there was no row.
     Open,
-    /// Every partition was read to its end, and each of so many rows was dropped.
+    /// Every partition was read to its end, and each of this number of rows was dropped.
     All(i128),
 }
 
 impl Site {
-    /// What has become of the rows of an instance.
+    /// The fate of an instance's rows.
     pub(in crate::metrics) fn emptied(&self, reached: Reached, whose: Whose<'_>) -> Emptied {
         let Some(instance) = self.instances.get(&reached.instance).filter(|_| !self.refused) else {
             return Emptied::Open;
@@ -68,7 +68,7 @@ impl Site {
     }
 }
 
-/// Of the cells that were let go only their sums are known, and these are of no stage.
+/// Of released cells only the sums are known, and these belong to no stage.
 fn settled(instance: &Instance, whose: Whose<'_>) -> Emptied {
     let (rows, dropped) = (instance.committed.of(IN), instance.committed.of(DROPPED));
     match whose {

@@ -1,4 +1,4 @@
-//! The step book's samples: which of them count, what is to be shipped of them.
+//! The samples of the step book: those that count, and those that are to be shipped.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,22 +7,22 @@ use serde_json::{Map, Value};
 use super::{Picture, Site, StepBook};
 use crate::samples::{Bound, Cause, Origin};
 
-/// What is shipped of a sample: its hash, its revision, and whether it counts.
+/// A sample to be shipped: its hash, its revision, and whether it counts.
 pub(in crate::metrics) type Revised = (u64, u64, bool);
 
-/// How many failed rows of a step were seen, how many samples are kept, and whether these show all.
+/// The number of a step's failed rows and of its samples, and the bounds that have left samples out.
 pub(in crate::metrics) struct Summary {
     pub(in crate::metrics) seen: i128,
     pub(in crate::metrics) kept: usize,
     pub(in crate::metrics) complete: bool,
     /// Which bounds have left samples out.
     pub(in crate::metrics) cut_by: Vec<Bound>,
-    /// The greatest hash that is kept: samples with greater ones had to go.
+    /// The greatest hash that is kept: samples with greater hashes were dropped.
     pub(in crate::metrics) ceiling: Option<u64>,
 }
 
 impl StepBook {
-    /// The samples of a step that are to be shipped, which they count as from now on. At most `most`.
+    /// The samples of a step that are to be shipped, at most `most`. They count as shipped from now on.
     pub(in crate::metrics) fn revise_samples(&mut self, step: &str, most: usize) -> Vec<Revised> {
         let Some(samples) = self.samples.of(step) else { return Vec::new() };
         let sites = &self.sites;
@@ -38,7 +38,7 @@ impl StepBook {
         self.samples.body(step, hash)
     }
 
-    /// `None` for a step of which no row has failed.
+    /// The summary of a step's samples; `None` for a step without a failed row.
     pub(in crate::metrics) fn summary(&mut self, step: &str) -> Option<Summary> {
         let folded = self
             .steps
@@ -69,7 +69,7 @@ impl StepBook {
         Some(Summary { seen, kept, complete: cut_by.is_empty(), cut_by, ceiling })
     }
 
-    /// The samples of a step of this number, or of all, each with its step's name and whether it counts.
+    /// The samples of a step's number, or of all steps, each with its step's name and whether it counts.
     pub(in crate::metrics) fn failures(&self, step: Option<u64>) -> Vec<Map<String, Value>> {
         let name = step.map(|step| self.name(step));
         let names =
@@ -89,7 +89,7 @@ impl StepBook {
         all
     }
 
-    /// The most frequent causes among the samples of the evaluations that pictures show.
+    /// The most frequent causes among the samples of the evaluations in `pictures`.
     pub(in crate::metrics) fn causes(&self, step: &str, pictures: &[Picture], most: usize) -> Vec<Cause> {
         let shown: HashSet<(u64, u64, u32, u64)> = pictures.iter().flat_map(Picture::evaluations).collect();
         let settled = |origin: Origin| {
@@ -101,7 +101,7 @@ impl StepBook {
         })
     }
 
-    /// The most frequent causes among the samples of an instance, whatever became of their attempts.
+    /// The most frequent causes among the samples of an instance, for any outcome of their attempts.
     pub(in crate::metrics) fn causes_of(
         &self,
         step: &str,
@@ -112,7 +112,8 @@ impl StepBook {
         self.samples.causes(step, most, |origin| (origin.site, origin.instance) == (site, instance))
     }
 
-    /// A stage was rolled back whose rows come in another order each time: operators that ran there are not exact.
+    /// Notes that a stage was rolled back whose rows have another order each time: operators that ran in it are not
+    /// exact.
     pub(in crate::metrics) fn rolled_back(&mut self, stage: u32) {
         for site in self.sites.values_mut().filter(|site| site.ran_in(stage)) {
             (site.rolled_back, site.dirty) = (true, true);
@@ -120,8 +121,8 @@ impl StepBook {
     }
 }
 
-/// Whether what a sample shows counts: its attempt is the one that its cell keeps. Of an instance whose cells are gone those
-/// count that had not failed.
+/// Whether a sample counts: its attempt is the one that its cell keeps. Of an instance without cells the samples
+/// count whose attempts had not failed.
 fn counts(sites: &BTreeMap<u64, Site>, origin: Origin) -> bool {
     let site = sites.get(&origin.site);
     if site.is_some_and(|site| site.replaced_by.is_some()) {

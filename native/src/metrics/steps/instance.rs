@@ -7,26 +7,26 @@ use super::cell::{Attempt, Cell, Merged};
 use super::select::OUT;
 use crate::samples::Bound;
 
-/// Stages that are remembered for an instance.
+/// Stages that an instance remembers.
 const MOST_STAGES: usize = 1024;
 
-/// A set of counters.
+/// A set of counters, one bit for each.
 pub(in crate::metrics) type Mask = [u64; MOST_COUNTERS / 64];
 
-/// Sums over cells. Kept up to date by adding and taking away, never by counting again.
+/// Sums over cells, kept up to date by addition and subtraction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::metrics) struct Sums {
-    /// By counter; a counter that is not there is 0.
+    /// By counter; missing entries are 0.
     pub(in crate::metrics) counters: Vec<i128>,
-    /// Rows that failed.
+    /// Failed rows.
     pub(in crate::metrics) seen: i128,
-    /// Cells that were read to their end.
+    /// Cells whose input was read to its end.
     pub(in crate::metrics) covered: i64,
-    /// Cells whose samples do not show every row that failed, by [`Bound`].
+    /// Cells whose samples do not show every failed row, by [`Bound`].
     pub(in crate::metrics) cut: [i64; Bound::ALL.len()],
     /// Additions to counters from outside the step's functions.
     pub(in crate::metrics) outside: i64,
-    /// Cells of which several evaluations may have been read, and differ.
+    /// Cells of which several differing evaluations may have been read.
     pub(in crate::metrics) disputed: i64,
 }
 
@@ -69,19 +69,19 @@ impl Sums {
 /// One physical execution.
 #[derive(Debug, Default)]
 pub(super) struct Instance {
-    /// Its partitions; known from its first cell.
+    /// The number of its partitions; known from its first cell.
     pub(super) total: u32,
-    /// Over the attempts that count.
+    /// Sums over the attempts that count.
     pub(super) committed: Sums,
-    /// Over all attempts.
+    /// Sums over all attempts.
     pub(super) attempted: Sums,
-    /// Where it ran, and which counters changed there.
+    /// The stage attempts in which it ran, and the counters that changed there.
     pub(super) stages: BTreeMap<(u32, u32), Mask>,
     cells: HashMap<u32, Cell>,
     settled: bool,
-    /// When an evaluation that counts was merged last, as the site numbers its merges.
+    /// The site's number of the last merge of an evaluation that counts.
     pub(super) touched: u64,
-    /// An early gate has failed for it.
+    /// An early gate has failed for this instance.
     pub(super) warned: bool,
 }
 
@@ -91,18 +91,18 @@ impl Instance {
         self.committed.covered >= i64::from(self.total)
     }
 
-    /// Lets its cells go; it counts no more. Gives how many there were.
+    /// Releases its cells; it no longer counts. Gives the number of cells.
     pub(super) fn settle(&mut self) -> usize {
         self.settled = true;
         std::mem::take(&mut self.cells).len()
     }
 
-    /// Whether it counts no more.
+    /// Whether its cells were released.
     pub(super) fn is_settled(&self) -> bool {
         self.settled
     }
 
-    /// Its cells.
+    /// The number of its cells.
     pub(super) fn cells(&self) -> usize {
         self.cells.len()
     }
@@ -117,7 +117,7 @@ impl Instance {
         Some(self.cells.get(&partition)?.kept()?.task)
     }
 
-    /// Whether an attempt of a stage has given a row.
+    /// Whether an attempt of a stage has returned a row.
     pub(super) fn has_given(&self, stage: u32) -> bool {
         self.stages
             .range((stage, 0)..=(stage, u32::MAX))
@@ -129,12 +129,12 @@ impl Instance {
         self.cells.get(&partition).map(Cell::attempts).unwrap_or_default()
     }
 
-    /// Whether any attempt is such.
+    /// Whether the predicate holds for any attempt.
     pub(super) fn any(&self, such: impl Fn(&Attempt) -> bool) -> bool {
         self.cells.values().flat_map(Cell::attempts).any(such)
     }
 
-    /// Merges an attempt, the site's merge number `now`; false: nothing changed.
+    /// Merges an attempt as the site's merge number `now`. False if this changes nothing.
     pub(super) fn merge(&mut self, partition: u32, attempt: Attempt, now: u64) -> bool {
         self.note_stage(&attempt);
         let cell = self.cells.entry(partition).or_default();

@@ -1,12 +1,13 @@
-//! The step book: what the steps' own accumulators tell, exact by construction.
+//! The step book: the counts of steps, exact by construction.
 //!
-//! A *site* is one operator of a step, an *instance* one physical execution of it, a *cell* one partition of an instance.
-//! Merging a cell is commutative, associative and idempotent: of the attempts that have filed a cell a complete one
-//! beats a partial one, and then the newest wins. Instances are never merged. A site's figure is that of its newest
-//! instance that is covered whole; without one it is the newest instance's, and not exact.
+//! A *site* is one operator of a step, an *instance* one physical execution of it, a *cell* one partition of an
+//! instance. Merging a cell is commutative, associative and idempotent: of the attempts that have filed a cell a
+//! complete one precedes a partial one, and then the newest one holds. Instances are never merged. A site's figure is
+//! that of its newest instance that is covered whole; without one it is that of the newest instance, and not exact.
 //!
-//! A driver may live for months: an instance that is covered whole gives up its cells when its step is closed or room is wanted,
-//! and an operator whose figure is exact ends in the sums of its step when there are very many. Their figures stay.
+//! A driver may live for months. Therefore an instance that is covered whole releases its cells when its step is
+//! closed or when room is needed, and beyond the limit of sites an operator whose figure is exact is folded into the
+//! sums of its step. Figures do not change by this.
 
 mod batches;
 mod cell;
@@ -38,37 +39,37 @@ pub(super) use select::{extreme, Evaluated, Picture, Tally, LOST, OUT, ROWS};
 pub use select::{Reached, Scope};
 pub(super) use site::{Site, SiteFigure};
 
-/// Cells of all steps; about 150 bytes each.
+/// The limit of cells of all steps; about 150 bytes each.
 pub(super) const MOST_CELLS: usize = 2 << 20;
-/// Sites of all steps.
+/// The limit of sites of all steps.
 pub(super) const MOST_SITES: usize = 20_000;
 /// Counters that every step has.
 pub(super) const OWN: [&str; 3] = ["in", "out", "dropped"];
 
-/// What a step has counted, over its sites.
+/// The figures of a step, summed over its sites.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepFigures {
     /// The step's name.
     pub step: String,
-    /// `in`, `out`, `dropped`, then the user's in the order of their declaration.
+    /// `in`, `out`, `dropped`, then the user's counters in the order of their declaration.
     pub counters: Vec<(String, i128)>,
-    /// Each row of the input counts once, and all of them do.
+    /// Every row of the input is counted, and exactly once.
     pub exact: bool,
-    /// Why it is not exact, or empty.
+    /// Why the figures are not exact; empty if they are.
     pub reason: String,
-    /// Whether anything was counted at all.
+    /// Whether any cell has been counted.
     pub known: bool,
-    /// A stage that has told something of it runs, as far as the listener has heard.
+    /// A stage that has reported cells of the step is running, as far as the listener knows.
     pub running: bool,
 }
 
 impl StepFigures {
-    /// A counter's figure; 0 for one that has counted nothing.
+    /// A counter's figure; 0 for an unknown counter.
     pub fn of(&self, counter: &str) -> i128 {
         self.counters.iter().find(|(name, _)| name == counter).map_or(0, |(_, n)| *n)
     }
 
-    /// As the JVM reads it.
+    /// The JSON form that the JVM reads.
     pub fn json(&self) -> Value {
         let counters: Map<String, Value> =
             self.counters.iter().map(|(name, n)| (name.clone(), long(*n))).collect();
@@ -81,7 +82,7 @@ impl StepFigures {
 pub(super) struct Totals {
     /// `in`, `out` and `dropped`.
     pub(super) committed: [i128; OWN.len()],
-    /// `in`, of all attempts.
+    /// `in` over all attempts.
     pub(super) attempted: i128,
 }
 
@@ -94,27 +95,27 @@ impl Totals {
     }
 }
 
-/// One `Step` object of the user's program. Several may have one name, and are then shown together.
+/// One `Step` object of the user's program. Steps with the same name are shown together.
 #[derive(Debug)]
 struct Step {
     name: Arc<str>,
     counters: Vec<String>,
-    /// What its operators have counted that are no longer kept by themselves.
+    /// The sums of its operators that were folded.
     folded: Option<Sums>,
-    /// An operator of it had no room.
+    /// One of its operators had no room.
     refused: bool,
-    /// No job of it will run any more.
+    /// No further job of it will run.
     closed: bool,
-    /// Additions to its counters from outside its functions that no cell has told.
+    /// Additions to its counters from outside its functions, beyond those in cells.
     outside: u64,
 }
 
-/// Which part of a step is asked for; all of it by default.
+/// The part of a step that is asked for; by default the whole step.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Part<'a> {
-    /// Of the steps with the name this one.
+    /// Only the step of this number among those with the name.
     pub(super) step: Option<u64>,
-    /// These operators.
+    /// Only these operators.
     pub(super) sites: Option<&'a [u64]>,
 }
 
@@ -130,16 +131,16 @@ pub(super) struct StepBook {
     steps: HashMap<u64, Step>,
     sites: BTreeMap<u64, Site>,
     samples: Samples,
-    /// How many operators there have been of each step's name at each place, and what they were called.
+    /// The number of operators that each step name has had at each place, and their labels.
     twins: HashMap<(Arc<str>, String), u32>,
-    /// The last micro-batch of each query, by the name of a step.
+    /// The last micro-batch of each query, by step name and query.
     batches: HashMap<(Arc<str>, String), Batch>,
     most_cells: usize,
     most_sites: usize,
     cells: usize,
-    /// Cells that had no room or could not be read.
+    /// Cells that had no room or could not be decoded.
     refused: u64,
-    /// Sites up to this one that are not here are in the sums of their steps.
+    /// Missing sites up to this number were folded into the sums of their steps.
     folded_to: u64,
 }
 
@@ -161,7 +162,7 @@ impl StepBook {
         }
     }
 
-    /// Names a step, its counters, and one of its sites where the declaration has one; or closes a step.
+    /// Registers a step, its counters, and one of its sites if the declaration has one; or closes a step.
     pub(super) fn declare(&mut self, declaration: &Map<String, Value>) {
         let Some(id) = declaration.get("id").and_then(Value::as_u64) else { return };
         if declaration.is("closed") {
@@ -185,20 +186,20 @@ impl StepBook {
         }
     }
 
-    /// Counters of a step that is known were added to from outside its functions.
+    /// Notes additions to counters of a known step from outside its functions.
     fn added_outside(&mut self, id: u64, more: u64) {
         let Some(step) = self.steps.get_mut(&id) else { return };
         step.outside = step.outside.saturating_add(more);
         self.sites.values_mut().filter(|site| site.step == id).for_each(|site| site.dirty = true);
     }
 
-    /// How often counters were added to from outside the functions of a step, as far as that concerns a figure of it.
+    /// The number of additions from outside a step's functions that affect a figure of it.
     pub(super) fn outside(&self, step: u64, figure: &SiteFigure) -> u64 {
         let of_step = self.steps.get(&step).map_or(0, |step| step.outside);
         of_step.saturating_add(figure.outside.max(0) as u64)
     }
 
-    /// The names of a figure's counters: those that have counted, and all if something was added to them from outside.
+    /// The names of a figure's counters: those with counts, or all of them if there were additions from outside.
     pub(super) fn counters(&self, site: &Site, figure: &SiteFigure) -> Vec<String> {
         let step = site.step;
         let declared = self.steps.get(&step).map_or(0, |step| step.counters.len());
@@ -206,7 +207,8 @@ impl StepBook {
         (0..figure.counters().max(all).max(site.shipped.len())).map(|at| self.counter(step, at)).collect()
     }
 
-    /// Operators of one step at one place of the program are told apart by the order of their declaration.
+    /// Registers an operator. Operators of one step at one place of the program are numbered in the order of their
+    /// declaration.
     fn declare_site(&mut self, step: u64, name: Arc<str>, id: u64, label: &str, batch: Option<OfBatch>) {
         if self.sites.get(&id).is_some_and(|site| site.plain == label && site.name == name) {
             return;
@@ -227,7 +229,7 @@ impl StepBook {
         (site.replaces, site.unclear) = (place.replaces, place.unclear);
     }
 
-    /// The label, with a number where the step has an operator that is called so.
+    /// The label, with a number appended if another operator of the step has it.
     fn unlike_others(&mut self, name: &Arc<str>, label: &str) -> String {
         loop {
             let twins = self.twins.entry((Arc::clone(name), label.to_string())).or_insert(0);
@@ -298,17 +300,17 @@ impl StepBook {
         }
     }
 
-    /// A cell that could not be read.
+    /// Counts a cell that could not be decoded.
     pub(super) fn refuse(&mut self) {
         self.refused += 1;
     }
 
-    /// Cells that had no room or could not be read.
+    /// Cells that had no room or could not be decoded.
     pub(super) fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// The sites that no other has replaced.
+    /// The sites that no other site has replaced.
     fn standing(&self) -> impl Iterator<Item = (&u64, &Site)> {
         self.sites.iter().filter(|(_, site)| site.replaced_by.is_none())
     }
@@ -326,7 +328,7 @@ impl StepBook {
         self.sites.get_mut(&id)
     }
 
-    /// A site as it is.
+    /// The site of this id.
     pub(super) fn site_of(&self, id: u64) -> Option<&Site> {
         self.sites.get(&id)
     }
@@ -366,12 +368,12 @@ impl StepBook {
         self.steps.get(&step).map(|step| Arc::clone(&step.name))
     }
 
-    /// What is known of what a gate is asked about.
+    /// The pictures of the instances that a gate is asked about.
     pub(super) fn pictures(&self, step: &str, limits: &Limits) -> Vec<Picture> {
         let asked = |id: u64, site: &Site| &*site.name == step && limits.part().has(id, site.step);
         if let Some(reached) = &limits.reached {
             let known = reached.iter().filter_map(|reached| {
-                // All that is sent is of the judged step: an operator that is not here was let go, or had no room.
+                // All requested sites belong to the judged step: one that is missing was folded, or had no room.
                 let Some(site) = self.sites.get(&reached.site) else { return Some(Picture::lost(*reached)) };
                 let reached = Reached { partial: reached.partial || limits.partial, ..*reached };
                 asked(reached.site, site)
@@ -400,8 +402,8 @@ impl StepBook {
         pictures.collect()
     }
 
-    /// What a guard's tasks have evaluated though nothing has told that its jobs reach it. A write's own plan tells what it
-    /// reaches: what adaptive execution has thrown away is none of its rows.
+    /// The evaluations of a guard's tasks in instances that no job reported as reached. For a write its own plan is
+    /// complete: rows that adaptive execution has discarded are not part of it.
     fn not_reached<'a>(
         &'a self,
         reached: &'a [Reached],
@@ -429,7 +431,7 @@ impl StepBook {
         )
     }
 
-    /// An early gate has failed for an instance: it does not again.
+    /// Notes that an early gate has failed for an instance, so that it does not fail again.
     pub(super) fn warn(&mut self, instance: u64) {
         let found = self.sites.values_mut().find_map(|site| site.instances.get_mut(&instance));
         if let Some(instance) = found {
@@ -437,7 +439,7 @@ impl StepBook {
         }
     }
 
-    /// The place of a counter of a step; `None`: it has none of this name.
+    /// The index of a step's counter; `None` if the step has no counter of this name.
     pub(super) fn place_of(&self, step: &str, counter: &str) -> Option<usize> {
         if let Some(own) = OWN.iter().position(|name| *name == counter) {
             return Some(own);
@@ -447,13 +449,13 @@ impl StepBook {
         places.next().map(|at| at + OWN.len())
     }
 
-    /// Whether there is a part of a step that had no room.
+    /// Whether any operator of this part of a step had no room.
     pub(super) fn is_refused(&self, step: &str, part: Part<'_>) -> bool {
         let asked = |id: u64| part.step.is_none_or(|step| step == id);
         self.steps.iter().any(|(id, other)| other.refused && &*other.name == step && asked(*id))
     }
 
-    /// The sums of each step that has a site, in the order of their first declaration.
+    /// The totals of each step that has a site, in the order of their first declaration.
     pub(super) fn totals(&self) -> Vec<(Arc<str>, Totals)> {
         let mut places: HashMap<Arc<str>, usize> = HashMap::new();
         let mut totals: Vec<(Arc<str>, Totals)> = Vec::new();
@@ -476,7 +478,8 @@ impl StepBook {
         totals
     }
 
-    /// What a step has counted: the sums over its sites. `object`: of the steps with the name this one, else all of them.
+    /// The figures of a step: the sums over its sites. With `object` only of the step of this number, else of all
+    /// steps with the name.
     pub(super) fn figures(&self, step: &str, object: Option<u64>, stages: &Stages) -> StepFigures {
         let part = Part { step: object, ..Part::default() };
         let of_step =
@@ -491,7 +494,7 @@ impl StepBook {
             }
         }
         let (mut known, mut running, mut outside, mut told) = (false, false, 0_u64, Vec::new());
-        // An operator of this object that another object's has replaced is this one's still.
+        // An operator of this object that another object's operator has replaced still belongs to this one.
         let counts = |site: &Site| match object {
             Some(_) => site.replaced_by != object,
             None => site.replaced_by.is_none(),

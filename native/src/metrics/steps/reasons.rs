@@ -1,14 +1,14 @@
-//! Why a step's figure is not exact, with what is known of the stages that it comes from.
+//! The reasons for which a step's figure is not exact, from the stages that reported it.
 
 use super::site::SiteFigure;
 use crate::metrics::stages::Stages;
 
-/// Whether the figure may still grow: a stage that has told something of it runs.
+/// Whether the figure may still grow: a stage that has reported cells of it is running.
 pub(in crate::metrics) fn is_running(figure: &SiteFigure, stages: &Stages) -> bool {
     figure.stages.iter().any(|(id, _)| stages.runs(*id))
 }
 
-/// Why the user's own counters are not exact though rows are, or nothing.
+/// Why the user's own counters are not exact though the row counts are; empty if they are.
 pub(in crate::metrics) fn of_outside(adds: u64) -> String {
     match adds {
         0 => String::new(),
@@ -17,14 +17,15 @@ pub(in crate::metrics) fn of_outside(adds: u64) -> String {
     }
 }
 
-/// How many instances of the operator the query has that the figure is of, as in a union with itself; they are not added up.
+/// How many instances of the figure's operator the query has, as in a union with itself; they are not summed.
 pub(in crate::metrics) fn in_query(figure: &SiteFigure, stages: &Stages) -> usize {
     let execution = |ids: &[(u32, u32)]| ids.iter().rev().find_map(|(stage, _)| stages.execution_of(*stage));
     let Some(here) = execution(&figure.here) else { return 1 };
     1 + figure.elsewhere.iter().filter(|ids| execution(ids) == Some(here)).count()
 }
 
-/// Why the figure is not exact, or nothing. Of a part the reason says whether a stage still reads.
+/// Why the figure is not exact; empty if it is. For a partial figure the reason says whether a stage is still
+/// reading.
 pub(in crate::metrics) fn of(figure: &SiteFigure, stages: &Stages) -> String {
     let reason = of_instance(figure, stages);
     let several = match in_query(figure, stages) {

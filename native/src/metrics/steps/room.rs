@@ -1,14 +1,15 @@
-//! What is let go so that a driver that lives long counts its last step as its first.
+//! Releases memory of finished steps, so that a driver that runs for months counts its last step as exactly as its
+//! first.
 
 use super::super::decode::StepCell;
 use super::StepBook;
 
-/// Cells are refused so often before room is looked for again.
+/// The number of refused cells between two attempts to make room.
 const PATIENCE: u64 = 1024;
 
 impl StepBook {
-    /// No job of the step will run any more. Its instances that are covered whole give up their cells: what is computed again of
-    /// them changes nothing.
+    /// Notes that no further job of the step will run. Its instances that are covered whole release their cells: a
+    /// recomputation of them changes nothing.
     pub(super) fn close(&mut self, step: u64) {
         if let Some(step) = self.steps.get_mut(&step) {
             step.closed = true;
@@ -18,7 +19,7 @@ impl StepBook {
         self.cells -= freed;
     }
 
-    /// Makes room for a cell that is new, if that has not been tried in vain just now.
+    /// Makes room for a new cell. After a failure this is tried again only once in [`PATIENCE`] refusals.
     pub(super) fn want_room(&mut self, cell: &StepCell<'_>) {
         let is_new = self.sites.get(&cell.site).is_none_or(|site| !site.has(cell.instance, cell.partition));
         if !is_new || !self.refused.is_multiple_of(PATIENCE) {
@@ -37,8 +38,8 @@ impl StepBook {
         }
     }
 
-    /// Adds the oldest site whose figure is exact, else the oldest of a closed step, to the sums of its step, and lets it go.
-    /// False: there is none.
+    /// Folds the oldest site whose figure is exact, else the oldest site of a closed step, into the sums of its step.
+    /// False if there is none.
     pub(super) fn fold(&mut self) -> bool {
         let closed = |step: u64| self.steps.get(&step).is_some_and(|step| step.closed);
         let exact = self.sites.iter().find(|(_, site)| site.is_exact());

@@ -1,12 +1,13 @@
-//! Which evaluations a gate judges: the rules R1 and R2 of docs/internals/gates.md.
+//! The evaluations that a gate judges: rules R1 and R2 of docs/internals/gates.md.
 //!
-//! A gate is asked about a [`Scope`] and the instances that it [`Reached`]. For each partition of each of them there are candidates:
-//! evaluations whose rows may be in what the scope publishes. Where there are none, the partition was not asked, or is a hole.
+//! A gate is asked about a [`Scope`] and the instances that it [`Reached`]. Each partition of each of them has
+//! candidates: evaluations whose rows may be in the result of the scope. A partition without candidates was not
+//! requested, or is a hole.
 
 use super::cell::{Attempt, DROPPED, IN};
 use super::site::Site;
 
-/// What is judged: the tasks of one SQL execution, or those that ran under one guard.
+/// The judged unit: the tasks of one SQL execution, or those that ran under one guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// A write.
@@ -24,24 +25,26 @@ impl Scope {
     }
 }
 
-/// An instance from which rows can come into what is judged.
+/// An instance whose rows can reach the judged result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
     /// The operator.
     pub site: u64,
-    /// Which execution of it.
+    /// The execution of the operator.
     pub instance: u64,
-    /// Through a persisted RDD, a checkpoint or a shuffle, which may hold what ran before and elsewhere.
+    /// It is reached through a persisted RDD, a checkpoint or a shuffle, which may hold the rows of earlier
+    /// evaluations in other scopes.
     pub behind: bool,
-    /// Something reads a part of its partitions.
+    /// Only a part of its partitions is read.
     pub partial: bool,
-    /// Adaptive execution has removed it from the plan: none of its rows is in the result, but they may have decided what is.
+    /// Adaptive execution has removed it from the plan: none of its rows is in the result, but they may have decided
+    /// which rows are.
     pub discarded: bool,
-    /// Its partitions, where the JVM knows.
+    /// The number of its partitions, if the JVM knows it.
     pub partitions: Option<u32>,
 }
 
-/// What one evaluation has counted.
+/// The counts of one evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::metrics) struct Tally {
     task: u64,
@@ -49,47 +52,47 @@ pub(in crate::metrics) struct Tally {
 }
 
 impl Tally {
-    /// A counter.
+    /// The value of a counter.
     pub(in crate::metrics) fn of(&self, counter: usize) -> i128 {
         i128::from(self.counters.get(counter).copied().unwrap_or(0))
     }
 }
 
-/// A partition of which rows are, or may be, in what is judged.
+/// A partition whose rows are, or may be, in the judged result.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::metrics) struct Evaluated {
     pub(in crate::metrics) partition: u32,
-    /// Not empty; evaluations that have counted the same are one.
+    /// Never empty; evaluations with equal counts are one candidate.
     pub(in crate::metrics) candidates: Vec<Tally>,
     /// It may not have been read at all.
     pub(in crate::metrics) optional: bool,
 }
 
-/// What is known of one reached instance.
+/// All that is known of one reached instance.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::metrics) struct Picture {
     pub(in crate::metrics) site: u64,
-    /// The operator, as people read it.
+    /// The operator's label for users.
     pub(in crate::metrics) label: String,
     pub(in crate::metrics) instance: u64,
-    /// The SQL execution that its own cells ran under; `None` where they had none, or there are none.
+    /// The SQL execution of its own cells; `None` if they had none, or if there are no own cells.
     pub(in crate::metrics) execution: Option<u64>,
     pub(in crate::metrics) evaluated: Vec<Evaluated>,
-    /// Partitions of which nothing is known.
+    /// Partitions without any candidate.
     pub(in crate::metrics) holes: Vec<u32>,
     pub(in crate::metrics) total: u32,
-    /// What makes all of it doubtful, or empty.
+    /// Why all of it is doubtful; empty if it is not.
     pub(in crate::metrics) trouble: &'static str,
-    /// Its cells were let go when it was covered whole: one sum stands for all partitions.
+    /// Its cells were released when it was covered whole: one sum stands for all partitions.
     pub(in crate::metrics) is_settled: bool,
-    /// A stage attempt of it, the newest.
+    /// The stage of its newest stage attempt.
     pub(in crate::metrics) stage: Option<u32>,
-    /// Adaptive execution has removed it though it gave rows: whether they matter is not known.
+    /// Adaptive execution has removed it though it returned rows: it is unknown whether they matter.
     pub(in crate::metrics) is_removed: bool,
 }
 
 impl Picture {
-    /// Site, instance, partition and task of each evaluation that it shows.
+    /// Site, instance, partition and task of each evaluation in the picture.
     pub(super) fn evaluations(&self) -> impl Iterator<Item = (u64, u64, u32, u64)> + '_ {
         self.evaluated.iter().flat_map(move |evaluated| {
             let of = move |tally: &Tally| (self.site, self.instance, evaluated.partition, tally.task);
@@ -99,8 +102,8 @@ impl Picture {
 }
 
 impl Picture {
-    /// Of an instance that adaptive execution has removed; `None` if it has read nothing. If it gave no row, the plan is empty for
-    /// that. Partitions that were not read have decided nothing.
+    /// The picture of an instance that adaptive execution has removed; `None` if it has read nothing. If it returned
+    /// no row, the plan is empty for that reason. Partitions that were not read have decided nothing.
     pub(super) fn removed(self) -> Option<Picture> {
         let all = || self.evaluated.iter().flat_map(|evaluated| &evaluated.candidates);
         let is_removed = all().any(|tally| tally.of(OUT) > 0);
@@ -108,7 +111,7 @@ impl Picture {
         has_read.then(|| Picture { is_removed, holes: Vec::new(), ..self })
     }
 
-    /// Of an instance whose operator is no longer kept.
+    /// The picture of an instance whose operator is no longer kept.
     pub(super) fn lost(reached: Reached) -> Picture {
         Picture {
             site: reached.site,
@@ -127,9 +130,9 @@ impl Picture {
 }
 
 impl Site {
-    /// What is known of a reached instance. Without a `scope` every cell is its own.
+    /// The picture of a reached instance. Without a `scope` every cell is its own.
     pub(super) fn picture(&self, reached: Reached, scope: Option<Scope>, kept_by: Option<&[u32]>) -> Picture {
-        // Behind what keeps rows a partition that nothing is known of may have been read all the same.
+        // Behind a cache or a shuffle a partition without any evaluation may still have been read.
         let partial = reached.partial && !reached.behind;
         let mut picture = Picture {
             site: reached.site,
@@ -161,7 +164,7 @@ impl Site {
         picture.stage = instance.stages.last_key_value().map(|((stage, _), _)| *stage);
         if instance.is_settled() {
             picture.is_settled = true;
-            // Whose cells they were is no longer known.
+            // The scopes of released cells are unknown.
             if !instance.is_whole() || reached.behind || scope.is_some() {
                 picture.trouble = "its cells gave way to those of later executions";
             }
@@ -190,7 +193,7 @@ impl Site {
             for attempt in chosen {
                 tally(&mut tallies, attempt.task, attempt.counters.clone());
                 if attempt.differs {
-                    // The others may have given every row and counted nothing.
+                    // The other evaluations may have returned every row and counted nothing.
                     let mut best = vec![0; attempt.counters.len().max(DROPPED)].into_boxed_slice();
                     best[..DROPPED].fill(attempt.of_counter(IN));
                     tally(&mut tallies, attempt.task, best);
@@ -210,18 +213,19 @@ fn tally(tallies: &mut Vec<Tally>, task: u64, counters: Box<[i64]>) {
 }
 
 impl Site {
-    /// The instances that have cells of the scope's own.
+    /// The instances that have own cells of the scope.
     pub(super) fn owned(&self, scope: Scope) -> impl Iterator<Item = u64> + '_ {
         let owned = self.instances.iter().filter(move |(_, instance)| instance.any(|a| scope.owns(a)));
         owned.map(|(id, _)| *id)
     }
 }
 
-/// The evaluations of a partition whose rows may be in what the scope publishes, and whether any of them is its own.
+/// The evaluations of a partition whose rows may be in the scope's result, and whether any of them is its own.
 ///
-/// A map stage that ran again has rows of several attempts in what is read of it, so that no success replaces another. What is behind
-/// something that keeps rows may have been read from there although the scope has evaluated the partition too. `kept_by`: the stages
-/// that wrote the shuffles which are read; a success of another stage that no block has kept is in none of them.
+/// A map stage that ran again leaves rows of several attempts in its shuffle output, so no success replaces another.
+/// Behind a cache or a shuffle the rows may have been read from there although the scope has evaluated the partition
+/// too. `kept_by`: the stages that wrote the shuffles that are read; a success of another stage that no block has
+/// kept is in none of them.
 pub(super) fn candidates<'a>(
     attempts: &'a [Attempt],
     scope: Option<Scope>,
@@ -244,7 +248,8 @@ pub(super) fn candidates<'a>(
     (own, has_own)
 }
 
-/// The most and the least that candidates make of a sum: each candidate adds `value`, an optional partition may add nothing.
+/// The greatest or least sum that the candidates allow: each candidate adds `value`, and an optional partition may
+/// add nothing.
 pub(in crate::metrics) fn extreme<'a>(
     evaluated: &'a [Evaluated],
     value: impl Fn(&Tally) -> f64 + 'a,
@@ -261,7 +266,7 @@ pub(in crate::metrics) fn extreme<'a>(
     })
 }
 
-/// The counters of rows read, given and dropped.
+/// The indices of the counters of rows read, returned and dropped.
 pub(in crate::metrics) const ROWS: usize = IN;
 pub(in crate::metrics) const OUT: usize = 1;
 pub(in crate::metrics) const LOST: usize = DROPPED;

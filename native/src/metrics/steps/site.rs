@@ -1,4 +1,4 @@
-//! One operator of a step: its instances, and which of them its figure is.
+//! One operator of a step: its instances, and the choice of the instance that its figure shows.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -8,11 +8,12 @@ use super::instance::{Instance, Mask, Sums};
 use crate::metrics::ship::Shipped;
 use crate::words::{self, some};
 
-/// Instances whose cells are kept. Of those that were told of longest ago the sums stay, and what they still get is not counted.
+/// Instances whose cells are kept. Of the instances with the oldest reports only the sums remain, and later cells of
+/// them are not counted.
 const LIVE: usize = 256;
-/// Instances that a figure lists beside the one that it is.
+/// Other instances that a figure lists.
 const LISTED: usize = 16;
-/// Instances without cells that are known again.
+/// Instances without cells whose ids are remembered.
 const REMEMBERED: usize = 4096;
 
 /// One operator of a step.
@@ -22,44 +23,44 @@ pub(in crate::metrics) struct Site {
     pub(in crate::metrics) name: Arc<str>,
     /// Kind and place in the program, as declared.
     pub(super) plain: String,
-    /// The same, unlike that of any other operator of the step.
+    /// The same, made unique within the step.
     pub(in crate::metrics) label: String,
-    /// Something has changed since it was last shipped.
+    /// Something has changed since the site was last shipped.
     pub(in crate::metrics) dirty: bool,
     /// By counter.
     pub(in crate::metrics) shipped: Vec<Shipped>,
-    /// What is shipped tells less of its coverage than there is, until its stages have ended.
+    /// Its shipped coverage lags behind until its stages have ended.
     pub(in crate::metrics) is_behind: bool,
     /// A cell had no room.
     pub(super) refused: bool,
     /// A stage of it was rolled back though Spark could not compute the same rows again.
     pub(in crate::metrics) rolled_back: bool,
-    /// Operators of earlier executions of its micro-batch, whose figures are its own as soon as it has counted.
+    /// Operators of earlier executions of its micro-batch. It replaces their figures as soon as it has counted.
     pub(super) replaces: Vec<u64>,
-    /// The step of the operator that does so to this one.
+    /// The step of the operator that replaces this one.
     pub(in crate::metrics) replaced_by: Option<u64>,
     /// A query had several instances of it: its figure was of one of them.
     pub(in crate::metrics) is_one_of_several: bool,
-    /// Whether it replaces another one cannot be told.
+    /// It is unknown whether it replaces another one.
     pub(super) unclear: bool,
     pub(super) instances: BTreeMap<u64, Instance>,
     frozen: VecDeque<(u64, Frozen)>,
-    /// The instances whose cells were let go, the newest last.
+    /// The instances whose cells were released, the newest last.
     gone: VecDeque<u64>,
-    /// Merges so far.
+    /// The number of merges.
     merges: u64,
-    /// What frozen instances attempted.
+    /// The attempted sums of frozen instances.
     attempted: Sums,
 }
 
-/// What remains of an old instance.
+/// The sums of an old instance.
 #[derive(Debug)]
 struct Frozen {
     committed: Sums,
     total: u32,
 }
 
-/// An instance beside the one whose figure is shown.
+/// An instance other than the one whose figure is shown.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::metrics) struct Other {
     pub(in crate::metrics) instance: u64,
@@ -67,31 +68,31 @@ pub(in crate::metrics) struct Other {
     pub(in crate::metrics) total: u32,
 }
 
-/// What a site has counted.
+/// The figure of a site.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::metrics) struct SiteFigure {
     pub(in crate::metrics) instance: u64,
     pub(in crate::metrics) committed: Sums,
-    /// Over all instances, whatever became of their tasks.
+    /// Sums over all attempts of all instances.
     pub(in crate::metrics) attempted: Sums,
     pub(in crate::metrics) total: u32,
-    /// Why it is not exact, or empty.
+    /// Why it is not exact; empty if it is.
     pub(in crate::metrics) reason: String,
-    /// That reason is that not every partition was read to its end.
+    /// The reason is that not every partition was read to its end.
     pub(in crate::metrics) is_part: bool,
-    /// Additions to counters that came from outside the step's functions, of all attempts of the instance.
+    /// Additions to counters from outside the step's functions, over all attempts of the instance.
     pub(in crate::metrics) outside: i64,
-    /// Where the instance ran.
+    /// The stage attempts in which the instance ran.
     pub(in crate::metrics) here: Vec<(u32, u32)>,
-    /// Where each of the other instances ran that are live.
+    /// The stage attempts of each other live instance.
     pub(in crate::metrics) elsewhere: Vec<Vec<(u32, u32)>>,
     pub(in crate::metrics) others: Vec<Other>,
-    /// Where its instances ran, and which counters changed there.
+    /// The stage attempts of all instances, and the counters that changed there.
     pub(in crate::metrics) stages: Vec<((u32, u32), Mask)>,
 }
 
 impl SiteFigure {
-    /// The counters that some attempt has reported; the first three always.
+    /// The number of counters that some attempt has reported; at least the first three.
     pub(in crate::metrics) fn counters(&self) -> usize {
         self.attempted.counters.len().max(super::OWN.len())
     }
@@ -126,7 +127,7 @@ impl Site {
         &self.plain
     }
 
-    /// The instance of this number; `None` for one that counts no more.
+    /// The instance of this number, created if it is new; `None` if its cells were released.
     pub(super) fn instance(&mut self, id: u64) -> Option<&mut Instance> {
         if !self.instances.contains_key(&id) && self.gone.contains(&id) {
             return None;
@@ -134,7 +135,8 @@ impl Site {
         Some(self.instances.entry(id).or_default()).filter(|instance| !instance.is_settled())
     }
 
-    /// Lets go the cells of instances that are covered whole, or of all; gives how many those were.
+    /// Releases the cells of all instances, or of those that are covered whole unless `unfinished`; gives the number
+    /// of cells.
     pub(super) fn settle(&mut self, unfinished: bool) -> usize {
         let done = self.instances.values_mut().filter(|instance| unfinished || instance.is_whole());
         done.map(Instance::settle).sum()
@@ -145,7 +147,7 @@ impl Site {
         self.instances.get(&instance).is_some_and(|instance| instance.has(partition))
     }
 
-    /// Its cells.
+    /// The number of its cells.
     pub(super) fn cells(&self) -> usize {
         self.instances.values().map(Instance::cells).sum()
     }
@@ -160,12 +162,12 @@ impl Site {
             && whole.is_some_and(|instance| instance.attempted.outside == 0)
     }
 
-    /// The sums that its figure is made of.
+    /// The sums of its figure.
     pub(super) fn committed(&self) -> Option<&Sums> {
         Some(&self.chosen()?.1.committed)
     }
 
-    /// What all attempts of a counter come to.
+    /// The sum of a counter over all attempts.
     pub(super) fn attempted(&self, counter: usize) -> i128 {
         let live = self.instances.values().map(|instance| instance.attempted.of(counter));
         self.attempted.of(counter) + live.sum::<i128>()
@@ -178,7 +180,8 @@ impl Site {
         }
     }
 
-    /// Lets go the cells of the instance that was told of longest ago where there are too many; gives how many those were.
+    /// Beyond the limit of live instances, releases the cells of the one with the oldest report; gives the number of
+    /// cells.
     pub(super) fn freeze(&mut self) -> usize {
         if self.instances.len() <= LIVE {
             return 0;
@@ -212,7 +215,7 @@ impl Site {
         whole.max_by_key(|(id, instance)| (instance.touched, **id)).map(|(id, _)| *id)
     }
 
-    /// The instance that its figure is, if there is one.
+    /// The instance that its figure shows, if there is one.
     pub(super) fn newest(&self) -> Vec<u64> {
         self.chosen().map(|(id, _)| *id).into_iter().collect()
     }
@@ -222,7 +225,7 @@ impl Site {
         self.instances.iter().filter(|(_, instance)| !instance.warned).map(|(id, _)| *id).collect()
     }
 
-    /// Whether an instance's cells were let go.
+    /// Whether an instance's cells were released.
     pub(super) fn has_let_go(&self, instance: u64) -> bool {
         self.gone.contains(&instance)
     }
@@ -242,7 +245,7 @@ impl Site {
         self.instances.values().any(ran)
     }
 
-    /// Which counters changed in a stage attempt, in any instance.
+    /// The counters that changed in a stage attempt, in any instance.
     pub(in crate::metrics) fn changed_in(&self, stage: (u32, u32)) -> Option<Mask> {
         let masks = self.instances.values().filter_map(|instance| instance.stages.get(&stage));
         masks.fold(None, |all: Option<Mask>, mask| {
@@ -252,8 +255,8 @@ impl Site {
         })
     }
 
-    /// What it has counted: of its instances that are covered whole the one whose evaluations ended last, else of all.
-    /// `None`: none of them has been executed.
+    /// Its figure: of the instances that are covered whole the one whose evaluations ended last, or else of all
+    /// instances. `None` if none has been executed.
     pub(in crate::metrics) fn figure(&self) -> Option<SiteFigure> {
         let (id, instance) = self.chosen()?;
         let mut attempted = self.attempted.clone();
