@@ -1,9 +1,10 @@
-//! Failed rows: all of a step's up to a limit, and beyond it those with the smallest hashes.
+//! Failed rows of a step: all of them up to a limit, and beyond it those with the smallest hashes.
 //!
-//! A row's hash is made from the place of its operator and the row's key, else the row itself, so that it is the same in
-//! every attempt. What is kept of a step is the longest run of its samples, in the order of their hashes, that fits both a
-//! number and a size. That run depends on which rows have failed and on nothing else: not on the order in which tasks
-//! ended, on retries, or on how often a cell arrived. Of several attempts that saw a row the one that counts is shown.
+//! A row's hash is derived from the place of its operator and from the row's key, or from the row itself if
+//! it has no key, so it is the same in every attempt. A step keeps the longest prefix of its samples, ordered
+//! by hash, that fits both a number and a size. The prefix depends only on the set of failed rows, not on the
+//! order in which tasks end, on retries, or on repeated arrivals of a cell. If several attempts saw a row,
+//! the sample shows the attempt that counts.
 //!
 //! Memory: [`MOST_BYTES`] of samples and [`MOST_STACK_BYTES`] of stacks, together 64 MiB for an application.
 
@@ -18,34 +19,35 @@ use serde_json::{Map, Value};
 pub use sample::{Origin, Sample};
 use stacks::Stacks;
 
-/// Bytes of samples of all steps. Each step may take an equal part.
+/// Bytes of samples of all steps. The steps have equal shares.
 pub const MOST_BYTES: usize = 48 << 20;
-/// Bytes of whole stacks.
+/// Bytes of full stacks.
 pub const MOST_STACK_BYTES: usize = 16 << 20;
-/// Parts into which the bytes are divided as long as no more steps than this have failed rows.
+/// The number of shares while at most this many steps have failed rows.
 const PARTS: usize = 16;
-/// Steps with samples.
+/// The most steps with samples.
 const MOST_STEPS: usize = 4096;
 
-/// A group of a step's samples: those that the user's function calls alike, of others those with one stack.
+/// A group of a step's samples: samples with the same group from the user's function, or, without one, with
+/// the same stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// What the user's function calls it; empty where there is none.
+    /// The group from the user's function; empty if it gave none.
     pub group: String,
-    /// Of error class and frames; of a group of the user's that of the first such sample.
+    /// The hash of error class and frames; of the first sample if the user's function gave the group.
     pub stack_hash: String,
-    /// Of the first such sample.
+    /// The error class of the first sample.
     pub error_class: String,
-    /// Of the first such sample.
+    /// The message of the first sample.
     pub message: String,
-    /// How many different messages they have.
+    /// The number of different messages.
     pub messages: usize,
-    /// How many failed rows its samples stand for.
+    /// The number of failed rows that the samples stand for.
     pub count: usize,
 }
 
 impl Cause {
-    /// The cause in a line, without its number.
+    /// One line about the cause, without its number.
     pub fn said(&self) -> String {
         let Cause { group, error_class, message, messages, .. } = self;
         match (group.is_empty(), *messages > 1) {
@@ -59,14 +61,14 @@ impl Cause {
     }
 }
 
-/// What keeps samples of a step from being all of its failed rows.
+/// A limit that keeps a step's samples from being all of its failed rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bound {
     /// `spark.andiron.metrics.samples`, in a task or on the driver.
     Number,
-    /// What one task may return.
+    /// The limit of one task's result.
     Task,
-    /// What all tasks of an operator may return.
+    /// The limit of all task results of an operator.
     Result,
     /// The memory for samples on the driver.
     Memory,
@@ -76,7 +78,7 @@ impl Bound {
     /// All, in the order in which a failed row meets them.
     pub const ALL: [Bound; 4] = [Bound::Number, Bound::Task, Bound::Result, Bound::Memory];
 
-    /// What it is called in events.
+    /// The name in events.
     pub fn name(self) -> &'static str {
         match self {
             Bound::Number => "samples",
@@ -92,9 +94,9 @@ impl Bound {
 pub struct StepSamples {
     kept: BTreeMap<u64, Sample>,
     bytes: usize,
-    /// Whether the number of samples has left one out, and whether their size has.
+    /// Whether the number limit has dropped a sample, and whether the size limit has.
     cut: (bool, bool),
-    /// The smallest hash that had no room. No greater one is kept after it.
+    /// The smallest hash that was dropped for lack of room. Hashes from here on are never kept.
     ceiling: Option<u64>,
 }
 
@@ -104,27 +106,27 @@ impl StepSamples {
         self.kept.iter_mut().map(|(hash, sample)| (*hash, sample))
     }
 
-    /// How many are kept.
+    /// The number of kept samples.
     pub fn len(&self) -> usize {
         self.kept.len()
     }
 
-    /// Whether none is kept.
+    /// Whether no sample is kept.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
-    /// The greatest hash that is kept.
+    /// The greatest kept hash.
     pub fn greatest(&self) -> Option<u64> {
         self.kept.last_key_value().map(|(hash, _)| *hash)
     }
 
-    /// Whether a sample was left out for want of room.
+    /// Whether a sample was dropped for lack of room.
     pub fn is_cut(&self) -> bool {
         self.ceiling.is_some()
     }
 
-    /// Which bounds have left samples out, those that tasks have met excepted.
+    /// The limits that have dropped samples, without those that apply in tasks.
     pub fn bounds(&self) -> impl Iterator<Item = Bound> {
         let (number, size) = self.cut;
         [number.then_some(Bound::Number), size.then_some(Bound::Memory)].into_iter().flatten()
@@ -176,7 +178,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// No samples; `most` of a step are kept, and `most_record` bytes of a row.
+    /// An empty collection that keeps `most` samples of a step, and `most_record` bytes of a row.
     pub fn new(most: usize, most_record: usize) -> Samples {
         Samples::bounded(most, most_record, MOST_BYTES)
     }
@@ -186,7 +188,7 @@ impl Samples {
         Samples { steps: BTreeMap::new(), stacks, most, most_record, most_bytes, unreadable: 0 }
     }
 
-    /// Merges a sample of a step, given as JSON. What cannot be read is counted.
+    /// Merges a sample of a step, given as JSON. Unreadable samples are counted.
     pub fn add(&mut self, step: &Arc<str>, origin: Origin, text: &[u8]) {
         let Some((sample, stack)) = Sample::read(origin, text, self.most_record) else {
             self.unreadable += 1;
@@ -213,7 +215,7 @@ impl Samples {
         }
     }
 
-    /// Grows in powers of two, so that what a step may keep seldom changes, and then only shrinks.
+    /// Grows in powers of two, so that a step's share changes seldom, and only shrinks.
     fn parts(&self) -> usize {
         self.steps.len().next_power_of_two().max(PARTS)
     }
@@ -222,12 +224,12 @@ impl Samples {
         self.most_bytes / self.parts()
     }
 
-    /// A step's samples.
+    /// The samples of a step.
     pub fn of(&mut self, step: &str) -> Option<&mut StepSamples> {
         self.steps.get_mut(step)
     }
 
-    /// The body of a sample that is to be shipped. The first with a stack hash has the whole stack.
+    /// The body of a sample for shipping. The first body with a stack hash includes the full stack.
     pub fn body(&mut self, step: &str, hash: u64) -> Option<Map<String, Value>> {
         let sample = self.steps.get(step)?.kept.get(&hash)?;
         let mut body = sample.body();
@@ -237,7 +239,7 @@ impl Samples {
         Some(body)
     }
 
-    /// The bodies of a step's samples, each with its stack where that is still kept.
+    /// The bodies of a step's samples, each with its stack if that is still kept.
     pub fn bodies<'a>(&'a self, step: &str) -> impl Iterator<Item = (u64, Origin, Map<String, Value>)> + 'a {
         let samples = self.steps.get(step).into_iter().flat_map(|samples| &samples.kept);
         samples.map(|(hash, sample)| {
@@ -249,22 +251,22 @@ impl Samples {
         })
     }
 
-    /// The names of the steps that have samples.
+    /// The names of the steps with samples.
     pub fn steps(&self) -> impl Iterator<Item = &Arc<str>> {
         self.steps.keys()
     }
 
-    /// Samples that could not be read, or whose step had no room.
+    /// Samples that were unreadable, or whose step had no room.
     pub fn unreadable(&self) -> u64 {
         self.unreadable
     }
 
-    /// Bytes that are taken, stacks included.
+    /// Bytes in use, including stacks.
     pub fn bytes(&self) -> usize {
         self.steps.values().map(|samples| samples.bytes).sum::<usize>() + self.stacks.bytes()
     }
 
-    /// A step's most frequent causes among those of its samples that `counts`, at most `most`.
+    /// A step's most frequent causes, at most `most`, among the samples whose origin `counts`.
     pub fn causes(&self, step: &str, most: usize, counts: impl Fn(Origin) -> bool) -> Vec<Cause> {
         let mut found: BTreeMap<(&str, &str), Vec<&Sample>> = BTreeMap::new();
         let samples = self.steps.get(step).into_iter().flat_map(|samples| samples.kept.values());
@@ -273,7 +275,7 @@ impl Samples {
             found.entry((sample.group(), stack)).or_default().push(sample);
         }
         let mut found: Vec<Vec<&Sample>> = found.into_values().collect();
-        // Stable: those of one number stay in the order of group and stack.
+        // The sort is stable: causes with equal counts stay in the order of group and stack.
         found.sort_by_key(|samples| std::cmp::Reverse(rows(samples)));
         found.truncate(most);
         found.iter().filter_map(|samples| Some(cause(samples.first()?, samples))).collect()
@@ -292,7 +294,7 @@ fn cause(first: &Sample, samples: &[&Sample]) -> Cause {
     }
 }
 
-/// The failed rows that samples stand for.
+/// The number of failed rows that the samples stand for.
 fn rows(samples: &[&Sample]) -> usize {
     samples.iter().map(|sample| sample.rows()).fold(0, usize::saturating_add)
 }

@@ -4,9 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value};
 
-/// What a sample takes beside the row's own texts.
+/// The charge of a sample in addition to the row's own texts.
 const OVERHEAD: usize = 2048;
-/// The longest of texts that are not the row's.
+/// The longest text that does not come from the row.
 const LONGEST: usize = 256;
 /// The longest message.
 const LONGEST_MESSAGE: usize = 2048;
@@ -17,44 +17,44 @@ const TEXTS: [&str; 8] =
     ["step", "site", "error_class", "stack_hash", "group", "key_hash", "executor", "host"];
 const NUMBERS: [&str; 6] = ["stage", "stage_attempt", "partition", "task_attempt", "count", "ts_ms"];
 
-/// Which cell a sample was filed with, and by which attempt.
+/// The cell that delivered a sample, and its attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
-    /// The step, as the driver numbers them.
+    /// The step, by the driver's number.
     pub step: u64,
     /// The operator.
     pub site: u64,
-    /// The physical execution of it.
+    /// The physical execution of the operator.
     pub instance: u64,
-    /// Which of its partitions.
+    /// The partition of the instance.
     pub partition: u32,
     /// The task attempt.
     pub task: u64,
-    /// It had read its input to the end.
+    /// Whether the attempt had read its input to the end.
     pub complete: bool,
-    /// It failed.
+    /// Whether the attempt failed.
     pub failed: bool,
 }
 
-/// One failed row, as it is shipped, without its stack.
+/// One failed row in its shipped form, without its stack.
 #[derive(Debug, Clone)]
 pub struct Sample {
     hash: u64,
     origin: Origin,
     stack_hash: Box<str>,
-    /// What the user's function calls its cause; empty where there is none.
+    /// The cause given by the user's function; empty if it gave none.
     group: Box<str>,
     message_hash: u64,
-    /// How many rows look like it, itself included.
+    /// The number of rows like this one, itself included.
     rows: usize,
     pub(super) body: Box<str>,
     size: usize,
-    /// How often it was shipped, and whether as one that counts.
+    /// The last shipped revision, and whether it was shipped as one that counts.
     shipped: Option<(u64, bool)>,
 }
 
 impl Sample {
-    /// Reads a sample and its stack, if it brings that. `None`: it is no sample.
+    /// Reads a sample, and its stack if it has one. `None` if the text is not a sample.
     pub(super) fn read(origin: Origin, text: &[u8], most_record: usize) -> Option<(Sample, Option<String>)> {
         let Ok(Value::Object(mut given)) = serde_json::from_slice(text) else { return None };
         let hash = match given.get("hash")? {
@@ -100,53 +100,53 @@ impl Sample {
         ))
     }
 
-    /// Chooses the row.
+    /// The hash by which the row is selected.
     pub fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// See [`Origin`].
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// Of error class and frames.
+    /// The hash of error class and frames.
     pub fn stack_hash(&self) -> &str {
         &self.stack_hash
     }
 
-    /// What the user's function calls its cause; empty where there is none.
+    /// The cause given by the user's function; empty if it gave none.
     pub(super) fn group(&self) -> &str {
         &self.group
     }
 
-    /// Tells messages apart.
+    /// A hash that distinguishes messages.
     pub(super) fn message_hash(&self) -> u64 {
         self.message_hash
     }
 
-    /// The failed rows of its evaluation that it stands for.
+    /// The failed rows of its evaluation that the sample stands for.
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// What it is charged with: a function of the row, so that attempts of it weigh the same.
+    /// The charge in bytes. It depends on the row alone, so that all attempts weigh the same.
     pub(super) fn size(&self) -> usize {
         self.size
     }
 
-    /// Of two attempts that saw the row the greater is shown; the order in which cells choose theirs.
+    /// Of two attempts that saw the row, the one with the greater rank is shown. Cells use the same order.
     pub(super) fn rank(&self) -> (bool, bool, u64, u64, &str) {
         let origin = self.origin;
         (!origin.failed, origin.complete, origin.task, origin.instance, &self.body)
     }
 
-    /// Shows another attempt that saw the same row.
+    /// Replaces the content by that of another attempt that saw the same row.
     pub(super) fn replace(&mut self, newer: Sample) {
         *self = Sample { shipped: self.shipped, ..newer };
     }
 
-    /// The revision to ship it with, unless it was shipped as it is. `counts` says whether its attempt counts.
+    /// The revision for shipping, or `None` if the current state was already shipped. `counts` tells whether
+    /// the attempt counts.
     pub fn revise(&mut self, counts: bool) -> Option<u64> {
         let revision = match self.shipped {
             Some((_, shipped)) if shipped == counts => return None,
@@ -175,7 +175,7 @@ fn hash_of(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// Moves a text; gives what it takes as JSON, and whether it was longer than `longest`.
+/// Moves a text; returns its size as JSON, and whether it was longer than `longest`.
 fn take_text(
     from: &mut Map<String, Value>,
     to: &mut Map<String, Value>,
@@ -190,7 +190,7 @@ fn take_text(
     (length, was_cut)
 }
 
-/// Cuts a text to at most `longest` bytes, between characters; whether it was longer.
+/// Cuts a text to at most `longest` bytes at a character boundary; returns whether it was longer.
 pub(super) fn cut(text: &mut String, longest: usize) -> bool {
     if text.len() <= longest {
         return false;

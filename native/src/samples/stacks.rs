@@ -1,14 +1,14 @@
-//! Whole stacks, one for each stack hash. Those that were shipped make room for others.
+//! Full stacks, one for each stack hash. Shipped stacks make room for others.
 
 use std::collections::HashMap;
 
-/// Bytes of one stack.
+/// The longest stack in bytes.
 const LONGEST: usize = 16 << 10;
 
-/// A stack as far as it is kept.
+/// The state of a stack.
 #[derive(Debug)]
 struct Kept {
-    /// `None`: it had to make room, after it was shipped.
+    /// `None` if it made room for another after it was shipped.
     text: Option<String>,
     shipped: bool,
 }
@@ -43,7 +43,7 @@ impl Stacks {
         self.kept.insert(hash.to_string(), Kept { text: Some(text), shipped: false });
     }
 
-    /// The stack, the first time that it is to be shipped.
+    /// The stack, when it is shipped for the first time.
     pub(super) fn ship(&mut self, hash: &str) -> Option<String> {
         let kept = self.kept.get_mut(hash).filter(|kept| !kept.shipped)?;
         kept.shipped = true;
@@ -55,7 +55,7 @@ impl Stacks {
         self.kept.get(hash)?.text.as_deref()
     }
 
-    /// Lets go of those that the log has.
+    /// Drops the texts that were shipped.
     fn make_room(&mut self) {
         let shipped = self.kept.values_mut().filter(|kept| kept.shipped);
         self.bytes -= shipped.filter_map(|kept| kept.text.take()).map(|text| text.len()).sum::<usize>();

@@ -1,4 +1,4 @@
-//! What samples promise: the same whatever the order and however often.
+//! The guarantees of samples: the same result for any order and any number of repetitions.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -43,7 +43,7 @@ fn all_are_kept_up_to_the_limit() {
     assert!(samples.of("history").unwrap().is_cut());
 }
 
-/// The longest run of samples in the order of their hashes that fits.
+/// The longest prefix of samples, ordered by hash, that fits.
 fn naive(rows: &[(u64, usize)], most: usize, most_bytes: usize) -> Vec<u64> {
     let distinct: BTreeSet<(u64, usize)> = rows.iter().copied().collect();
     let mut bytes = 0;
@@ -67,7 +67,7 @@ fn the_sample_is_the_same_for_every_order_and_every_retry() {
                 (*hash, Sample::read(origin(1), &text(*hash, record), 1000).unwrap().0.size())
             })
             .collect();
-        // Rows of one hash weigh the same.
+        // Rows with the same hash weigh the same.
         let mut seen = BTreeSet::new();
         let keep: Vec<bool> = rows.iter().map(|(hash, _)| seen.insert(*hash)).collect();
         let pick = |at: &usize| keep[*at];
@@ -83,7 +83,7 @@ fn the_sample_is_the_same_for_every_order_and_every_retry() {
             assert_eq!(hashes(&mut samples), expected, "round {round}");
             let cut = samples.of("history").unwrap().is_cut();
             assert_eq!(cut, expected.len() < seen.len());
-            // Another order, and some tasks again.
+            // Another order, with some tasks repeated.
             let again: Vec<usize> = order.iter().copied().filter(|at| at % 3 == 0).collect();
             order.extend(again);
             shuffle(&mut seed, &mut order);
