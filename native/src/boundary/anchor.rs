@@ -1,15 +1,16 @@
 //! One set of statics for all copies of the library in a process.
 //!
-//! Each class loader that finds Andiron's jar unpacks and links a copy of its own (the JVM refuses one file for two loaders), and
-//! each copy would have statics of its own: two caches, two budgets. So every copy exports versioned tables of its natives, one for
-//! each class that has any, and a copy that is loaded binds its classes to the tables of the *first* copy in the dynamic linker's
-//! list. The list's order is that of loading, copies are never unmapped (`-z nodelete`), and so all agree.
+//! Each class loader that finds Andiron's jar unpacks and links its own copy (the JVM does not load one file
+//! for two loaders), and each copy would have its own statics: two caches, two budgets. Every copy therefore
+//! exports versioned tables of its natives, one for each class with natives, and a newly loaded copy binds
+//! its classes to the tables of the *first* copy in the dynamic linker's list. The list is in loading order
+//! and copies are never unmapped (`-z nodelete`), so all copies agree.
 
 use std::ffi::{c_char, c_void};
 #[cfg(target_os = "linux")]
 use std::ffi::{CStr, CString};
 
-/// The version of the table's layout, and of the natives' names, signatures and meaning.
+/// The version of the table's layout, and of the names, signatures and meaning of natives.
 pub(super) const ABI: u32 = 6;
 
 const MAGIC: u64 = 0x4e4f_5249_444e_4131;
@@ -25,7 +26,7 @@ pub(super) struct Native {
 // SAFETY: the pointers are to constants and functions of a library that is never unmapped.
 unsafe impl Sync for Native {}
 
-/// What a copy exports.
+/// The exported table of a copy.
 #[repr(C)]
 pub(super) struct Table {
     magic: u64,
@@ -34,7 +35,7 @@ pub(super) struct Table {
     natives: *const Native,
 }
 
-// SAFETY: as for `Native`; nothing writes to a table.
+// SAFETY: as for `Native`; a table is never written.
 unsafe impl Sync for Table {}
 
 impl Table {
@@ -43,17 +44,19 @@ impl Table {
     }
 
     pub(super) fn natives(&self) -> &'static [Native] {
-        // SAFETY: `new` made both fields from one static slice, and the layout is that of our `ABI` (`first` has checked it).
+        // SAFETY: `new` took both fields from one static slice, and the layout is that of this `ABI` (`first`
+        // has checked it).
         unsafe { std::slice::from_raw_parts(self.natives, self.count as usize) }
     }
 }
 
-/// This copy's table of the cache's natives, found by name from other copies. The name changes with the layout of [`Table`].
+/// This copy's table of the cache's natives, which other copies find by name. The name changes with the
+/// layout of [`Table`].
 #[no_mangle]
 #[allow(non_upper_case_globals)]
 pub(super) static andiron_anchor_1: Table = Table::new(super::entries::TABLE);
 
-/// The same for the natives of the metrics.
+/// This copy's table of the natives of the metrics.
 #[no_mangle]
 #[allow(non_upper_case_globals)]
 pub(super) static andiron_metrics_anchor_1: Table = Table::new(super::metrics::TABLE);
@@ -61,13 +64,13 @@ pub(super) static andiron_metrics_anchor_1: Table = Table::new(super::metrics::T
 /// The tables of one copy.
 pub(super) struct Tables {
     pub(super) cache: &'static Table,
-    /// None: the copy is of a build that has no metrics, and of another ABI.
+    /// `None` if the copy comes from a build without metrics, which has another ABI.
     pub(super) metrics: Option<&'static Table>,
 }
 
 const OWN: Tables = Tables { cache: &andiron_anchor_1, metrics: Some(&andiron_metrics_anchor_1) };
 
-/// The tables of the copy that was loaded first, if another was.
+/// The tables of the copy that was loaded first, or this copy's own.
 #[cfg(target_os = "linux")]
 pub(super) fn first() -> Tables {
     let mut copies: Vec<CString> = Vec::new();
@@ -76,14 +79,14 @@ pub(super) fn first() -> Tables {
     copies.iter().find_map(|copy| tables_of(copy)).unwrap_or(OWN)
 }
 
-/// Elsewhere a second class loader has a cache of its own.
+/// On other systems a second class loader has its own cache.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn first() -> Tables {
     OWN
 }
 
-/// Notes the name of a library that may be a copy. The linker holds its lock on the list meanwhile, and `dlopen` takes that lock
-/// after another: here nothing of the linker's may be called.
+/// Records the name of a library that may be a copy. The linker holds the lock of its list during the call,
+/// and `dlopen` takes that lock after another one: no function of the linker may be called here.
 #[cfg(target_os = "linux")]
 extern "C" fn note_copy(info: *mut libc::dl_phdr_info, _size: usize, data: *mut c_void) -> i32 {
     // SAFETY: the linker passes a valid record, and `data` is the list that `first` passed, used by this thread only.
@@ -91,7 +94,7 @@ extern "C" fn note_copy(info: *mut libc::dl_phdr_info, _size: usize, data: *mut 
     if name.is_null() {
         return 0;
     }
-    // SAFETY: `name` is a NUL-terminated string of the linker's.
+    // SAFETY: `name` is a NUL-terminated string owned by the linker.
     let name = unsafe { CStr::from_ptr(name) };
     let path = name.to_bytes();
     let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
@@ -104,12 +107,12 @@ extern "C" fn note_copy(info: *mut libc::dl_phdr_info, _size: usize, data: *mut 
 /// The tables of a loaded library, if it exports any.
 #[cfg(target_os = "linux")]
 fn tables_of(library: &CStr) -> Option<Tables> {
-    // SAFETY: NOLOAD only finds what is loaded already, by the name that the linker itself gave.
+    // SAFETY: NOLOAD only finds libraries that are loaded already, under the name that the linker gave.
     let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_NOLOAD | libc::RTLD_LAZY) };
     if handle.is_null() {
         return None;
     }
-    // SAFETY: `handle` is from `dlopen`, and is not closed: it pins the copy.
+    // SAFETY: `handle` comes from `dlopen` and is not closed: it pins the copy.
     let (cache, metrics) =
         unsafe { (table(handle, c"andiron_anchor_1"), table(handle, c"andiron_metrics_anchor_1")) };
     cache.map(|cache| Tables { cache, metrics })
@@ -119,9 +122,9 @@ fn tables_of(library: &CStr) -> Option<Tables> {
 /// `handle` is from `dlopen` and never closed; a symbol of this name is a [`Table`] in every copy.
 #[cfg(target_os = "linux")]
 unsafe fn table(handle: *mut c_void, name: &'static CStr) -> Option<&'static Table> {
-    // SAFETY: as the caller promises; the name is NUL-terminated.
+    // SAFETY: guaranteed by the caller; the name is NUL-terminated.
     let symbol = unsafe { libc::dlsym(handle, name.as_ptr()) }.cast::<Table>();
-    // SAFETY: as the caller promises; it is null or lives as long as the process.
+    // SAFETY: guaranteed by the caller; it is null or lives as long as the process.
     unsafe { symbol.as_ref() }.filter(|table| table.magic == MAGIC)
 }
 
@@ -135,7 +138,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    /// A shared library without any symbol of ours.
+    /// A shared library without any of Andiron's symbols.
     fn library(folder: &Path, name: &str) -> CString {
         let path = folder.join(name);
         let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_string());
@@ -163,7 +166,7 @@ mod tests {
                 while !done.load(Ordering::SeqCst) {
                     let handle = open(&other);
                     assert!(!handle.is_null());
-                    // SAFETY: the handle is from `dlopen`, and nothing of the library is used.
+                    // SAFETY: the handle comes from `dlopen`, and no symbol of the library is used.
                     unsafe { libc::dlclose(handle) };
                 }
             });

@@ -1,4 +1,5 @@
-//! The one publisher of this process, and the figures that it is given: the cache's, and on the driver the application's.
+//! The single publisher of this process and its sources: the cache's figures, and on the driver the
+//! application's.
 
 use super::guard::entry;
 use super::metrics::{application, millis, string, Index, FIRST_INDEX};
@@ -13,7 +14,7 @@ use jni::EnvUnowned;
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// The publisher that runs, by a number that is never used again.
+/// The running publisher, with a number that is never reused.
 struct Running {
     next: jlong,
     publisher: Option<(jlong, Arc<Publisher>)>,
@@ -91,7 +92,7 @@ fn find(number: jlong) -> Option<Arc<Publisher>> {
     running.publisher.as_ref().filter(|(current, _)| *current == number).map(|(_, found)| Arc::clone(found))
 }
 
-/// The figures of `metrics`, while it is there, and of the cache, while `id` is its application.
+/// The figures of `metrics` while that exists, and of the cache while `id` is its application.
 fn source(id: String, metrics: Weak<Application>) -> Source {
     Box::new(move || {
         let mut samples = metrics.upgrade().map(|metrics| metrics.samples()).unwrap_or_default();

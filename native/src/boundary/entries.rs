@@ -1,7 +1,8 @@
-//! The natives of `andiron.internal.Native`. They translate arguments and call the core; every decision is the core's.
+//! The natives of `andiron.internal.Native`. They translate arguments and call the core, which makes every
+//! decision.
 //!
-//! Handles cross as `jlong`s that carry kind and generation: a wrong or stale one is an exception. Of the entries a task calls for
-//! rows, none takes anything but primitives.
+//! Handles cross as `jlong`s that carry kind and generation: a wrong or stale one is an exception. Natives
+//! that a task calls per row take primitives only.
 
 use super::anchor::{Native, ABI};
 use super::guard::{entry, hot, Fault};
@@ -19,19 +20,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest that a native waits; between slices the task looks whether it was killed.
+/// The longest wait of a native; between such slices the task checks whether it was killed.
 const LONGEST_SLICE: Duration = Duration::from_millis(100);
 
 macro_rules! natives {
     ($($function:ident $name:literal $signature:literal,)+) => {
-        /// All natives, in the order that [`Index`] numbers.
+        /// All natives, in the order of [`Index`].
         pub(super) static TABLE: &[Native] = &[$(Native {
             name: concat!($name, "\0").as_ptr().cast(),
             signature: concat!($signature, "\0").as_ptr().cast(),
             function: $function as *const std::ffi::c_void,
         }),+];
 
-        /// Places in [`TABLE`].
+        /// Positions in [`TABLE`].
         #[allow(non_camel_case_types)]
         enum Index {
             $($function),+
@@ -84,7 +85,7 @@ macro_rules! at {
     };
 }
 
-/// The handle that a number must be, or the error of one that it cannot be.
+/// The handle of this number, or the error for a number that is no handle.
 fn handle<T: crate::cache::Kind>(raw: jlong, what: &str) -> Result<Handle<T>> {
     Handle::from_raw(raw).ok_or_else(|| {
         Error::new(
@@ -121,7 +122,8 @@ fn millis(raw: jlong) -> Duration {
     Duration::from_millis(raw.max(0) as u64)
 }
 
-/// What a move or a wait has come to: the stay, 0 if it waits, -1 if it waits for the budget while its task holds other versions.
+/// The result of a move or a wait: the residency, 0 if it waits, -1 if it waits for the budget while its task
+/// holds other versions.
 fn leased(cursor: CursorId, residency: Option<u64>) -> jlong {
     match residency {
         Some(residency) => residency as jlong,
@@ -337,11 +339,11 @@ extern "system" fn view_buffer<'l>(
             |_| Error::new(Code::BadArgument, format!("{length} bytes at offset {offset} are not a region"));
         let (offset, length) = (u64::try_from(offset).map_err(bad)?, u64::try_from(length).map_err(bad)?);
         let address = process().region(view, offset, length)?;
-        // An empty version has no address, and the JVM wants one.
+        // An empty version has no address, but the JVM needs one.
         let address =
             if length == 0 { std::ptr::NonNull::<u8>::dangling().as_ptr() } else { address as *mut u8 };
-        // SAFETY: the region lies in a mapping that the view keeps, and the caller keeps the view while the buffer is reachable. The
-        // pages are read-only, and so is every buffer that the caller hands on.
+        // SAFETY: the region lies in a mapping that the view keeps, and the caller keeps the view while the
+        // buffer is reachable. The pages are read-only, and so is every buffer that the caller hands out.
         let buffer = unsafe { raw::direct_buffer(env, address, length as usize)? };
         Ok(buffer.into())
     })
@@ -449,12 +451,12 @@ extern "system" fn store_write<'l>(
 }
 
 thread_local! {
-    /// A loader thread's chunk between the JVM's heap and the file.
+    /// A loader thread's buffer for chunks between the JVM's heap and the file.
     static CHUNK: std::cell::RefCell<Vec<i8>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 fn unsigned(bytes: &[i8]) -> &[u8] {
-    // SAFETY: `i8` and `u8` have one layout, and the borrow carries over.
+    // SAFETY: `i8` and `u8` have the same layout, and the lifetime of the borrow is kept.
     unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
 }
 

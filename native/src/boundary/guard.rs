@@ -1,8 +1,8 @@
-//! The one door of every native call.
+//! The single entry of every native call.
 //!
-//! An error of the core or a panic becomes the exception that `Native.failure(code, message, cause)` builds: it is called on the
-//! very object whose native was called, so that the exception's class comes from the caller's class loader. An exception that a
-//! Java call has raised already stays as it is.
+//! An error of the core or a panic becomes the exception that `Native.failure(code, message, cause)` builds.
+//! It is called on the object whose native was called, so the exception's class comes from the caller's class
+//! loader. An exception that is already pending from a Java call is left unchanged.
 
 use super::object::JvmThrowable;
 use super::raw;
@@ -12,13 +12,13 @@ use jni::{Env, EnvUnowned};
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
-/// Why a native fails.
+/// The reason why a native fails.
 pub(super) enum Fault {
-    /// The core says so.
+    /// An error of the core.
     Core(Error),
-    /// A call into the JVM failed; if an exception is pending, it is the better account.
+    /// A failed call into the JVM; a pending exception, if there is one, is the better description.
     Jvm(jni::errors::Error),
-    /// The same, and nothing is known but what is pending.
+    /// A failed call into the JVM without a description other than the pending exception.
     Refused,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn entry<'local, T: Default>(
     })
 }
 
-/// Runs something that needs the JVM; its fault or panic becomes the pending exception.
+/// Runs a body that needs the JVM; its fault or panic becomes the pending exception.
 fn guarded<'local, T: Default>(
     mut env: EnvUnowned<'local>,
     this: &JObject<'local>,
@@ -72,7 +72,7 @@ fn guarded<'local, T: Default>(
     }
 }
 
-/// Runs a native that takes and gives primitives only: the JVM is looked at when it fails, and not before.
+/// Runs a native that takes and returns primitives only: the JVM is used only when it fails.
 pub(super) fn hot<'local, T: Default>(
     env: EnvUnowned<'local>,
     this: &JObject<'local>,
@@ -102,7 +102,7 @@ fn panicked(payload: Box<dyn Any + Send>) -> Error {
     Error::new(Code::Panic, format!("native code panicked: {text}; the process goes on, please report this"))
 }
 
-/// Leaves an exception pending, in any case.
+/// Leaves an exception pending in every case.
 fn raise<T: Default>(env: &mut Env<'_>, this: &JObject<'_>, fault: Fault) -> T {
     let error = match fault {
         Fault::Core(error) => error,
@@ -112,7 +112,7 @@ fn raise<T: Default>(env: &mut Env<'_>, this: &JObject<'_>, fault: Fault) -> T {
     if raw::is_pending(env) {
         return T::default();
     }
-    // What cannot be thrown leaves what has kept it from being: a StackOverflowError, an OutOfMemoryError.
+    // If throwing fails, the cause of that stays pending: a StackOverflowError, an OutOfMemoryError.
     if throw(env, this, &error).is_err() && !raw::is_pending(env) {
         raw::throw_plain(env, c"java/lang/IllegalStateException", &error.to_string());
     }
@@ -128,8 +128,8 @@ fn throw(env: &Env<'_>, this: &JObject<'_>, error: &Error) -> Result<(), raw::Re
 
 #[cfg(feature = "test-hooks")]
 pub(super) mod hooks {
-    //! Panics on demand, in the library built for tests: the host calls for them, or a file that `ANDIRON_TEST_PANICS` names has
-    //! the places of natives in it.
+    //! Panics on demand, in the library built for tests: the host requests them, or the file that
+    //! `ANDIRON_TEST_PANICS` names lists the positions of natives.
 
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicI64, Ordering};
@@ -138,7 +138,7 @@ pub(super) mod hooks {
     static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
     static PANIC_AT: AtomicI64 = AtomicI64::new(-1);
 
-    /// Makes the native at this place of the table panic from now on; any negative number: none.
+    /// Makes the native at this position of the table panic from now on; a negative number ends that.
     #[no_mangle]
     pub(super) extern "C" fn andiron_test_panic_at(index: i64) {
         PANIC_AT.store(index, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! The `log` crate to Spark's own log: every record goes to the slf4j logger `andiron`.
+//! Connects the `log` crate to Spark's log: all records go to the slf4j logger `andiron`.
 //!
 //! A record never fails its caller: an exception of the logger is cleared, and the record is counted as lost.
 
@@ -15,18 +15,18 @@ static LOGGER: OnceCell<Slf4j> = OnceCell::new();
 static LOST: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// Set while this thread logs, so that a logger that calls us back does not recurse.
+    /// Set while this thread logs, so that a logger that calls back into Andiron does not recurse.
     static LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 
 struct Slf4j {
     vm: JavaVM,
     logger: Global<JObject<'static>>,
-    /// Its methods `error`, `warn`, `info` and `debug`, which are looked up when there is stack enough for that.
+    /// Its methods `error`, `warn`, `info` and `debug`, looked up early, while there is enough stack.
     methods: [JMethodID; 4],
 }
 
-/// Sends records to slf4j from now on, if the class path has it. Later calls change nothing.
+/// Sends records to slf4j from now on, if it is on the class path. Later calls have no effect.
 pub(super) fn install(env: &mut Env<'_>) -> jni::errors::Result<()> {
     if LOGGER.get().is_some() {
         return Ok(());
@@ -59,7 +59,7 @@ pub(super) fn install(env: &mut Env<'_>) -> jni::errors::Result<()> {
 impl Slf4j {
     fn write(&self, record: &Record<'_>) -> jni::errors::Result<()> {
         let text = record.args().to_string();
-        // For this call only: the JVM's end waits for every thread that stays attached.
+        // Attached for this call only: the JVM's shutdown waits for every thread that stays attached.
         self.vm.attach_current_thread_for_scope(|env| -> jni::errors::Result<()> {
             // A pending exception belongs to the caller, and no call into the JVM is allowed under it.
             if raw::is_pending(env) {
@@ -74,7 +74,7 @@ impl Slf4j {
                 Level::Debug | Level::Trace => debug,
             };
             let written = raw::new_string(env, text).and_then(|text| {
-                // SAFETY: the methods are the logger's, and take a string.
+                // SAFETY: the methods belong to the logger's class and take a string.
                 let written = unsafe { raw::call_void(env, &self.logger, method, &text) };
                 if written.is_err() {
                     raw::clear(env);

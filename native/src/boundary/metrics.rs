@@ -1,7 +1,7 @@
-//! The natives of `andiron.internal.NativeMetrics`. As in [`super::entries`], every decision is the core's.
+//! The natives of `andiron.internal.NativeMetrics`. As in [`super::entries`], the core makes every decision.
 //!
-//! An application's metrics have a number that is never used again. They stay reachable by it until another application is
-//! opened: tasks and events that come after an application's end are still counted.
+//! An application's metrics have a number that is never reused. They stay reachable by it until another
+//! application is opened: tasks and events that arrive after an application's end are still counted.
 
 use super::anchor::Native;
 use super::atlas::{atlas_check, atlas_figures, atlas_start, atlas_stop};
@@ -23,19 +23,19 @@ use std::time::Duration;
 /// Numbers of natives in [`super::guard::hooks`] begin here.
 pub(super) const FIRST_INDEX: usize = 1000;
 
-/// The longest that a native waits for a sentinel.
+/// The longest wait of a native for a sentinel.
 const LONGEST_SLICE: Duration = Duration::from_millis(100);
 
 macro_rules! natives {
     ($($function:ident $name:literal $signature:literal,)+) => {
-        /// All natives of the metrics, in the order that [`Index`] numbers.
+        /// All natives of the metrics, in the order of [`Index`].
         pub(super) static TABLE: &[Native] = &[$(Native {
             name: concat!($name, "\0").as_ptr().cast(),
             signature: concat!($signature, "\0").as_ptr().cast(),
             function: $function as *const std::ffi::c_void,
         }),+];
 
-        /// Places in [`TABLE`].
+        /// Positions in [`TABLE`].
         #[allow(non_camel_case_types)]
         pub(super) enum Index {
             $($function),+
@@ -76,7 +76,7 @@ macro_rules! at {
     };
 }
 
-/// The metrics of this process by number: the running application's, and the one's before it.
+/// The metrics of this process by number: the running application's, and those of the one before it.
 struct Open {
     next: jlong,
     applications: BTreeMap<jlong, Arc<Application>>,
@@ -169,8 +169,8 @@ extern "system" fn task_ends<'l>(
         let length = usize::try_from(length).ok().filter(|length| *length <= capacity).ok_or_else(|| {
             Error::new(Code::BadArgument, format!("{length} bytes of task ends in a buffer of {capacity}"))
         })?;
-        // SAFETY: the JVM gave address and capacity of a buffer that the caller holds during the call, and `length` is within.
-        // The caller is the one thread that writes to it.
+        // SAFETY: the JVM gave address and capacity of a buffer that the caller holds during the call, and
+        // `length` is within the capacity. The caller is the only thread that writes to it.
         let bytes = unsafe { std::slice::from_raw_parts(address.cast_const(), length) };
         Ok(application(metrics)?.task_ends(bytes)?)
     })

@@ -1,19 +1,19 @@
-//! The only code that knows JNI.
+//! The only code that uses JNI.
 //!
-//! | module | what it does |
+//! | module | task |
 //! |---|---|
-//! | [`entries`] | the natives of `andiron.internal.Native`: they translate arguments and call the core, and decide nothing |
+//! | [`entries`] | the natives of `andiron.internal.Native`: they translate arguments and call the core, without decisions |
 //! | [`metrics`] | the same for `andiron.internal.NativeMetrics` |
-//! | [`atlas`] | the one publisher of this process, and what it publishes |
-//! | [`guard`] | the one door of every native: panic or error to a typed Java exception |
-//! | [`raw`] | the JVM's functions that natives call on a stack of any depth |
+//! | [`atlas`] | the single publisher of this process, and its sources |
+//! | [`guard`] | the single entry of every native: panic or error to a typed Java exception |
+//! | [`raw`] | the JVM's functions that natives may call on a nearly full stack |
 //! | [`anchor`] | one set of statics for all copies of the library in a process |
 //! | [`onload`] | binds the natives when a class loader loads the library |
 //! | [`logging`] | the `log` crate to slf4j |
 //! | [`object`] | a JVM object as a payload |
 //!
-//! Adding a native: declare it in `Native.scala` or `NativeMetrics.scala`, write the entry, list it in `entries::TABLE` or
-//! `metrics::TABLE`, raise [`anchor::ABI`].
+//! To add a native: declare it in `Native.scala` or `NativeMetrics.scala`, write the entry, list it in
+//! `entries::TABLE` or `metrics::TABLE`, and raise [`anchor::ABI`].
 
 mod anchor;
 mod atlas;

@@ -1,4 +1,4 @@
-//! JVM objects that the core holds: payloads, and the causes of errors.
+//! JVM objects held by the core: payloads, and causes of errors.
 
 use crate::cache::Payload;
 use crossbeam::channel::{unbounded, Receiver, Sender};
@@ -8,28 +8,28 @@ use once_cell::sync::Lazy;
 use std::any::Any;
 use std::sync::Arc;
 
-/// A reference that counts, so that it can be handed on without the JVM.
+/// A counted reference, which can be cloned without the JVM.
 type Reference = Arc<Global<JObject<'static>>>;
 
-/// Objects that have left their slots and whose owners want to know, in that order.
+/// Evicted objects whose owners asked for a notification, in the order of eviction.
 static EVICTED: Lazy<(Sender<Reference>, Receiver<Reference>)> = Lazy::new(unbounded);
 
-/// What a user's loader returned, held by a global reference. The JVM's collector protects whoever still uses it.
+/// The object that a user's loader returned, held by a global reference. Code that still uses it keeps it
+/// alive through the JVM's collector.
 pub(super) struct JvmObject {
     /// The object.
     pub(super) object: Reference,
-    /// Whether [`next_evicted`] tells of its evictions.
+    /// Whether [`next_evicted`] reports its eviction.
     tells: bool,
 }
 
 impl JvmObject {
-    /// An object for the load that made it.
     pub(super) fn new(object: Global<JObject<'static>>, tells: bool) -> JvmObject {
         JvmObject { object: Arc::new(object), tells }
     }
 }
 
-/// The next object that has left its slot, of those that tell: once for each load that it ended.
+/// The next evicted object whose owner asked for a notification; once for each load that produced it.
 pub(super) fn next_evicted() -> Option<Reference> {
     EVICTED.1.try_recv().ok()
 }
@@ -50,5 +50,5 @@ impl Payload for JvmObject {
     }
 }
 
-/// An exception that a callback raised: the cause of an error that others get.
+/// An exception that a callback raised, as the cause of an error.
 pub(super) struct JvmThrowable(pub(super) Global<JThrowable<'static>>);

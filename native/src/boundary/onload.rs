@@ -1,4 +1,4 @@
-//! What happens when a class loader loads the library, and when it goes.
+//! The hooks that the JVM calls when a class loader loads or unloads the library.
 
 use super::anchor;
 use super::logging;
@@ -12,16 +12,16 @@ use std::ffi::{c_void, CStr};
 #[no_mangle]
 pub(super) extern "system" fn JNI_OnLoad(vm: *mut jni::sys::JavaVM, _reserved: *mut c_void) -> jint {
     let mut raw: *mut c_void = std::ptr::null_mut();
-    // SAFETY: the JVM passes a valid pointer, and calls on a thread that is attached.
+    // SAFETY: the JVM passes a valid pointer, and calls on an attached thread.
     let status = unsafe { ((**vm).v1_2.GetEnv)(vm, &mut raw, JNI_VERSION_1_8) };
     if status != jni::sys::JNI_OK || raw.is_null() {
         return JNI_ERR;
     }
-    // SAFETY: `GetEnv` gave the environment of this thread, which outlives this call.
+    // SAFETY: `GetEnv` returned the environment of this thread, which outlives this call.
     let mut env = unsafe { EnvUnowned::from_raw(raw.cast()) };
     match env.with_env(bind).into_outcome() {
         jni::Outcome::Ok(version) => version,
-        // `System.load` rethrows what is pending.
+        // `System.load` rethrows the pending exception.
         jni::Outcome::Err(_) | jni::Outcome::Panic(_) => JNI_ERR,
     }
 }
@@ -48,14 +48,15 @@ fn bind(env: &mut Env<'_>) -> jni::errors::Result<jint> {
     if let Some(metrics) = tables.metrics {
         register(env, jni_str!("andiron/internal/NativeMetrics$"), metrics)?;
     }
-    // The JVM prepares for direct buffers once, at the first of them, and has none for ever if that fails for want of stack.
-    // SAFETY: it has no bytes.
+    // The JVM prepares direct buffers once, at the first use; if that fails for lack of stack, it never
+    // supports them.
+    // SAFETY: the buffer has no bytes.
     let first = unsafe { raw::direct_buffer(env, std::ptr::NonNull::dangling().as_ptr(), 0) };
     if first.is_err() {
         raw::clear(env);
     }
     if logging::install(env).is_err() {
-        // No slf4j on this class path: Andiron works, silently.
+        // Without slf4j on the class path, Andiron works without a log.
         env.exception_clear();
     }
     Ok(JNI_VERSION_1_8)
@@ -64,9 +65,10 @@ fn bind(env: &mut Env<'_>) -> jni::errors::Result<jint> {
 fn register(env: &mut Env<'_>, class: &JNIStr, table: &anchor::Table) -> jni::errors::Result<()> {
     let mut methods = Vec::with_capacity(table.natives().len());
     for native in table.natives() {
-        // SAFETY: names and signatures of a table are NUL-terminated ASCII constants, which is valid modified UTF-8.
+        // SAFETY: names and signatures of a table are NUL-terminated ASCII constants, which are valid
+        // modified UTF-8.
         let (name, signature) = unsafe { (text(native.name), text(native.signature)) };
-        // SAFETY: the table pairs every function with the signature that it was written for.
+        // SAFETY: the table pairs every function with its signature.
         methods.push(unsafe { NativeMethod::from_raw_parts(name, signature, native.function.cast_mut()) });
     }
     let class = env.find_class(class)?;
@@ -77,6 +79,6 @@ fn register(env: &mut Env<'_>, class: &JNIStr, table: &anchor::Table) -> jni::er
 /// # Safety
 /// `pointer` is to a NUL-terminated string in modified UTF-8 that lives as long as the process.
 unsafe fn text(pointer: *const std::ffi::c_char) -> &'static JNIStr {
-    // SAFETY: as the caller promises.
+    // SAFETY: guaranteed by the caller.
     unsafe { JNIStr::from_cstr_unchecked(CStr::from_ptr(pointer)) }
 }

@@ -1,8 +1,9 @@
-//! What can fail when the stack is nearly full, by the JVM's own function table.
+//! Calls through the JVM's function table that can fail when the stack is nearly full.
 //!
-//! The crate's functions look up the classes of exceptions to tell what has gone wrong, through the thread's class loader. On such a
-//! stack that look-up fails and looks up a class in turn, without an end, until the process dies. Here nothing is looked up: what fails
-//! leaves its exception pending, and the native returns. Of these only [`direct_buffer`], [`throw_failure`] and [`call_void`] run Java
+//! The functions of the `jni` crate look up the classes of exceptions through the thread's class loader to
+//! classify a failure. On a nearly full stack that look-up fails and looks up a class in turn, endlessly,
+//! until the process dies. The functions here look up no class after a failure: the exception stays pending,
+//! and the native returns. Of these only [`direct_buffer`], [`throw_failure`] and [`call_void`] run Java
 //! code.
 
 use super::guard::Fault;
@@ -15,13 +16,14 @@ use std::ffi::CStr;
 macro_rules! jvm {
     ($env:expr, $version:ident, $function:ident $(, $argument:expr)*) => {{
         let raw = $env.get_raw();
-        // SAFETY: the environment is that of this thread and outlives the call. References are of this frame or global, pointers are to
-        // what lives until the call returns, and no exception is pending unless the function is one that may be called then.
+        // SAFETY: the environment is that of this thread and outlives the call. References are of this frame
+        // or global, pointers are to memory that lives until the call returns, and no exception is pending
+        // unless the function may be called with one.
         unsafe { ((**raw).$version.$function)(raw $(, $argument)*) }
     }};
 }
 
-/// An exception is pending, or the JVM has refused without one.
+/// An exception is pending, or a JVM function failed without one.
 pub(super) struct Refused;
 
 impl From<Refused> for Fault {
@@ -37,12 +39,12 @@ pub(super) fn is_pending(env: &Env<'_>) -> bool {
     jvm!(env, v1_2, ExceptionCheck)
 }
 
-/// Forgets what is pending.
+/// Clears the pending exception.
 pub(super) fn clear(env: &Env<'_>) {
     jvm!(env, v1_1, ExceptionClear);
 }
 
-/// A reference that the JVM has made.
+/// Checks a reference that the JVM returned.
 fn made(env: &Env<'_>, reference: jobject) -> Result<jobject> {
     if reference.is_null() || is_pending(env) {
         return Err(Refused);
@@ -59,10 +61,11 @@ pub(super) fn new_string<'l>(env: &Env<'l>, text: impl AsRef<str>) -> Result<JSt
     Ok(unsafe { JString::from_raw(env, string) })
 }
 
-/// A direct buffer on memory.
+/// A direct buffer over memory.
 ///
 /// # Safety
-/// The memory stays as long as the buffer or one derived from it is reachable, and nobody writes to it who must not.
+/// The memory stays valid as long as the buffer or one derived from it is reachable, and only code that is
+/// allowed to write to it does so.
 pub(super) unsafe fn direct_buffer<'l>(
     env: &Env<'l>,
     address: *mut u8,
@@ -74,7 +77,7 @@ pub(super) unsafe fn direct_buffer<'l>(
     Ok(unsafe { JByteBuffer::from_raw(env, buffer) })
 }
 
-/// Throws what `failure(code, message, cause)` of `this` makes.
+/// Throws the exception that `failure(code, message, cause)` of `this` returns.
 pub(super) fn throw_failure(
     env: &Env<'_>,
     this: &JObject<'_>,
@@ -99,7 +102,7 @@ pub(super) fn throw_failure(
     }
 }
 
-/// Throws an exception of a class of Java's own, if it can.
+/// Throws an exception of a class from the Java library, if possible.
 pub(super) fn throw_plain(env: &Env<'_>, class: &CStr, message: &str) {
     let class = jvm!(env, v1_1, FindClass, class.as_ptr());
     if let (false, Ok(message)) = (class.is_null(), std::ffi::CString::new(message)) {
@@ -126,7 +129,8 @@ pub(super) unsafe fn call_void(
     }
 }
 
-/// What `code()` of an exception says if it is of this class, which is named as JNI names classes; an exception on the way is forgotten.
+/// The result of an exception's `code()` if it is of this class, whose name is in JNI's form; an exception on
+/// the way is cleared.
 pub(super) fn code_of(env: &Env<'_>, thrown: &JThrowable<'_>, class: &CStr) -> Option<jint> {
     let code = || {
         let class = made(env, jvm!(env, v1_1, FindClass, class.as_ptr())).ok()?;
