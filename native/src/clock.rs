@@ -1,13 +1,13 @@
-//! Time as the core sees it: monotonic, and replaceable by a clock that tests turn by hand.
+//! The core's time: monotonic, and replaceable by a clock that tests advance by hand.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A point in time: how long after the clock's own start.
+/// A point in time, as the duration since the clock's start.
 pub type Moment = Duration;
 
-/// A monotonic clock. Clones tell the same time. Safe to read from any thread.
+/// A monotonic clock. Clones show the same time. Any thread may read it.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's monotonic clock, from this start.
@@ -35,7 +35,7 @@ impl Clock {
         }
     }
 
-    /// Turns a manual clock forward; has no effect on the system's.
+    /// Advances a manual clock; has no effect on the system's.
     pub fn turn(&self, by: Duration) {
         if let Clock::Manual(nanos) = self {
             nanos.fetch_add(by.as_nanos() as u64, Ordering::SeqCst);

@@ -1,7 +1,7 @@
-//! The settings of one application's cache, as the JVM side hands them over.
+//! The settings of one application's cache, as the JVM passes them.
 //!
-//! The text form is one `key=value` a line. Scala has parsed units and defaults already (`AndironConf`); this decoder
-//! checks what remains: every key known, every number in range, no contradiction.
+//! The text form is one `key=value` a line. Scala has already parsed units and defaults (`AndironConf`); this
+//! decoder checks the rest: known keys, ranges, and contradictions.
 
 use crate::error::{Code, Error, Result};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct Settings {
     /// The Spark application that these settings belong to.
     pub application: String,
-    /// Where files of payloads go; a folder for the application is made below it.
+    /// The directory for payload files; each application has a folder below it.
     pub cache_dir: PathBuf,
     /// The most bytes that published files may take on the local disk.
     pub disk_bytes: u64,
@@ -20,21 +20,23 @@ pub struct Settings {
     pub budget_bytes: u64,
     /// The most versions that may be admitted at once; `None` is unlimited.
     pub budget_versions: Option<u64>,
-    /// What over-budget admissions may never exceed.
+    /// The limit that overdrafts never exceed.
     pub hard_limit_bytes: u64,
-    /// Whether a version without a lease stays until its bytes are needed.
+    /// Whether a version without a lease stays resident until its bytes are needed.
     pub keep_warm: bool,
-    /// How long a task that holds a version waits for another before it is admitted over the budget.
+    /// The time that a task holding a version waits for another before that is admitted over the budget.
     pub overdraft_after: Duration,
-    /// How long such a task waits at the hard limit before it is told to give way.
+    /// The time that such a task waits at the hard limit before it is told to release its versions.
     pub deadlock_after: Duration,
-    /// How long a failed load answers for its version before the next caller tries again.
+    /// The time for which a failed load is the answer to requests for its version, before the next request
+    /// tries again.
     pub failure_memory: Duration,
-    /// The longest that one load may take, from when a loader thread takes it.
+    /// The longest time of one load, measured from its start on a loader thread.
     pub load_timeout: Duration,
-    /// The longest that one task may wait for the budget and for loads, those included that no loader thread has taken.
+    /// The longest time that one task waits for the budget and for loads, including loads that no loader
+    /// thread has started.
     pub wait_timeout: Duration,
-    /// How old a waiting group may become before nobody may pass it.
+    /// The age from which no other group may overtake a waiting group.
     pub queue_age: Duration,
 }
 
@@ -86,7 +88,7 @@ impl Settings {
             "loadTimeoutMillis" => self.load_timeout = millis(key, value)?,
             "waitTimeoutMillis" => self.wait_timeout = millis(key, value)?,
             "queueAgeMillis" => self.queue_age = millis(key, value)?,
-            // The pool of loader threads is the JVM's.
+            // The JVM owns the pool of loader threads.
             "loaderThreads" => drop(number(key, value)?),
             _ => return Err(bad(key, "no such setting: the jar and its native library differ in version")),
         }

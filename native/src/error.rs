@@ -9,7 +9,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)+) => {
-        /// What went wrong, as a number that is stable across releases and chooses the exception's class.
+        /// The kind of an error, as a number that is stable across releases and selects the exception's
+        /// class.
         ///
         /// 1xx belong to the cache, 2xx to the metrics, 3xx to the ship log and its sinks, 4xx to the boundary.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,7 +39,7 @@ codes! {
     UnknownVersion = 100,
     /// A row has no version.
     NullVersion = 101,
-    /// One version, or a set that is wanted at once, exceeds the whole budget.
+    /// One version, or a set requested together, exceeds the whole budget.
     VersionLargerThanBudget = 102,
     /// The source does not exist or cannot be opened.
     SourceMissing = 103,
@@ -48,17 +49,17 @@ codes! {
     SourceChanged = 105,
     /// The bytes do not have the checksum that the catalog declares.
     ChecksumMismatch = 106,
-    /// The user's loader failed; the cause is its own exception.
+    /// The user's loader failed; the cause is the loader's exception.
     LoadFailed = 107,
-    /// A load took longer than `spark.andiron.cache.loadTimeout` from when a loader thread took it.
+    /// A load took longer than `spark.andiron.cache.loadTimeout`, measured from its start on a loader thread.
     LoadTimedOut = 108,
-    /// A task waited for the budget longer than `spark.andiron.cache.waitTimeout`.
+    /// A task waited longer than `spark.andiron.cache.waitTimeout`.
     WaitTimedOut = 109,
-    /// A task holds versions and waits for one that would break the hard limit.
+    /// A task that holds versions waits for another version that would exceed the hard limit.
     BudgetDeadlock = 110,
-    /// The local disk has no room.
+    /// The local disk is full.
     DiskFull = 111,
-    /// `spark.andiron.cache.diskBytes` has no room.
+    /// The version does not fit `spark.andiron.cache.diskBytes`.
     DiskLimit = 112,
     /// The catalog was closed, or its application has ended.
     CatalogClosed = 113,
@@ -68,39 +69,39 @@ codes! {
     NotConfigured = 115,
     /// A setting cannot be read or contradicts another.
     BadSetting = 116,
-    /// File payloads are refused while `spark.io.encryption.enabled` is set.
+    /// File payloads are rejected while `spark.io.encryption.enabled` is set.
     EncryptionRefused = 117,
-    /// The cache directory could be read or replaced by somebody else.
+    /// Other users could read or replace the cache directory.
     DirectoryUnsafe = 118,
-    /// The operating system refused a file operation.
+    /// A file operation of the operating system failed.
     Io = 119,
-    /// A step has dropped more rows than its gate lets pass.
+    /// A step has dropped more rows than its gate allows.
     GateFailed = 200,
-    /// What a gated step has counted is not known.
+    /// The counts of a gated step are not known.
     GateUnknown = 201,
     /// A gated write's committer publishes before the job's commit.
     DirectCommitter = 202,
     /// A step has dropped all of its rows.
     AllDropped = 203,
-    /// What no gate would judge was refused.
+    /// An operation was rejected because no gate would check it.
     Unguarded = 204,
     /// Another process writes the log.
     LogInUse = 300,
     /// The log was written by a later release.
     LogVersion = 301,
-    /// An event is not durable, or a log not closed, in time.
+    /// An event did not become durable, or a log was not closed, in time.
     LogTimedOut = 302,
-    /// An event was not taken.
+    /// An event was not accepted.
     LogLost = 303,
-    /// A log cannot be continued, since its end is not where a log can end.
+    /// A log cannot be continued, since its end is impossible.
     LogDamaged = 304,
-    /// A handle that was never given out, or whose object is gone.
+    /// A handle that was never issued, or whose object no longer exists.
     BadHandle = 400,
-    /// Native code panicked; the process goes on.
+    /// Native code panicked; the process continues.
     Panic = 401,
-    /// Two builds of Andiron with different entry tables meet in one process.
+    /// Two builds of Andiron with different tables of natives are in one process.
     AbiMismatch = 402,
-    /// An argument is outside what the entry accepts.
+    /// An argument is outside the range of the native.
     BadArgument = 403,
 }
 
@@ -117,17 +118,17 @@ struct Inner {
 }
 
 impl Error {
-    /// An error whose message names what failed, why, and what to do.
+    /// An error whose message says what failed, why, and how to correct it.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
         Error { inner: Arc::new(Inner { code, message: message.into(), cause: None }) }
     }
 
-    /// The same with a cause that only the boundary can look into (a Java exception).
+    /// An error with a cause that only the boundary can interpret (a Java exception).
     pub fn with_cause(code: Code, message: impl Into<String>, cause: Box<dyn Any + Send + Sync>) -> Error {
         Error { inner: Arc::new(Inner { code, message: message.into(), cause: Some(cause) }) }
     }
 
-    /// What the operating system said, with the operation and path that it refused.
+    /// An error of the operating system, with the operation and path that failed.
     pub fn io(action: &str, error: &std::io::Error) -> Error {
         let code = if error.raw_os_error() == Some(libc::ENOSPC) { Code::DiskFull } else { Code::Io };
         Error::new(code, format!("{action}: {error}"))
@@ -138,7 +139,7 @@ impl Error {
         self.inner.code
     }
 
-    /// What failed, why, and what to do.
+    /// The message: the failure, its reason, and the correction.
     pub fn message(&self) -> &str {
         &self.inner.message
     }

@@ -1,6 +1,7 @@
-//! The locks of everything that is modelled: std's in production, shuttle's under the feature `shuttle`.
+//! The locks of all modelled code: std's in production, shuttle's with the feature `shuttle`.
 //!
-//! State that the interleaving tests explore uses nothing else, since a model cannot see into other crates' locks.
+//! State that the interleaving tests explore uses only these, since a model cannot see into other crates'
+//! locks.
 
 #[cfg(not(feature = "shuttle"))]
 mod imp {
@@ -15,12 +16,13 @@ mod imp {
 pub use imp::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// Locks, also after a panic elsewhere: transitions of the cache are applied whole before anything that can panic runs.
+/// Takes the lock, also after a panic elsewhere: cache transitions are complete before any code that can
+/// panic runs.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Waits for a notification, at most `timeout`. Shuttle has no time: there it waits for the notification.
+/// Waits for a notification, at most `timeout`. Shuttle has no time, and waits for the notification.
 pub fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>, timeout: Duration) -> MutexGuard<'a, T> {
     condvar.wait_timeout(guard, timeout).unwrap_or_else(|poisoned| poisoned.into_inner()).0
 }

@@ -8,7 +8,7 @@ pub(crate) fn some<N: Display + PartialEq + From<u8>>(n: N, one: &str, many: &st
     format!("{n} {what}")
 }
 
-/// The word that stands beside `n`: `row` or `rows`, `was` or `were`.
+/// The word that agrees with `n`: `row` or `rows`, `was` or `were`.
 pub(crate) fn of<'a, N: PartialEq + From<u8>>(n: &N, one: &'a str, many: &'a str) -> &'a str {
     if *n == N::from(1) {
         one

@@ -1,4 +1,4 @@
-//! `andiron`: what ship logs tell, on the command line.
+//! `andiron`: reports from ship logs, on the command line.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let colour = if std::io::stdout().is_terminal() && !plain { Colour::Ansi } else { Colour::Plain };
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
     let status = command::run(&arguments, Streams { out: &mut out, err: &mut err, colour });
-    // A reader such as `head` may have gone; there is nobody to tell.
+    // A failure here means that the reader, such as `head`, has gone.
     let _ = out.flush();
     ExitCode::from(status)
 }
