@@ -1,19 +1,19 @@
-//! Numbers as accumulators have them.
+//! The values of accumulators.
 
 use serde_json::{Number, Value};
 
-/// What values an accumulator has.
+/// The kind of an accumulator's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueKind {
-    /// Sums of whole numbers: Spark's `LongAccumulator`.
+    /// Sums of whole numbers, as of Spark's `LongAccumulator`.
     Long,
-    /// Sums of floating point: Spark's `DoubleAccumulator`.
+    /// Sums of floating-point numbers, as of Spark's `DoubleAccumulator`.
     Double,
-    /// Whole numbers that are no sums: Spark's own value is shown.
+    /// Whole numbers that are not sums: Spark's own merged value is shown.
     MergedLong,
-    /// The same of floating point.
+    /// Floating-point numbers that are not sums.
     MergedDouble,
-    /// Anything else: it is not shown.
+    /// Any other type: not shown.
     Other,
 }
 
@@ -28,7 +28,7 @@ impl ValueKind {
     }
 }
 
-/// A number of a counter.
+/// The value of a counter.
 #[derive(Debug, Clone, Copy)]
 pub enum Amount {
     /// Wider than a counter, so that no sum of values wraps.
@@ -37,7 +37,7 @@ pub enum Amount {
     Double(f64),
 }
 
-/// The same number: of floating point the same bits, so that what is not a number equals itself.
+/// Equal numbers. Floating-point values are equal if their bits are, so that a NaN equals itself.
 impl PartialEq for Amount {
     fn eq(&self, other: &Amount) -> bool {
         match (self, other) {
@@ -49,12 +49,12 @@ impl PartialEq for Amount {
 }
 
 impl Amount {
-    /// Nothing, of the kind.
+    /// The zero of the kind.
     pub fn zero(kind: ValueKind) -> Amount {
         Amount::of_bits(kind, 0)
     }
 
-    /// A value of the kind, given by its bits.
+    /// The value of the kind with these bits.
     pub(super) fn of_bits(kind: ValueKind, bits: u64) -> Amount {
         if kind.is_double() {
             Amount::Double(f64::from_bits(bits))
@@ -63,7 +63,7 @@ impl Amount {
         }
     }
 
-    /// Adds a value given by its bits.
+    /// Adds a value, given by its bits.
     pub(super) fn add_bits(&mut self, bits: u64) {
         match self {
             Amount::Long(sum) => *sum += i128::from(bits as i64),
@@ -71,7 +71,7 @@ impl Amount {
         }
     }
 
-    /// Why [`Amount::json`] is not the number; empty if it is.
+    /// Why [`Amount::json`] differs from the value; empty if it does not.
     pub(super) fn unshown(self) -> &'static str {
         match self {
             Amount::Long(n) if i64::try_from(n).is_err() => {
@@ -82,7 +82,7 @@ impl Amount {
         }
     }
 
-    /// A JSON number; `None` for what JSON has no number for.
+    /// A JSON number; `None` for infinities and NaN.
     pub fn json(self) -> Option<Value> {
         match self {
             Amount::Long(n) => Some(long(n)),
@@ -91,7 +91,7 @@ impl Amount {
     }
 }
 
-/// The nearest number that an i64 can hold.
+/// The nearest value within an i64.
 pub(super) fn long(n: i128) -> Value {
     Value::from(n.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
 }

@@ -1,5 +1,5 @@
-//! What the JVM asks beside verdicts: whether an instance has dropped all of its rows (R6 of docs/internals/gates.md), and what is to be said of what no
-//! gate has judged (R7).
+//! Questions of the JVM beside verdicts: whether an instance has dropped all its rows (R6 of
+//! docs/internals/gates.md), and the warning for results that no gate has judged (R7).
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -16,9 +16,9 @@ use crate::samples::Cause;
 use crate::sync::lock;
 use crate::words::some;
 
-/// What a verdict of this layer calls it.
+/// The `gate` of a verdict about dropped instances.
 const LAYER: &str = "all dropped";
-/// Causes that a message names.
+/// The limit of causes in a message.
 const MOST_SAID: usize = 3;
 
 /// An instance that has dropped all of its rows.
@@ -86,10 +86,10 @@ impl AllGone {
 }
 
 impl Application {
-    /// Answers a question, which `ask` names; docs/internals/wire-format.md defines them.
+    /// Answers the question that `ask` names; docs/internals/wire-format.md defines the questions.
     ///
     /// # Errors
-    /// [`crate::error::Code::BadArgument`] for what is no question.
+    /// [`crate::error::Code::BadArgument`] for an unknown or malformed question.
     pub fn ask(&self, question: &str) -> Result<Value> {
         let question = object(question).ok_or_else(|| bad("a question is a JSON object"))?;
         match question.text("ask") {
@@ -100,8 +100,9 @@ impl Application {
         }
     }
 
-    /// `{"reached": [...], "stage"? | "scope"?, "shuffle_stages"?, "only_look"?, "partial"?, "streaming"?, "warns"?}`. The answer's `state`:
-    /// `all`, `survived`, `open`, or `gated` where a gate stands on each step; `fail`: why what runs must fail; `warn`: what is to be said.
+    /// The question is `{"reached": [...], "stage"? | "scope"?, "shuffle_stages"?, "only_look"?, "partial"?,
+    /// "streaming"?, "warns"?}`. The answer has the `state` `all`, `survived`, `open`, or `gated` if every step has a
+    /// gate; `fail` with the reason for which the job must fail; `warn` with warnings for the log.
     fn emptied(&self, question: &Object) -> Result<Value> {
         let gated = lock(&self.gates).steps();
         let scope = question.get("scope").and_then(Value::as_object).and_then(gate::scope);
@@ -158,7 +159,8 @@ impl Application {
         Ok(answer)
     }
 
-    /// `{"reached": [...], "action", "streaming"?, "scope"?, "judged"?: [step]}`: what went past the gates of the steps.
+    /// The question is `{"reached": [...], "action", "streaming"?, "scope"?, "judged"?: [step]}`. The answer warns of
+    /// rows that passed the gates of steps without a verdict.
     fn bypassed(&self, question: &Object) -> Value {
         let (judged, action) = (question.numbers("judged"), question.text("action"));
         let mut steps: BTreeMap<u64, (String, Vec<Reached>)> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The barrier: an event with a number is sent after others on their way, and waited for at their end.
+//! The barrier: a numbered event follows earlier events through the queue, and a caller waits for its arrival.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ pub(super) struct Barrier {
 }
 
 impl Barrier {
-    /// A number has arrived, and all that was sent before it.
+    /// Notes that a number has arrived, and thereby all events sent before it.
     pub(super) fn sentinel(&self, number: u64) {
         let mut reached = lock(&self.reached);
         *reached = number.max(*reached);
@@ -20,7 +20,7 @@ impl Barrier {
         self.changed.notify_all();
     }
 
-    /// Waits at most `timeout` for a number; whether it has arrived.
+    /// Waits at most `timeout` for a number. Returns whether it has arrived.
     pub(super) fn reached(&self, number: u64, timeout: Duration) -> bool {
         let start = Instant::now();
         let mut reached = lock(&self.reached);

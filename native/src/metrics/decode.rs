@@ -1,5 +1,5 @@
-//! The packed buffers that come from the JVM: the end of a task, and one cell of a step. Little endian; docs/internals/wire-format.md
-//! defines them. Nothing in a buffer is believed before it has been checked, and whatever is in it, decoding cannot panic.
+//! Decoders for the packed buffers of the JVM: task ends and step cells. Little endian; docs/internals/wire-format.md
+//! defines them. Every field is checked before use, and no input makes decoding panic.
 
 use crate::error::{Code, Error, Result};
 use crate::samples::Bound;
@@ -8,20 +8,20 @@ use crate::samples::Bound;
 const TASK_END_VERSION: u32 = 2;
 /// The version of a step cell's layout.
 const STEP_CELL_VERSION: u32 = 2;
-/// What stands for no SQL execution.
+/// The value for "no SQL execution".
 const NO_EXECUTION: u64 = u64::MAX;
-/// Guards around one job that a cell may name.
+/// The limit of guards around one job in a cell.
 const MOST_GUARDS: usize = 64;
-/// More counters than this has no step.
+/// The limit of a step's counters.
 pub(super) const MOST_COUNTERS: usize = 256;
-/// The index of what no counter is: additions to counters from outside the step's functions.
+/// The index of a pseudo-counter: the number of additions to counters from outside the step's functions.
 pub(super) const OUTSIDE: usize = 255;
-/// More partitions than this has no operator.
+/// The limit of an operator's partitions.
 pub(super) const MOST_PARTITIONS: u32 = 1 << 24;
 const UPDATE: usize = 24;
 const COUNTER: usize = 10;
 
-/// What kind of task ended.
+/// The kind of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskKind {
     /// A task of a result stage: Spark counts its first success.
@@ -54,21 +54,21 @@ pub struct TaskEnd<'a> {
     pub kind: TaskKind,
     pub reason: Reason,
     pub finished_ms: u64,
-    /// It has read input that Spark counts: persisted blocks, or files. True too where that is not known.
+    /// The task has read input that Spark counts (persisted blocks or files), or this is unknown.
     pub has_read: bool,
     updates: &'a [u8],
 }
 
 impl<'a> TaskEnd<'a> {
-    /// The same of another partition.
+    /// The same task end for another partition.
     pub(super) fn at(self, partition: u32) -> TaskEnd<'a> {
         TaskEnd { partition, ..self }
     }
 
-    /// Reads a buffer.
+    /// Decodes a buffer.
     ///
     /// # Errors
-    /// [`Code::BadArgument`] for anything but one whole task end of this version.
+    /// [`Code::BadArgument`] unless the buffer is exactly one task end of this version.
     pub fn decode(buffer: &'a [u8]) -> Result<TaskEnd<'a>> {
         let mut from = Reader { what: "task end", left: buffer };
         let end = TaskEnd::take(&mut from)?;
@@ -76,10 +76,10 @@ impl<'a> TaskEnd<'a> {
         Ok(end)
     }
 
-    /// Reads the task ends of a buffer, which follow each other in it. After an error there are none.
+    /// Decodes consecutive task ends. An error ends the iteration.
     ///
     /// # Errors
-    /// [`Code::BadArgument`] for anything but whole task ends of this version.
+    /// [`Code::BadArgument`] unless the buffer consists of task ends of this version.
     pub fn all(buffer: &'a [u8]) -> impl Iterator<Item = Result<TaskEnd<'a>>> {
         let mut from = Reader { what: "task end", left: buffer };
         std::iter::from_fn(move || {
@@ -128,50 +128,50 @@ impl<'a> TaskEnd<'a> {
         })
     }
 
-    /// Accumulator, update, and the accumulator's value with it, the latter two as the bits of an i64 or an f64, in the order of
-    /// the buffer.
+    /// Accumulator, update and merged value, in the order of the buffer. Update and merged value are the bits of an
+    /// i64 or an f64.
     pub fn updates(&self) -> impl Iterator<Item = (u64, u64, u64)> + 'a {
         let words = self.updates.chunks_exact(UPDATE);
         words.map(|each| (word(&each[..8]), word(&each[8..16]), word(&each[16..])))
     }
 }
 
-/// What one task attempt counted in one partition of one instance of a step's operator.
+/// The counts of one task attempt in one partition of one instance of a step's operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepCell<'a> {
-    /// The step, as the driver numbered it.
+    /// The step's number on the driver.
     pub step: u64,
-    /// The operator, as the driver numbered it.
+    /// The operator's number on the driver.
     pub site: u64,
-    /// One physical execution of the operator; greater is newer.
+    /// The physical execution of the operator; a greater number is newer.
     pub instance: u64,
-    /// Which of the instance's partitions.
+    /// The partition of the instance.
     pub partition: u32,
-    /// How many the instance has; 0 says that there are none, and that the cell stands for no partition.
+    /// The instance's number of partitions; 0 if it has none and the cell stands for no partition.
     pub partitions: u32,
-    /// Where it ran.
+    /// The stage in which the attempt ran.
     pub stage: u32,
-    /// Where it ran.
+    /// The attempt of that stage.
     pub stage_attempt: u32,
-    /// Greater is newer, in the whole application.
+    /// Spark's task attempt id; a greater one is newer in the whole application.
     pub task_attempt: u64,
     /// The input was read to its end.
     pub complete: bool,
     /// The attempt failed or was killed.
     pub failed: bool,
-    /// A persisted RDD lies downstream in the task: a block may hold the rows, whatever becomes of the attempt.
+    /// A persisted RDD is downstream in the task: a block may hold the rows, for any outcome of the attempt.
     pub kept: bool,
-    /// It was sent when the input was exhausted: how the attempt ends is not known.
+    /// The cell was sent when the input was exhausted: the outcome of the attempt is unknown.
     pub early: bool,
-    /// The task has evaluated the partition several times, with other results; these are the worst.
+    /// The task has evaluated the partition several times with different results; these are the worst.
     pub differs: bool,
-    /// Every row that failed is among the samples, or one that looks the same.
+    /// The samples show every failed row, or a row that looks the same.
     pub samples_whole: bool,
-    /// Where they do not show every one: the bound that the task has met last.
+    /// The bound that the task met last, if the samples do not show every failed row.
     pub bound: Bound,
-    /// Rows that failed.
+    /// Failed rows.
     pub seen: u64,
-    /// The SQL execution that the task ran for.
+    /// The SQL execution of the task.
     pub execution: Option<u64>,
     guards: &'a [u8],
     counters: &'a [u8],
@@ -179,10 +179,10 @@ pub struct StepCell<'a> {
 }
 
 impl<'a> StepCell<'a> {
-    /// Reads a buffer.
+    /// Decodes a buffer.
     ///
     /// # Errors
-    /// [`Code::BadArgument`] for anything but one whole cell of this version.
+    /// [`Code::BadArgument`] unless the buffer is exactly one cell of this version.
     pub fn decode(buffer: &'a [u8]) -> Result<StepCell<'a>> {
         let mut from = Reader { what: "step cell", left: buffer };
         from.version(STEP_CELL_VERSION)?;
@@ -241,12 +241,13 @@ impl<'a> StepCell<'a> {
         })
     }
 
-    /// The guards that the task ran under.
+    /// The guards under which the task ran.
     pub fn guards(&self) -> impl Iterator<Item = u64> + 'a {
         self.guards.chunks_exact(size_of::<u64>()).map(word)
     }
 
-    /// Counter and value: 0 is `in`, 1 `out`, 2 `dropped`, then the user's. Each index is below [`MOST_COUNTERS`].
+    /// Counter and value. Counter 0 is `in`, 1 `out`, 2 `dropped`; the user's follow. Each index is below
+    /// [`MOST_COUNTERS`].
     pub fn counters(&self) -> impl Iterator<Item = (usize, i64)> + 'a {
         let pairs = self.counters.chunks_exact(COUNTER);
         pairs.map(|pair| (usize::from(u16::from_le_bytes([pair[0], pair[1]])), word(&pair[2..]) as i64))

@@ -1,4 +1,4 @@
-//! What Spark's events tell: the entries that the listener calls. None of them throws, does I/O or waits for who ships.
+//! The entry points for the listener's events. None of them throws, does I/O or waits for the shipping thread.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{Application, ValueKind};
 use crate::error::Result;
 use crate::sync::lock;
 
-/// What the listener's events have told.
+/// The state that the listener's events have built.
 pub(super) struct Listener {
     pub(super) foreign: Foreign,
     pub(super) stages: Stages,
@@ -51,7 +51,7 @@ impl Listener {
 }
 
 impl Application {
-    /// The values that accumulators have on the driver: `values`, each `acc` and `long` or `double`.
+    /// Takes the values of accumulators on the driver: `values`, each with `acc` and `long` or `double`.
     pub fn accumulator_values(&self, json: &str) {
         self.listen(json, |listener, json| {
             for each in json.list("values").iter().filter_map(Value::as_object) {
@@ -64,7 +64,7 @@ impl Application {
         });
     }
 
-    /// Another copy of a task of a stage will run beside it: `stage`.
+    /// Notes that a speculative copy of a task of `stage` will run.
     pub fn speculation(&self, json: &str) {
         self.listen(json, |listener, json| {
             let facts = json.number32("stage").and_then(|stage| listener.stages.facts(stage));
@@ -74,33 +74,33 @@ impl Application {
         });
     }
 
-    /// Names an accumulator, before its first update. The first that is named of one name is the first of that name.
+    /// Names an accumulator before its first update. Of several with one name the first that is registered keeps it.
     pub fn accumulator(&self, id: u64, name: &str, kind: ValueKind) {
         lock(&self.listener).foreign.name(id, name, kind);
     }
 
-    /// Counts the end of a task. Allocates nothing for partitions and accumulators that are known.
+    /// Counts the end of a task. Does not allocate for known partitions and accumulators.
     pub fn task_end(&self, event: &TaskEnd<'_>) {
         lock(&self.listener).task_end(event);
     }
 
-    /// Counts the ends of tasks that follow each other in a buffer.
+    /// Counts the consecutive task ends of a buffer.
     ///
     /// # Errors
-    /// [`Code::BadArgument`](crate::error::Code) for what is no task end; those before it are counted.
+    /// [`Code::BadArgument`](crate::error::Code) for a malformed task end; those before it are counted.
     pub fn task_ends(&self, buffer: &[u8]) -> Result<()> {
         let mut listener = lock(&self.listener);
         TaskEnd::all(buffer).try_for_each(|event| event.map(|event| listener.task_end(&event)))
     }
 
-    /// A stage attempt begins: a Stage body with, where known, `partitions` of its terminal RDD, `rdds` (each with `id`,
-    /// `name`, `parents`) and `indeterminate`.
+    /// Notes that a stage attempt begins: a Stage body with, if known, `partitions` of its terminal RDD, `rdds` (each
+    /// with `id`, `name`, `parents`) and `indeterminate`.
     pub fn stage_submitted(&self, json: &str) {
         self.listen(json, |listener, json| listener.stages.submitted(json, listener.foreign.arrivals()));
     }
 
-    /// A stage attempt ends: a Stage body with, where known, `accumulables` (SQL metrics that it changed) and `collected`
-    /// (accumulators that the program let go).
+    /// Notes that a stage attempt ends: a Stage body with, if known, `accumulables` (SQL metrics that it changed) and
+    /// `collected` (accumulators that were garbage collected).
     pub fn stage_completed(&self, json: &str) {
         let mut rolled_back = None;
         self.listen(json, |listener, json| {
@@ -118,7 +118,7 @@ impl Application {
         self.wake(|wake| wake.now = true);
     }
 
-    /// A job begins: a Job body.
+    /// Notes that a job begins: a Job body.
     pub fn job_start(&self, json: &str) {
         let mut began = None;
         self.listen(json, |listener, json| {
@@ -130,13 +130,13 @@ impl Application {
         }
     }
 
-    /// A job ends: a Job body with `status`.
+    /// Notes that a job ends: a Job body with `status`.
     pub fn job_end(&self, json: &str) {
         self.listen(json, |listener, json| listener.stages.job_ended(json));
         self.wake(|wake| wake.now = true);
     }
 
-    /// An execution begins, has another plan, or ends: what is new of an Execution body.
+    /// Notes that an execution begins, has another plan, or ends: the new fields of an Execution body.
     pub fn execution(&self, json: &str) {
         let mut stages = HashSet::new();
         self.listen(json, |listener, json| {
@@ -150,7 +150,7 @@ impl Application {
                     .for_each(|(_, scope)| scope.dirty = true);
             }
         });
-        // Its last plan is known: figures may belong to other nodes now.
+        // Its last plan is now known, so figures may belong to other nodes.
         if !stages.is_empty() {
             let mut steps = lock(&self.steps);
             let here = steps.sites().filter(|(_, site)| site.ran_in_any(&stages));
@@ -158,8 +158,8 @@ impl Application {
         }
     }
 
-    /// A line of a log: a LogLine body. With `left_out`: how many more such lines its process has left out since it told that
-    /// last.
+    /// Takes a line of a log: a LogLine body. With `left_out` it is the number of further such lines that the process
+    /// has left out since its last report.
     pub fn log_line(&self, json: &str) {
         let Some(line) = object(json) else { return self.unreadable() };
         if self.log.is_some() {
@@ -167,17 +167,17 @@ impl Application {
         }
     }
 
-    /// A numbered event has arrived, and all that was posted before it.
+    /// Notes that a numbered event has arrived, and thereby all events posted before it.
     pub fn sentinel(&self, number: u64) {
         self.barrier.sentinel(number);
     }
 
-    /// Waits at most `timeout` until that has happened; whether it has.
+    /// Waits at most `timeout` for a numbered event. Returns whether it has arrived.
     pub fn reached(&self, number: u64, timeout: Duration) -> bool {
         self.barrier.reached(number, timeout)
     }
 
-    /// How many events Spark has dropped, in all.
+    /// Takes the total number of events that Spark has dropped.
     pub fn dropped_events(&self, count: u64) {
         let mut guard = lock(&self.listener);
         let listener = &mut *guard;
@@ -189,7 +189,7 @@ impl Application {
         }
     }
 
-    /// Something of ours failed in a callback of Spark's.
+    /// Counts a failure of Andiron's own code in a callback of Spark.
     pub fn callback_failed(&self, what: &str) {
         let mut listener = lock(&self.listener);
         listener.callback_errors += 1;

@@ -1,4 +1,4 @@
-//! Gates: what they let pass, what they decide, and what is told of it. [`super::judge`] decides.
+//! Gates: limits, verdicts, and their JSON. [`super::judge`] decides.
 
 use serde_json::{json, Value};
 
@@ -8,57 +8,59 @@ use super::steps::{Part, Reached, Scope};
 use crate::error::{Code, Error, Result};
 use crate::samples::Cause;
 
-/// Causes that a verdict names.
+/// The limit of causes in a verdict.
 pub(super) const MOST_CAUSES: usize = 5;
-/// Operators that a verdict lists.
+/// The limit of operators in a verdict.
 pub(super) const MOST_OPERATORS: usize = 20;
 
-/// What a gate lets pass.
+/// The limits of a gate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// Which layer asks: `commit`, `guard`, `early`, or `all dropped`. An early gate fails for dropped rows only, since no later row mends that.
+    /// The layer that asks: `commit`, `guard`, `early`, or `all dropped`. An early gate fails only for dropped rows,
+    /// since no later row makes up for them.
     pub gate: String,
-    /// The most of dropped / in.
+    /// The maximum of dropped / in.
     pub max_drop_ratio: Option<f64>,
-    /// The most dropped rows.
+    /// The maximum of dropped rows.
     pub max_dropped: Option<u64>,
-    /// The fewest rows read.
+    /// The minimum of rows read.
     pub min_rows: u64,
-    /// The least of out / in.
+    /// The minimum of out / in.
     pub min_out_ratio: Option<f64>,
-    /// The most of a counter of the step's own / in, by name.
+    /// The maximum of user counter / in, by counter name.
     pub max_counters: Vec<(String, f64)>,
-    /// Whether a step passes that has read no row.
+    /// Whether a step without any row read passes.
     pub zero_rows_pass: bool,
-    /// Whether a step passes of which it is not known what was counted.
+    /// Whether a step with unknown counts passes.
     pub unknown_passes: bool,
-    /// The step to judge, where there are several of its name; else all of them.
+    /// The step to judge; `None` for all steps with the name.
     pub step: Option<u64>,
-    /// The operators to judge, where they are known; else all of the step.
+    /// The operators to judge; `None` for all operators of the step.
     pub sites: Option<Vec<u64>>,
-    /// Whose evaluations are judged; all without it.
+    /// The scope whose evaluations are judged; `None` for all evaluations.
     pub scope: Option<Scope>,
-    /// The instances to judge; without it each operator's whose evaluations ended last.
+    /// The instances to judge; `None` for the instance of each operator whose evaluations ended last.
     pub reached: Option<Vec<Reached>>,
-    /// The stages that wrote the shuffles which are read; without it any may have.
+    /// The stages that wrote the shuffles that are read; `None` if any stage may have.
     pub kept_by: Option<Vec<u32>>,
-    /// The plan proves that a part is read.
+    /// The plan proves that only a part is read.
     pub partial: bool,
-    /// Why it is not known which instances are reached, or empty.
+    /// Why the reached instances are unknown; empty if they are known.
     pub untold: String,
-    /// What is to be written.
+    /// The target of the write.
     pub write: Option<String>,
-    /// The gate's number, where it has one.
+    /// The gate's number, if it has one.
     pub number: Option<u64>,
 }
 
 impl Limits {
-    /// Reads `{"gate","max_drop_ratio"?,"max_dropped"?,"min_rows"?,"min_out_ratio"?,"max_counters"?: {name: ratio},"zero_rows":
-    /// "pass"|"fail","unknown"?,"step_id"?,"sites"?,"scope"?: {"execution"|"guard": n},"reached"?: [{"site","instance","behind",
+    /// Reads `{"gate","max_drop_ratio"?,"max_dropped"?,"min_rows"?,"min_out_ratio"?,"max_counters"?: {name:
+    /// ratio},"zero_rows": "pass"|"fail","unknown"?,"step_id"?,"sites"?,"scope"?: {"execution"|"guard":
+    /// n},"reached"?: [{"site","instance","behind",
     /// "partial","partitions"?}],"shuffle_stages"?,"partial"?,"untold"?,"write"?,"gate_id"?}`.
     ///
     /// # Errors
-    /// [`Code::BadArgument`] for what is no such object, or has a ratio outside its range.
+    /// [`Code::BadArgument`] for any other text, or for a ratio outside its range.
     pub fn parse(text: &str) -> Result<Limits> {
         let bad = |why: &str| Error::new(Code::BadArgument, format!("limits of a gate: {why}"));
         let json = object(text).ok_or_else(|| bad("not a JSON object"))?;
@@ -104,7 +106,7 @@ impl Limits {
         })
     }
 
-    /// What of a step is judged.
+    /// The part of a step that is judged.
     pub(super) fn part(&self) -> Part<'_> {
         Part { step: self.step, sites: self.sites.as_deref() }
     }
@@ -127,19 +129,19 @@ pub(super) fn reached(json: &Value) -> Option<Reached> {
     })
 }
 
-/// What a gate decided.
+/// The result of a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// The rows are counted whole, and within the limits.
+    /// All rows are counted and within the limits.
     Passed,
-    /// A limit is broken whatever else may be.
+    /// A limit is broken in every case.
     Failed,
-    /// It is not known whether a limit is broken.
+    /// It is unknown whether a limit is broken.
     Unknown,
 }
 
 impl Decision {
-    /// As it is shipped.
+    /// The name in events.
     pub fn name(self) -> &'static str {
         match self {
             Decision::Passed => "passed",
@@ -149,53 +151,53 @@ impl Decision {
     }
 }
 
-/// One judged instance.
+/// A judged instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operator {
-    /// The operator.
+    /// The label of the operator.
     pub site: String,
-    /// Which execution of it.
+    /// The instance's number.
     pub instance: u64,
-    /// Rows read, given and dropped; the worst where evaluations differ.
+    /// Rows read, returned and dropped; the worst case where evaluations differ.
     pub counts: [i128; 3],
 }
 
-/// What a gate decided, and by what.
+/// The decision of a gate and its grounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// The step.
+    /// The step's name.
     pub step: String,
-    /// What it decided.
+    /// The decision.
     pub decision: Decision,
-    /// Whether it may go on.
+    /// Whether the write or guard may proceed.
     pub passed: bool,
-    /// Rows read and dropped by the instance that dropped most of what it read; `None`: not known.
+    /// Rows read and dropped by the instance with the greatest share of dropped rows; `None` if unknown.
     pub counts: Option<(i128, i128)>,
-    /// Its operator, where several instances are judged.
+    /// The operator of these counts, if several instances are judged.
     pub site: Option<String>,
-    /// Why it passed or failed.
+    /// Why the gate passed or failed.
     pub reason: String,
-    /// Why the figures are not exact, or empty.
+    /// Why the figures are not exact; empty if they are.
     pub inexact: String,
-    /// The judged instances; the worst first, at most [`MOST_OPERATORS`].
+    /// The judged instances, the worst first; at most [`MOST_OPERATORS`].
     pub operators: Vec<Operator>,
-    /// The most frequent among the samples of the judged evaluations.
+    /// The most frequent causes among the samples of the judged evaluations.
     pub top_causes: Vec<Cause>,
-    /// The stage to cancel, where an early gate fails.
+    /// The stage that a failed early gate cancels.
     pub stage: Option<u32>,
-    /// The instance for which an early gate fails.
+    /// The instance for which an early gate failed.
     pub instance: Option<u64>,
-    /// What it was judged by.
+    /// The limits by which it was judged.
     pub limits: Limits,
 }
 
 impl Verdict {
-    /// Dropped / in.
+    /// dropped / in.
     pub fn ratio(&self) -> Option<f64> {
         self.counts.filter(|(rows, _)| *rows > 0).map(|(rows, dropped)| dropped as f64 / rows as f64)
     }
 
-    /// As it is shipped and handed to the JVM.
+    /// The JSON for events and for the JVM.
     pub fn json(&self) -> Object {
         let mut body = Object::new();
         let mut put = |name: &str, value: Option<Value>| {

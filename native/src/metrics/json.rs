@@ -1,11 +1,11 @@
-//! JSON that comes from the JVM: nothing in it is believed to be there, to be of a kind, or to be short.
+//! Lenient reading of JSON from the JVM: any field may be missing, have another type, or be long.
 
 use serde_json::{Map, Value};
 
 /// A JSON object.
 pub(super) type Object = Map<String, Value>;
 
-/// The object that a text is; `None` if it is none.
+/// Parses an object; `None` for any other text.
 pub(super) fn object(text: &str) -> Option<Object> {
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Some(object),
@@ -13,19 +13,19 @@ pub(super) fn object(text: &str) -> Option<Object> {
     }
 }
 
-/// Reads of an object.
+/// Typed reads of an object's fields.
 pub(super) trait Reads {
-    /// A whole number.
+    /// A non-negative whole number.
     fn number(&self, name: &str) -> Option<u64>;
-    /// A whole number that fits.
+    /// A non-negative whole number within a `u32`.
     fn number32(&self, name: &str) -> Option<u32>;
-    /// A text; "" where there is none.
+    /// A string; "" if it is missing.
     fn text(&self, name: &str) -> &str;
-    /// Whether it is there and true.
+    /// Whether the field is there and `true`.
     fn is(&self, name: &str) -> bool;
-    /// A list; empty where there is none.
+    /// A list; empty if it is missing.
     fn list(&self, name: &str) -> &[Value];
-    /// A list of whole numbers, others left out.
+    /// The non-negative whole numbers of a list.
     fn numbers(&self, name: &str) -> Vec<u64>;
 }
 
@@ -55,7 +55,7 @@ impl Reads for Object {
     }
 }
 
-/// Copies those of `names` that are there; texts are cut to `longest` bytes.
+/// Copies the fields among `names` that exist; strings are cut to `longest` bytes.
 pub(super) fn copy(from: &Object, to: &mut Object, names: &[&str], longest: usize) {
     for name in names {
         let Some(value) = from.get(*name).filter(|value| !value.is_null()) else { continue };
@@ -67,7 +67,7 @@ pub(super) fn copy(from: &Object, to: &mut Object, names: &[&str], longest: usiz
     }
 }
 
-/// The beginning of a text, between characters.
+/// The longest prefix of at most `longest` bytes that ends between characters.
 pub(super) fn cut(text: &str, longest: usize) -> &str {
     let end = (0..=longest.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]

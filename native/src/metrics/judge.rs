@@ -1,7 +1,7 @@
-//! Judges what is known of a step: the rules R3 of docs/internals/gates.md.
+//! Judges the pictures of a step: rules R3 of docs/internals/gates.md.
 //!
-//! Each check has a worst and a best case, by the candidates of each partition. A check that fails in the best case fails; one that holds
-//! in the worst case holds; between them it is not known.
+//! Each check has a worst and a best case, from the candidates of each partition. A check that fails in the best case
+//! fails; one that holds in the worst case holds; otherwise its result is unknown.
 
 use std::collections::BTreeMap;
 
@@ -10,22 +10,22 @@ use super::steps::{extreme, Evaluated, Picture, Tally, LOST, OUT, ROWS};
 use crate::samples::Cause;
 use crate::words::some;
 
-/// Partitions that a message names.
+/// The limit of partitions in a message.
 const MOST_NAMED: usize = 8;
 
-/// What is to be judged.
+/// The matter to be judged.
 pub(super) struct Matter<'a> {
     pub(super) step: &'a str,
     /// The reached instances of the step.
     pub(super) pictures: &'a [Picture],
-    /// An operator of it had no room.
+    /// One of its operators had no room.
     pub(super) is_refused: bool,
-    /// The place of each counter that `max_counters` names; `None` for one that the step does not have.
+    /// The index of each counter in `max_counters`; `None` for a counter that the step does not have.
     pub(super) counters: Vec<Option<usize>>,
 }
 
-/// Judges. `causes` gives the most frequent causes of what pictures show: of the operator that the verdict names, or of all where
-/// their sum is too great.
+/// Judges. `causes` gives the most frequent causes in the given pictures: those of the operator that the verdict
+/// names, or of all operators if their sum exceeds a limit.
 pub(super) fn judge(
     matter: &Matter<'_>,
     limits: &Limits,
@@ -42,7 +42,8 @@ pub(super) fn judge(
     verdict
 }
 
-/// The verdict without its causes, and the site and instance that its counts are of, unless it is by a sum over several.
+/// The verdict without its causes, and the site and instance of its counts, unless it is by a sum over several
+/// instances.
 fn decided(matter: &Matter<'_>, limits: &Limits) -> (Verdict, Option<(u64, u64)>) {
     let pictures = matter.pictures;
     let ratio = limits.max_drop_ratio.unwrap_or(1.0);
@@ -85,7 +86,7 @@ fn decided(matter: &Matter<'_>, limits: &Limits) -> (Verdict, Option<(u64, u64)>
     let found = decide(matter, limits);
     let named = place.filter(|_| !found.is_certain);
     (verdict.decision, verdict.reason) = match (found, unknown) {
-        // What is known suffices: rows that were dropped are dropped whatever the rest is.
+        // The known part suffices: dropped rows remain dropped in every case.
         (Found { decision: Decision::Failed, reason, is_certain: true }, _) => (Decision::Failed, reason),
         (_, Some(why)) => (Decision::Unknown, format!("what was counted is not known whole: {why}")),
         (Found { decision: Decision::Unknown, reason, .. }, None) => {
@@ -104,7 +105,7 @@ fn decided(matter: &Matter<'_>, limits: &Limits) -> (Verdict, Option<(u64, u64)>
     (verdict, named)
 }
 
-/// Of an operator that adaptive execution has removed, what that leaves unknown; empty if there is none.
+/// The uncertainty that an operator removed by adaptive execution leaves; empty if there is no such operator.
 fn removed(pictures: &[Picture]) -> String {
     pictures.iter().find(|picture| picture.is_removed).map_or_else(String::new, |picture| {
         format!(
@@ -145,11 +146,11 @@ fn why_unknown(matter: &Matter<'_>, limits: &Limits) -> Option<String> {
     ))
 }
 
-/// What the checks come to.
+/// The result of the checks.
 struct Found {
     decision: Decision,
     reason: String,
-    /// It fails whatever partitions that are not known hold.
+    /// It fails for any content of the unknown partitions.
     is_certain: bool,
 }
 
@@ -216,7 +217,7 @@ fn decide(matter: &Matter<'_>, limits: &Limits) -> Found {
 struct Check<'a> {
     counter: usize,
     limit: f64,
-    /// The ratio must not be less, instead of not more.
+    /// The limit is a minimum instead of a maximum.
     is_least: bool,
     what: &'a str,
 }
@@ -237,10 +238,11 @@ fn checks<'a>(matter: &Matter<'_>, limits: &'a Limits) -> Vec<Check<'a>> {
 }
 
 impl Check<'_> {
-    /// How an instance breaks the limit, if it may.
+    /// The violation of the limit by an instance, if there may be one.
     fn broken(&self, picture: &Picture) -> Option<Broken> {
         let sign = if self.is_least { -1.0 } else { 1.0 };
-        // A sum of numerators is beyond the limit's share of a sum of rows exactly if the sum of these is positive.
+        // The sum of numerators exceeds the limit times the sum of rows exactly if the sum of these differences is
+        // positive.
         let excess =
             |tally: &Tally| sign * (tally.of(self.counter) as f64 - self.limit * tally.of(ROWS) as f64);
         let (mut worst, mut best) = (Pool::default(), Pool::default());
@@ -301,7 +303,7 @@ fn total(evaluated: &[Evaluated], counter: usize) -> (i128, i128) {
     })
 }
 
-/// The least and the most rows read: of the operator that read most, over its instances.
+/// The least and the greatest number of rows read by any operator, summed over its instances.
 fn rows(pictures: &[Picture]) -> (i128, i128) {
     let mut sites: BTreeMap<u64, (i128, i128)> = BTreeMap::new();
     for picture in pictures {
@@ -313,7 +315,8 @@ fn rows(pictures: &[Picture]) -> (i128, i128) {
     (sites.values().map(|(least, _)| *least).max().unwrap_or(0), most)
 }
 
-/// The least and the most rows dropped: of the SQL execution that has most, with what belongs to none.
+/// The least and the greatest number of dropped rows in any SQL execution, plus those of instances that belong to
+/// none.
 fn dropped(pictures: &[Picture]) -> (i128, i128) {
     let mut groups: BTreeMap<Option<u64>, (i128, i128)> = BTreeMap::new();
     for picture in pictures {
@@ -328,7 +331,7 @@ fn dropped(pictures: &[Picture]) -> (i128, i128) {
     (shared.0 + least.unwrap_or(0), shared.1 + most.unwrap_or(0))
 }
 
-/// An early gate looks at each instance by itself, and at what no later row mends.
+/// An early gate judges each instance separately, and only by dropped rows, which no later row makes up for.
 fn early(verdict: &mut Verdict, pictures: &[Picture], limits: &Limits) {
     let most = limits.max_dropped.map_or(i128::MAX, i128::from);
     let of = |picture: &Picture| total(&picture.evaluated, LOST).0;
@@ -346,7 +349,7 @@ fn early(verdict: &mut Verdict, pictures: &[Picture], limits: &Limits) {
     }
 }
 
-/// The counts of an instance, in the worst case.
+/// The counts of an instance in the worst case.
 fn worst_of(picture: &Picture, limit: f64) -> Operator {
     let excess = |tally: &Tally| tally.of(LOST) as f64 - limit * tally.of(ROWS) as f64;
     let mut counts = [0_i128; 3];
@@ -358,7 +361,7 @@ fn worst_of(picture: &Picture, limit: f64) -> Operator {
     Operator { site: picture.label.clone(), instance: picture.instance, counts }
 }
 
-/// A share with as many digits as tell it from its neighbours.
+/// A ratio in percent, with at most four decimals.
 fn percent(ratio: f64) -> String {
     let text = format!("{:.4}", ratio * 100.0);
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))

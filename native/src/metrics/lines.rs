@@ -1,8 +1,9 @@
-//! Lines of logs: which are shipped, and how many are not.
+//! Log lines: the choice of lines to ship, and the counts of the others.
 //!
-//! Each stage has a bound of its own, so that a noisy one takes no room from those that follow. Lines of no stage have a
-//! bound that grows with time, for the driver and for executors each. What a bound leaves out, here or in the process that
-//! logged it, is counted by executor, stage and level, and shipped as a LogLine event with `left_out`.
+//! Each stage has its own bound, so that a noisy stage takes no room from later ones. Lines without a stage have two
+//! bounds that grow with time, one for the driver and one for all executors. Lines that a bound leaves out, here or
+//! in the process that logged them, are counted by executor, stage and level, and shipped as a LogLine event with
+//! `left_out`.
 
 use std::collections::HashMap;
 
@@ -14,18 +15,18 @@ use super::ship::{self, Draft};
 use crate::clock::Clock;
 use crate::shiplog::id;
 
-/// Errors, and as many warnings, of a stage that are shipped.
+/// The limit of error lines, and of warning lines, of a stage.
 const MOST_OF_STAGE: u64 = 50;
-/// Errors, and as many warnings, of no stage that are shipped: of the driver, and of all executors.
+/// The limit of error lines, and of warning lines, without a stage: of the driver, and of all executors.
 const MOST_OF_NONE: u64 = 2_000;
-/// More of them for each minute that the application has run.
+/// The growth of that limit for each minute that the application has run.
 const MORE_A_MINUTE: u64 = 10;
-/// Counts of an executor and a stage. Those of more are one for each stage.
+/// The limit of counts by executor and stage. Beyond it there is one count for each stage.
 const MOST_COUNTS: usize = 20_000;
-/// Whose the counts beyond that are.
+/// The executor of the counts beyond that limit.
 const OTHERS: &str = "others";
 
-/// What has a bound of its own.
+/// The places with a bound of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
     Stage(u64),
@@ -33,7 +34,7 @@ enum Place {
     Executors,
 }
 
-/// Whose lines a count is of.
+/// The executor, stage and level of a count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Whose {
     executor: String,
@@ -52,7 +53,7 @@ struct LeftOut {
 #[derive(Debug)]
 pub(super) struct Lines {
     clock: Clock,
-    /// How many were shipped of each executor.
+    /// The number of shipped lines by executor.
     numbers: HashMap<String, u64>,
     shipped: HashMap<(Place, bool), u64>,
     left_out: HashMap<Whose, LeftOut>,
@@ -78,7 +79,8 @@ impl Lines {
         }
     }
 
-    /// A line, or with `left_out` how many more of its kind its process has left out; what is to be shipped of it.
+    /// Takes a line, or with `left_out` a number of lines that the process has left out. Gives the event to ship, if
+    /// any.
     pub(super) fn add(&mut self, line: Object) -> Option<Draft> {
         let error = line.text("level") != "WARN";
         let (executor, stage) = (line.text("executor"), line.number("stage"));
@@ -104,13 +106,13 @@ impl Lines {
         Some(ship::log_line(line, number))
     }
 
-    /// The counts that have changed.
+    /// Events for the counts that have changed.
     pub(super) fn drafts(&mut self) -> Vec<Draft> {
         let changed = std::mem::take(&mut self.changed);
         changed.into_iter().filter_map(|whose| Some(draft(&whose, self.left_out.get_mut(&whose)?))).collect()
     }
 
-    /// How many lines were left out, in all.
+    /// The number of all lines left out.
     pub(super) fn left_out(&self) -> u64 {
         self.all_left_out
     }

@@ -1,22 +1,24 @@
-//! Reliable metrics of one application: each row once, though Spark computes it again.
+//! Reliable metrics of one application: each row counts once, even if Spark computes it again.
 //!
-//! Two kinds of counters come together here. *Steps* are Andiron's own: cells that tasks file with an idempotent merge
-//! ([`steps`]), with samples of the rows that failed. *Accumulators* of anybody else are counted again from the ends of tasks
-//! ([`foreign`]). Each figure says whether it is exact, and if not, why. What has changed goes to the ship log ([`ship`]).
+//! There are two kinds of counters. *Steps* are Andiron's own: tasks file cells, and the driver merges them
+//! idempotently ([`steps`]), with samples of failed rows. Named *accumulators* of the user's program are counted
+//! again from task ends ([`foreign`]). Each figure states whether it is exact, and if not, why. Changes are appended
+//! to the ship log ([`ship`]).
 //!
 //! # Locks
 //!
-//! `listener` guards what task ends and stages tell, `steps` what tasks file, `shipping` who ships. Whoever ships takes the
-//! first two for one figure at a time, so that the threads of Spark wait for that long at most; nothing is written or logged
-//! under them. `pending` guards events that are whole as they come, `gates` what was asked of gates. Order: `shipping`, `steps`, `listener`;
-//! `pending` and `gates` alone.
+//! `listener` guards the state from task ends and stages, `steps` the filed cells, `shipping` the state of the
+//! shipping thread. The shipping thread takes the first two for one figure at a time, so that threads of Spark wait
+//! at most that long; nothing is written or logged under them. `pending` guards events that are complete on arrival,
+//! `gates` the history of gates. Order: `shipping`, `steps`, `listener`; `pending` and `gates` are never held with
+//! another lock.
 //!
 //! # Memory
 //!
-//! Accumulators: 16 bytes for each partition of a terminal RDD and 8 for each of its accumulators, at most 512 MiB; of RDDs
-//! without accumulators the newest 16 MiB. Steps: about 150 bytes for each partition of an operator, at most two million; 20,000
-//! operators. Samples and stacks: 64 MiB. Stages, jobs,
-//! executions: the newest 5,000, 20,000 and 200. Past a bound figures are not exact and say so.
+//! Accumulators: 16 bytes for each partition of a terminal RDD and 8 for each of its accumulators, at most 512 MiB;
+//! of RDDs without accumulators the newest 16 MiB. Steps: about 150 bytes for each partition of an operator, at most
+//! two million; 20,000 operators. Samples and stacks: 64 MiB. Stages, jobs and executions: the newest 5,000, 20,000
+//! and 200. Beyond a bound figures are not exact and say so.
 
 mod amount;
 mod asked;
@@ -65,7 +67,7 @@ use shipping::{Pending, Shipping};
 use steps::StepBook;
 use told::Gates;
 
-/// The metrics of one application. All of it may be called from any thread; only what has a time-out waits.
+/// The metrics of one application. Every function may be called from any thread; only functions with a timeout wait.
 pub struct Application {
     identity: Identity,
     listener: Mutex<Listener>,
@@ -75,7 +77,7 @@ pub struct Application {
     pending: Mutex<Pending>,
     gates: Mutex<Gates>,
     log: Option<Arc<dyn Record>>,
-    /// Whether the shipping thread has something to do, or is to end.
+    /// Whether the shipping thread has work or must end.
     wake: Mutex<Wake>,
     woken: Condvar,
 }
@@ -87,16 +89,16 @@ struct Wake {
 }
 
 impl Application {
-    /// Begins the metrics of an application. `facts` is the body of its Application event, without what all events have. A log
-    /// that cannot be opened is told in the process's log, and the figures are kept in memory only.
+    /// Starts the metrics of an application. `facts` is the body of its Application event, without the fields that
+    /// all events have. If the log cannot be opened, a warning is logged and the figures are kept only in memory.
     ///
     /// # Errors
-    /// [`Code::BadArgument`] for facts that are no JSON object, [`Code::BadSetting`] for a sink that this build lacks.
+    /// [`Code::BadArgument`] unless `facts` is a JSON object, [`Code::BadSetting`] for a sink that this build lacks.
     pub fn start(settings: &MetricsSettings, facts: &str) -> Result<Arc<Application>> {
         Application::start_shipping(settings, facts, sinks::of(&settings.sinks)?)
     }
 
-    /// The same with sinks beside the log itself.
+    /// Starts them with these sinks in addition to the log.
     pub fn start_shipping(
         settings: &MetricsSettings,
         facts: &str,
@@ -108,7 +110,7 @@ impl Application {
         Ok(Application::with_record(settings, facts, log))
     }
 
-    /// The same with another record than the ship log.
+    /// Starts them with another record than the ship log.
     pub fn start_with(
         settings: &MetricsSettings,
         facts: &str,
@@ -149,15 +151,16 @@ impl Application {
         application
     }
 
-    /// Names a step (`step`, `id`), its counters (`counters`), one of its operators (`site`, `site_id`) or a gate on it (`gate`), or says that no job
-    /// of it will run any more (`id`, `closed`).
+    /// Registers a step (`step`, `id`), its counters (`counters`), one of its operators (`site`, `site_id`) or a gate
+    /// on it (`gate`), or notes that no further job of it will run (`id`, `closed`).
     pub fn step_declared(&self, json: &str) {
         let Some(declaration) = object(json) else { return self.unreadable() };
         lock(&self.gates).declare(&declaration);
         lock(&self.steps).declare(&declaration);
     }
 
-    /// Merges a cell of a step. One that cannot be read is counted; nothing is thrown, since the scheduler calls this.
+    /// Merges a cell of a step. A malformed cell is counted and gives no error, since the caller is Spark's
+    /// scheduler.
     pub fn step_cell(&self, cell: &[u8]) {
         match StepCell::decode(cell) {
             Ok(cell) => lock(&self.steps).merge(&cell),
@@ -168,13 +171,13 @@ impl Application {
         }
     }
 
-    /// What all steps of a name have counted.
+    /// The figures of all steps with a name together.
     pub fn step_figures(&self, step: &str) -> StepFigures {
         let (book, listener) = (lock(&self.steps), lock(&self.listener));
         book.figures(step, None, &listener.stages)
     }
 
-    /// What one step has counted, whatever others with its name have.
+    /// The figures of one step, without others that have its name.
     ///
     /// # Errors
     /// [`Code::BadArgument`] for a step that was never declared.
@@ -184,7 +187,7 @@ impl Application {
         Ok(book.figures(&name, Some(step), &lock(&self.listener).stages))
     }
 
-    /// The samples of failed rows that a step of this number has, or all steps, as a JSON list of Failure bodies. Each has its
+    /// The samples of failed rows of one step, or of all steps, as a JSON list of Failure bodies. Each has its
     /// application and run too, and its stack as long as that is kept.
     pub fn failures_json(&self, step: Option<u64>) -> String {
         let run_id = lock(&self.shipping).facts().text("run_id").to_string();
@@ -197,7 +200,7 @@ impl Application {
         json!(all).to_string()
     }
 
-    /// Judges a step, and ships the verdict. Of early verdicts only those that fail are shipped.
+    /// Judges a step and ships the verdict. Of early verdicts only failed ones are shipped.
     pub fn judge(&self, step: &str, limits: &Limits) -> Verdict {
         let verdict = self.look(step, limits);
         if !verdict.passed || limits.gate != "early" {
@@ -207,7 +210,7 @@ impl Application {
         verdict
     }
 
-    /// Judges a step, and tells nobody.
+    /// Judges a step without shipping the verdict.
     fn look(&self, step: &str, limits: &Limits) -> Verdict {
         let mut book = lock(&self.steps);
         let pictures = book.pictures(step, limits);
@@ -231,7 +234,7 @@ impl Application {
         self.ship_changes();
     }
 
-    /// Ships what has changed and waits until it survives a crash of the machine; whether that was in time.
+    /// Ships all changes and waits until they survive a crash of the machine. Returns whether that was in time.
     pub fn flush(&self, timeout: Duration) -> bool {
         self.ship_all();
         self.ship_health();
@@ -239,8 +242,8 @@ impl Application {
         log.sync(timeout).is_ok()
     }
 
-    /// The application has ended; `json` adds to its Application event. Ships what has changed, and closes the log. What still
-    /// arrives is counted, and no longer shipped.
+    /// Notes that the application has ended; `json` adds to its Application event. Ships all changes and closes the
+    /// log. Later events are counted, and not shipped.
     pub fn end(&self, json: &str, timeout: Duration) {
         let mut ended = object(json).unwrap_or_default();
         if let Some(step) = lock(&self.gates).ended_at() {
@@ -289,8 +292,8 @@ impl Application {
         self.woken.notify_all();
     }
 
-    /// Ships at least every so often, and soon after stages and jobs have ended, on a thread of its own that ends with the
-    /// application.
+    /// Ships at least once in each interval, and soon after the end of a stage or job, on a thread of its own that
+    /// ends with the application.
     fn ship_regularly(self: &Arc<Application>, every: Duration) {
         let application = Arc::downgrade(self);
         let run =

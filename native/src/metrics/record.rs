@@ -1,4 +1,4 @@
-//! Where events go: the ship log, or what a test puts in its place.
+//! The destination of events: the ship log, or a test's replacement.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,24 +10,24 @@ use crate::shiplog::{Cause, Options, ShipLog};
 pub use crate::shiplog::{Event, Kind, Sequence};
 use crate::sinks::{Shipper, Sink};
 
-/// What closing the log may take though sinks have taken all the time that there was.
+/// The least time for closing the log, even if the sinks have used up the whole timeout.
 const LEAST_TO_CLOSE: Duration = Duration::from_millis(500);
 
-/// Takes events. Nothing of it blocks but [`Record::sync`] and [`Record::close`].
+/// A destination of events. Only [`Record::sync`] and [`Record::close`] block.
 pub trait Record: Send + Sync {
-    /// Takes an event; [`Sequence::NONE`] if it is lost, which the record counts.
+    /// Takes an event. [`Sequence::NONE`] if it is lost, which the record counts.
     fn append(&self, event: Event) -> Sequence;
 
-    /// Waits until all that was taken survives a crash of the machine.
+    /// Waits until all events taken so far survive a crash of the machine.
     fn sync(&self, timeout: Duration) -> Result<Sequence>;
 
-    /// Takes no more, and says that the application has ended.
+    /// Takes no further event, and marks the application as ended.
     fn close(&self, timeout: Duration) -> Result<()>;
 
-    /// What it counts of itself, as a Health event has it.
+    /// The record's own counters, as in a Health event.
     fn health(&self) -> Value;
 
-    /// What it counts of where it ships to, by name, as a Health event has it.
+    /// The counters of its sinks by name, as in a Health event.
     fn sinks(&self) -> Value {
         json!({})
     }
@@ -36,14 +36,14 @@ pub trait Record: Send + Sync {
     fn predecessor(&self) -> Option<String>;
 }
 
-/// The ship log with the threads that ship what is in it.
+/// The ship log with the threads that ship its events.
 pub(super) struct Logged {
     log: ShipLog,
     shipper: Option<Shipper>,
 }
 
 impl Logged {
-    /// Opens the log and starts to ship it. Sinks that cannot be started are told in the process's log; what they miss stays in
+    /// Opens the log and starts to ship it. If the sinks cannot be started, a warning is logged; their events stay in
     /// the ship log.
     pub(super) fn open(
         root: &Path,
@@ -63,7 +63,7 @@ impl Logged {
     }
 }
 
-/// Of the time that an application's end has, what the log's own end gets.
+/// The share of the end's timeout that is reserved for closing the log.
 fn to_close(timeout: Duration) -> Duration {
     (timeout / 20).min(LEAST_TO_CLOSE)
 }

@@ -1,4 +1,4 @@
-//! The figures of an application as series, for graphs: gates, sinks, and the sums of each step.
+//! The figures of an application as series for graphs: gates, sinks, and the sums of each step.
 
 use std::collections::BTreeMap;
 
@@ -50,8 +50,8 @@ impl Judged {
 }
 
 impl Application {
-    /// What there is to graph, what matters most first: the last verdict of each gate, sinks, log and listener, then each step in
-    /// the order of its first operator. A step's rows are those that count; `attempted` are all that were read.
+    /// All series, the most important first: the last verdict of each gate, sinks, log and listener, then each step
+    /// in the order of its first operator. The rows of a step are the committed ones; `attempted` are all rows read.
     pub fn samples(&self) -> Vec<Sample> {
         let mut samples = lock(&self.pending).judged.samples();
         if let Some(log) = &self.log {
@@ -80,7 +80,7 @@ impl Application {
         samples
     }
 
-    /// The same as a JSON list of `name`, `tags` (each a list of key and value) and `value`.
+    /// All series as a JSON list of `name`, `tags` (each a list of key and value) and `value`.
     pub fn samples_json(&self) -> String {
         let told = |sample: Sample| {
             let number = sample.value.number();

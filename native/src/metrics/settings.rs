@@ -1,4 +1,4 @@
-//! The settings of one application's metrics, as the JVM side hands them over: `key=value` lines, units and defaults parsed.
+//! The settings of one application's metrics, from the JVM: `key=value` lines with units and defaults resolved.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,30 +6,30 @@ use std::time::Duration;
 use crate::error::{Code, Error, Result};
 use crate::sinks::SinkSettings;
 
-/// Limits and places. Immutable.
+/// Limits and directories. Immutable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetricsSettings {
     /// The application's id.
     pub application: String,
-    /// Its attempt, or nothing.
+    /// The application's attempt; may be empty.
     pub attempt: String,
-    /// What joins applications to one run, or nothing.
+    /// The id that joins applications to one run; may be empty.
     pub run_id: String,
-    /// Where ship logs are; `None`: nothing is logged, and figures are kept in memory only.
+    /// The directory of ship logs. `None`: there is no log, and figures are kept only in memory.
     pub log_dir: Option<PathBuf>,
-    /// A segment of the log that would grow beyond this is ended before.
+    /// The maximal size of a segment of the log.
     pub segment_bytes: u64,
-    /// How long logs of earlier applications stay.
+    /// How long logs of earlier applications are kept.
     pub retention: Duration,
-    /// The most bytes that all logs may take.
+    /// The limit of the bytes of all logs.
     pub most_bytes: u64,
-    /// Failed rows that are kept of a step.
+    /// Failed rows that are kept for each step.
     pub samples: usize,
     /// Bytes of a failed row that are kept.
     pub record_bytes: usize,
-    /// How often what has changed is shipped; `None`: only when asked.
+    /// The interval at which changes are shipped. `None`: only on request.
     pub ship_every: Option<Duration>,
-    /// Where events are shipped to, beside the log itself.
+    /// The sinks that events are shipped to.
     pub sinks: SinkSettings,
 }
 
@@ -87,7 +87,7 @@ impl MetricsSettings {
                 self.ship_every =
                     Some(Duration::from_millis(number(key, value)?)).filter(|every| !every.is_zero());
             }
-            // The sinks'.
+            // Settings of the sinks.
             _ if key.starts_with("spark.andiron.") => {}
             _ => return Err(bad(key, "no such setting: the jar and its native library differ in version")),
         }

@@ -1,4 +1,4 @@
-//! Ships what has changed: one figure at a time under the locks, everything else outside of them.
+//! Ships changes: one figure at a time under the locks, all other work outside of them.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem::take;
@@ -16,14 +16,14 @@ use super::{now_ms, Application};
 use crate::shiplog::id;
 use crate::sync::lock;
 
-/// Events that the log refused and that are offered again.
+/// The limit of events that the log refused and that are offered again.
 const MOST_REFUSED: usize = 10_000;
-/// How often.
+/// How often a refused event is offered.
 const MOST_TRIES: u8 = 3;
-/// Samples of a step that are shipped at a time.
+/// The limit of a step's samples in one round of shipping.
 const MOST_SAMPLES: usize = 10_000;
 
-/// Events that are whole as they are, and wait to be shipped.
+/// Events that are complete on arrival and wait to be shipped.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     drafts: Vec<Draft>,
@@ -57,13 +57,13 @@ impl Pending {
     }
 }
 
-/// What only the one who ships needs.
+/// State that only the shipping thread uses.
 #[derive(Debug)]
 pub(super) struct Shipping {
     facts: Object,
     application: Shipped,
     health: Shipped,
-    /// How much was lost when that was last shipped.
+    /// The number of losses when they were last shipped.
     trouble: u64,
     summaries: HashMap<Arc<str>, Shipped>,
     refused: VecDeque<(Event, u8)>,
@@ -81,19 +81,19 @@ impl Shipping {
         }
     }
 
-    /// What is known of the application.
+    /// The known facts of the application.
     pub(super) fn facts(&self) -> &Object {
         &self.facts
     }
 
-    /// The application has ended, which `json` tells more of.
+    /// Notes that the application has ended; `json` has further facts.
     pub(super) fn ended(&mut self, json: Object) {
         self.facts.entry("ended_ms").or_insert_with(|| json!(now_ms()));
         self.facts.extend(json);
     }
 }
 
-/// Where drafts go.
+/// The destination of drafts.
 struct Outbox<'a> {
     log: &'a dyn Record,
     identity: &'a Identity,
@@ -112,7 +112,7 @@ impl Outbox<'_> {
     }
 
     fn offer(&mut self, event: Event, tries: u8) {
-        // A log that takes an event needs it whole, and one that does not may have it later.
+        // The log takes ownership of the event, so a copy is kept for another try.
         let again = (tries < MOST_TRIES).then(|| event.clone());
         if self.log.append(event) != Sequence::NONE {
             self.sent += 1;
@@ -123,13 +123,13 @@ impl Outbox<'_> {
 }
 
 impl Application {
-    /// Appends an event for everything that differs from what was shipped; gives how many were appended. Called by a thread of
-    /// its own, at stage ends and at least every second; one caller at a time.
+    /// Appends an event for every figure that has changed since it was last shipped; gives the number of appended
+    /// events. The shipping thread calls this at stage ends and at least every second; one caller at a time.
     pub fn ship_changes(&self) -> usize {
         self.ship(false)
     }
 
-    /// The same, and how far figures of running stages have come.
+    /// Ships all changes, and also the coverage of figures of running stages.
     pub(super) fn ship_all(&self) -> usize {
         self.ship(true)
     }
@@ -158,7 +158,7 @@ impl Application {
         sent
     }
 
-    /// Appends a Health event if more was lost since the last.
+    /// Appends a Health event if the number of losses has grown.
     pub(super) fn ship_trouble(&self) {
         let cells = lock(&self.steps).refused();
         let lines = lock(&self.pending).lines.left_out();
@@ -172,7 +172,7 @@ impl Application {
         }
     }
 
-    /// Appends a Health event, if anything in it differs from the last.
+    /// Appends a Health event if anything in it differs from the last one.
     pub(super) fn ship_health(&self) {
         let Some(log) = self.log.clone() else { return };
         let mut shipping = lock(&self.shipping);

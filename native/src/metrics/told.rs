@@ -1,6 +1,7 @@
-//! The gates of an application, and what has become of each: the rule R7 of docs/internals/gates.md.
+//! The gates of an application and their history: rule R7 of docs/internals/gates.md.
 //!
-//! A gate is known from its making. What it was asked, and what went past it, is counted; both are shipped.
+//! A gate is known once it is created. The questions it was asked, and the results that bypassed it, are counted and
+//! shipped.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -12,11 +13,11 @@ use super::json::{copy, cut, Object, Reads};
 use super::record::Kind;
 use super::ship::Draft;
 
-/// Gates that are counted; later ones stand, and are not listed.
+/// The limit of gates that are counted; later gates work, and are not listed.
 const MOST_GATES: usize = 10_000;
-/// How often what happens again and again is told of one step.
+/// The interval between two warnings of one kind for a step.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
-/// Bytes of the name of an action.
+/// The limit of an action's name, in bytes.
 const LONGEST_ACTION: usize = 512;
 const LIMITS: [&str; 7] =
     ["limit_ratio", "limit_rows", "min_rows", "min_out_ratio", "max_counters", "zero_rows", "unknown_rows"];
@@ -24,7 +25,7 @@ const LIMITS: [&str; 7] =
 /// One gate.
 #[derive(Debug, Default)]
 struct Standing {
-    /// Which of the application's gates, from 1.
+    /// Its number in the application, from 1.
     place: usize,
     step: u64,
     name: String,
@@ -59,12 +60,12 @@ impl Standing {
     }
 }
 
-/// What is told of a step at most once in a while.
+/// The kinds of warnings that are limited in frequency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Told {
-    /// It has dropped all rows of something.
+    /// An instance has dropped all its rows.
     AllDropped,
-    /// A batch of a stream went past its gate.
+    /// A batch of a stream bypassed its gate.
     Bypassed,
 }
 
@@ -74,14 +75,14 @@ pub(super) struct Gates {
     standing: BTreeMap<u64, Standing>,
     told: HashMap<(Told, u64), Instant>,
     emptied: HashSet<u64>,
-    /// The step of the last verdict and when it was, if that was a refusal.
+    /// The step and the time of the last verdict, if it refused.
     refused: Option<(String, u64)>,
-    /// When the last job began.
+    /// The time at which the last job began.
     last_job_ms: u64,
 }
 
 impl Gates {
-    /// A step's declaration, which may have a gate, or say that the step and its gates are closed.
+    /// Takes a step's declaration, which may have a gate, or say that the step and its gates are closed.
     pub(super) fn declare(&mut self, declaration: &Object) {
         let Some(step) = declaration.number("id") else { return };
         if declaration.is("closed") {
@@ -100,7 +101,7 @@ impl Gates {
         self.standing.insert(number, made);
     }
 
-    /// A gate has decided.
+    /// Counts a gate's decision.
     pub(super) fn judged(&mut self, verdict: &Verdict) {
         let gate = verdict.limits.number.and_then(|number| self.standing.get_mut(&number));
         let Some(gate) = gate else { return };
@@ -113,28 +114,28 @@ impl Gates {
         gate.dirty = true;
     }
 
-    /// A verdict is told.
+    /// Notes that a verdict is shipped.
     pub(super) fn decided(&mut self, verdict: &Verdict, now_ms: u64) {
         self.refused = (!verdict.passed).then(|| (verdict.step.clone(), now_ms));
     }
 
-    /// A job has begun.
+    /// Notes that a job has begun.
     pub(super) fn job_began(&mut self, at_ms: u64) {
         self.last_job_ms = self.last_job_ms.max(at_ms);
     }
 
-    /// The step whose gate has decided last and refused, if no job has begun after that.
+    /// The step of the last verdict, if it refused and no job has begun after it.
     pub(super) fn ended_at(&self) -> Option<&str> {
         let (step, at_ms) = self.refused.as_ref()?;
         (*at_ms >= self.last_job_ms).then_some(step)
     }
 
-    /// The steps that have a gate now.
+    /// The steps with an open gate.
     pub(super) fn steps(&self) -> HashSet<u64> {
         self.standing.values().filter(|gate| !gate.closed).map(|gate| gate.step).collect()
     }
 
-    /// Something went past the gates of a step.
+    /// Notes that a result bypassed the gates of a step.
     pub(super) fn bypassed(&mut self, step: u64, action: &str) {
         for gate in self.standing.values_mut().filter(|gate| gate.step == step && !gate.closed) {
             gate.bypassed += 1;
@@ -143,7 +144,7 @@ impl Gates {
         }
     }
 
-    /// Whether this is to be told of a step now.
+    /// Whether a warning of this kind may be logged for a step now.
     pub(super) fn may_tell(&mut self, what: Told, step: u64, now: Instant) -> bool {
         let last = self.told.get(&(what, step));
         let may = last.is_none_or(|last| now.saturating_duration_since(*last) >= TOLD_EVERY);
@@ -153,12 +154,12 @@ impl Gates {
         may
     }
 
-    /// An instance is refused for the first time.
+    /// Whether this is the first refusal of an instance; notes it.
     pub(super) fn is_new(&mut self, instance: u64) -> bool {
         self.emptied.insert(instance)
     }
 
-    /// What is said of the gates that were never asked.
+    /// Warnings about gates that were never asked.
     pub(super) fn never_asked(&self) -> Vec<String> {
         let idle = self.standing.values().filter(|gate| !gate.was_asked() && gate.bypassed == 0);
         let said = idle.map(|gate| {
@@ -170,7 +171,7 @@ impl Gates {
         said.collect()
     }
 
-    /// What has changed of gates.
+    /// Events for the gates that have changed.
     pub(super) fn drafts(&mut self) -> Vec<Draft> {
         self.standing.values_mut().filter(|gate| gate.dirty).map(Standing::draft).collect()
     }
