@@ -1,14 +1,16 @@
-//! The budget: who is admitted, in which order, and who makes room.
+//! The budget: admission of waiters, their order, and eviction.
 //!
-//! A group is everyone who waits for one absent version, or one cursor that waits for a set. Groups are served in order;
-//! one that does not fit may be passed until it is `queue_age` old, and by nobody after that. A resident version is granted
-//! without a group. Room is made by evicting versions without a lease: first the one with the least outstanding demand, then
-//! the least recently used; and only if that makes enough room.
+//! A group is either all cursors that wait for one absent version, or one cursor that waits for a set. Groups
+//! are served in order; another group may overtake one that does not fit, until that one is `queue_age` old.
+//! A resident version is granted without a group. Room is made by evicting versions without a lease, and only
+//! if that makes enough room: first the version with the least outstanding demand, then the least recently
+//! used.
 //!
-//! A waiter holds nothing, so there is no hold-and-wait and no cycle; except a task with several cursors, and a task for which
-//! others wait at a barrier with what they hold. Such a waiter is admitted over the budget after `overdraft_after`, by one
-//! version for each task and up to the hard limit. If that does not help it either, it fails with [`Code::BudgetDeadlock`]
-//! after `deadlock_after`, and its task gives way. Before that a task's waiter may take back what its idle cursors hold.
+//! A waiter holds nothing, so there is no hold-and-wait and no cycle, with two exceptions: a task with
+//! several cursors, and a task for which others wait at a barrier while they hold versions. Such a waiter is
+//! admitted over the budget after `overdraft_after`, by one version for each task and up to the hard limit.
+//! If that is not possible, it fails with [`Code::BudgetDeadlock`] after `deadlock_after`, and its task
+//! releases its versions. Before that, a task's waiter may take back the leases of its idle cursors.
 
 use super::advice::{Bound, Eviction};
 use super::cursor::{Attempt, AttemptId, Cursor, CursorId, Phase};
@@ -20,16 +22,16 @@ use crate::words::some;
 
 /// Waiters that are admitted together.
 pub(super) struct Group {
-    /// What they want; one slot, or the set of `cursor`.
+    /// The requested slots: one slot, or the set of `cursor`.
     pub slots: Vec<SlotId>,
-    /// The cursor that wants the set; `None` for everyone who waits for the one slot.
+    /// The cursor that requests the set; `None` for a group of all cursors that wait for the one slot.
     pub cursor: Option<CursorId>,
-    /// When the first of them began to wait.
+    /// The start of the longest wait.
     pub since: Moment,
 }
 
 impl State {
-    /// Refuses what cannot fit even if nothing else is admitted.
+    /// Rejects slots that cannot fit even if nothing else is admitted.
     pub(super) fn refuse_too_large(&self, slots: &[SlotId]) -> Result<()> {
         let distinct = distinct(slots);
         let bytes =
@@ -55,7 +57,7 @@ impl State {
         ))
     }
 
-    /// Refuses who waits for the budget and, now that a size is known, cannot be admitted at all.
+    /// Rejects groups that, now that a size is known, cannot be admitted at all.
     pub(super) fn refuse_groups_too_large(&mut self, now: Moment, fx: &mut Effects) {
         let groups: Vec<_> = self.queue.iter().map(|group| (group.cursor, group.slots.clone())).collect();
         for (cursor, slots) in groups {
@@ -70,7 +72,7 @@ impl State {
         }
     }
 
-    /// The failure that still answers for this slot.
+    /// The failure that is still the answer for this slot.
     pub(super) fn remembered_failure(&self, slot: SlotId, now: Moment) -> Option<Error> {
         match &self.slots.get(slot)?.state {
             SlotState::Failed { error, until } if now < *until => Some(error.clone()),
@@ -78,7 +80,7 @@ impl State {
         }
     }
 
-    /// Takes a waiter out of the queue; a group without waiters goes.
+    /// Takes a waiter out of the queue, and its group if that has no more waiters.
     pub(super) fn withdraw(&mut self, cursor_id: CursorId, slots: &[(SlotId, bool)]) {
         if let [(slot, _)] = slots {
             if !self.cursors.iter().any(|(_, cursor)| cursor.slots.len() == 1 && cursor.awaits(*slot)) {
@@ -89,7 +91,8 @@ impl State {
         }
     }
 
-    /// Admits whoever can be admitted now. What is over the budget goes first, unless it is leased.
+    /// Admits the groups that can be admitted now. Versions over the budget are evicted first, unless they
+    /// are leased.
     pub(super) fn pump(&mut self, now: Moment, fx: &mut Effects) {
         self.make_room(&[], &[], fx);
         let mut place = 0;
@@ -97,7 +100,7 @@ impl State {
             let age = now.saturating_sub(group.since);
             if self.admit(place, now, fx) {
                 self.queue.remove(place);
-                // What it loads may be what a group before it was missing.
+                // Its loads may be those that an earlier group was missing.
                 place = 0;
             } else if age >= self.settings.queue_age {
                 break;
@@ -107,7 +110,7 @@ impl State {
         }
     }
 
-    /// What time alone changes: loads that take too long, waits that end, admissions over the budget.
+    /// Applies the passage of time: load time-outs, ends of waits, admissions over the budget.
     pub(super) fn pass_time(&mut self, now: Moment, fx: &mut Effects) {
         self.expire_loads(now, fx);
         self.overdraw(now, fx);
@@ -115,7 +118,7 @@ impl State {
         self.pump(now, fx);
     }
 
-    /// Admits one group if it fits, perhaps after evictions. True when it need not queue any more.
+    /// Admits one group if it fits, possibly after evictions. True when it need not queue any more.
     fn admit(&mut self, place: usize, now: Moment, fx: &mut Effects) -> bool {
         let (slots, cursor) = (self.queue[place].slots.clone(), self.queue[place].cursor);
         if !self.admissible(&slots, now) {
@@ -130,7 +133,7 @@ impl State {
         true
     }
 
-    /// Whether a group could be admitted now, perhaps after evictions.
+    /// Whether a group could be admitted now, possibly after evictions.
     pub(super) fn admissible(&self, slots: &[SlotId], now: Moment) -> bool {
         let missing = self.missing(slots);
         slots
@@ -140,8 +143,9 @@ impl State {
             && (missing.is_empty() || self.fits(&missing, self.admitted_after_evictions(slots)))
     }
 
-    /// The slots of a group that nobody loads yet, with what their loads would reserve. Estimates of unknown sizes take no more
-    /// than the rest of the group leaves of the whole budget, so that no estimate keeps anybody waiting for ever.
+    /// The slots of a group without a load, with the bytes that their loads would reserve. Estimates of
+    /// unknown sizes take at most the part of the whole budget that the rest of the group leaves, so that no
+    /// estimate blocks a group for ever.
     fn missing(&self, group: &[SlotId]) -> Vec<(SlotId, u64)> {
         let (mut missing, mut taken, mut unknown) = (Vec::new(), 0u64, 0);
         for (id, slot) in distinct(group).into_iter().filter_map(|id| Some((id, self.slots.get(id)?))) {
@@ -164,14 +168,15 @@ impl State {
             .collect()
     }
 
-    /// What a version of unknown size may have: as much as the largest of its dataset that is known.
+    /// The assumed size of a version of unknown size: the largest known size of its dataset.
     fn estimate(&self, slot_id: SlotId) -> u64 {
         let Some(slot) = self.slots.get(slot_id) else { return 0 };
         let of_dataset = self.slots.iter().filter(|(_, other)| other.key.same_dataset(&slot.key));
         of_dataset.filter_map(|(_, other)| other.bytes).max().unwrap_or(0)
     }
 
-    /// Whether the slot's size is unknown and another load of its dataset is about to tell: such loads go one by one.
+    /// Whether the slot's size is unknown while another load of its dataset will provide an estimate: such
+    /// loads run one by one.
     fn unknown_load_runs(&self, slot_id: SlotId) -> bool {
         let Some(slot) = self.slots.get(slot_id) else { return false };
         slot.bytes.is_none()
@@ -183,7 +188,7 @@ impl State {
                 .any(|other| other.bytes.is_none() && other.key.same_dataset(&slot.key))
     }
 
-    /// Marks a set as admitted and leases what is resident of it already.
+    /// Marks a set as admitted and leases those of its versions that are already resident.
     fn admitted(&mut self, cursor_id: Option<CursorId>, now: Moment, fx: &mut Effects) {
         let Some(cursor_id) = cursor_id else { return };
         let Some(cursor) = self.cursors.get_mut(cursor_id) else { return };
@@ -197,12 +202,12 @@ impl State {
         fx.wake = true;
     }
 
-    /// Bytes and versions that are admitted.
+    /// Admitted bytes and versions.
     fn admitted_now(&self) -> (u64, u64) {
         (self.stats.reserved_bytes, self.admitted_versions)
     }
 
-    /// What would be admitted if every idle version but `spare` went.
+    /// The admitted bytes and versions if every idle version except `spare` were evicted.
     pub(super) fn admitted_after_evictions(&self, spare: &[SlotId]) -> (u64, u64) {
         let idle = self.slots.iter().filter(|(id, slot)| slot.idle() && !spare.contains(id));
         idle.fold(self.admitted_now(), |(bytes, versions), (_, slot)| match slot.state {
@@ -211,12 +216,12 @@ impl State {
         })
     }
 
-    /// Whether these loads fit into the budget beside what is admitted.
+    /// Whether these loads fit the budget in addition to the admitted bytes and versions.
     fn fits(&self, loads: &[(SlotId, u64)], admitted: (u64, u64)) -> bool {
         self.bound(loads, admitted) == Bound::default()
     }
 
-    /// The limits that these loads would exceed beside what is admitted.
+    /// The limits that these loads would exceed in addition to the admitted bytes and versions.
     fn bound(&self, loads: &[(SlotId, u64)], (bytes, versions): (u64, u64)) -> Bound {
         let bytes = loads.iter().fold(bytes, |sum, (_, reserved)| sum.saturating_add(*reserved));
         let most = self.settings.budget_versions.unwrap_or(u64::MAX);
@@ -226,7 +231,7 @@ impl State {
         }
     }
 
-    /// Evicts idle versions but `spare` until these loads fit, or none is left.
+    /// Evicts idle versions except `spare` until these loads fit, or none is left.
     pub(super) fn make_room(&mut self, loads: &[(SlotId, u64)], spare: &[SlotId], fx: &mut Effects) {
         loop {
             let bound = self.bound(loads, self.admitted_now());
@@ -251,7 +256,8 @@ impl State {
         true
     }
 
-    /// Outstanding demand: cursors that wait for the version, live ordered cursors that have it before them, and the hint.
+    /// Outstanding demand: cursors that wait for the version, live ordered cursors that have yet to reach it,
+    /// and the hint.
     pub(super) fn demand(&self, slot: &Slot) -> u64 {
         let before = |position: Option<SlotId>| match position.and_then(|id| self.slots.get(id)) {
             None => false,
@@ -268,7 +274,7 @@ impl State {
         cursors.count() as u64 + slot.demand_hint
     }
 
-    /// Ends waits that are longer than allowed.
+    /// Ends waits that exceed their limits.
     fn expire_waits(&mut self, now: Moment, fx: &mut Effects) {
         let late: Vec<(CursorId, Error)> = self
             .cursors
@@ -334,7 +340,7 @@ impl State {
         )
     }
 
-    /// Whether a load that the cursor waits for is admitted but not taken by a loader thread.
+    /// Whether the cursor waits for a load that is admitted but has no loader thread yet.
     fn waits_for_a_thread(&self, cursor: &Cursor) -> bool {
         cursor.slots.iter().filter_map(|(slot, _)| self.slots.get(*slot)).any(|slot| match slot.state {
             SlotState::Loading(load) => self.loads.get(&load).is_some_and(|load| load.taken.is_none()),
@@ -342,7 +348,8 @@ impl State {
         })
     }
 
-    /// How an attempt that waits may keep leases from being returned, in words: by its own, or by those of tasks that wait for it.
+    /// The reason, for messages, why a waiting attempt may prevent leases from being returned: its own
+    /// leases, or those of tasks that wait for it.
     fn is_held_up(&self, id: AttemptId) -> Option<&'static str> {
         let attempt = self.attempts.get(id)?;
         let waits_for_it = |(other, at): (AttemptId, &Attempt)| other != id && at.barrier && at.leases > 0;
@@ -363,7 +370,7 @@ impl State {
             && self.attempts.get(cursor.attempt).is_some_and(|attempt| attempt.leases > 0)
     }
 
-    /// The place in the queue of the group that this waiting cursor belongs to.
+    /// The queue position of the group of this waiting cursor.
     fn queue_place(&self, id: CursorId) -> Option<usize> {
         let cursor = self.cursors.get(id)?;
         self.queue.iter().position(|group| match group.cursor {
@@ -372,8 +379,8 @@ impl State {
         })
     }
 
-    /// Admits waiters over the budget whose tasks hold versions, or are waited for at a barrier by tasks that do; one version for
-    /// each task and up to the hard limit.
+    /// Admits over the budget those waiters whose tasks hold versions, or for which tasks with versions wait
+    /// at a barrier: one version for each task, up to the hard limit.
     fn overdraw(&mut self, now: Moment, fx: &mut Effects) {
         let after = self.settings.overdraft_after;
         let candidates: Vec<CursorId> = self

@@ -1,12 +1,12 @@
-//! What the log is told where loads could have been spared: limits that are too small for the order of rows, and rows that are not
-//! sorted by version. Told rarely, since whoever thrashes does it for hours.
+//! Warnings about avoidable loads: limits that are too small for the order of rows, and rows that are not
+//! sorted by version. The warnings are rare, since thrashing can go on for hours.
 
 use super::cursor::CursorId;
 use super::slot::SlotId;
 use super::state::{Effects, State};
 use std::collections::HashSet;
 
-/// Which limits of the budget kept a version from staying.
+/// The limits of the budget that caused an eviction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bound {
     /// `spark.andiron.cache.budgetBytes`.
@@ -15,33 +15,33 @@ pub struct Bound {
     pub versions: bool,
 }
 
-/// The eviction of a version for another's bytes.
+/// The eviction of a version to make room for another.
 #[derive(Debug, Clone, Copy)]
 pub struct Eviction {
     /// The cache's tick at which it was last used.
     pub last_used: u64,
-    /// What made it go.
+    /// The limits that caused it.
     pub bound: Bound,
 }
 
-/// Where a cursor that promises no order has been.
+/// The visits of a cursor that promises no order.
 #[derive(Debug, Default)]
 pub struct Trail {
     visited: HashSet<SlotId>,
-    /// Moves to a version that it had left before.
+    /// Moves to a version that it had visited before.
     returns: u64,
     /// Moves that waited for a load.
     loads: u64,
 }
 
 impl Trail {
-    /// The cursor moves to another version, which is resident or not.
+    /// Records a move to another version, and whether that is resident.
     pub(super) fn step(&mut self, slot: SlotId, resident: bool) {
         self.returns += u64::from(!self.visited.insert(slot));
         self.loads += u64::from(!resident);
     }
 
-    /// Whether the order cost loads: it came back to most versions more than once, and waited for some of them again.
+    /// Whether the order cost loads: both the returns and the awaited loads outnumber the versions.
     fn is_unsorted(&self) -> bool {
         let versions = self.visited.len() as u64;
         self.returns > versions.max(4) && self.loads > versions
@@ -49,8 +49,8 @@ impl Trail {
 }
 
 impl State {
-    /// Learns from the reload of an evicted version which budget would have kept it, and raises the thrash alarm: first when
-    /// there were more reloads than versions, then whenever they have doubled.
+    /// Learns from the reload of an evicted version which budget would have kept it, and raises the thrash
+    /// alarm: first when there were more reloads than versions, then whenever their number has doubled.
     pub(super) fn note_reload(&mut self, slot_id: SlotId, eviction: Eviction, fx: &mut Effects) {
         let used_since =
             self.slots.iter().filter(|(id, other)| *id == slot_id || other.last_used > eviction.last_used);
@@ -94,7 +94,7 @@ impl State {
         )
     }
 
-    /// Tells, once for a dataset, of a cursor that ends after it went through its versions again and again.
+    /// Warns, once for a dataset, when a cursor ends that went through its versions repeatedly.
     pub(super) fn note_end(&mut self, cursor_id: CursorId, fx: &mut Effects) {
         let Some(cursor) = self.cursors.get(cursor_id).filter(|cursor| cursor.trail.is_unsorted()) else {
             return;

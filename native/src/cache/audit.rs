@@ -7,7 +7,7 @@ use crate::clock::Moment;
 use std::fmt::Debug;
 
 impl State {
-    /// Panics at the first invariant that does not hold.
+    /// Panics at the first broken invariant.
     pub(super) fn audit(&self, now: Moment) {
         self.audit_slots();
         self.audit_cursors();

@@ -1,4 +1,4 @@
-//! The payload that is bytes off the heap: a mapping of a published file.
+//! The payload for bytes off the heap: a mapping of a published file.
 
 use super::slot::Payload;
 use super::store::Mapping;
@@ -6,15 +6,16 @@ use crate::error::Result;
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// A leased version's bytes, read in place through their address.
+/// A leased version's bytes, read in place by address.
 pub struct Bytes {
     mapping: Mapping,
-    /// The loads that it ended and that were not evicted yet. A leaf: nothing of the cache is locked under it.
+    /// The number of residencies that were not evicted yet. No other lock of the cache is taken while this
+    /// one is held.
     stays: Mutex<usize>,
 }
 
 impl Bytes {
-    /// Wraps a populated mapping, for the load that made it.
+    /// Wraps a populated mapping, for the load that produced it.
     pub fn new(mapping: Mapping) -> Arc<Bytes> {
         Arc::new(Bytes { mapping, stays: Mutex::new(1) })
     }
@@ -24,7 +25,7 @@ impl Bytes {
         &self.mapping
     }
 
-    /// Brings the pages back for another load. An eviction of an earlier stay that comes late takes none of them away.
+    /// Brings the pages back for another load. A late eviction of an earlier residency does not remove them.
     pub fn stay_again(&self, label: &str) -> Result<()> {
         *self.stays() += 1;
         self.mapping.populate(label).inspect_err(|_| self.evict())

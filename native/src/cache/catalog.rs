@@ -1,4 +1,4 @@
-//! Catalogs: which versions a dataset has in this process.
+//! Catalogs: the versions of a dataset in this process.
 
 use super::cursor::Phase;
 use super::slab::{Handle, Kind};
@@ -28,15 +28,15 @@ impl Kind for Catalog {
     const TAG: u64 = 4;
 }
 
-/// What a catalog says of one version.
+/// A catalog's entry for one version.
 pub struct Listing<'a> {
     /// The version's name.
     pub version: &'a str,
     /// See [`VersionKey::digest`].
     pub digest: &'a str,
-    /// Its size, where it is known.
+    /// The size, if it is known.
     pub bytes: Option<u64>,
-    /// Names the source in messages.
+    /// The name of the source in messages.
     pub label: &'a str,
 }
 
@@ -92,13 +92,15 @@ impl State {
         Ok(slot_id)
     }
 
-    /// Whether somebody queues for a version of unknown size: then another size, even of another version, changes who fits.
+    /// Whether a cursor queues for a version of unknown size: another size, even of another version, then
+    /// changes which groups fit.
     fn waits_for_an_unknown_size(&self) -> bool {
         let mut queued = self.queue.iter().flat_map(|group| &group.slots);
         queued.any(|id| self.slots.get(*id).is_some_and(|slot| slot.bytes.is_none()))
     }
 
-    /// Closes a catalog. Versions that no other catalog lists go: at once when nobody leases them, else with their last lease.
+    /// Closes a catalog. Versions that no other catalog lists are removed: at once if they are not leased,
+    /// else with their last lease.
     pub(super) fn close_catalog(&mut self, catalog_id: CatalogId, now: Moment, fx: &mut Effects) {
         let Some(catalog) = self.catalogs.remove(catalog_id) else { return };
         let mut doomed = Vec::new();
@@ -111,7 +113,8 @@ impl State {
                 self.abandon(slot_id, fx);
             }
         }
-        // All of them are doomed before the first wait ends, so that what its end frees starts no load of them.
+        // All of them are doomed before the first wait ends, so that the freed budget starts none of their
+        // loads.
         for (slot_id, name) in doomed {
             let error = Error::new(
                 Code::CatalogClosed,
@@ -130,7 +133,7 @@ impl State {
         fx.wake = true;
     }
 
-    /// Ends the wait of every cursor that wants this slot.
+    /// Ends the wait of every cursor that requests this slot.
     pub(super) fn fail_waiters(&mut self, slot_id: SlotId, error: &Error, now: Moment, fx: &mut Effects) {
         let waiters: Vec<_> = self
             .cursors
@@ -148,7 +151,7 @@ impl State {
 }
 
 impl Slot {
-    /// Takes the size that a listing declares, or refuses it.
+    /// Takes the size that a listing declares, or rejects it.
     fn declare(&mut self, listing: &Listing<'_>) -> Result<()> {
         let Some(bytes) = listing.bytes else { return Ok(()) };
         let known = match self.key.kind {

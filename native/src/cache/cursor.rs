@@ -1,4 +1,4 @@
-//! Attempts and cursors: who leases.
+//! Attempts and cursors: the owners of leases.
 
 use super::advice::Trail;
 use super::slab::{Handle, Kind};
@@ -12,19 +12,20 @@ pub type AttemptId = Handle<Attempt>;
 /// A handle of a cursor.
 pub type CursorId = Handle<Cursor>;
 
-/// One task attempt, or the driver outside any task. When it ends, everything it holds is released.
+/// One task attempt, or the driver outside any task. Its end releases all its leases.
 pub struct Attempt {
-    /// As messages name it.
+    /// The name in messages.
     pub name: String,
-    /// Whether others that say so too wait for it at a barrier, with what they hold.
+    /// Whether it belongs to a barrier stage: other such attempts wait for it at a barrier while they hold
+    /// versions.
     pub barrier: bool,
     /// Its open cursors.
     pub cursors: Vec<CursorId>,
     /// Leases that its cursors hold.
     pub leases: usize,
-    /// The version that it was admitted over the budget with, while it leases it or waits for it.
+    /// The version by which it exceeds the budget, while it leases that version or waits for it.
     pub overdraft: Option<SlotId>,
-    /// Payloads that it leased once: a thread of it may read them until it ends.
+    /// Payloads that it has leased: one of its threads may read them until it ends.
     pub kept: Vec<Arc<dyn Payload>>,
 }
 
@@ -32,36 +33,37 @@ impl Kind for Attempt {
     const TAG: u64 = 2;
 }
 
-/// What a cursor does.
+/// The activity of a cursor.
 pub enum Phase {
-    /// Nothing: no lease, no wait.
+    /// No lease and no wait.
     Idle,
-    /// Waits for its slots since the moment. Once `admitted`, all that is missing is being loaded.
+    /// Waits for its slots. Once `admitted`, all missing versions are being loaded.
     Waiting {
-        /// When it began to wait.
+        /// The start of the wait.
         since: Moment,
         /// Whether its reservation is made.
         admitted: bool,
     },
     /// Leases all of its slots.
     Holding,
-    /// The wait ended with an error that nobody has fetched yet.
+    /// The wait ended with an error that was not fetched yet.
     Failed(Error),
 }
 
-/// An iterator's place in a dataset: it holds one version at a time, or one set of versions taken at once.
+/// An iterator's position in a dataset: it holds one version at a time, or one set of versions taken
+/// together.
 pub struct Cursor {
-    /// Whose it is.
+    /// The owner.
     pub attempt: AttemptId,
     /// Whether it visits versions in the order of their names, so that versions after its position are in demand.
     pub ordered: bool,
-    /// The last version it advanced to.
+    /// The last version that it moved to.
     pub position: Option<SlotId>,
-    /// Where it has been, unless it is ordered.
+    /// Its visits, unless it is ordered.
     pub trail: Trail,
-    /// What it does.
+    /// Its activity.
     pub phase: Phase,
-    /// What it wants or holds, with whether the lease is taken. A slot may stand here twice.
+    /// The slots that it requests or holds, each with whether the lease is taken. A slot may occur twice.
     pub slots: Vec<(SlotId, bool)>,
 }
 

@@ -1,4 +1,4 @@
-//! The payload that is files with names: a published tree.
+//! The payload for files with names: a published tree.
 
 use super::slot::Payload;
 use super::store::Tree;

@@ -1,11 +1,14 @@
-//! Loads: one at a time for each slot, on threads that belong to nobody's task.
+//! Loads: one at a time for each slot, on threads that belong to no task.
 //!
-//! A load holds a reservation of the budget from its start until its thread returns, whatever happens to its waiters.
-//! Its time-out counts from when a loader thread takes it: until then its waiters are bounded by their own.
-//! A load that timed out, or whose catalog closed, is *abandoned*: its slot forgets it, what it has in hand is taken away, its
-//! late result is dropped.
-//! A load that brought more than it reserved, so much that the hard limit would be exceeded, gives way: its size is remembered,
-//! and the next one reserves it.
+//! A load holds a reservation of the budget from its start until its thread returns, regardless of its
+//! waiters. Its time-out counts from its start on a loader thread: until then its waiters have only their own
+//! time-outs.
+//!
+//! A load that timed out, or whose catalog was closed, is *abandoned*: its slot forgets it, its files and
+//! mappings are taken away, and a late result is dropped.
+//!
+//! A load whose result is so much larger than its reservation that the hard limit would be exceeded is
+//! rejected: its size is remembered, and the next load reserves that.
 
 use super::cursor::{AttemptId, Cursor, CursorId, Phase};
 use super::slot::{Payload, SlotId, SlotState};
@@ -14,25 +17,26 @@ use crate::clock::Moment;
 use crate::error::{Code, Error, Result};
 use std::sync::Arc;
 
-/// Names one load attempt; never used again.
+/// The number of one load attempt; never reused.
 pub type LoadId = u64;
 
 /// A load whose thread has not returned.
 pub(super) struct Load {
-    /// What it loads; `None` once it is abandoned.
+    /// The slot; `None` once it is abandoned.
     pub slot: Option<SlotId>,
-    /// What messages call it.
+    /// The name in messages.
     pub name: String,
-    /// What it charges the budget with.
+    /// The bytes charged to the budget.
     pub reserved: u64,
-    /// When a loader thread took it; `None` while it waits for one, which no time-out of loads counts.
+    /// The time when a loader thread took it; `None` while it waits for one, which counts towards no load
+    /// time-out.
     pub taken: Option<Moment>,
-    /// Whose admission over the budget it is.
+    /// The attempt that it admits over the budget.
     pub overdraft_of: Option<AttemptId>,
 }
 
 impl State {
-    /// Starts the load of an absent slot with what it reserves.
+    /// Starts the load of an absent slot with this reservation.
     pub(super) fn start_load(
         &mut self,
         slot_id: SlotId,
@@ -57,7 +61,7 @@ impl State {
         fx.started.push(id);
     }
 
-    /// Makes the loaded version resident and leases it to everyone who waits for it.
+    /// Makes the loaded version resident and leases it to all its waiters.
     pub(super) fn finish_load(
         &mut self,
         id: LoadId,
@@ -140,7 +144,7 @@ impl State {
         Ok(())
     }
 
-    /// Ends a load with an error that every waiter gets, and callers for a short time after.
+    /// Ends a load with an error for all its waiters, and for later requests for a short time.
     pub(super) fn fail_load(
         &mut self,
         id: LoadId,
@@ -166,8 +170,8 @@ impl State {
         Ok(())
     }
 
-    /// Ends a load that fits the budget, but not what the hard limit leaves now. Nobody remembers the failure: who asks again
-    /// waits for the true size.
+    /// Ends a load that fits the budget but not the current rest of the hard limit. The failure is not
+    /// remembered: a new request waits for the true size.
     fn give_way(&mut self, slot_id: SlotId, load: &Load, bytes: u64, now: Moment, fx: &mut Effects) {
         let error = Error::new(
             Code::BudgetDeadlock,
@@ -208,7 +212,7 @@ impl State {
         fx.wake = true;
     }
 
-    /// Removes the record of a load whose thread has returned, and its charge.
+    /// Removes the record and the charge of a load whose thread has returned.
     fn take_load(&mut self, id: LoadId, now: Moment) -> Result<Load> {
         let load = self.loads.remove(&id).ok_or_else(|| {
             Error::new(Code::BadHandle, format!("load {id} has ended already, or never began"))
@@ -231,7 +235,7 @@ impl State {
         }
     }
 
-    /// Abandons loads that take too long; their waiters get a typed error.
+    /// Abandons loads that exceed their time-out; their waiters get a typed error.
     pub(super) fn expire_loads(&mut self, now: Moment, fx: &mut Effects) {
         let limit = self.settings.load_timeout;
         let late: Vec<(SlotId, String)> = self
@@ -255,7 +259,7 @@ impl State {
         }
     }
 
-    /// Leases the slot to every cursor that waits for it, except to sets whose reservation is not made yet.
+    /// Leases the slot to every cursor that waits for it, except for sets whose reservation is not made yet.
     fn grant_waiters(&mut self, slot_id: SlotId, now: Moment) {
         let waiters: Vec<CursorId> =
             self.cursors.iter().filter(|(_, cursor)| cursor.awaits(slot_id)).map(|(id, _)| id).collect();

@@ -1,24 +1,26 @@
-//! Shared versioned data: each version that is in use is in the process once, leased by tasks, never over the budget.
+//! Shared versioned data: each version in use is in the process once, leased by tasks and charged to a budget.
 //!
 //! # States
 //!
-//! A [`slot`] moves `Absent -> Loading -> Resident -> Absent`, or `Loading -> Failed -> Absent`. A payload that has left its
-//! slot while a reader may still look at it is *retired*: its pages are gone, its addresses stay until the last reference goes.
-//! A [`cursor`] moves `Idle -> Waiting -> Holding -> Idle`, or `Waiting -> Failed -> Idle`.
+//! A [`slot`] moves `Absent -> Loading -> Resident -> Absent`, or `Loading -> Failed -> Absent`. A payload
+//! that has left its slot while readers may still use it is *retired*: its pages are released, its addresses
+//! stay valid until the last reference is dropped. A [`cursor`] moves `Idle -> Waiting -> Holding -> Idle`,
+//! or `Waiting -> Failed -> Idle`.
 //!
 //! # Invariants
 //!
-//! 1. One load at most runs for a slot. It runs on a loader thread, never on a task's.
-//! 2. A cursor that waits for the budget holds nothing; a set is leased from the moment at which all of it is reserved.
-//! 3. Admitted bytes are those of resident versions, of loads, and of abandoned loads whose threads have not returned. They
-//!    exceed the budget only by admissions that are counted.
+//! 1. At most one load runs for a slot, on a loader thread, never on a task's thread.
+//! 2. A cursor that waits for the budget holds nothing; a set is leased once all of it is reserved.
+//! 3. Admitted bytes are those of resident versions, of loads, and of abandoned loads whose threads have not
+//!    returned. They exceed the budget only by admissions that are counted.
 //! 4. A version with a lease is never evicted.
-//! 5. Whatever ends an attempt releases what it holds; ending it twice is harmless.
+//! 5. Any end of an attempt releases its leases; ending it twice is harmless.
 //!
 //! # Locks
 //!
-//! One mutex guards [`state::State`]; one condition variable tells waiters that something changed. Nothing else is locked,
-//! called, dropped or logged under it: what must follow a transition is collected as effects and done after the lock is free.
+//! One mutex guards [`state::State`]; one condition variable tells waiters about changes. While the mutex is
+//! held, no other lock is taken, no callback is called, no payload is dropped and no message is logged: the
+//! consequences of a transition are collected as effects and applied after the mutex is released.
 //! `docs/internals/concurrency.md` argues why that is enough.
 
 mod admission;
@@ -78,14 +80,16 @@ impl Cache {
         Cache { state: Mutex::new(State::new()), changed: Condvar::new(), clock, launch, abandoned }
     }
 
-    /// The same, and tells once of each load that is abandoned while its thread has not returned: what it has in hand is to be
-    /// taken away, before another load of its version starts. Called without any lock held; must not block.
+    /// Adds a callback for abandoned loads whose threads have not returned, called once for each: it must
+    /// take away the load's files and mappings before another load of the version starts. Called without any
+    /// lock held; must not block.
     pub fn telling_abandoned(self, abandoned: Launcher) -> Cache {
         Cache { abandoned, ..self }
     }
 
-    /// Sets the limits. The same settings again change nothing; others replace them while no catalog is open. Leases that have
-    /// outlived their catalogs do not stand in the way: they stay charged, to the new budget, until their attempts end.
+    /// Sets the limits. Equal settings have no effect; different ones replace them while no catalog is open.
+    /// Leases that outlive their catalogs do not prevent that: they stay charged, to the new budget, until
+    /// their attempts end.
     ///
     /// # Errors
     /// [`Code::BadSetting`] while catalogs of an earlier configuration are open.
@@ -147,18 +151,20 @@ impl Cache {
         }))
     }
 
-    /// Lists a version in a catalog. Listing the same key twice gives the same slot, which takes the size from whichever listing
-    /// declares it. The size is part of what a digest stands for, so two sizes for one key are a contradiction, not two slots.
+    /// Lists a version in a catalog. Listing the same key twice gives the same slot, with the size that
+    /// either listing declares. The size is part of the digest's meaning, so two sizes for one key are a
+    /// contradiction, not two slots.
     ///
     /// # Errors
-    /// [`Code::SourceSizeMismatch`] when the listing declares another size than the one known: for bytes their length, for
-    /// objects what a listing declared (what their load measured is no contradiction, and is what the budget is charged with).
-    /// [`Code::BadArgument`] for an empty name, [`Code::CatalogClosed`].
+    /// [`Code::SourceSizeMismatch`] when the listing declares a size different from the known one: for bytes
+    /// their length, for objects the size of an earlier listing (the size measured by a load is no
+    /// contradiction; it is the charge to the budget). [`Code::BadArgument`] for an empty name,
+    /// [`Code::CatalogClosed`].
     pub fn add_version(&self, catalog: CatalogId, listing: &Listing<'_>) -> Result<SlotId> {
         self.act(|state, now, fx| state.add_version(catalog, listing, now, fx))
     }
 
-    /// Says how many tasks are going to need a version, beside what live cursors tell.
+    /// Declares how many tasks will need a version, in addition to the demand of live cursors.
     pub fn set_demand(&self, slot: SlotId, tasks: u64) -> Result<()> {
         let mut state = lock(&self.state);
         state.open_slot(slot)?;
@@ -168,13 +174,14 @@ impl Cache {
         Ok(())
     }
 
-    /// Closes a catalog: waits end with [`Code::CatalogClosed`], versions go when their last lease goes. Idempotent.
+    /// Closes a catalog: waits end with [`Code::CatalogClosed`], versions are removed with their last lease.
+    /// Idempotent.
     pub fn close_catalog(&self, catalog: CatalogId) {
         self.act(|state, now, fx| state.close_catalog(catalog, now, fx));
     }
 
-    /// Closes every catalog of an application. Its attempts are not told apart from others': who began them ends them, and what
-    /// they lease goes with its last lease.
+    /// Closes every catalog of an application. Attempts are not assigned to applications: the code that began
+    /// them ends them, and their versions are removed with the last lease.
     pub fn close_application(&self, application: &str) {
         self.act(|state, now, fx| {
             let of_it: Vec<CatalogId> = state
@@ -194,7 +201,8 @@ impl Cache {
         self.begin(name, false)
     }
 
-    /// The same for one whose stage goes on when all of its tasks have come to a barrier, where those that hold versions wait for it.
+    /// Begins an attempt of a barrier stage: other tasks of the stage may wait for it at a barrier while they
+    /// hold versions.
     pub fn begin_barrier_attempt(&self, name: &str) -> AttemptId {
         self.begin(name, true)
     }
@@ -210,7 +218,7 @@ impl Cache {
         })
     }
 
-    /// Ends an attempt and releases what it held; returns how many leases that was. Idempotent.
+    /// Ends an attempt and releases its leases; returns their number. Idempotent.
     pub fn end_attempt(&self, attempt: AttemptId) -> usize {
         self.act(|state, now, fx| {
             let Some(entry) = state.attempts.get_mut(attempt) else { return 0 };
@@ -249,7 +257,8 @@ impl Cache {
         Ok(id)
     }
 
-    /// Releases what the cursor holds and moves it to another version. `None`: it waits; go on with [`Cache::wait`].
+    /// Releases the cursor's leases and moves it to another version. `None`: it waits; continue with
+    /// [`Cache::wait`].
     ///
     /// # Errors
     /// [`Code::VersionLargerThanBudget`], a remembered failure of the load, [`Code::CatalogClosed`], [`Code::Released`].
@@ -257,8 +266,8 @@ impl Cache {
         self.act(|state, now, fx| state.move_to(cursor, &[slot], now, fx))
     }
 
-    /// The same for several versions, which are admitted at once or not at all. What the cursor holds and wants again is not
-    /// loaded again, unless it has to wait and whoever is served before it needs the bytes.
+    /// Moves to several versions, which are admitted together or not at all. A held version that is requested
+    /// again is not loaded again, unless the cursor has to wait and a group before it needs the bytes.
     pub fn advance_all(&self, cursor: CursorId, slots: &[SlotId]) -> Result<Option<Residency>> {
         self.act(|state, now, fx| {
             state.cursor(cursor)?;
@@ -269,11 +278,12 @@ impl Cache {
         })
     }
 
-    /// Waits at most `slice` for what the cursor wants. `None`: it still waits.
+    /// Waits at most `slice` for the requested versions. `None`: it still waits.
     ///
     /// # Errors
-    /// Why the wait ended: the load's failure or time-out, [`Code::WaitTimedOut`], [`Code::BudgetDeadlock`],
-    /// [`Code::CatalogClosed`]; [`Code::Released`] when the cursor was released or waits for nothing.
+    /// The reason why the wait ended: the load's failure or time-out, [`Code::WaitTimedOut`],
+    /// [`Code::BudgetDeadlock`], [`Code::CatalogClosed`]; [`Code::Released`] when the cursor was released or
+    /// does not wait.
     pub fn wait(&self, cursor: CursorId, slice: Duration) -> Result<Option<Residency>> {
         self.act(|state, now, fx| state.pass_time(now, fx));
         let mut state = lock(&self.state);
@@ -288,12 +298,13 @@ impl Cache {
         Ok(None)
     }
 
-    /// Whether the cursor waits for the budget while other cursors of its attempt hold versions: to release one of them may help it.
+    /// Whether the cursor waits for the budget while other cursors of its attempt hold versions: releasing
+    /// one of them may help it.
     pub fn waits_on_its_own(&self, cursor: CursorId) -> bool {
         lock(&self.state).waits_on_its_own(cursor)
     }
 
-    /// Releases what the cursor holds, or withdraws its wait. Harmless when it does neither, or is closed.
+    /// Releases the cursor's leases or withdraws its wait. Harmless when it has neither, or is closed.
     pub fn release(&self, cursor: CursorId) {
         self.act(|state, now, fx| {
             state.release(cursor, now, fx);
@@ -317,12 +328,12 @@ impl Cache {
         });
     }
 
-    /// What the cursor leases at place `index` of its set.
+    /// The residency and payload at position `index` of the cursor's set.
     pub fn leased(&self, cursor: CursorId, index: usize) -> Result<(Residency, Arc<dyn Payload>)> {
         lock(&self.state).leased(cursor, index)
     }
 
-    /// The slot that a load is for; an error once it was abandoned.
+    /// The slot of a load; an error once it was abandoned.
     pub fn load_slot(&self, load: LoadId) -> Result<(SlotId, LoadOrder)> {
         let state = lock(&self.state);
         let abandoned = || {
@@ -340,7 +351,8 @@ impl Cache {
         Ok((slot_id, order))
     }
 
-    /// Says that a loader thread has taken the load: its time-out counts from now. Harmless when it has ended.
+    /// Records that a loader thread has taken the load: its time-out counts from now. Harmless when it has
+    /// ended.
     pub fn load_taken(&self, load: LoadId) {
         self.act(|state, now, _| {
             if let Some(load) = state.loads.get_mut(&load) {
@@ -349,7 +361,7 @@ impl Cache {
         });
     }
 
-    /// Says that the taker cannot run the load: it waits for another thread, as if nobody had taken it.
+    /// Records that the taker cannot run the load: it waits for another thread, as before it was taken.
     ///
     /// # Errors
     /// [`Code::CatalogClosed`] once it was abandoned: end it instead.
@@ -374,7 +386,7 @@ impl Cache {
         self.act(|state, now, fx| state.fail_load(load, error, now, fx))
     }
 
-    /// Lets time have its effect though nobody waits: time-outs, and admissions over the budget.
+    /// Applies the passage of time when no cursor waits: time-outs, and admissions over the budget.
     pub fn pass_time(&self) {
         self.act(|state, now, fx| state.pass_time(now, fx));
     }
@@ -384,12 +396,12 @@ impl Cache {
         lock(&self.state).snapshot()
     }
 
-    /// Runs a transition under the lock and its effects after it.
+    /// Runs a transition under the lock, and its effects after releasing it.
     fn act<R>(&self, transition: impl FnOnce(&mut State, Duration, &mut Effects) -> R) -> R {
         let mut fx = Effects::default();
         let result = {
             let mut state = lock(&self.state);
-            // Read under the lock, so that no transition sees an earlier time than the one before it.
+            // Read under the lock, so that times never decrease from one transition to the next.
             let now = self.clock.now();
             let result = transition(&mut state, now, &mut fx);
             #[cfg(any(test, feature = "audit"))]
@@ -399,7 +411,7 @@ impl Cache {
         if fx.wake {
             self.changed.notify_all();
         }
-        // Memory is given back before a load is started that counts on it.
+        // Memory is released before a load that counts on it is started.
         for payload in fx.retired {
             payload.evict();
         }
@@ -418,7 +430,7 @@ impl Cache {
     }
 }
 
-/// What a loader thread is told of the load that it took.
+/// The description of a load for the loader thread that took it.
 pub struct LoadOrder {
     /// See [`VersionKey::digest`].
     pub digest: String,
@@ -426,11 +438,11 @@ pub struct LoadOrder {
     pub name: String,
     /// The declared size.
     pub bytes: Option<u64>,
-    /// How long the load may take in all, from when it was taken.
+    /// The longest total time of the load, measured from when it was taken.
     pub timeout: Duration,
 }
 
-/// What a cursor's wait has come to; `None` while it waits.
+/// The outcome of a cursor's wait; `None` while it waits.
 fn outcome(state: &mut State, id: CursorId) -> Option<Result<Residency>> {
     let cursor = match state.cursor(id) {
         Ok(cursor) => cursor,

@@ -1,7 +1,8 @@
-//! How cursors move: what they let go, what they keep, and what they wait for.
+//! Moves of cursors: released, kept and requested versions.
 //!
-//! A cursor that moves gives all of its leases back and takes those of what it wants, in one transition: what it holds and asks
-//! for again stays in memory unless somebody who is served first needs the bytes. It never waits with a lease from before.
+//! A cursor that moves returns all of its leases and takes the requested ones in one transition: a version
+//! that it holds and requests again stays in memory unless a group that is served first needs the bytes. It
+//! never waits while it holds a lease from before.
 
 use super::admission::Group;
 use super::cursor::{AttemptId, CursorId, Phase};
@@ -10,7 +11,7 @@ use super::state::{Effects, State};
 use crate::clock::Moment;
 use crate::error::{Error, Result};
 
-/// What a cursor had before it moved.
+/// The slots that a cursor had before it moved.
 struct Left {
     attempt: AttemptId,
     /// Each with whether it was leased.
@@ -18,8 +19,8 @@ struct Left {
 }
 
 impl State {
-    /// Moves a cursor to these slots. `Some` residency when they are leased at once; on an error it holds nothing, unless it
-    /// asked for exactly what it holds.
+    /// Moves a cursor to these slots. `Some` residency when they are leased at once. After an error it holds
+    /// nothing, unless it requested exactly the slots that it holds.
     pub(super) fn move_to(
         &mut self,
         cursor_id: CursorId,
@@ -49,7 +50,7 @@ impl State {
         outcome
     }
 
-    /// Ends whatever the cursor does: its leases are released, its wait is withdrawn. Harmless when it is idle.
+    /// Ends the cursor's activity: its leases are released, its wait is withdrawn. Harmless when it is idle.
     pub(super) fn release(&mut self, cursor_id: CursorId, now: Moment, fx: &mut Effects) {
         let Some(left) = self.leave(cursor_id, now, fx) else { return };
         self.end_overdrafts(&left);
@@ -57,7 +58,7 @@ impl State {
         self.pump(now, fx);
     }
 
-    /// Takes the cursor's leases and its wait from it; nothing leaves memory yet. `None` when it did nothing.
+    /// Takes away the cursor's leases and its wait, without evicting anything yet. `None` when it was idle.
     fn leave(&mut self, cursor_id: CursorId, now: Moment, fx: &mut Effects) -> Option<Left> {
         let cursor = self.cursors.get_mut(cursor_id)?;
         let phase = std::mem::replace(&mut cursor.phase, Phase::Idle);
@@ -94,7 +95,7 @@ impl State {
         }
     }
 
-    /// Takes out of memory what lost its last lease and may not stay without one, but for `wanted`.
+    /// Evicts versions that lost their last lease and may not stay without one, except for `wanted`.
     fn free_unused(&mut self, left: &Left, wanted: &[SlotId], fx: &mut Effects) {
         for (slot_id, leased) in &left.slots {
             let Some(slot) = self.slots.get(*slot_id) else { continue };
@@ -110,7 +111,8 @@ impl State {
         }
     }
 
-    /// Ends the attempt's admission over the budget if that was for one of these and none of its cursors uses it any more.
+    /// Ends the attempt's admission over the budget if that was for one of these slots and none of its
+    /// cursors uses it any more.
     fn end_overdrafts(&mut self, left: &Left) {
         let Some(attempt) = self.attempts.get(left.attempt) else { return };
         let Some(over) = attempt.overdraft.filter(|over| left.slots.iter().any(|(slot, _)| slot == over))
@@ -159,7 +161,7 @@ impl State {
         Ok(self.cursors.get(cursor_id).map(|cursor| self.residency(cursor)))
     }
 
-    /// Makes the cursor wait for the slots: with those who wait for the same one, or in a group of its own.
+    /// Makes the cursor wait for the slots, in the group of the same single slot or in its own group.
     fn await_slots(&mut self, cursor_id: CursorId, slots: &[SlotId], now: Moment) {
         let Some(cursor) = self.cursors.get_mut(cursor_id) else { return };
         cursor.slots.extend(slots.iter().map(|slot| (*slot, false)));

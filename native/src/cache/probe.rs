@@ -1,4 +1,4 @@
-//! A figure that is expensive to measure, and how often it is.
+//! A figure that is expensive to measure, with a limit on the frequency of measurements.
 
 use crate::clock::{Clock, Moment};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 /// The shortest time between two measurements.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// Of so many parts of the time one at most goes into measuring.
+/// Measuring takes at most 1/50 of the time.
 const PARTS: u32 = 50;
 
-/// The last measurement, and when the next one is due.
+/// The last measurement, and the due time of the next one.
 #[derive(Default)]
 pub(super) struct Probe {
     figure: AtomicU64,
@@ -18,7 +18,8 @@ pub(super) struct Probe {
 }
 
 impl Probe {
-    /// The figure. Measures on the calling thread when that is due and nobody else does; never waits for who does.
+    /// The figure. Measures on the calling thread when that is due and no other thread does so; never waits
+    /// for another thread.
     pub(super) fn read(&self, clock: &Clock, measure: impl FnOnce() -> u64) -> u64 {
         let due = match self.due.try_lock() {
             Ok(due) => Some(due),

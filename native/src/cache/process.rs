@@ -1,5 +1,5 @@
-//! The one cache of this process, with what its loads need around it: the queue to the loader threads, the store on the local
-//! disk, and the files that are being written.
+//! The single cache of this process with the environment of its loads: the queue to the loader threads, the
+//! store on the local disk, and the files being written.
 
 use super::bytes::Bytes;
 use super::probe::Probe;
@@ -19,12 +19,12 @@ use std::time::Duration;
 
 static PROCESS: Lazy<Process> = Lazy::new(Process::new);
 
-/// The process's one instance, made at its first use and never dropped.
+/// The process's only instance, created at its first use and never dropped.
 pub fn process() -> &'static Process {
     &PROCESS
 }
 
-/// A look at leased bytes that outlives the lease: while it is open, their addresses stay mapped.
+/// Access to leased bytes that outlives the lease: while the view is open, their addresses stay mapped.
 pub struct View {
     payload: Arc<dyn Payload>,
 }
@@ -36,22 +36,23 @@ impl Kind for View {
 /// A handle of a view.
 pub type ViewId = Handle<View>;
 
-/// Where a view's bytes are.
+/// The location of a view's bytes.
 pub struct Region {
     /// The handle that keeps them mapped.
     pub view: ViewId,
-    /// The first byte's address; 0 when there is none.
+    /// The first byte's address; 0 if there are no bytes.
     pub address: u64,
-    /// How many bytes there are.
+    /// The number of bytes.
     pub length: u64,
-    /// The stay that they belong to.
+    /// Their residency.
     pub residency: Residency,
 }
 
-/// The cache and what its loads need.
+/// The cache and the environment of its loads.
 ///
-/// Locks. `configuring` is held while the process is configured or an application closed, over the cache's mutex and over I/O;
-/// nobody else takes it. All others are leaves: nothing is locked, waited for, read, written or dropped under them.
+/// Locks. `configuring` is held while the process is configured or an application is closed, also while the
+/// cache's mutex is taken and during I/O; no other operation takes it. While any other lock is held, no lock
+/// is taken, and no waiting, I/O or drop happens.
 pub struct Process {
     /// The cache itself.
     pub cache: Cache,
@@ -62,8 +63,8 @@ pub struct Process {
     store: Mutex<Option<Arc<Store>>>,
     underway: Arc<Underway>,
     views: Mutex<Slab<View>>,
-    /// Mappings by digest. One that outlived its eviction serves the next load of its version, so that a task that thrashes
-    /// holds as many mappings as there are versions, not as there were loads.
+    /// Mappings by digest. A mapping that outlived its eviction serves the next load of its version, so that
+    /// the number of mappings of a thrashing task is limited by the number of versions, not of loads.
     mapped: Mutex<HashMap<String, Weak<Bytes>>>,
     mapped_resident: Probe,
 }
@@ -98,8 +99,8 @@ impl Process {
         }
     }
 
-    /// Sets the limits and opens the application's folder in the cache directory. Waits for a disk, and at most 60 s for another
-    /// process that opens or sweeps the same directory.
+    /// Sets the limits and opens the application's folder in the cache directory. Waits for disk I/O, and at
+    /// most 60 s for another process that opens or sweeps the same directory.
     pub fn configure(&self, settings: Settings) -> Result<()> {
         let _one = leaf(&self.configuring);
         if self.store().is_ok() && self.cache.settings().as_ref() == Some(&settings) {
@@ -112,7 +113,8 @@ impl Process {
         Ok(())
     }
 
-    /// Closes an application's catalogs, and its folder when it is the one that configured the process. Waits as `configure`.
+    /// Closes an application's catalogs, and its folder if it is the application that configured the process.
+    /// Waits like `configure`.
     pub fn close_application(&self, application: &str) {
         self.cache.close_application(application);
         let _one = leaf(&self.configuring);
@@ -128,22 +130,23 @@ impl Process {
         }
     }
 
-    /// The next admitted load, for the loader thread that asks; its time-out counts from now. Blocks at most `wait`.
+    /// The next admitted load for the calling loader thread; its time-out counts from now. Blocks at most
+    /// `wait`.
     pub fn next_load(&self, wait: Duration) -> Option<LoadId> {
         let load = self.orders.recv_timeout(wait).ok()?;
         self.cache.load_taken(load);
         Some(load)
     }
 
-    /// Hands a load out again, which its taker cannot run: loader threads of all class loaders share one queue.
+    /// Requeues a load that its taker cannot run: loader threads of all class loaders share one queue.
     pub fn give_back_load(&self, load: LoadId) -> Result<()> {
         self.cache.load_given_back(load)?;
         self.order.send(load).map_err(|_| Error::new(Code::CatalogClosed, "the process is ending"))
     }
 
-    /// Begins to write a load's bytes. False: they are published already, and kept for
-    /// [`Process::publish_bytes`] to adopt. Waits for another process that writes them, as long as the load is wanted and at most
-    /// its time-out.
+    /// Begins to write a load's bytes. False if they are published already, and kept for
+    /// [`Process::publish_bytes`] to adopt. Waits for another process that writes them, as long as the load
+    /// is wanted and at most its time-out.
     pub fn begin_bytes(&self, load: LoadId, checksum: Option<Checksum>) -> Result<bool> {
         let (_, order) = self.cache.load_slot(load)?;
         let wanted = || self.cache.load_slot(load).map(drop);
@@ -158,12 +161,14 @@ impl Process {
                 writer.map(|writer| self.underway.keep_writer(load, writer)).is_some()
             }
         };
-        // Who abandons a load takes away what it has in hand then; this came into its hand after.
+        // Abandoning a load takes away its files and mappings at that moment; these may have been added after
+        // it.
         wanted().inspect_err(|_| self.underway.end(load))?;
         Ok(writes)
     }
 
-    /// Lets the load's writer do something. After an error, and once the load is abandoned, it has no writer any more.
+    /// Runs a step on the load's writer. After an error, and once the load is abandoned, there is no writer
+    /// any more.
     pub fn write(&self, load: LoadId, step: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
         let mut writer = self.writer(load)?;
         if let Err(error) = step(&mut writer) {
@@ -183,14 +188,14 @@ impl Process {
         Err(Error::new(Code::BadHandle, message))
     }
 
-    /// Publishes what was written, or adopts what another process published, and ends the load with it.
+    /// Publishes the written bytes, or adopts those of another process, and ends the load with them.
     pub fn publish_bytes(&self, load: LoadId) -> Result<()> {
         let (_, order) = self.cache.load_slot(load)?;
         if store::is_tree(&order.digest) {
             return self.publish_files(load, &order);
         }
         let found = self.underway.take_found(load).or_else(|| self.still_mapped(&order.digest));
-        // The load has its hold in hand meanwhile: abandoned now, it publishes nothing.
+        // The load still has its hold: if it is abandoned now, it publishes nothing.
         let bytes = match (self.underway.take_writer(load), found) {
             (Some(writer), _) => writer.publish().map(Bytes::new),
             (None, Some(bytes)) => repopulated(bytes, &order),
@@ -214,7 +219,7 @@ impl Process {
         self.cache.finish_load(load, Files::new(tree), bytes)
     }
 
-    /// Maps a local file where it is and ends the load with it.
+    /// Maps a local file in place and ends the load with it.
     pub fn map_in_place(&self, load: LoadId, path: &Path, checksum: Option<Checksum>) -> Result<()> {
         let (_, order) = self.cache.load_slot(load)?;
         let bytes = match self.still_mapped(&order.digest) {
@@ -237,7 +242,7 @@ impl Process {
         leaf(&self.mapped).get(digest).and_then(Weak::upgrade)
     }
 
-    /// Ends a load with an error; what it has written so far is removed.
+    /// Ends a load with an error and removes the bytes written so far.
     pub fn fail_load(&self, load: LoadId, error: Error) -> Result<()> {
         self.underway.end(load);
         self.cache.fail_load(load, error)
@@ -248,7 +253,7 @@ impl Process {
         Ok(self.cache.load_slot(load)?.0)
     }
 
-    /// Opens a view of the bytes that the cursor leases at place `index`.
+    /// Opens a view of the bytes at position `index` of the cursor's leases.
     pub fn open_view(&self, cursor: CursorId, index: usize) -> Result<Region> {
         let (residency, payload) = self.cache.leased(cursor, index)?;
         let bytes = payload.as_any().downcast_ref::<Bytes>().ok_or_else(|| {
@@ -259,7 +264,8 @@ impl Process {
         Ok(Region { view, address, length, residency })
     }
 
-    /// The file behind the bytes that the cursor leases at place `index`, for another process of this user to map.
+    /// The file of the bytes at position `index` of the cursor's leases, for another process of this user to
+    /// map.
     pub fn leased_file(&self, cursor: CursorId, index: usize) -> Result<OpenFile> {
         let (_, payload) = self.cache.leased(cursor, index)?;
         let bytes = payload.as_any().downcast_ref::<Bytes>().ok_or_else(|| {
@@ -268,7 +274,7 @@ impl Process {
         bytes.mapping().open_file()
     }
 
-    /// Where the files are that the cursor leases at place `index`.
+    /// The folder of the files at position `index` of the cursor's leases.
     pub fn leased_path(&self, cursor: CursorId, index: usize) -> Result<PathBuf> {
         let (_, payload) = self.cache.leased(cursor, index)?;
         let files = payload.as_any().downcast_ref::<Files>();
@@ -300,8 +306,8 @@ impl Process {
             })
     }
 
-    /// The cache's counters, with those of the store and of the page cache. Waits for nobody; once a second at most it asks the
-    /// kernel which pages are in memory.
+    /// The cache's counters, with those of the store and of the page cache. Never waits for another thread;
+    /// at most once a second it asks the kernel which pages are in memory.
     pub fn stats(&self) -> Stats {
         let mut stats = self.cache.stats();
         stats.disk_bytes = leaf(&self.store).as_ref().map_or(0, |store| store.disk_used());

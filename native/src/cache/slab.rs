@@ -1,14 +1,15 @@
-//! Tables whose handles carry a generation, so that a stale handle is an error and never another object.
+//! Tables whose handles carry a generation: a stale handle is an error, and never another object.
 
 use std::marker::PhantomData;
 
-/// What a table holds. The tag is part of every handle: a cursor's handle is no attempt's.
+/// The type of a table's objects. The tag is part of every handle, so that a cursor's handle is not an
+/// attempt's.
 pub trait Kind {
-    /// 1 to 7, one for each kind.
+    /// 1 to 7, different for each type.
     const TAG: u64;
 }
 
-/// The name of one object: tag, generation and index in 63 bits. Never zero, never negative as a `jlong`.
+/// The identity of one object: tag, generation and index in 63 bits. Never zero, never negative as a `jlong`.
 pub struct Handle<T> {
     raw: u64,
     kind: PhantomData<fn() -> T>,
@@ -28,7 +29,7 @@ impl<T: Kind> Handle<T> {
         }
     }
 
-    /// The handle with this number, if the number can be one of this kind at all.
+    /// The handle with this number, if the number has this type's tag.
     pub fn from_raw(raw: i64) -> Option<Handle<T>> {
         let raw = raw as u64;
         (raw >> (INDEX_BITS + GENERATION_BITS) == T::TAG).then_some(Handle { raw, kind: PhantomData })
@@ -93,7 +94,7 @@ impl<T: Kind> Slab<T> {
         Slab { places: Vec::new(), free: Vec::new() }
     }
 
-    /// Adds an object. Its place's generation grows each time the place is used again.
+    /// Adds an object. The generation of its place grows with each reuse.
     pub(super) fn insert(&mut self, value: T) -> Handle<T> {
         let index = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place { generation: 0, value: None });
@@ -134,12 +135,12 @@ impl<T: Kind> Slab<T> {
         })
     }
 
-    /// How many objects there are.
+    /// The number of objects.
     pub(super) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no objects.
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }

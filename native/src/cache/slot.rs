@@ -1,4 +1,4 @@
-//! A slot: the place of one version in this process, from its first demand to its last lease.
+//! A slot: the place of one version in this process.
 
 use super::advice::Eviction;
 use super::loading::LoadId;
@@ -8,7 +8,7 @@ use crate::error::Error;
 use std::any::Any;
 use std::sync::Arc;
 
-/// What kind of payload a catalog's versions have.
+/// The kind of payload of a catalog's versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PayloadKind {
     /// Bytes off the heap, read in place.
@@ -17,7 +17,7 @@ pub enum PayloadKind {
     Object,
 }
 
-/// What makes two versions the same: they share one slot exactly when their keys are equal.
+/// The identity of a version: two versions share one slot exactly when their keys are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct VersionKey {
     /// The Spark application's id.
@@ -26,7 +26,7 @@ pub struct VersionKey {
     pub dataset: String,
     /// The version's name; ordered cursors visit versions in the order of their UTF-8 bytes.
     pub version: String,
-    /// Stable digest of where the version comes from (source, size, modification time or checksum, loader).
+    /// Stable digest of the version's origin (source, size, modification time or checksum, loader).
     pub digest: String,
     /// Bytes or objects.
     pub kind: PayloadKind,
@@ -47,46 +47,47 @@ impl std::fmt::Display for VersionKey {
     }
 }
 
-/// What a load made and leases share. Dropping the last reference frees it.
+/// The result of a load, shared by its leases. Dropping the last reference frees it.
 pub trait Payload: Send + Sync {
-    /// Gives the memory back while somebody may still hold a reference (pages are dropped, addresses stay).
+    /// Gives the memory back while references may still exist (pages are dropped, addresses stay valid).
     ///
-    /// Called once for each load that it ended, whatever became of the load; without any lock held, and perhaps late: after
-    /// the same payload ended its version's next load.
+    /// Called once for each load that ended with this payload, including results that are dropped; without any
+    /// lock held, and possibly late, that is after the same payload ended its version's next load.
     fn evict(&self);
 
-    /// Whether an attempt that leased it keeps a reference until it ends, for readers that run late.
+    /// Whether an attempt that leased it keeps a reference until the attempt ends, for readers that run late.
     fn kept_by_attempts(&self) -> bool;
 
     /// The concrete payload, for the boundary.
     fn as_any(&self) -> &dyn Any;
 }
 
-/// Names one stay of a version in memory; a later stay of the same version has another.
+/// The number of one residency of a version; a later residency of the same version has another number.
 pub type Residency = u64;
 
-/// Where a version stands: `Absent -> Loading -> Resident -> Absent`, or `Loading -> Failed -> Absent`.
+/// The state of a version: `Absent -> Loading -> Resident -> Absent`, or `Loading -> Failed -> Absent`.
 ///
-/// *Retired* is not a state of the slot but of a payload that has left it: whoever leased it or looks at it keeps it.
+/// *Retired* is not a state of the slot but of a payload that has left it: its former lessees and open views
+/// keep it alive.
 pub enum SlotState {
-    /// Not here, and nobody is loading it.
+    /// Not resident, and no load is under way.
     Absent,
     /// One load is under way.
     Loading(LoadId),
-    /// Here, to be leased.
+    /// Resident and available for leases.
     Resident {
-        /// This stay.
+        /// The number of this residency.
         residency: Residency,
-        /// What is leased.
+        /// The leased payload.
         payload: Arc<dyn Payload>,
-        /// What it is charged with.
+        /// The charge to the budget.
         bytes: u64,
     },
-    /// The last load failed; the error answers until the moment.
+    /// The last load failed; its error is the answer until a point in time.
     Failed {
-        /// What every caller gets.
+        /// The error for every caller.
         error: Error,
-        /// When the next caller may try again.
+        /// The time of the next allowed load.
         until: Moment,
     },
 }
@@ -98,23 +99,23 @@ pub type SlotId = Handle<Slot>;
 pub struct Slot {
     /// Its key.
     pub key: VersionKey,
-    /// Names the source in messages.
+    /// The name of the source in messages.
     pub label: String,
-    /// The size by the last load, or by the catalogs before it.
+    /// The size from the last load, or from the catalogs before the first load.
     pub bytes: Option<u64>,
-    /// The size by the catalogs, where one of them declares it.
+    /// The size from the catalogs, if one of them declares it.
     pub declared: Option<u64>,
-    /// How many open catalogs list it. At 0 it is doomed: nobody may lease it any more.
+    /// The number of open catalogs that list it. At 0 it is doomed: it cannot be leased any more.
     pub catalogs: usize,
-    /// What `catalog.demand` said.
+    /// The value of `catalog.demand`.
     pub demand_hint: u64,
-    /// Where it stands.
+    /// Its state.
     pub state: SlotState,
-    /// Leases on the current stay.
+    /// Leases on the current residency.
     pub leases: usize,
     /// The cache's tick at its last grant or release.
     pub last_used: u64,
-    /// Its last eviction for another's bytes, until it is loaded again.
+    /// Its last eviction to make room for another version, until it is loaded again.
     pub evicted: Option<Eviction>,
 }
 
@@ -133,7 +134,7 @@ impl Slot {
         self.leases == 0 && matches!(self.state, SlotState::Resident { .. })
     }
 
-    /// What `bytes` of it add to the heap: all of an object, nothing of bytes off the heap.
+    /// The part of `bytes` on the heap: all of an object, none of bytes off the heap.
     pub fn on_heap(&self, bytes: u64) -> u64 {
         match self.key.kind {
             PayloadKind::Bytes => 0,
@@ -141,7 +142,7 @@ impl Slot {
         }
     }
 
-    /// "dataset .. version .. from ..", as messages name it.
+    /// "dataset .. version .. from ..", for messages.
     pub fn name(&self) -> String {
         format!("{} from {}", self.key, self.label)
     }

@@ -1,7 +1,7 @@
-//! The cache's whole state behind one lock, and the transitions that every operation is made of.
+//! The cache's whole state behind one lock, and the transitions of all operations.
 //!
-//! What must not run under the lock (dropping payloads, handing loads to loader threads, logging, waking) is collected
-//! in [`Effects`] and done after it.
+//! Actions that must not run under the lock (dropping payloads, handing loads to loader threads, logging,
+//! waking) are collected in [`Effects`] and run after it is released.
 
 use super::admission::Group;
 use super::advice::Bound;
@@ -17,33 +17,33 @@ use crate::error::{Code, Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Weak};
 
-/// What is to be done once the lock is free.
+/// The actions to run after the lock is released.
 #[derive(Default)]
 pub(super) struct Effects {
     /// Loads to hand to the loader threads.
     pub started: Vec<LoadId>,
-    /// Loads that nobody wants any more though their threads have not returned.
+    /// Abandoned loads whose threads have not returned.
     pub abandoned: Vec<LoadId>,
-    /// Payloads that left their slot: their pages go, and what nobody keeps is freed.
+    /// Payloads that left their slot: their pages are released, and payloads without other references are
+    /// freed.
     pub retired: Vec<Arc<dyn Payload>>,
-    /// References to let go.
+    /// References to drop.
     pub dropped: Vec<Arc<dyn Payload>>,
-    /// Errors to let go, with what caused them.
+    /// Errors to drop, with their causes.
     pub errors: Vec<Error>,
-    /// Warnings.
     pub warnings: Vec<String>,
-    /// Whether a waiter may have something to see.
+    /// Whether a waiter may see a change.
     pub wake: bool,
 }
 
-/// What reloads have taught since the application began.
+/// Knowledge from reloads since the application began.
 #[derive(Default)]
 pub(super) struct Thrash {
-    /// How many there were at the last alarm.
+    /// The number of reloads at the last alarm.
     pub reloads_at_alarm: u64,
-    /// How many versions would have had to stay to avoid them.
+    /// The number of versions that would have had to stay to avoid all reloads.
     pub sufficient_versions: u64,
-    /// The limits that have evicted what was loaded again since the last alarm.
+    /// The limits that evicted versions which were loaded again since the last alarm.
     pub bound: Bound,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct State {
     pub next_load: LoadId,
     pub retired: Vec<Weak<dyn Payload>>,
     pub thrash: Thrash,
-    /// Datasets whose unsorted rows were told.
+    /// Datasets with a warning about unsorted rows.
     pub told_unsorted: HashSet<String>,
     pub stats: Stats,
 }
@@ -117,7 +117,7 @@ impl State {
         }
     }
 
-    /// The stay that a cursor in [`Phase::Holding`] leases first.
+    /// The residency that a cursor in [`Phase::Holding`] leases first.
     pub(super) fn residency(&self, cursor: &Cursor) -> Residency {
         let first = cursor.slots.first().and_then(|(slot, _)| self.slots.get(*slot));
         match first.map(|slot| &slot.state) {
@@ -126,7 +126,7 @@ impl State {
         }
     }
 
-    /// Leases the resident slot for place `index` of the cursor.
+    /// Leases the resident slot at position `index` of the cursor.
     pub(super) fn grant(&mut self, cursor_id: CursorId, index: usize) {
         let Some(cursor) = self.cursors.get_mut(cursor_id) else { return };
         let slot_id = cursor.slots[index].0;
@@ -152,7 +152,7 @@ impl State {
         }
     }
 
-    /// Takes an idle version out of memory. Its payload lives on for whoever kept it.
+    /// Evicts an idle version. Other references to its payload stay valid.
     pub(super) fn evict(&mut self, slot_id: SlotId, fx: &mut Effects) {
         let Some(slot) = self.slots.get_mut(slot_id) else { return };
         if !slot.idle() {
@@ -176,7 +176,7 @@ impl State {
         }
     }
 
-    /// Ends the wait of a cursor with an error; the leases that it has taken already are released.
+    /// Ends the wait of a cursor with an error, and releases its partial leases.
     pub(super) fn fail_cursor(&mut self, cursor_id: CursorId, error: Error, now: Moment, fx: &mut Effects) {
         self.release(cursor_id, now, fx);
         if let Some(cursor) = self.cursors.get_mut(cursor_id) {
@@ -185,7 +185,7 @@ impl State {
         }
     }
 
-    /// Counts of what lives, for the gauges.
+    /// The figures, with the current counts of live objects.
     pub(super) fn snapshot(&mut self) -> Stats {
         self.retired.retain(|payload| payload.strong_count() > 0);
         let resident = |payload: &Weak<dyn Payload>| {
@@ -204,7 +204,7 @@ impl State {
     }
 }
 
-/// The error of every call on something that was released or never given out.
+/// The error for calls on an object that was released or never existed.
 pub(super) fn released(what: &str) -> Error {
     Error::new(
         Code::Released,

@@ -1,18 +1,18 @@
-//! What the cache counts about itself.
+//! The cache's figures about itself.
 
-/// How a figure goes over time.
+/// The behaviour of a figure over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatKind {
-    /// What is so now.
+    /// The current value.
     Gauge,
-    /// The most that there has been.
+    /// The greatest value so far.
     Maximum,
-    /// It only rises while the process serves one application.
+    /// A value that only rises while the process serves one application.
     Counter,
 }
 
 impl StatKind {
-    /// As docs/guide/figures.md names it.
+    /// The name in docs/guide/figures.md.
     pub fn name(self) -> &'static str {
         match self {
             StatKind::Gauge => "gauge",
@@ -34,7 +34,7 @@ macro_rules! stats {
             /// The names, in the order of [`Stats::values`].
             pub const NAMES: &'static [&'static str] = &[$($name),+];
 
-            /// What each of them is, in the order of [`Stats::NAMES`].
+            /// The kinds, in the order of [`Stats::NAMES`].
             pub const KINDS: &'static [StatKind] = &[$(StatKind::$kind),+];
 
             /// The values, in the order of [`Stats::NAMES`].
@@ -46,21 +46,21 @@ macro_rules! stats {
 }
 
 stats! {
-    /// Bytes of the versions that are resident.
+    /// Bytes of resident versions.
     resident_bytes: "residentBytes" Gauge,
-    /// Bytes of those that are JVM objects.
+    /// Bytes of resident versions that are JVM objects.
     resident_object_bytes: "residentObjectBytes" Gauge,
-    /// Versions that are resident.
+    /// Resident versions.
     resident_versions: "residentVersions" Gauge,
-    /// Admitted bytes: resident, being loaded, and abandoned loads that still run.
+    /// Admitted bytes: resident versions, loads under way, and abandoned loads that still run.
     reserved_bytes: "reservedBytes" Gauge,
-    /// The most that `reserved_bytes` has been.
+    /// The greatest value of `reserved_bytes`.
     max_reserved_bytes: "maxReservedBytes" Maximum,
     /// The most versions that were resident at once.
     max_resident_versions: "maxResidentVersions" Maximum,
     /// The most bytes that were resident at once.
     max_resident_bytes: "maxResidentBytes" Maximum,
-    /// Bytes of the versions that are leased.
+    /// Bytes of leased versions.
     leased_bytes: "leasedBytes" Gauge,
     /// The most bytes that were leased at once.
     max_leased_bytes: "maxLeasedBytes" Maximum,
@@ -82,37 +82,38 @@ stats! {
     load_millis: "loadMillis" Counter,
     /// Time that cursors waited.
     wait_millis: "waitMillis" Counter,
-    /// Versions that left memory without being closed.
+    /// Versions that left memory while their catalog was open.
     evictions: "evictions" Counter,
-    /// Loads of a version that was evicted for another's bytes before.
+    /// Loads of a version that had been evicted to make room for another.
     reloads: "reloads" Counter,
-    /// Admissions over the budget: a task that holds and waits, a version larger than declared, or what is still here of the
-    /// application before.
+    /// Admissions over the budget: a task that holds and waits, a version larger than declared, or leases
+    /// left from the application before.
     over_budget_admissions: "overBudgetAdmissions" Counter,
-    /// The most that admitted bytes were over the budget.
+    /// The greatest number of admitted bytes above the budget.
     max_over_budget_bytes: "maxOverBudgetBytes" Maximum,
-    /// Loads whose result came after their time-out or their catalog's end.
+    /// Loads whose result arrived after their time-out or the end of their catalog.
     abandoned_loads: "abandonedLoads" Counter,
-    /// Waits that were told to give way at the hard limit.
+    /// Waits that failed at the hard limit so that their tasks release versions.
     deadlock_kills: "deadlockKills" Counter,
-    /// Times that the thrash alarm was raised.
+    /// Thrash alarms raised.
     thrash_alarms: "thrashAlarms" Counter,
     /// The budget that would have avoided every reload so far; 0 without reloads.
     sufficient_bytes: "sufficientBytes" Maximum,
     /// The budget.
     budget_bytes: "budgetBytes" Gauge,
-    /// Bytes that the application's files take on the local disk, those being written included. What other processes of the host
-    /// did is seen when this one next reserves.
+    /// Bytes of the application's files on the local disk, including files being written. Changes by other
+    /// processes of the host are seen at this process's next reservation.
     disk_bytes: "diskBytes" Gauge,
     /// Payloads that left their slot while a reader kept them.
     retired_mappings: "retiredMappings" Gauge,
-    /// Bytes of mapped versions, retired ones included, that are in the page cache. Measured once a second at most, and of a file
-    /// that this user neither owns nor may write the kernel says that all of it is there.
+    /// Bytes of mapped versions, including retired ones, in the page cache. Measured at most once a second;
+    /// for a file that this user neither owns nor may write, the kernel reports all bytes as present.
     mapped_resident_bytes: "mappedResidentBytes" Gauge,
 }
 
 impl Stats {
-    /// The figures that the next application starts with: nothing counted, and what is still here as the most so far.
+    /// The figures at the start of the next application: counters at 0, maxima at the values that still
+    /// apply.
     pub(super) fn anew(&self, budget_bytes: u64) -> Stats {
         let over = self.reserved_bytes.saturating_sub(budget_bytes);
         Stats {

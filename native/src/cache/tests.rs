@@ -1,4 +1,4 @@
-//! What the cache promises, one behaviour a test, on a clock that stands still unless it is turned.
+//! The guarantees of the cache, one behaviour a test, on a clock that stands still unless a test turns it.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -192,7 +192,8 @@ fn the_least_demanded_version_goes_first_then_the_least_recently_used() {
     bench.cache.release(a);
     let (_, early) = bench.task();
     assert!(bench.advance(early, 1).is_some());
-    // Resident: 0, 1 (leased), 2. The cursor at 1 has 2 before it, so 0 goes though it was used after 2.
+    // Resident: 0, 1 (leased), 2. The cursor at 1 has yet to reach 2, so 0 is evicted although it was used
+    // after 2.
     let (_, b) = bench.task();
     bench.advance(b, 4);
     bench.finish();

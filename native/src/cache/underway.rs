@@ -1,4 +1,4 @@
-//! What the loads under way have in hand: the files that they write, and the mappings that they were told to adopt.
+//! The resources of loads under way: the files that they write, and the mappings that they will adopt.
 
 use super::bytes::Bytes;
 use super::loading::LoadId;
@@ -6,17 +6,17 @@ use super::store::{Hold, Writer};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// A table by load. Its lock is a leaf, and nothing is written, dropped or given up under it.
+/// A table by load. While its lock is held, no lock is taken, no file is written, and no resource is dropped.
 #[derive(Default)]
 pub(super) struct Underway(Mutex<HashMap<LoadId, InHand>>);
 
 #[derive(Default)]
 struct InHand {
-    /// Takes the file away from its writer, wherever that is.
+    /// Takes the file away from its writer, on any thread.
     hold: Option<Arc<Hold>>,
-    /// Out of the table while a step of it runs, so that a slow disk holds no lock.
+    /// Not in the table while one of its steps runs, so that a slow disk blocks no other load.
     writer: Option<Writer>,
-    /// A mapping to adopt, kept until then: whoever else keeps it may end first.
+    /// A mapping to adopt, kept here since other references to it may end first.
     found: Option<Arc<Bytes>>,
 }
 
@@ -39,12 +39,12 @@ impl Underway {
         self.table().get_mut(&load)?.writer.take()
     }
 
-    /// The mapping that the load was told to adopt.
+    /// The mapping that the load will adopt.
     pub(super) fn take_found(&self, load: LoadId) -> Option<Arc<Bytes>> {
         self.table().get_mut(&load)?.found.take()
     }
 
-    /// Keeps the writer for the next step. It goes when the load was ended meanwhile.
+    /// Keeps the writer for the next step, or drops it if the load was ended in the meantime.
     pub(super) fn put_back(&self, load: LoadId, writer: Writer) {
         let mut unwanted = Some(writer);
         if let Some(in_hand) = self.table().get_mut(&load) {
@@ -53,7 +53,7 @@ impl Underway {
         drop(unwanted);
     }
 
-    /// Lets go of everything that the load has in hand, also of a writer in the middle of a step. Idempotent.
+    /// Releases all resources of the load, including a writer in the middle of a step. Idempotent.
     pub(super) fn end(&self, load: LoadId) {
         let ended = self.table().remove(&load);
         if let Some(hold) = ended.as_ref().and_then(|in_hand| in_hand.hold.as_ref()) {

@@ -1,4 +1,4 @@
-//! The process around the cache, with a store in a folder of the test's own.
+//! The process around the cache, with a store in a temporary folder.
 #![allow(clippy::unwrap_used)]
 
 use super::super::{CatalogId, Listing, PayloadKind};
@@ -121,7 +121,7 @@ fn a_load_that_hangs_is_given_up_and_the_next_one_begins_at_once() {
         let (answer, source) = std::sync::mpsc::channel::<()>();
         let (begun, hangs) = std::sync::mpsc::channel::<()>();
         std::thread::scope(|scope| {
-            // Dropped by a failure, so that the loader ends.
+            // Dropped after a failure, so that the loader ends.
             let answer = answer;
             let loader = scope.spawn(move || {
                 let hang = || {

@@ -1,8 +1,8 @@
-//! What the log is told where loads could have been spared.
+//! Warnings about avoidable loads.
 
 use super::*;
 
-/// The warning of the alarm after so many rounds through the first `versions`.
+/// The number of alarms, and the last warning, after `rounds` through the first `versions`.
 fn alarms(settings: Settings, versions: usize, rounds: usize) -> (u64, String) {
     let bench = Bench::new(settings);
     let (_, a) = bench.task();

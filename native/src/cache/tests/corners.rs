@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Tells, when it is dropped or evicted, whether the cache's lock was free.
+/// Records, when it is dropped or evicted, whether the cache's lock was free.
 struct Telltale(std::sync::Weak<Cache>, Arc<Mutex<Vec<bool>>>);
 
 impl Telltale {

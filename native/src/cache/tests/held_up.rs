@@ -1,4 +1,5 @@
-//! Waits that keep leases from being returned: of a task that holds versions itself, and of one that others wait for at a barrier.
+//! Waits that prevent leases from being returned: of a task that holds versions itself, and of a task for
+//! which others wait at a barrier.
 
 use super::*;
 
@@ -62,7 +63,7 @@ fn other_tasks_wait_for_the_budget_as_ever() {
     assert_eq!(bench.advance(other, 2), None);
     bench.turn(60_000);
     assert_eq!(bench.look(other).unwrap(), None);
-    // And a task of a barrier stage waits for those that wait for nothing.
+    // A task of a barrier stage waits for tasks that do not wait.
     let (bench, held) = at_the_barrier(4);
     for cursor in held {
         bench.cache.close_cursor(cursor);
@@ -98,7 +99,7 @@ fn a_wait_tells_whether_what_its_task_holds_is_in_the_way() {
     bench.finish();
     assert!(bench.look(third).unwrap().is_some());
     assert_eq!(bench.cache.stats().over_budget_admissions, 0);
-    // What was taken back is taken again, as by any move.
+    // A version that was taken back can be leased again, as in any move.
     bench.cache.release(second);
     bench.finish();
     assert!(bench.look(other).unwrap().is_some());

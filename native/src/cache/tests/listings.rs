@@ -1,4 +1,4 @@
-//! What catalogs say of versions, and what stays of them when they close.
+//! Versions as catalogs list them, and their end when catalogs close.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! When loads begin, and what their time-out counts.
+//! The start of loads, and the start of their time-outs.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a cursor keeps when it moves.
+//! The versions that a cursor keeps when it moves.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Real threads, locks and time-outs, for Miri and ThreadSanitizer too: what shuttle's stand-ins cannot show.
+//! Real threads, locks and time-outs, also under Miri and ThreadSanitizer: behaviour that shuttle's
+//! replacements cannot show.
 
 use super::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +8,7 @@ use std::thread;
 
 const TASKS: usize = 4;
 const LOADERS: usize = 2;
-/// Miri takes some milliseconds for each.
+/// Miri takes some milliseconds for each step.
 const STEPS: usize = if cfg!(miri) { 6 } else { 400 };
 
 #[test]
