@@ -1,4 +1,4 @@
-//! One batch to one sink, with back-off, whatever the sink does.
+//! Delivery of one batch to one sink, with back-off.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
@@ -13,28 +13,29 @@ use crate::words::some;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// After so many panics over one batch its events are shipped one by one, and after so many over one event it is
-/// dropped: a sink that is down says so, one that panics may never get better.
+/// After this number of panics over one batch its events are shipped one by one, and after this number over one event
+/// it is dropped: a sink that is down reports it, and a sink that panics may never recover.
 const MOST_PANICS: u32 = 4;
 
-/// The figures of one sink since its start.
+/// The counters of one sink since its start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SinkHealth {
-    /// Events that the sink has taken, those of earlier applications included.
+    /// Events that the sink has taken, including those of earlier applications.
     pub sent: u64,
-    /// Calls that failed and were made again.
+    /// Calls that failed and were repeated.
     pub retried: u64,
-    /// Calls that failed, by cause.
+    /// Failed calls by cause.
     pub failed: BTreeMap<&'static str, u64>,
-    /// Events that the sink will never have, by cause: `refused`, `panic`, `gone` from the log, and what the sink says.
+    /// Events that the sink will never get, by cause: `refused`, `panic`, `gone` from the log, and the sink's own
+    /// causes.
     pub dropped: BTreeMap<&'static str, u64>,
     /// Durable events of this application that the sink has not had.
     pub behind: u64,
-    /// What the last failure said.
+    /// The message of the last failure.
     pub last_failure: Option<String>,
 }
 
-/// What a sink's thread and the application share.
+/// State that a sink's thread shares with the application.
 #[derive(Default)]
 pub(super) struct Line {
     state: Mutex<State>,
@@ -45,11 +46,11 @@ pub(super) struct Line {
 struct State {
     health: SinkHealth,
     reached: Sequence,
-    /// When the call that is under way began.
+    /// The start of the current call.
     calling: Option<Instant>,
     failing: bool,
     stop: bool,
-    /// Nobody waits any more: what the thread still does must not be seen.
+    /// No caller waits for the thread any more: its further work must not be visible.
     abandoned: bool,
     ended: bool,
 }
@@ -57,9 +58,9 @@ struct State {
 /// How a delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The sink has the events, or refused them for ever.
+    /// The sink has taken the events, or refused them for good.
     Done,
-    /// It has not, and there is no time left.
+    /// The sink has not taken them, and there is no time left.
     Stopped,
 }
 
@@ -68,7 +69,7 @@ impl Line {
         self.lock().health.clone()
     }
 
-    /// For the thread: the sink has had the log of the running application up to here.
+    /// Called by the thread: the sink has taken the log of the running application up to here.
     pub(super) fn reach(&self, sequence: Sequence) {
         self.lock().reached = sequence;
     }
@@ -85,7 +86,7 @@ impl Line {
         self.lock().health.last_failure = Some(failure);
     }
 
-    /// Whether the thread is to end once it has nothing to ship, or the sink fails.
+    /// Whether the thread must end once it has nothing to ship, or once the sink fails.
     pub(super) fn stopping(&self) -> bool {
         self.lock().stop
     }
@@ -94,8 +95,8 @@ impl Line {
         self.lock().abandoned
     }
 
-    /// Counts a call that failed. Whether it is the first since the sink worked, and whether none follows it. Nothing is
-    /// logged here: an appender that stalls must not hold up who asks for the sink's health.
+    /// Counts a failed call. Returns whether it is the first since the sink last worked, and whether it is the last
+    /// one. Nothing is logged here: a log appender that blocks must not delay readers of the sink's health.
     fn failed(&self, cause: &'static str, why: &str, last_try: bool) -> (bool, bool) {
         let mut state = self.lock();
         let is_first = !std::mem::replace(&mut state.failing, true);
@@ -106,14 +107,14 @@ impl Line {
         (is_first, stopped)
     }
 
-    /// Counts what the sink took. Whether it had failed before.
+    /// Counts events that the sink took. Returns whether it had failed before.
     fn taken(&self, events: u64) -> bool {
         let mut state = self.lock();
         state.health.sent += events;
         std::mem::replace(&mut state.failing, false)
     }
 
-    /// Counts events that the sink will never have. Whether they are the first of their cause.
+    /// Counts events that the sink will never get. Returns whether they are the first of their cause.
     fn dropped(&self, cause: &'static str, events: u64, why: &str) -> bool {
         let mut state = self.lock();
         state.health.last_failure = Some(why.to_string());
@@ -122,26 +123,26 @@ impl Line {
         *dropped == events
     }
 
-    /// For the thread, last.
+    /// Called by the thread as its last action.
     pub(super) fn end(&self) {
         self.lock().ended = true;
         self.changed.notify_all();
     }
 
-    /// Sleeps, at most until it is time to stop.
+    /// Sleeps until `pause` has passed or the thread must stop.
     pub(super) fn sleep(&self, pause: Duration) {
         let waited = self.changed.wait_timeout_while(self.lock(), pause, |state| !state.stop);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Asks the thread to ship what is there and to end.
+    /// Asks the thread to ship the remaining events and to end.
     pub(super) fn ask_to_stop(&self) {
         self.lock().stop = true;
         self.changed.notify_all();
     }
 
-    /// Waits for the thread's end until `end`, but for a call that is under way no longer than `patience` since its
-    /// beginning. False if the thread is left behind.
+    /// Waits for the thread's end until `end`, but for a running call at most `patience` from its start. False if the
+    /// thread is left behind.
     pub(super) fn wait_ended(&self, end: Instant, patience: Duration) -> bool {
         let mut state = self.lock();
         while !state.ended {
@@ -161,7 +162,7 @@ impl Line {
     }
 }
 
-/// One sink, and what its thread knows of it.
+/// One sink and its thread's state.
 pub(super) struct Delivery {
     pub(super) sink: Box<dyn Sink>,
     pub(super) line: Arc<Line>,
@@ -176,8 +177,8 @@ impl Delivery {
         Delivery { sink, line: Arc::default(), name, random }
     }
 
-    /// Ships a batch, again and again until the sink has it or its line stops. When it stops, a sink that fails gets
-    /// one more try.
+    /// Ships a batch repeatedly until the sink has taken it or its thread must stop. Then a failing sink gets one
+    /// more try.
     pub(super) fn deliver(&mut self, events: &[Event]) -> Outcome {
         let (mut pause, mut panics) = (FIRST_PAUSE, 0);
         loop {
@@ -214,7 +215,7 @@ impl Delivery {
         }
     }
 
-    /// The sink has so many events more.
+    /// Counts events that the sink has taken.
     fn taken(&self, events: usize) -> Outcome {
         if self.line.taken(events as u64) {
             log::info!("sink {} works again", self.name);
@@ -222,14 +223,14 @@ impl Delivery {
         Outcome::Done
     }
 
-    /// The sink will never have this event. The first of each cause is told.
+    /// Drops an event for good. The first of each cause is logged.
     fn drop_one(&self, event: &Event, cause: &'static str, why: String) {
         if self.line.dropped(cause, 1, &why) {
             log::warn!("sink {} never gets {:?} {}: {why}", self.name, event.kind, event.id);
         }
     }
 
-    /// Counts events that were no longer in the log when their turn came. The first time is told.
+    /// Counts events that were no longer in the log when their turn came. The first time is logged.
     pub(super) fn pass_over(&self, events: u64, log: &Path) {
         if events == 0 {
             return;
@@ -241,7 +242,7 @@ impl Delivery {
         }
     }
 
-    /// Ships the events of a batch one by one; drops the only one of a batch.
+    /// Ships the events of a batch one by one; drops the event of a batch of one.
     fn apart(&mut self, events: &[Event], cause: &'static str, why: String) -> Outcome {
         if let [event] = events {
             self.drop_one(event, cause, why);
@@ -263,7 +264,8 @@ impl Delivery {
             .unwrap_or_else(|_| Err(ShipError::Retry { cause: PANIC, why: "the sink panicked".to_string() }))
     }
 
-    /// Between half of `pause` and all of it, so that sinks of many applications do not come back together.
+    /// A random duration between half of `pause` and all of it, so that the sinks of many applications do not retry
+    /// together.
     fn jitter(&mut self, pause: Duration) -> Duration {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -275,7 +277,7 @@ impl Delivery {
 const PANIC: &str = "panic";
 const GONE: &str = "gone";
 
-/// How far a sink has come is saved no more often than this while there is more to ship.
+/// The least interval between two saves of a sink's position while there is more to ship.
 pub(super) const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// Where a log is read up to when nobody writes it.
+/// The end of a log that has no writer.
 pub(super) const TO_THE_END: Sequence = Sequence(u64::MAX);

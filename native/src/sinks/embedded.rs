@@ -1,9 +1,9 @@
-//! The log itself as a sink: what is durable has arrived, and `andiron report` reads it there.
+//! The log itself as a sink: durable events have arrived, and `andiron report` reads them there.
 
 use super::{ShipError, Sink};
 use crate::shiplog::Event;
 
-/// The sink that is always there and needs nothing installed.
+/// The sink that is always present and needs no installation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Embedded;
 

@@ -1,4 +1,4 @@
-//! A sink that remembers what it was given and fails as it is told.
+//! A sink that records its events and fails on command.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,12 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::{ShipError, Sink};
 use crate::shiplog::Event;
 
-/// What the next call does.
+/// The behaviour of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Says that the sink is down.
+    /// Reports that the sink is down.
     Retry,
-    /// Takes the batch, then says that the sink is down.
+    /// Takes the batch, then reports that the sink is down.
     RetryAfterTaking,
     /// Refuses the batch.
     Refuse,
@@ -21,7 +21,7 @@ pub enum Fault {
     Block,
 }
 
-/// What a sink is told and what it has taken, shared with the test.
+/// The commands for a sink and its recorded events, shared with the test.
 #[derive(Clone, Default)]
 pub struct Faults {
     inner: Arc<(Mutex<Inner>, Condvar)>,
@@ -38,38 +38,38 @@ struct Inner {
 }
 
 impl Faults {
-    /// A sink of this name that these faults command.
+    /// A sink of this name under these commands.
     pub fn sink(&self, name: &str) -> Box<dyn Sink> {
         Box::new(Faulty { name: name.to_string(), faults: self.clone() })
     }
 
-    /// The next call does this; more than one are done in order.
+    /// Queues the behaviour of one further call.
     pub fn next(&self, fault: Fault) {
         self.lock().faults.push_back(fault);
     }
 
-    /// Every call without a fault of its own does this; `None` is to work.
+    /// Sets the behaviour of every call without a queued one; `None` is success.
     pub fn always(&self, fault: Option<Fault>) {
         self.lock().always = fault;
     }
 
-    /// Every call with an event of this id does this.
+    /// Sets the behaviour of every call with an event of this id.
     pub fn poison(&self, id: &str, fault: Fault) {
         self.lock().poison = Some((id.to_string(), fault));
     }
 
-    /// Lets calls that block, now or later, return.
+    /// Lets blocked calls, present and later, return.
     pub fn open(&self) {
         self.lock().opened = true;
         self.inner.1.notify_all();
     }
 
-    /// Every event that was taken, in order.
+    /// All taken events, in order.
     pub fn taken(&self) -> Vec<Event> {
         self.lock().taken.clone()
     }
 
-    /// How often the sink was called.
+    /// The number of calls.
     pub fn calls(&self) -> u64 {
         self.lock().calls
     }

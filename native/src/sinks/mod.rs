@@ -1,20 +1,20 @@
-//! Where events are shipped to, and the threads that ship them.
+//! The destinations of events, and the threads that ship to them.
 //!
-//! Each [`Sink`] has a thread of its own, which reads the log behind its writer, ships what is durable and keeps in a
-//! small file how far it came. A sink that is down, refuses, panics or never returns holds up itself alone: the events
+//! Each [`Sink`] has a thread of its own, which reads the log behind its writer, ships durable events and keeps its
+//! position in a small file. A sink that is down, refuses, panics or never returns delays no other sink: its events
 //! stay in the log, and the next start, or `andiron ship`, ships them. An event may be shipped more than once, always
 //! with the same id and revision.
 //!
-//! | module | what it is |
+//! | module | contents |
 //! |---|---|
-//! | `delivery` | one batch to one sink, with back-off, whatever the sink does |
+//! | `delivery` | delivery of one batch to one sink, with back-off |
 //! | `shipper` | the threads of a running application |
-//! | `replay` | what earlier applications left |
+//! | `replay` | the logs of earlier applications |
 //! | `embedded` | the log itself as a sink |
-//! | `kafka` | events as messages of Kafka |
-//! | `settings`, `value` | what sinks are made of; an event as one JSON object |
-//! | [`atlas`] | figures as they are now, for graphs: no sink of events, and never the record |
-//! | `faulty`, `watched` | sinks that fail as tests want them to, in their process and from outside |
+//! | `kafka` | events as Kafka messages |
+//! | `settings`, `value` | the settings of sinks; an event as one JSON object |
+//! | [`atlas`] | current figures for graphs: not a sink of events, and never the record |
+//! | `faulty`, `watched` | sinks that fail on command, within the process and from outside |
 
 pub mod atlas;
 mod delivery;
@@ -44,27 +44,27 @@ pub use shipper::Shipper;
 use crate::error::Result;
 use crate::shiplog::Event;
 
-/// One place that events are shipped to. Called from one thread, one batch at a time.
+/// A destination of events. Called from one thread, one batch at a time.
 pub trait Sink: Send {
-    /// Names the sink in figures, messages and files; the same in every run.
+    /// The name of the sink in figures, messages and files; the same in every run.
     fn name(&self) -> &str;
 
-    /// Ships a batch, in order. After an error the same batch is shipped again, also those events of it that the sink
-    /// has had. May block: the application does not wait for it.
+    /// Ships a batch, in order. After an error the same batch is shipped again, including those of its events that
+    /// the sink has taken. May block: the application does not wait for it.
     fn ship(&mut self, events: &[Event]) -> std::result::Result<(), ShipError>;
 
-    /// The most events, and the most bytes of them, that one call is given.
+    /// The limits of one call: events, and their bytes.
     fn most(&self) -> (usize, usize) {
         (500, 1 << 20)
     }
 
-    /// Whether the log is the sink's own store, so that what is durable needs no shipping.
+    /// Whether the log is the sink's own store, so that durable events need no shipping.
     fn is_the_log(&self) -> bool {
         false
     }
 }
 
-/// The sinks that the settings name, beside the log itself; in the library built for tests also the one that the
+/// The sinks that the settings name, without the log itself; in the library built for tests also the sink that the
 /// environment names.
 ///
 /// # Errors
@@ -79,8 +79,8 @@ pub fn of(settings: &SinkSettings) -> Result<Vec<Box<dyn Sink>>> {
     Ok(sinks)
 }
 
-/// Finds out whether sinks can be made of these settings: that secrets can be read, and that clients take what they are
-/// given. Contacts nobody.
+/// Checks that sinks can be created from these settings: that secrets can be read, and that clients accept their
+/// properties. Contacts no service.
 ///
 /// # Errors
 /// [`Code::BadSetting`](crate::error::Code::BadSetting), which names the key.
@@ -107,24 +107,24 @@ fn of_kafka(_settings: &settings::KafkaSettings) -> Result<Box<dyn Sink>> {
 pub enum ShipError {
     /// The sink is down or slow: the batch is shipped again later.
     Retry {
-        /// By which such failures are counted; one word.
+        /// The cause by which such failures are counted; one word.
         cause: &'static str,
-        /// What failed, and what to do.
+        /// The failure, and advice.
         why: String,
     },
-    /// The sink will never take this batch: its events are shipped one by one, and those that are refused dropped.
+    /// The sink refuses this batch for good: its events are shipped one by one, and refused ones are dropped.
     Refused(String),
-    /// The sink has the batch but for these, which it will never take.
+    /// The sink has taken the batch except for these events, which it refuses for good.
     Without(Vec<Left>),
 }
 
-/// One event of a batch that a sink will never take.
+/// One event of a batch that a sink refuses for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
-    /// Its place in the batch.
+    /// Its index in the batch.
     pub at: usize,
-    /// By which such events are counted; one word.
+    /// The cause by which such events are counted; one word.
     pub cause: &'static str,
-    /// Why, and what to do.
+    /// The reason, and advice.
     pub why: String,
 }

@@ -1,4 +1,4 @@
-//! What earlier applications left: their logs, from where each sink came to.
+//! The logs of earlier applications, from each sink's position.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -9,21 +9,21 @@ use super::Sink;
 use crate::error::Result;
 use crate::shiplog::{applications, position, set_position, Claim, Event, Found, Sequence, Tail};
 
-/// What [`ship`] did.
+/// The result of [`ship`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replay {
     /// The applications whose logs were shipped from, oldest first.
     pub applications: Vec<String>,
-    /// Logs that are being written, and ship themselves.
+    /// Logs with a writer, which ships them itself.
     pub live: u64,
-    /// The figures of each sink. `behind` counts the events that it has not had, because it failed or time was over.
+    /// The counters of each sink. `behind` counts the events that it has not taken because it failed or time ran out.
     pub sinks: BTreeMap<String, SinkHealth>,
-    /// What could not be read, one message a log.
+    /// Logs that could not be read, one message each.
     pub problems: Vec<String>,
 }
 
-/// Ships what the logs below `root` owe to the sinks; with `everything` also the logs of applications that did not
-/// have these sinks. Logs that are live are left alone. A sink that fails is tried again until `deadline` is over.
+/// Ships the events below `root` that the sinks have not taken; with `everything` also from logs of applications that
+/// did not have these sinks. Live logs are skipped. A sink that fails is tried again until `deadline` is over.
 pub fn ship(root: &Path, sinks: Vec<Box<dyn Sink>>, everything: bool, deadline: Duration) -> Result<Replay> {
     let end = Instant::now() + deadline;
     let mut replay = Replay::default();
@@ -32,7 +32,7 @@ pub fn ship(root: &Path, sinks: Vec<Box<dyn Sink>>, everything: bool, deadline: 
     let stop = std::thread::scope(|scope| {
         let lines: Vec<_> = deliveries.iter().map(|delivery| delivery.line.clone()).collect();
         let (done, is_done) = std::sync::mpsc::channel::<()>();
-        // Ends the back-off of sinks that fail once time is over.
+        // Ends the back-off of failing sinks once time is over.
         scope.spawn(move || {
             if is_done.recv_timeout(end.saturating_duration_since(Instant::now())).is_err() {
                 lines.iter().for_each(|line| line.ask_to_stop());
@@ -91,7 +91,7 @@ fn ship_one(found: &Found, deliveries: &mut [Delivery], everything: bool, replay
     }
 }
 
-/// Ships the next batch of a log that nobody writes, and saves the position; false if there is none or it failed.
+/// Ships the next batch of a log without a writer, and saves the position. False if there is none or it failed.
 fn ship_batch(folder: &Path, tail: &mut Tail, delivery: &mut Delivery) -> Result<bool> {
     let before = tail.position();
     let mut batch: Vec<Event> = Vec::new();
@@ -107,22 +107,22 @@ fn ship_batch(folder: &Path, tail: &mut Tail, delivery: &mut Delivery) -> Result
     Ok(true)
 }
 
-/// The logs of earlier applications that owe something to one sink, shipped a batch at a time while its thread has
-/// nothing else to do.
+/// The logs of earlier applications with events that one sink has not taken. They are shipped a batch at a time while
+/// the sink's thread is idle.
 pub(super) struct Earlier {
     own: PathBuf,
-    /// `None` until it is looked for.
+    /// `None` until the folders are listed.
     folders: Option<VecDeque<PathBuf>>,
     current: Option<(Claim, Tail)>,
 }
 
 impl Earlier {
-    /// Those beside the log in `own`.
+    /// All logs except the one in `own`.
     pub(super) fn than(own: &Path) -> Earlier {
         Earlier { own: own.to_path_buf(), folders: None, current: None }
     }
 
-    /// Ships one batch, or finds where the next one is; false if there is none, or time is over.
+    /// Ships one batch, or opens the next log. False if there is none, or time is over.
     pub(super) fn ship_some(&mut self, delivery: &mut Delivery) -> bool {
         let Some((claim, tail)) = &mut self.current else { return self.claim(delivery) };
         match ship_batch(claim.folder(), tail, delivery) {
@@ -134,7 +134,7 @@ impl Earlier {
         !delivery.line.stopping()
     }
 
-    /// Takes the next log that owes something and that nobody writes.
+    /// Claims the next log that has events to ship and no writer.
     fn claim(&mut self, delivery: &Delivery) -> bool {
         let own = &self.own;
         let folders = self.folders.get_or_insert_with(|| {

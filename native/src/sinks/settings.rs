@@ -1,7 +1,7 @@
-//! The settings of sinks: `spark.andiron.kafka.*` pairs to what a sink is made of, refused by name where they are wrong.
+//! The settings of sinks: `spark.andiron.kafka.*` pairs, checked; an error names the setting.
 //!
-//! A setting that bears a secret is never taken itself, since settings are shown: it is read from where
-//! `<setting>.file` or `<setting>.env` says, and what is read stays inside the client.
+//! Settings are shown in reports, so the value of a secret is never taken from a setting. It is read from the place
+//! that `<setting>.file` or `<setting>.env` names, and stays inside the client.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::shiplog::Kind;
 
 const KAFKA: &str = "spark.andiron.kafka.";
 
-/// What Andiron sets itself, and what another value would cost.
+/// Properties that Andiron sets itself, each with the consequence of another value.
 const OURS: &[(&str, &str)] = &[
     ("acks", "Andiron waits for all replicas, or events could be lost"),
     ("request.required.acks", "Andiron waits for all replicas, or events could be lost"),
@@ -30,14 +30,14 @@ const OURS: &[(&str, &str)] = &[
     ("metadata.broker.list", "name the brokers in spark.andiron.kafka.bootstrap.servers"),
 ];
 
-/// The client's two names for how SASL authenticates.
+/// The client's two names of the SASL mechanism.
 const MECHANISM: &[&str] = &["sasl.mechanism", "sasl.mechanisms"];
 
-/// Properties of the client that end as the pointers to secrets do.
+/// Properties of the client that end like pointers to secrets.
 const FILES: &[&str] =
     &["sasl.oauthbearer.assertion.private.key.file", "sasl.oauthbearer.assertion.jwt.template.file"];
 
-/// What the sinks of one application are made of. Holds no secret.
+/// The settings of one application's sinks. Holds no secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SinkSettings {
     /// `None`: nothing is shipped to Kafka.
@@ -45,10 +45,10 @@ pub struct SinkSettings {
 }
 
 impl SinkSettings {
-    /// Reads what concerns sinks among settings of any kind; of two with one key the later holds.
+    /// Reads the settings of sinks among settings of any kind; of two with one key the later one holds.
     ///
     /// # Errors
-    /// [`Code::BadSetting`], which names the key and never says a secret.
+    /// [`Code::BadSetting`], which names the key and never contains a secret.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<SinkSettings> {
         let kafka: BTreeMap<&str, &str> = pairs
             .into_iter()
@@ -57,7 +57,7 @@ impl SinkSettings {
         Ok(SinkSettings { kafka: if kafka.is_empty() { None } else { KafkaSettings::of(kafka)? } })
     }
 
-    /// The same from `key=value` lines, in which `\n` stands for a line's end and `\\` for a backslash.
+    /// Reads them from `key=value` lines, in which `\n` stands for a line break and `\\` for a backslash.
     pub fn parse(lines: &str) -> Result<SinkSettings> {
         let pairs: Vec<(String, String)> = lines
             .lines()
@@ -84,29 +84,29 @@ fn whole(value: &str) -> String {
     whole
 }
 
-/// Where a secret is read from.
+/// The source of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Secret {
-    /// A file; its last line's end does not count.
+    /// A file; a line break at its end is ignored.
     File(PathBuf),
     /// A variable of the process's environment.
     Variable(String),
 }
 
-/// What the client of Kafka is made of.
+/// The settings of the Kafka client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KafkaSettings {
     metrics: String,
     failures: String,
     /// The client's own properties, by their names.
     pub(super) properties: BTreeMap<String, String>,
-    /// Where those are that are not said here.
+    /// The sources of the secret properties.
     pub(super) secrets: BTreeMap<String, Secret>,
 }
 
 #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only the client reads them"))]
 impl KafkaSettings {
-    /// `None` without brokers; then nothing else may be set.
+    /// `None` without brokers; then no other setting is allowed.
     fn of(pairs: BTreeMap<&str, &str>) -> Result<Option<KafkaSettings>> {
         let mut settings = KafkaSettings {
             metrics: "andiron.metrics.v1".to_string(),
@@ -192,7 +192,7 @@ impl KafkaSettings {
         format!("{KAFKA}topic.{which}")
     }
 
-    /// The secrets, read.
+    /// Reads the secrets.
     pub(super) fn secrets(&self) -> Result<Vec<(&str, String)>> {
         self.secrets.iter().map(|(key, secret)| Ok((key.as_str(), secret.read(key)?))).collect()
     }

@@ -10,10 +10,10 @@ use super::Sink;
 use crate::error::{Error, Result};
 use crate::shiplog::{position, set_position, Event, Following, Sequence, ShipLog, Tail};
 
-/// How often a thread that has nothing to ship looks at what earlier applications owe.
+/// The interval at which an idle thread looks at the logs of earlier applications.
 const IDLE: Duration = Duration::from_millis(200);
 
-/// One thread for each sink. Dropping it asks them to end and does not wait.
+/// One thread for each sink. Dropping it asks them to end without waiting.
 pub struct Shipper {
     lines: BTreeMap<String, Arc<Line>>,
     /// The sinks whose store is the log.
@@ -22,8 +22,8 @@ pub struct Shipper {
 }
 
 impl Shipper {
-    /// Starts the threads; to be called before the first event is appended. Each sink gets what follows in `log`, and,
-    /// when it has that, what earlier applications of `root` still owe it.
+    /// Starts the threads; to be called before the first event is appended. Each sink gets the events that follow in
+    /// `log`, and once it has taken those, the remaining events of earlier applications of `root`.
     pub fn start(log: &ShipLog, sinks: Vec<Box<dyn Sink>>) -> Result<Shipper> {
         let mut shipper = Shipper { lines: BTreeMap::new(), stored: Vec::new(), following: log.follow() };
         for sink in sinks {
@@ -60,7 +60,7 @@ impl Shipper {
         Ok(shipper)
     }
 
-    /// The figures of each sink by its name.
+    /// The counters of each sink by name.
     pub fn health(&self) -> BTreeMap<String, SinkHealth> {
         let durable = self.following.acknowledged().0;
         let of =
@@ -74,9 +74,9 @@ impl Shipper {
         health
     }
 
-    /// Ships what is durable by now and ends the threads, within `timeout`. A sink that fails gets one more try, and
-    /// a call that has not returned is waited for until `timeout` after its own beginning: a sink that is down or
-    /// hangs costs nothing here, and what it misses stays owed. The names of the sinks that have not had all of it.
+    /// Ships the events that are durable now and ends the threads, within `timeout`. A failing sink gets one more
+    /// try, and a running call is waited for until `timeout` after its start: a sink that is down or hangs costs no
+    /// further time, and its events stay in the log. Returns the names of the sinks that have not taken all events.
     pub fn stop(&self, timeout: Duration) -> Vec<String> {
         let end = Instant::now() + timeout;
         self.ask_to_stop();
@@ -101,7 +101,7 @@ impl Drop for Shipper {
     }
 }
 
-/// What one sink's thread works with.
+/// The state of one sink's thread.
 struct Courier {
     delivery: Delivery,
     following: Following,
@@ -116,7 +116,8 @@ impl Courier {
         let mut batch: Vec<Event> = Vec::new();
         let mut last_save = Instant::now();
         loop {
-            // Asked first: what was durable when it was time to stop is still shipped.
+            // Read before the durable position, so that events that were durable at the request to stop are still
+            // shipped.
             let stopping = self.delivery.line.stopping();
             let durable = self.following.acknowledged();
             let before = self.tail.position();
@@ -126,7 +127,7 @@ impl Courier {
                 self.delivery.line.note(error.to_string());
             }
             if !batch.is_empty() && self.delivery.deliver(&batch) == Outcome::Stopped {
-                // The tail is ahead of the sink now, and the thread ends: the file says how far the sink is.
+                // The tail is ahead of the sink, and the thread ends: the file holds the sink's position.
                 self.save(before);
                 break;
             }
@@ -158,7 +159,7 @@ impl Courier {
                 self.delivery.line.sleep(IDLE);
             }
         }
-        // What the sink has of its own, threads too, goes before anybody hears that it has ended.
+        // The sink's resources, including its threads, are released before its end is announced.
         let line = Arc::clone(&self.delivery.line);
         drop(self);
         line.end();

@@ -20,14 +20,14 @@ fn append(log: &ShipLog, numbers: std::ops::Range<u64>) {
     log.sync(PATIENCE).unwrap();
 }
 
-/// Ends an application in order; the sinks that have not had all of it.
+/// Ends an application normally. Returns the sinks that have not taken all events.
 fn end(log: &ShipLog, shipper: &Shipper) -> Vec<String> {
     let behind = shipper.stop(Duration::from_secs(5));
     log.close(PATIENCE).unwrap();
     behind
 }
 
-/// The events without those that were shipped before.
+/// The events without repetitions.
 fn once(taken: Vec<Event>) -> Vec<Event> {
     let mut seen = std::collections::HashSet::new();
     taken.into_iter().filter(|event| seen.insert(event.id.clone())).collect()
@@ -82,7 +82,7 @@ fn a_sink_that_is_down_all_the_time_costs_and_loses_nothing() {
     assert_eq!((health["down"].sent, health["down"].behind), (0, 1_000));
     assert!(health["down"].retried > 0 && health["down"].last_failure.is_some());
     assert_eq!(read_all(log.folder()).0, events(0..1_000));
-    // The next start ships it, after its own.
+    // The next start ships it after its own events.
     down.always(None);
     let (log, shipper) = start(&root, "app-2", &[("down", &down), ("works", &works)]);
     append(&log, 1_000..1_010);
@@ -166,7 +166,7 @@ fn a_sink_that_hangs_is_left_behind() {
     hangs.open();
     until("the call returns", || !hangs.taken().is_empty());
     std::thread::sleep(Duration::from_millis(50));
-    // Nobody saw it arrive.
+    // Its arrival was never acknowledged.
     assert_eq!(position(log.folder(), "hangs"), Some(Sequence::NONE));
     let next = Faults::default();
     let (log, shipper) = start(&root, "app-2", &[("hangs", &next)]);
@@ -189,7 +189,7 @@ fn a_call_that_hung_before_the_stop_is_not_waited_for() {
     faults.open();
 }
 
-/// Halts whoever logs of the sink `halting`, while it is armed; so does an appender whose disk stalls.
+/// A logger that blocks while it is armed if a message names the sink `halting`, like an appender on a stalled disk.
 struct Halting(std::sync::Mutex<bool>, std::sync::Condvar);
 
 impl log::Log for Halting {
@@ -217,7 +217,7 @@ fn an_appender_that_stalls_holds_up_nobody_who_asks() {
     faults.next(Fault::Retry);
     let (log, shipper) = start(&root, "app-1", &[("halting", &faults)]);
     append(&log, 0..10);
-    // Told while the thread of the sink stands in the logger: of a failure, then of the first success.
+    // Both are asked while the sink's thread is blocked in the logger: for a failure, then for the first success.
     let health = std::thread::scope(|scope| {
         let asks = scope.spawn(|| {
             until("the failure is counted", || shipper.health()["halting"].failed.contains_key("told"));

@@ -1,4 +1,4 @@
-//! An event as one JSON object: what Kafka gets as a message's value, and `andiron events` prints as a line.
+//! An event as one JSON object: the value of a Kafka message, and a line of `andiron events`.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::shiplog::Event;
 
 /// The event's body with `event_id`, `kind` (its name) and `revision`, without line breaks.
 ///
-/// A body that is no JSON object, which no release of Andiron writes, becomes the text `body`.
+/// A body that is not a JSON object, which no release of Andiron writes, becomes the string `body`.
 pub(crate) fn value(event: &Event) -> String {
     let id = Value::from(event.id.as_str());
     let head = format!("{{\"event_id\":{id},\"kind\":\"{:?}\",\"revision\":{}", event.kind, event.revision);

@@ -1,7 +1,8 @@
-//! A sink that is watched and told what to do from outside of its process, in the library built for tests.
+//! A sink that is observed and controlled from outside of its process, in the library built for tests.
 //!
-//! `ANDIRON_TEST_SINK` names a directory. The sink appends a line of JSON to its file `taken` for each event, and before
-//! each batch does what the file `fault` says: `retry`, `refuse`, `panic`, or `block` as long as it says so.
+//! `ANDIRON_TEST_SINK` names a directory. The sink appends a line of JSON to its file `taken` for each event, and
+//! before each batch reads a command from its file `fault`: `retry`, `refuse`, `panic`, or `block`, which blocks as
+//! long as the file contains it.
 
 use std::fs::{read_to_string, OpenOptions};
 use std::io::Write;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use super::{ShipError, Sink};
 use crate::shiplog::Event;
 
-/// The sink, if there is one in this process.
+/// The sink, if the environment of this process names one.
 pub(super) fn sink() -> Option<Box<dyn Sink>> {
     let folder = std::env::var_os("ANDIRON_TEST_SINK").filter(|folder| !folder.is_empty())?;
     Some(Box::new(Watched { folder: folder.into() }))

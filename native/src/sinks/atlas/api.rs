@@ -1,4 +1,4 @@
-//! Atlas' publish API: JSON by HTTP.
+//! Atlas' publish API: JSON over HTTP.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -8,27 +8,27 @@ use ureq::Agent;
 
 use super::book::{Kind, Point};
 
-/// The most points of one call.
+/// The limit of points in one call.
 pub(super) const BATCH: usize = 500;
-/// How much of an answer is read.
+/// The limit of the bytes of an answer that are read.
 const MOST_ANSWER: u64 = 64 << 10;
-/// How much of what it says is kept.
+/// The limit of the characters of an answer that are kept.
 const MOST_SAID: usize = 200;
 
-/// What Atlas said to a batch.
+/// Atlas' answer to a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It has all of it.
+    /// All points are accepted.
     Taken,
-    /// It has refused so many points of it and has the others.
+    /// This number of points is refused, with the reason; the others are accepted.
     Partly(u64, String),
-    /// It will never take it.
+    /// The batch is refused for good.
     Refused(String),
-    /// It is down, slow or busy.
+    /// Atlas is down, slow or busy.
     Unavailable(String),
 }
 
-/// One publish API.
+/// A client of one publish API.
 pub(super) struct Api {
     agent: Agent,
     url: String,
@@ -46,7 +46,7 @@ impl Api {
         Api { agent: Agent::new_with_config(config), url: format!("{base}/api/v1/publish") }
     }
 
-    /// Publishes a batch; waits for the answer at most `timeout`.
+    /// Publishes a batch, and waits at most `timeout` for the answer.
     pub(super) fn send(&self, body: &str, points: usize, timeout: Duration) -> Answer {
         let request = self.agent.post(&self.url).config().timeout_global(Some(timeout)).build();
         let mut response = match request.header("Content-Type", "application/json").send(body) {
@@ -54,7 +54,7 @@ impl Api {
             Err(error) => return Answer::Unavailable(format!("{}: {error}", self.url)),
         };
         let status = response.status().as_u16();
-        // Reading the answer to its end lets the connection serve the next call.
+        // Reading the whole answer lets the next call reuse the connection.
         let text = response.body_mut().with_config().limit(MOST_ANSWER).read_to_string().unwrap_or_default();
         let said = || format!("{} answered {status}: {}", self.url, cut(&text));
         match status {
@@ -66,7 +66,7 @@ impl Api {
     }
 }
 
-/// How many points an answer says were refused.
+/// The number of refused points in an answer.
 fn errors(text: &str) -> Option<u64> {
     serde_json::from_str::<Value>(text).ok()?.get("errorCount")?.as_u64()
 }
@@ -75,7 +75,8 @@ fn cut(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_SAID).collect()
 }
 
-/// The JSON of a batch. Names and tags have no character that JSON would escape. `rate`: what a counter's rise is multiplied by.
+/// The JSON of a batch. Names and tags have no character that JSON would escape. The rise of a counter is multiplied
+/// by `rate`.
 pub(super) fn body(common: &[(String, String)], points: &[Point], at: Duration, rate: f64) -> String {
     let mut text = String::with_capacity(64 + 160 * points.len());
     text.push_str("{\"tags\":{");
@@ -88,7 +89,7 @@ pub(super) fn body(common: &[(String, String)], points: &[Point], at: Duration, 
         };
         text.push_str(if index == 0 { "{\"tags\":{" } else { ",{\"tags\":{" });
         pairs(&mut text, point.tags.iter().filter(|tag| !common.contains(tag)));
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = write!(
             text,
             ",\"statistic\":\"{statistic}\",\"atlas.dstype\":\"{dstype}\"}},\"timestamp\":{},\"value\":{value}}}",

@@ -1,4 +1,4 @@
-//! Which series there are, and what is published of them.
+//! The series of the process, and the points that are published of them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,30 +6,30 @@ use std::time::Duration;
 use super::sample::{Sample, Value};
 use super::tags::{self, Tags};
 
-/// How Atlas is to treat a series.
+/// Atlas' type of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A value that stands.
+    /// A current value.
     Gauge,
-    /// Of a counter.
+    /// The rate of a counter.
     Counter,
 }
 
-/// One series in one step.
+/// The point of one series in one step.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
     pub(super) tags: Tags,
     pub(super) kind: Kind,
-    /// Of a counter how much it has risen since the last step that was asked for.
+    /// The value of a gauge; for a counter the rise since its last point.
     pub(super) value: f64,
 }
 
-/// The series of the process. A series that has once been admitted stays for the life of the book, so that a process that
-/// comes to more than the limit publishes the same ones in every step: those that were told first.
+/// The series of the process. An admitted series stays for the life of the book, so that a process with more series
+/// than the limit publishes the same ones in every step: the first that it reported.
 pub(super) struct Book {
     common: Vec<(String, String)>,
     most: usize,
-    /// By tags, with a counter's last value.
+    /// The last value of a counter, by tags.
     series: HashMap<Tags, f64>,
     left_out: u64,
     told: bool,
@@ -40,13 +40,13 @@ impl Book {
         Book { common, most, series: HashMap::new(), left_out: 0, told: false }
     }
 
-    /// Series that were left out the last time.
+    /// Series that the last call left out.
     pub(super) fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// What is to be published of `samples`. A counter that appears has counted from 0, and one that has fallen does so again;
-    /// of two samples with the same tags the first counts, and what is no number is left out.
+    /// The points to publish for `samples`. A new counter, and one that has fallen, is taken to have started at 0. Of
+    /// two samples with the same tags the first one holds, and values that are not finite are left out.
     pub(super) fn points(&mut self, samples: Vec<Sample>) -> Vec<Point> {
         let mut points = Vec::with_capacity(samples.len().min(self.most));
         let mut seen: HashMap<Tags, ()> = HashMap::new();
@@ -85,7 +85,7 @@ impl Book {
     }
 }
 
-/// The step that `now` is in: when it began. Both are times since 1970.
+/// The start of the step that contains `now`. Both are times since 1970.
 pub(super) fn step_of(now: Duration, step: Duration) -> Duration {
     let step = step.as_millis().max(1);
     Duration::from_millis((now.as_millis() / step * step) as u64)

@@ -1,30 +1,30 @@
-//! What has become of the points.
+//! Counters of the fate of points.
 
 use super::sample::Sample;
 
-/// Counts of one publisher since its start.
+/// Counters of one publisher since its start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AtlasHealth {
-    /// Points that were taken; by the agent's datagrams: that were sent.
+    /// Points that Atlas accepted; with the agent, points that were sent.
     pub sent: u64,
-    /// Points that Atlas refused, and will never take.
+    /// Points that Atlas refused for good.
     pub refused: u64,
-    /// Points of a step that ended before Atlas had answered for them.
+    /// Points whose step ended before Atlas had answered.
     pub unanswered: u64,
-    /// Points that were not even offered, since their step had ended.
+    /// Points that were never offered, since their step had ended.
     pub late: u64,
-    /// Calls that failed and were made again.
+    /// Calls that failed and were repeated.
     pub retried: u64,
     /// Series beyond the limit.
     pub left_out: u64,
-    /// Times that the process could not tell its figures.
+    /// Times that the process could not give its figures.
     pub untold: u64,
-    /// What the last failure said.
+    /// The message of the last failure.
     pub last_failure: Option<String>,
 }
 
 impl AtlasHealth {
-    /// As series of their own.
+    /// These counters as series.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let outcomes = [
             ("sent", self.sent),

@@ -1,19 +1,20 @@
-//! Atlas: figures of this process as tagged series, published once a step.
+//! Atlas: figures of this process as tagged series, published once in each step.
 //!
-//! Atlas keeps what arrives in time and refuses the rest. So nothing waits for it, nothing is kept for it, and what it has
-//! not taken within a step is dropped and counted: the ship log is the record, this is the picture. The publisher has a
-//! thread of its own, and asks whoever started it for the figures; it knows neither cache nor metrics.
+//! Atlas accepts points in time and refuses later ones. So nothing waits for Atlas, and points that it has not
+//! accepted within their step are dropped and counted: the ship log is the record, these series are for graphs. The
+//! publisher has a thread of its own, and asks its [`Source`] for the figures; it depends on neither cache nor
+//! metrics.
 //!
-//! | module | what it is |
+//! | module | contents |
 //! |---|---|
-//! | `settings` | where to, how often, with which tags |
-//! | `sample` | a figure with its tags, as the process tells it |
-//! | `tags` | what Atlas allows in names and tags |
-//! | `book` | which series there are, and what is published of them: rates of counters, limits |
-//! | `api` | the publish API: JSON by HTTP |
-//! | `spectatord` | the line protocol of the agent, by UDP or a unix socket |
-//! | `health` | what has become of the points |
-//! | `publisher` | the thread: step by step |
+//! | `settings` | target, step and tags |
+//! | `sample` | a figure of the process with its tags |
+//! | `tags` | Atlas' rules for names and tags |
+//! | `book` | the series, and the points to publish: rates of counters, limits |
+//! | `api` | the publish API: JSON over HTTP |
+//! | `spectatord` | the line protocol of the agent, over UDP or a Unix socket |
+//! | `health` | counters of the fate of points |
+//! | `publisher` | the publishing thread |
 
 mod api;
 mod book;

@@ -1,4 +1,4 @@
-//! The thread that publishes step by step.
+//! The thread that publishes once in each step.
 
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -13,16 +13,16 @@ use super::settings::{AtlasSettings, Target};
 use super::spectatord::{datagrams, Agent};
 use crate::error::{Error, Result};
 
-/// Tells the figures of the process as they are now, those that matter most first.
+/// Gives the current figures of the process, the most important first.
 pub type Source = Box<dyn FnMut() -> Vec<Sample> + Send>;
 
-/// The longest wait for one answer.
+/// The timeout of one answer.
 const ANSWER: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The processes of a job publish at different times, within this part of a step after its beginning.
+/// The processes of a job publish at different times within the first `1 / SPREAD` of a step.
 const SPREAD: u32 = 5;
 
-/// A thread that publishes until it is stopped. Dropping it asks it to end and does not wait.
+/// A thread that publishes until it is stopped. Dropping it asks the thread to end without waiting.
 pub struct Publisher {
     shared: Arc<Shared>,
 }
@@ -36,7 +36,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     health: AtlasHealth,
-    /// When it is to end at the latest.
+    /// The deadline of the thread's end, if it was asked to end.
     stop: Option<Instant>,
     ended: bool,
 }
@@ -45,7 +45,7 @@ impl Publisher {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The operating system has no thread to give.
+    /// The operating system cannot create a thread.
     pub fn start(settings: AtlasSettings, source: Source) -> Result<Publisher> {
         let shared = Arc::new(Shared::default());
         let way = match &settings.target {
@@ -68,13 +68,13 @@ impl Publisher {
         Ok(Publisher { shared })
     }
 
-    /// What has become of the points so far.
+    /// The counters so far.
     pub fn health(&self) -> AtlasHealth {
         self.shared.lock().health.clone()
     }
 
-    /// Publishes what there is once more and ends the thread, within `timeout`. Whether it has ended; if not, an answer is
-    /// still waited for, and the thread ends with it.
+    /// Publishes the current figures once more and ends the thread, within `timeout`. Returns whether it has ended;
+    /// if not, the thread is waiting for an answer, and ends after it.
     pub fn stop(&self, timeout: Duration) -> bool {
         let end = Instant::now() + timeout;
         self.shared.ask_to_stop(end);
@@ -101,7 +101,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first end that is asked for holds.
+    /// Sets the deadline; the first one holds.
     fn ask_to_stop(&self, end: Instant) {
         self.lock().stop.get_or_insert(end);
         self.changed.notify_all();
@@ -111,7 +111,7 @@ impl Shared {
         self.lock().stop
     }
 
-    /// Sleeps, at most until it is time to stop; whether it is.
+    /// Sleeps until `pause` has passed or the thread must stop. Returns whether it must stop.
     fn sleep(&self, pause: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(self.lock(), pause, |state| state.stop.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).0.stop.is_some()
@@ -127,7 +127,7 @@ enum Way {
     Agent(Agent),
 }
 
-/// What the thread works with.
+/// The state of the thread.
 struct Work {
     shared: Arc<Shared>,
     settings: AtlasSettings,
@@ -151,14 +151,14 @@ impl Work {
             if stopped {
                 break;
             }
-            // The clock may have been set back a little while this slept.
+            // The clock may have been set back slightly during the sleep.
             if self.last != Some(at) {
                 let left = (at + step).saturating_sub(since_1970());
                 self.publish(at, Instant::now() + left.mul_f64(0.9));
             }
         }
         if let Some(end) = self.shared.stop().filter(|end| *end > Instant::now()) {
-            // What belongs to a step that was published is the beginning of the next.
+            // Figures within a step that is already published belong to the next one.
             let at = step_of(since_1970(), step);
             let at = if self.last.is_some_and(|last| last >= at) { at + step } else { at };
             self.publish(at, end);
@@ -171,7 +171,7 @@ impl Work {
         let mut samples = match catch_unwind(AssertUnwindSafe(&mut self.source)) {
             Ok(samples) => samples,
             Err(payload) => {
-                // Dropping a payload may panic itself.
+                // Dropping a panic's payload may itself panic.
                 std::mem::forget(payload);
                 let untold = {
                     let mut state = self.shared.lock();
@@ -212,7 +212,7 @@ impl Work {
         }
     }
 
-    /// Offers a batch until it is taken or refused, or the step ends.
+    /// Offers a batch until it is accepted or refused, or its step ends.
     fn deliver(&mut self, body: &str, points: u64, end: Instant) {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -243,7 +243,7 @@ impl Work {
             }
             self.shared.count(|health| health.last_failure = Some(why));
             let left = end.saturating_duration_since(Instant::now());
-            // In the last call of an application there is an end already, and the wait for it is over at once.
+            // The last call of an application already has a deadline, so waiting for one returns at once.
             let stopping = self.shared.stop().is_some();
             if left <= pause || (stopping && pause > FIRST_PAUSE) {
                 break;

@@ -1,18 +1,18 @@
-//! A figure as the process tells it.
+//! A figure of the process.
 
 use std::borrow::Cow;
 
-/// What a figure is now.
+/// The value of a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
-    /// What is so now.
+    /// A current value.
     Gauge(f64),
-    /// How much there has been since the process began to count. One that has fallen has begun anew.
+    /// A total since the process began to count. A value that has fallen has restarted.
     Counter(f64),
 }
 
 impl Value {
-    /// The number, whatever it counts.
+    /// The number of either kind.
     pub fn number(self) -> f64 {
         match self {
             Value::Gauge(number) | Value::Counter(number) => number,
@@ -20,29 +20,29 @@ impl Value {
     }
 }
 
-/// One figure with its name and tags.
+/// A figure with its name and tags.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// As `andiron.cache.hits`.
+    /// The name, such as `andiron.cache.hits`.
     pub name: Cow<'static, str>,
-    /// Keys and values, beside the tags that all series of the process have.
+    /// Keys and values, in addition to the tags of all series of the process.
     pub tags: Vec<(&'static str, String)>,
-    /// What it is now.
+    /// The value.
     pub value: Value,
 }
 
 impl Sample {
-    /// What is so now.
+    /// A gauge without tags.
     pub fn gauge(name: &'static str, value: f64) -> Sample {
         Sample { name: name.into(), tags: Vec::new(), value: Value::Gauge(value) }
     }
 
-    /// What only rises.
+    /// A counter without tags.
     pub fn counter(name: &'static str, value: f64) -> Sample {
         Sample { name: name.into(), tags: Vec::new(), value: Value::Counter(value) }
     }
 
-    /// A figure of the family `prefix` by its own name. Milliseconds become seconds, as Atlas has its times: `loadMillis` is
+    /// A figure of the family `prefix` under its own name. Milliseconds become seconds, Atlas' unit: `loadMillis` is
     /// published as `loadSeconds`.
     pub fn figure(prefix: &str, name: &str, value: Value) -> Sample {
         let (name, value) = match name.strip_suffix("Millis") {
@@ -58,7 +58,7 @@ impl Sample {
         Sample { name: name.into(), tags: Vec::new(), value }
     }
 
-    /// The same with one more tag.
+    /// Adds a tag.
     pub fn tag(mut self, key: &'static str, value: impl Into<String>) -> Sample {
         self.tags.push((key, value.into()));
         self

@@ -1,5 +1,5 @@
-//! Where figures are published to, how often, and with which tags. The text form is one `key=value` a line; Scala has parsed
-//! units and defaults already.
+//! The target, step and tags of published figures. The text form has one `key=value` in each line; Scala has already
+//! parsed units and set defaults.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::tags;
 use crate::error::{Code, Error, Result};
 
-/// Where to.
+/// The receiver of points.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// The publish API at this address, without a trailing slash.
@@ -18,22 +18,22 @@ pub enum Target {
     Unix(PathBuf),
 }
 
-/// Immutable.
+/// The settings of a publisher. Immutable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AtlasSettings {
-    /// Where to.
+    /// The receiver of points.
     pub target: Target,
-    /// How often; the step of the Atlas that it goes to.
+    /// The interval of publishing; must be the step of the receiving Atlas.
     pub step: Duration,
-    /// The most series of this process.
+    /// The limit of series of this process.
     pub most_series: usize,
-    /// The tags that every series has, as Atlas allows them.
+    /// The tags of every series, mapped to Atlas' rules.
     pub common: Vec<(String, String)>,
 }
 
 impl AtlasSettings {
-    /// Reads `uri` or `spectatord`, `stepMillis`, `maxSeries`, `tags` (`key=value,...`: the user's, which go over the others), `job`,
-    /// `role` and `executor`. Every error is a [`Code::BadSetting`] that names the setting.
+    /// Reads `uri` or `spectatord`, `stepMillis`, `maxSeries`, `tags` (`key=value,...`: the user's, which override
+    /// the others), `job`, `role` and `executor`. Every error is a [`Code::BadSetting`] that names the setting.
     pub fn parse(text: &str) -> Result<AtlasSettings> {
         let (mut target, mut step, mut most_series) = (None, Duration::from_secs(60), 200);
         let (mut own, mut common) = (Vec::new(), Vec::new());
@@ -76,14 +76,14 @@ fn number(key: &str, value: &str, least: u64) -> Result<u64> {
     }
 }
 
-/// The publish API of an address as the user gives it: with or without its path.
+/// The publish API of an address from the user, with or without its path.
 fn api(value: &str) -> Result<Target> {
     let base = value.trim().trim_end_matches('/').trim_end_matches("/api/v1/publish").trim_end_matches('/');
     let is_plain = base.strip_prefix("http://").is_some_and(|rest| {
         !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(['?', '#', ' ', '@'])
     });
     if !is_plain {
-        // What stands before an @ may be a password, so the value is not repeated.
+        // The part before an @ may be a password, so the message does not repeat the value.
         return Err(bad(
             "uri",
             "it does not read http://host:port. For an Atlas behind https or a password, run spectatord or a proxy on each host \

@@ -1,4 +1,4 @@
-//! The line protocol of spectatord, Atlas' agent on the host, by UDP or a unix socket of datagrams.
+//! The line protocol of spectatord, Atlas' agent on the host, over UDP or a Unix datagram socket.
 
 use std::fmt::Write;
 use std::io;
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::book::{Kind, Point};
 
-/// What a datagram has by UDP: less than the least MTU that is common.
+/// The limit of a UDP datagram in bytes: below the smallest common MTU.
 const MOST_UDP: usize = 1400;
-/// What one has by a unix socket.
+/// The limit of a datagram in bytes on a Unix socket.
 const MOST_UNIX: usize = 8 << 10;
-/// A gauge that is not set again is forgotten by the agent after so many steps.
+/// The agent forgets a gauge that was not set for this number of steps.
 const STEPS_TO_LIVE: u32 = 3;
 
-/// The way to one agent. It is opened when it is first needed, and again after each error.
+/// A connection to one agent. It is opened on first use, and again after each error.
 pub(super) struct Agent {
     to: To,
     open: Option<Socket>,
@@ -41,7 +41,7 @@ impl Agent {
         Agent { to: To::Unix(path), open: None }
     }
 
-    /// The most bytes of a datagram.
+    /// The limit of a datagram in bytes.
     pub(super) fn most_bytes(&self) -> usize {
         match self.to {
             To::Udp(_) => MOST_UDP,
@@ -49,7 +49,7 @@ impl Agent {
         }
     }
 
-    /// Hands a datagram over; never waits. By UDP an error may be that of the datagram before.
+    /// Sends a datagram without waiting. Over UDP an error may be that of the previous datagram.
     pub(super) fn send(&mut self, datagram: &str) -> Result<(), String> {
         let sent = self.try_send(datagram.as_bytes());
         if sent.is_err() {
@@ -95,7 +95,7 @@ fn connect(to: &To) -> io::Result<Socket> {
     }
 }
 
-/// The lines of `points` in datagrams of at most `most_bytes` each, each with how many points it has. A counter that has not
+/// The lines of `points` as datagrams of at most `most_bytes`, each with its number of points. A counter that has not
 /// risen has no line.
 pub(super) fn datagrams(points: &[Point], step: Duration, most_bytes: usize) -> Vec<(String, u64)> {
     let ttl = (step * STEPS_TO_LIVE).as_secs().max(5);
@@ -106,7 +106,7 @@ pub(super) fn datagrams(points: &[Point], step: Duration, most_bytes: usize) -> 
             continue;
         }
         line.clear();
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = match point.kind {
             Kind::Gauge => write!(line, "g,{ttl}:"),
             Kind::Counter => write!(line, "c:"),

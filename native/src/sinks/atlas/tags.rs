@@ -1,22 +1,22 @@
-//! What Atlas allows in names and tags. An old Atlas takes anything, a new one refuses the point: so what is not allowed is
-//! mapped here, and every Atlas has the same series.
+//! Atlas' rules for names and tags. An old Atlas accepts any character, a new one refuses the point. So other
+//! characters are mapped here, and every Atlas has the same series.
 
-/// The most tags that the user may add to every series; Atlas allows 20 beside its own.
+/// The limit of tags that the user may add to every series; Atlas allows 20 besides its own.
 pub(super) const MOST_OWN: usize = 10;
 const LONGEST_KEY: usize = 60;
 const LONGEST_VALUE: usize = 120;
 const LONGEST_NAME: usize = 255;
-/// What Atlas keeps for itself.
+/// Prefixes that Atlas reserves.
 const RESERVED: [&str; 2] = ["atlas.", "nf."];
 
-/// The tags of a series, sorted by key: `name` is one of them.
+/// The tags of a series, sorted by key, including `name`.
 pub(super) type Tags = Vec<(String, String)>;
 
 fn allowed(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '^' | '~')
 }
 
-/// `text` with `_` for every other character, cut to `longest`; `_` for nothing.
+/// `text` with `_` for every other character, cut to `longest`; `_` for an empty text.
 fn mapped(text: &str, longest: usize) -> String {
     let text: String = text.chars().take(longest).map(|c| if allowed(c) { c } else { '_' }).collect();
     if text.is_empty() {
@@ -26,17 +26,17 @@ fn mapped(text: &str, longest: usize) -> String {
     }
 }
 
-/// A name as Atlas allows it.
+/// A name mapped to Atlas' rules.
 pub(super) fn name(text: &str) -> String {
     mapped(text, LONGEST_NAME)
 }
 
-/// A tag's value as Atlas allows it.
+/// A tag's value mapped to Atlas' rules.
 pub(super) fn value(text: &str) -> String {
     mapped(text, LONGEST_VALUE)
 }
 
-/// Why `key` cannot be a tag's key; `None`: it can.
+/// Why `key` cannot be a tag's key; `None` if it can.
 pub(super) fn refused_key(key: &str) -> Option<String> {
     if key.is_empty() {
         return Some("a tag has no key".to_string());
@@ -55,7 +55,7 @@ pub(super) fn refused_key(key: &str) -> Option<String> {
     None
 }
 
-/// The tags of one series: name, its own, and the common ones that it does not have itself.
+/// The tags of one series: its name, its own tags, and the common tags whose keys it does not set.
 pub(super) fn of_series(series: &str, own: &[(&'static str, String)], common: &[(String, String)]) -> Tags {
     let mut tags: Tags = Vec::with_capacity(1 + own.len() + common.len());
     tags.push(("name".to_string(), name(series)));

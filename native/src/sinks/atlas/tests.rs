@@ -1,4 +1,4 @@
-//! The publisher against servers that answer as tests want them to.
+//! The publisher against servers with prepared answers.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
@@ -14,8 +14,8 @@ use super::*;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// A server on a free port of the loopback interface that gives each request the next of `answers`, and the last one for ever.
-/// An answer is a status and a body; the status 0 is none at all.
+/// A server on a free loopback port that gives each request the next of `answers`, and repeats the last one. An
+/// answer is a status and a body; status 0 is no answer.
 struct Server {
     port: u16,
     bodies: Arc<Mutex<Vec<Value>>>,
@@ -104,12 +104,12 @@ fn series(bodies: &[Value], name: &str) -> Vec<(u64, f64)> {
     of_name.map(|m| (m["timestamp"].as_u64().unwrap(), m["value"].as_f64().unwrap())).collect()
 }
 
-/// The series that the publisher adds.
+/// The number of series that the publisher adds.
 const OWN: u64 = 5;
 
 #[test]
 fn each_step_is_published_once_at_its_beginning() {
-    // A machine that stands still for a part of a step makes points late, which is another test's.
+    // A machine that pauses for a part of a step makes points late; another test covers that.
     let (bodies, health) = (0..10)
         .find_map(|_| {
             let server = Server::start(&[(200, "{}")]);
@@ -124,7 +124,7 @@ fn each_step_is_published_once_at_its_beginning() {
     let gauge = series(&bodies, "g");
     assert!(gauge.iter().all(|(at, value)| at % 1000 == 0 && *value == 7.0), "{gauge:?}");
     assert!(gauge.windows(2).all(|two| two[0].0 < two[1].0), "{gauge:?}");
-    // 10 in each step, also where one was missed.
+    // 10 in each step, including steps after a missed one.
     let (mut before, mut risen) = (gauge[0].0 - 1000, 0.0);
     for (at, rate) in series(&bodies, "c") {
         risen += rate * (at - before) as f64 / 1000.0;

@@ -1,4 +1,4 @@
-//! The producer: what it is made of, and what its errors mean.
+//! The producer: its configuration, and the meaning of its errors.
 
 use std::time::Duration;
 
@@ -12,18 +12,19 @@ use crate::shiplog::Event;
 use crate::sinks::settings::{bad, KafkaSettings};
 use crate::sinks::Left;
 
-/// Why something fails: one word, by which it is counted, and a message.
+/// The reason of a failure: a cause of one word, by which it is counted, and a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) cause: &'static str,
     pub(super) why: String,
 }
 
-/// The cause of failures for which no broker is there.
+/// The cause of failures without a reachable broker.
 pub(super) const UNREACHABLE: &str = "unreachable";
 
-/// What the user may set otherwise. Keys go to partitions as Java's producers send them, which also look for a lost broker
-/// each second: with the client's own ten, one that is back would not be found before an application's end has passed.
+/// Defaults that the user may override. Keys go to the same partitions as with Java's producers, and the client looks
+/// for a lost broker each second, as they do: with the client's default of ten seconds a broker that is back would
+/// not be found before an application's end.
 const DEFAULTS: &[(&str, &str)] = &[
     ("client.id", "andiron"),
     ("compression.type", "lz4"),
@@ -34,22 +35,22 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("socket.keepalive.enable", "true"),
 ];
 
-/// Other names that the client has for these, by which the user may set them too.
+/// Aliases of these properties in the client, by which the user may set them too.
 const ALIASES: &[(&str, &str)] =
     &[("compression.codec", "compression.type"), ("queue.buffering.max.ms", "linger.ms")];
 
-/// What the user may not. Without a time-out a message stays with the client until its broker is back.
+/// Properties that the user may not set. Without a timeout a message stays with the client until its broker is back.
 const FIXED: &[(&str, &str)] =
     &[("acks", "all"), ("enable.idempotence", "true"), ("message.timeout.ms", "0")];
 
-/// Has OpenSSL leave its state as it is when the process exits: a thread of the client that still runs then would use
-/// what was freed.
+/// Prevents OpenSSL from freeing its state at process exit: a thread of the client that is still running then would
+/// use freed memory.
 fn keep_tls() {
     #[cfg(feature = "tls")]
     openssl_sys::init();
 }
 
-/// The client's properties.
+/// The configuration of the client.
 pub(super) fn config(settings: &KafkaSettings) -> Result<ClientConfig> {
     keep_tls();
     let mut config = ClientConfig::new();
@@ -77,7 +78,7 @@ pub(super) fn open(settings: &KafkaSettings) -> Result<BaseProducer<Reports>> {
     create(&config(settings)?, settings)
 }
 
-/// Whether a producer can be made; without brokers it contacts none.
+/// Checks that a producer can be created. Without brokers it contacts none.
 pub(super) fn check(settings: &KafkaSettings) -> Result<()> {
     let mut config = config(settings)?;
     config.create_native_config().map_err(|error| refused(&error, settings))?;
@@ -89,7 +90,7 @@ fn create(config: &ClientConfig, settings: &KafkaSettings) -> Result<BaseProduce
     config.create_with_context(Reports::default()).map_err(|error| refused(&error, settings))
 }
 
-/// What the client says of a setting; of a secret only that it does not take it.
+/// The client's message about a setting; for a secret only the fact that the client rejects it.
 fn refused(error: &KafkaError, settings: &KafkaSettings) -> Error {
     match error {
         KafkaError::ClientConfig(_, said, key, _) if settings.secrets.contains_key(key) => {
@@ -111,7 +112,7 @@ fn refused(error: &KafkaError, settings: &KafkaSettings) -> Error {
     }
 }
 
-/// What the client says of itself, if it tells more than that no broker is there.
+/// The client's report about itself, unless it is only that no broker is reachable.
 pub(super) fn refusal(code: RDKafkaErrorCode, reason: &str) -> Option<Told> {
     let told = |cause, what: &str| Some(Told { cause, why: format!("{what}: {reason}") });
     match code {
@@ -129,7 +130,7 @@ pub(super) fn refusal(code: RDKafkaErrorCode, reason: &str) -> Option<Told> {
     }
 }
 
-/// What it means that a message for `topic` failed.
+/// The reason of a failed message for `topic`.
 pub(super) fn told(code: RDKafkaErrorCode, topic: &str, settings: &KafkaSettings) -> Told {
     let (cause, why) = match code {
         RDKafkaErrorCode::UnknownTopic
@@ -150,7 +151,7 @@ pub(super) fn told(code: RDKafkaErrorCode, topic: &str, settings: &KafkaSettings
     Told { cause, why }
 }
 
-/// The broker answers, and takes its time.
+/// The reason for a broker that is reachable and slow.
 pub(super) fn slow() -> Told {
     Told { cause: "slow", why: "the brokers are reached, and do not answer in time".to_string() }
 }
@@ -163,7 +164,7 @@ pub(super) fn ask(
     patience: Duration,
 ) -> Told {
     let answer = producer.client().fetch_metadata(Some(topic), patience);
-    // What the client has found out meanwhile.
+    // Collects the client's reports in the meantime.
     producer.poll(Duration::ZERO);
     match answer {
         Ok(metadata) => {
@@ -177,7 +178,7 @@ pub(super) fn ask(
     }
 }
 
-/// An event whose message no broker takes.
+/// An event whose message no broker accepts.
 pub(super) fn too_large(at: usize, event: &Event) -> Left {
     let why = format!(
         "its message of about {} bytes is too large: raise spark.andiron.kafka.message.max.bytes and the topic's max.message.bytes",

@@ -1,9 +1,9 @@
-//! Events as messages of Kafka.
+//! Events as Kafka messages.
 //!
-//! A batch is given to the client, and the call ends when the broker has answered for each message, or has been silent
-//! for [`QUIET`]. What has not been answered stays with the client, which goes on by itself: when the batch is shipped
-//! again, only what has failed is produced again. So one producer never writes a message twice, whatever answers are
-//! lost on the way, as idempotence promises.
+//! A batch is given to the client, and the call ends when the broker has answered for each message, or has been
+//! silent for [`QUIET`]. Messages without an answer stay with the client, which continues by itself: when the batch
+//! is shipped again, only failed messages are produced again. So one producer never writes a message twice, even if
+//! answers are lost, as idempotence guarantees.
 
 mod client;
 mod reports;
@@ -23,37 +23,37 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-/// A broker that has answered nothing for so long is down, or slow. Far below the time that an application's end has.
+/// A broker that has been silent for this long is down or slow. Far below the timeout of an application's end.
 const QUIET: Duration = Duration::from_secs(2);
-/// The longest that one call takes though the broker answers.
+/// The limit of one call while the broker answers.
 const LONGEST: Duration = Duration::from_secs(30);
-/// What asking a broker what is wrong may take.
+/// The timeout of a question to a broker.
 const ASK: Duration = Duration::from_millis(500);
-/// How long the client is polled at a time: nothing while answers come, else twice as long as the time before. A poll
-/// lasts as long as it may, whatever it finds.
+/// The duration of a poll: the minimum while answers arrive, else twice the previous one. A poll always uses its
+/// whole duration.
 const SLICES: (Duration, Duration) = (Duration::from_micros(500), Duration::from_millis(50));
 
-/// The sink of one application, by one idempotent producer.
+/// The sink of one application, with one idempotent producer.
 pub struct Kafka {
     settings: KafkaSettings,
     producer: Option<BaseProducer<Reports>>,
-    /// The batch that has not been answered whole, by id and revision.
+    /// The batch with missing answers, as ids and revisions.
     batch: Vec<(String, u64)>,
 }
 
 impl Kafka {
-    /// Nobody is contacted before the first batch.
+    /// Creates the sink. No broker is contacted before the first batch.
     pub(super) fn new(settings: KafkaSettings) -> Kafka {
         Kafka { settings, producer: None, batch: Vec::new() }
     }
 
-    /// Finds out whether the client takes the settings, without contacting a broker.
+    /// Checks that the client accepts the settings, without contacting a broker.
     pub(super) fn check(settings: &KafkaSettings) -> Result<()> {
         client::check(settings)
     }
 
-    /// Gives the client what it does not have, as far as its queue has room; waits for reports until all are there, the
-    /// broker has been silent for [`QUIET`], or the call took [`LONGEST`].
+    /// Gives the client the messages that it does not have, as far as its queue has room. Waits for reports until all
+    /// have arrived, the broker has been silent for [`QUIET`], or the call has taken [`LONGEST`].
     fn deliver(&self, producer: &BaseProducer<Reports>, events: &[Event]) {
         let reports = producer.context();
         let end = Instant::now() + LONGEST;
@@ -119,13 +119,13 @@ impl Kafka {
         producer.send(record).map_err(|(error, _)| error)
     }
 
-    /// Why the batch is not shipped whole: what the client last said, else what a broker says of the topic.
+    /// Why the batch is not shipped whole: the client's last report, or else a broker's answer about the topic.
     fn failure(&self, producer: &BaseProducer<Reports>, events: &[Event]) -> Told {
         let reports = producer.context();
         if let Some((at, code)) = reports.failure() {
             return client::told(code, self.settings.topic(events[at].kind), &self.settings);
         }
-        // That a broker cannot be reached may be long ago.
+        // A report that no broker is reachable may be out of date.
         if let Some(told) = reports.refusal().filter(|told| told.cause != client::UNREACHABLE) {
             return told;
         }
@@ -179,7 +179,7 @@ impl Sink for Kafka {
         }
         let Told { cause, why } = self.failure(&producer, events);
         match producer.client().fatal_error() {
-            // The client does nothing more: the next call begins with another, and the whole batch.
+            // The client no longer works: the next call starts with a new one and the whole batch.
             Some((_, fatal)) => {
                 Err(ShipError::Retry { cause: "fatal", why: format!("the client has given up: {fatal}") })
             }

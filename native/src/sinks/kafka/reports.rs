@@ -1,4 +1,4 @@
-//! What the client says of each message of a batch, and of itself.
+//! The client's reports on each message of a batch, and on itself.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,24 +9,24 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use super::client::{self, Told};
 
-/// Where an event of the batch is.
+/// The state of an event of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// The client does not have it.
+    /// The client does not have its message.
     Waiting,
-    /// The client has it, and no answer.
+    /// The client has its message, without an answer.
     Pending,
-    /// The broker has it.
+    /// The broker has its message.
     Shipped,
-    /// The client has given it up.
+    /// The client has given up its message.
     Failed(RDKafkaErrorCode),
-    /// The broker found it too large, together with its neighbours.
+    /// The broker found its message too large together with its neighbours.
     Suspect,
-    /// No broker will ever take it.
+    /// No broker will ever accept its message.
     Refused,
 }
 
-/// The states of one batch. Reports of earlier batches change nothing.
+/// The states of one batch. Reports on earlier batches change nothing.
 #[derive(Default)]
 pub(super) struct Reports {
     inner: Mutex<Inner>,
@@ -36,20 +36,20 @@ pub(super) struct Reports {
 struct Inner {
     batch: usize,
     states: Vec<State>,
-    /// How many are [`State::Pending`].
+    /// The number of events in [`State::Pending`].
     pending: usize,
     arrived: u64,
-    /// Whether what is pending has no neighbours.
+    /// Whether the pending message was sent without neighbours.
     alone: bool,
-    /// What the client has said of itself since the last report of success.
+    /// The client's report about itself since the last success.
     refusal: Option<Told>,
 }
 
-/// Of a message's token the bits that say its place; the others say its batch.
+/// The number of low bits of a message's token that hold its index; the others hold its batch.
 const PLACE: u32 = 24;
 
 impl Reports {
-    /// A batch of so many events, none of which the client has.
+    /// Begins a batch of this number of events, none of which the client has.
     pub(super) fn begin(&self, events: usize) {
         let mut inner = self.lock();
         inner.batch = inner.batch.wrapping_add(1);
@@ -58,7 +58,7 @@ impl Reports {
         inner.alone = false;
     }
 
-    /// The same batch once more: what has failed is waiting.
+    /// Repeats the batch: failed events are waiting again.
     pub(super) fn again(&self) {
         for state in &mut self.lock().states {
             if let State::Failed(_) = state {
@@ -67,7 +67,7 @@ impl Reports {
         }
     }
 
-    /// An event that is to be produced while nothing else is pending: so it is known which of them is too large.
+    /// An event to be produced while nothing else is pending, so that it is known whether it is too large.
     pub(super) fn suspect(&self) -> Option<usize> {
         let mut inner = self.lock();
         inner.alone = true;
@@ -82,12 +82,12 @@ impl Reports {
         self.lock().set(at, state);
     }
 
-    /// The client has not taken an event, and why.
+    /// Notes that the client has not taken an event, and why.
     pub(super) fn settle(&self, at: usize, code: RDKafkaErrorCode) {
         self.lock().set(at, of(code));
     }
 
-    /// Places of what the client is to be given together, the first one last.
+    /// Indices of the events that the client is to be given together, the first one last.
     pub(super) fn waiting(&self) -> Vec<usize> {
         self.lock().alone = false;
         self.places(|state| state == State::Waiting).into_iter().rev().collect()
@@ -105,7 +105,7 @@ impl Reports {
         self.places(|state| state == State::Refused)
     }
 
-    /// The first event that has failed.
+    /// The first failed event.
     pub(super) fn failure(&self) -> Option<(usize, RDKafkaErrorCode)> {
         self.lock().states.iter().enumerate().find_map(|(at, state)| match state {
             State::Failed(code) => Some((at, *code)),
@@ -118,12 +118,13 @@ impl Reports {
         self.lock().states.iter().all(|state| matches!(state, State::Shipped | State::Refused))
     }
 
-    /// How many reports have come.
+    /// The number of reports.
     pub(super) fn arrived(&self) -> u64 {
         self.lock().arrived
     }
 
-    /// What the client has said since a broker last took something, if it told more than that there is none.
+    /// The client's report about itself since a broker last accepted a message, unless it is only that none is
+    /// reachable.
     pub(super) fn refusal(&self) -> Option<Told> {
         self.lock().refusal.clone()
     }
@@ -147,7 +148,7 @@ impl Inner {
     }
 }
 
-/// Where an event is whose message the client gives back.
+/// The state of an event after the client returns its message.
 fn of(code: RDKafkaErrorCode) -> State {
     match code {
         RDKafkaErrorCode::MessageSizeTooLarge
@@ -158,7 +159,7 @@ fn of(code: RDKafkaErrorCode) -> State {
 }
 
 impl ClientContext for Reports {
-    /// The sink says what is wrong, once; the client says it again and again.
+    /// The sink logs a failure once; the client would repeat it.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         if facility == "CONFWARN" {
             log::warn!("sink kafka: {message}");

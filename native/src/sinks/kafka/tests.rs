@@ -1,4 +1,4 @@
-//! Against a mock of a cluster; what a real one does is checked in `ci/services`.
+//! The sink against a mock cluster; `ci/services` checks a real one.
 
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ fn consume(
     read
 }
 
-/// Ships until the sink has the batch, as the shipper does.
+/// Ships until the sink has taken the batch, as the shipper does.
 fn ship(sink: &mut dyn Sink, events: &[Event]) -> Vec<ShipError> {
     let end = Instant::now() + Duration::from_secs(60);
     let mut failures = Vec::new();
@@ -75,7 +75,7 @@ fn ship(sink: &mut dyn Sink, events: &[Event]) -> Vec<ShipError> {
     failures
 }
 
-/// Ships until the client has an answer for each, and gives those that no broker takes.
+/// Ships until the client has an answer for each event, and gives the events that no broker accepts.
 fn left_out(sink: &mut dyn Sink, events: &[Event]) -> Vec<Left> {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
@@ -158,7 +158,7 @@ fn a_message_that_is_too_large_is_left_out_and_no_other() {
 #[test]
 fn what_the_broker_finds_too_large_is_found_out_one_by_one() {
     let cluster = cluster();
-    // Time enough for the three to go together on a machine that has other things to do.
+    // Enough time for the three to be sent together on a busy machine.
     let mut sink = sink(&cluster.bootstrap_servers(), &[("linger.ms", "500")]);
     let events: Vec<Event> = (0..3).map(|n| event(Kind::Metric, n)).collect();
     ship(sink.as_mut(), &events);
