@@ -26,7 +26,7 @@ LEFT_OUT = {
         "cache::store::residency::tests::what_is_not_mapped_is_an_error"),
     # 4,000 series every 100 ms; processes that are to write before they are killed, 150 ms after their start.
     "too fast for an emulator": (
-        "sinks::atlas::tests::an_agent_that_is_not_there_or_does_not_read_holds_nobody_up", "what_was_acknowledged_survives_a_disk_that_forgets",
+        "gauges::tests::an_agent_that_is_not_there_or_does_not_read_holds_nobody_up", "what_was_acknowledged_survives_a_disk_that_forgets",
         "what_was_acknowledged_survives_a_kill"),
 }
 

@@ -18,9 +18,9 @@ use std::hint::black_box;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
+use andiron::cache::CacheSettings;
 use andiron::cache::{AttemptId, Cache, CursorId, Listing, LoadId, Payload, PayloadKind, SlotId};
 use andiron::clock::Clock;
-use andiron::config::Settings;
 use criterion::{criterion_group, criterion_main, Criterion, Throughput};
 use std::sync::mpsc::{channel, Receiver};
 
@@ -48,7 +48,7 @@ impl Loaded {
     fn new(versions: usize) -> Loaded {
         let (launched, loads): (_, Receiver<LoadId>) = channel();
         let cache = Cache::new(Clock::system(), Box::new(move |load| launched.send(load).unwrap()));
-        cache.configure(Settings::default()).unwrap();
+        cache.configure(CacheSettings::default()).unwrap();
         let catalog = cache.open_catalog("bench", "data", PayloadKind::Bytes, 0).unwrap();
         let slots = (0..versions)
             .map(|i| {

@@ -6,9 +6,10 @@
 //! | [`metrics`], [`samples`] | counters by scope, exactness, change detection, gates; failed rows |
 //! | [`shiplog`] | the durable log that stores every event before a sink sees it |
 //! | [`sinks`] | the destinations of events, and the threads that ship them |
+//! | [`gauges`] | current figures for graphs, published to Atlas |
 //! | [`report`] | one view of an application, for a terminal and as a page; the command `andiron` |
 //! | [`boundary`] | the only code that uses JNI: entry points, exceptions, the anchor, logging |
-//! | [`error`], [`config`], [`clock`], [`sync`], `words` | error codes, settings, time, the locks that models replace, numbers in messages |
+//! | [`error`], [`clock`], [`sync`], `words` | error codes, time, the locks that models replace, numbers in messages |
 //!
 //! Dependencies go one way: `boundary` uses all others, `report` reads `shiplog` and drives `sinks`, which
 //! use `shiplog`; all use the last row.
@@ -16,8 +17,8 @@
 pub mod boundary;
 pub mod cache;
 pub mod clock;
-pub mod config;
 pub mod error;
+pub mod gauges;
 pub mod metrics;
 pub mod report;
 pub mod samples;

@@ -10,8 +10,8 @@ use super::object::{next_evicted, JvmObject, JvmThrowable};
 use super::raw;
 use crate::cache::process::{process, ViewId};
 use crate::cache::store::Checksum;
+use crate::cache::CacheSettings;
 use crate::cache::{AttemptId, CatalogId, CursorId, Handle, Listing, LoadId, PayloadKind, SlotId, Stats};
-use crate::config::Settings;
 use crate::error::{Code, Error, Result};
 use jni::objects::{JByteArray, JLongArray, JObject, JString, JThrowable};
 use jni::sys::{jboolean, jint, jlong};
@@ -142,7 +142,7 @@ extern "system" fn build_info<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JSt
 
 extern "system" fn configure<'l>(env: EnvUnowned<'l>, this: JObject<'l>, settings: JString<'l>) {
     entry(env, &this, at!(configure), |env| {
-        let settings = Settings::parse(&string(env, &settings, "settings")?)?;
+        let settings = CacheSettings::parse(&string(env, &settings, "settings")?)?;
         Ok(process().configure(settings)?)
     })
 }

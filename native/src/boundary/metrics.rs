@@ -4,7 +4,7 @@
 //! application is opened: tasks and events that arrive after an application's end are still counted.
 
 use super::anchor::Native;
-use super::atlas::{atlas_check, atlas_figures, atlas_start, atlas_stop};
+use super::gauges::{atlas_check, atlas_figures, atlas_start, atlas_stop};
 use super::guard::{entry, Fault};
 use super::raw;
 use crate::error::{Code, Error, Result};
@@ -296,7 +296,7 @@ extern "system" fn figures<'l>(env: EnvUnowned<'l>, this: JObject<'l>, metrics: 
 }
 
 extern "system" fn series<'l>(env: EnvUnowned<'l>, this: JObject<'l>, metrics: jlong) -> JString<'l> {
-    entry(env, &this, at!(series), |env| Ok(raw::new_string(env, application(metrics)?.samples_json())?))
+    entry(env, &this, at!(series), |env| Ok(raw::new_string(env, application(metrics)?.gauges_json())?))
 }
 
 extern "system" fn report<'l>(

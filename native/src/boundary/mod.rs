@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`entries`] | the natives of `andiron.internal.Native`: they translate arguments and call the core, without decisions |
 //! | [`metrics`] | the same for `andiron.internal.NativeMetrics` |
-//! | [`atlas`] | the single publisher of this process, and its sources |
+//! | [`gauges`] | the single publisher of this process, and its sources |
 //! | [`guard`] | the single entry of every native: panic or error to a typed Java exception |
 //! | [`raw`] | the JVM's functions that natives may call on a nearly full stack |
 //! | [`anchor`] | one set of statics for all copies of the library in a process |
@@ -16,8 +16,8 @@
 //! `entries::TABLE` or `metrics::TABLE`, and raise [`anchor::ABI`].
 
 mod anchor;
-mod atlas;
 mod entries;
+mod gauges;
 mod guard;
 mod logging;
 mod metrics;

@@ -35,6 +35,7 @@ mod loading;
 mod moves;
 mod probe;
 pub mod process;
+pub mod settings;
 mod slab;
 mod slot;
 mod state;
@@ -47,12 +48,12 @@ pub use catalog::{Catalog, CatalogId, Listing};
 pub use cursor::{Attempt, AttemptId, Cursor, CursorId};
 pub use files::Files;
 pub use loading::LoadId;
+pub use settings::CacheSettings;
 pub use slab::{Handle, Kind};
 pub use slot::{Payload, PayloadKind, Residency, Slot, SlotId, SlotState, VersionKey};
 pub use stats::{StatKind, Stats};
 
 use crate::clock::Clock;
-use crate::config::Settings;
 use crate::error::{Code, Error, Result};
 use crate::sync::{lock, wait, Condvar, Mutex};
 use advice::Trail;
@@ -93,7 +94,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`Code::BadSetting`] while catalogs of an earlier configuration are open.
-    pub fn configure(&self, settings: Settings) -> Result<()> {
+    pub fn configure(&self, settings: CacheSettings) -> Result<()> {
         let mut state = lock(&self.state);
         if state.configured && state.settings == settings {
             return Ok(());
@@ -117,7 +118,7 @@ impl Cache {
     }
 
     /// The settings in force; `None` before the first [`Cache::configure`].
-    pub fn settings(&self) -> Option<Settings> {
+    pub fn settings(&self) -> Option<CacheSettings> {
         let state = lock(&self.state);
         state.configured.then(|| state.settings.clone())
     }

@@ -3,12 +3,12 @@
 
 use super::bytes::Bytes;
 use super::probe::Probe;
+use super::settings::CacheSettings;
 use super::slab::{Handle, Kind, Slab};
 use super::store::{self, Checksum, OpenFile, Store, Writer};
 use super::underway::Underway;
 use super::{Cache, CursorId, Files, LoadId, LoadOrder, Payload, Residency, SlotId, Stats};
 use crate::clock::Clock;
-use crate::config::Settings;
 use crate::error::{Code, Error, Result};
 use crossbeam::channel::{unbounded, Receiver, Sender};
 use once_cell::sync::Lazy;
@@ -101,7 +101,7 @@ impl Process {
 
     /// Sets the limits and opens the application's folder in the cache directory. Waits for disk I/O, and at
     /// most 60 s for another process that opens or sweeps the same directory.
-    pub fn configure(&self, settings: Settings) -> Result<()> {
+    pub fn configure(&self, settings: CacheSettings) -> Result<()> {
         let _one = leaf(&self.configuring);
         if self.store().is_ok() && self.cache.settings().as_ref() == Some(&settings) {
             return Ok(());

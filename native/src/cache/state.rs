@@ -8,11 +8,11 @@ use super::advice::Bound;
 use super::catalog::Catalog;
 use super::cursor::{Attempt, Cursor, CursorId, Phase};
 use super::loading::{Load, LoadId};
+use super::settings::CacheSettings;
 use super::slab::Slab;
 use super::slot::{Payload, Residency, Slot, SlotId, SlotState, VersionKey};
 use super::stats::Stats;
 use crate::clock::Moment;
-use crate::config::Settings;
 use crate::error::{Code, Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Weak};
@@ -48,7 +48,7 @@ pub(super) struct Thrash {
 }
 
 pub(super) struct State {
-    pub settings: Settings,
+    pub settings: CacheSettings,
     pub configured: bool,
     pub slots: Slab<Slot>,
     pub by_key: HashMap<VersionKey, SlotId>,
@@ -72,7 +72,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new() -> State {
         State {
-            settings: Settings::default(),
+            settings: CacheSettings::default(),
             configured: false,
             slots: Slab::new(),
             by_key: HashMap::new(),

@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 
 use super::gate::Verdict;
 use super::Application;
-use crate::sinks::atlas::Sample;
+use crate::gauges::Reading;
 use crate::sync::lock;
 
 /// Gates whose last verdict is kept.
@@ -36,14 +36,14 @@ impl Judged {
         last.failed += u64::from(!verdict.passed);
     }
 
-    fn samples(&self) -> Vec<Sample> {
+    fn readings(&self) -> Vec<Reading> {
         let of_gate = |((step, gate), last): (&(String, String), &Last)| {
-            let passed = Sample::gauge("andiron.gate.passed", f64::from(u8::from(last.passed)));
-            let failed = Sample::counter("andiron.gate.failed", last.failed as f64);
-            let ratio = last.ratio.map(|ratio| Sample::gauge("andiron.gate.ratio", ratio));
-            let limit = last.limit.map(|limit| Sample::gauge("andiron.gate.limitRatio", limit));
+            let passed = Reading::gauge("andiron.gate.passed", f64::from(u8::from(last.passed)));
+            let failed = Reading::counter("andiron.gate.failed", last.failed as f64);
+            let ratio = last.ratio.map(|ratio| Reading::gauge("andiron.gate.ratio", ratio));
+            let limit = last.limit.map(|limit| Reading::gauge("andiron.gate.limitRatio", limit));
             let all = [Some(passed), Some(failed), ratio, limit].into_iter().flatten();
-            all.map(|sample| sample.tag("step", step).tag("gate", gate)).collect::<Vec<_>>()
+            all.map(|reading| reading.tag("step", step).tag("gate", gate)).collect::<Vec<_>>()
         };
         self.0.iter().flat_map(of_gate).collect()
     }
@@ -52,41 +52,41 @@ impl Judged {
 impl Application {
     /// All series, the most important first: the last verdict of each gate, sinks, log and listener, then each step
     /// in the order of its first operator. The rows of a step are the committed ones; `attempted` are all rows read.
-    pub fn samples(&self) -> Vec<Sample> {
-        let mut samples = lock(&self.pending).judged.samples();
+    pub fn readings(&self) -> Vec<Reading> {
+        let mut readings = lock(&self.pending).judged.readings();
         if let Some(log) = &self.log {
-            samples.extend(of_sinks(&log.sinks()));
-            samples.extend(of_log(&log.health()));
+            readings.extend(of_sinks(&log.sinks()));
+            readings.extend(of_log(&log.health()));
         }
         let (events, dropped) = {
             let listener = lock(&self.listener);
             (listener.events, listener.dropped)
         };
-        samples.push(Sample::counter("andiron.listener.events", events as f64));
-        samples.push(Sample::counter("andiron.listener.dropped", dropped as f64));
+        readings.push(Reading::counter("andiron.listener.events", events as f64));
+        readings.push(Reading::counter("andiron.listener.dropped", dropped as f64));
         let steps = lock(&self.steps).totals();
         for (step, totals) in steps {
             let [read, given, dropped] = totals.committed.map(|rows| rows as f64);
             let ratio = if read > 0.0 { dropped / read } else { 0.0 };
             let of_step = [
-                Sample::gauge("andiron.step.dropRatio", ratio),
-                Sample::gauge("andiron.step.in", read),
-                Sample::gauge("andiron.step.out", given),
-                Sample::gauge("andiron.step.dropped", dropped),
-                Sample::counter("andiron.step.attempted", totals.attempted as f64),
+                Reading::gauge("andiron.step.dropRatio", ratio),
+                Reading::gauge("andiron.step.in", read),
+                Reading::gauge("andiron.step.out", given),
+                Reading::gauge("andiron.step.dropped", dropped),
+                Reading::counter("andiron.step.attempted", totals.attempted as f64),
             ];
-            samples.extend(of_step.map(|sample| sample.tag("step", &*step)));
+            readings.extend(of_step.map(|reading| reading.tag("step", &*step)));
         }
-        samples
+        readings
     }
 
     /// All series as a JSON list of `name`, `tags` (each a list of key and value) and `value`.
-    pub fn samples_json(&self) -> String {
-        let told = |sample: Sample| {
-            let number = sample.value.number();
-            json!({"name": sample.name, "tags": sample.tags, "value": number})
+    pub fn gauges_json(&self) -> String {
+        let told = |reading: Reading| {
+            let number = reading.value.number();
+            json!({"name": reading.name, "tags": reading.tags, "value": number})
         };
-        Value::Array(self.samples().into_iter().map(told).collect()).to_string()
+        Value::Array(self.readings().into_iter().map(told).collect()).to_string()
     }
 }
 
@@ -99,24 +99,24 @@ fn sum(from: &Value, key: &str) -> f64 {
     from.get(key).and_then(Value::as_object).map_or(0.0, |all| all.values().filter_map(Value::as_f64).sum())
 }
 
-fn of_sinks(sinks: &Value) -> Vec<Sample> {
+fn of_sinks(sinks: &Value) -> Vec<Reading> {
     let of_sink = |(name, told): (&String, &Value)| {
         let all = [
-            Sample::gauge("andiron.sink.behind", number(told, "behind")),
-            Sample::counter("andiron.sink.sent", number(told, "sent")),
-            Sample::counter("andiron.sink.retried", number(told, "retried")),
-            Sample::counter("andiron.sink.dropped", sum(told, "dropped")),
+            Reading::gauge("andiron.sink.behind", number(told, "behind")),
+            Reading::counter("andiron.sink.sent", number(told, "sent")),
+            Reading::counter("andiron.sink.retried", number(told, "retried")),
+            Reading::counter("andiron.sink.dropped", sum(told, "dropped")),
         ];
-        all.map(|sample| sample.tag("sink", name))
+        all.map(|reading| reading.tag("sink", name))
     };
     sinks.as_object().into_iter().flatten().flat_map(of_sink).collect()
 }
 
-fn of_log(log: &Value) -> [Sample; 4] {
+fn of_log(log: &Value) -> [Reading; 4] {
     [
-        Sample::counter("andiron.log.appended", number(log, "appended")),
-        Sample::counter("andiron.log.durable", number(log, "durable")),
-        Sample::counter("andiron.log.failures", number(log, "failures")),
-        Sample::counter("andiron.log.lost", sum(log, "lost")),
+        Reading::counter("andiron.log.appended", number(log, "appended")),
+        Reading::counter("andiron.log.durable", number(log, "durable")),
+        Reading::counter("andiron.log.failures", number(log, "failures")),
+        Reading::counter("andiron.log.lost", sum(log, "lost")),
     ]
 }

@@ -16,7 +16,6 @@
 //! | [`atlas`] | current figures for graphs: not a sink of events, and never the record |
 //! | `faulty`, `watched` | sinks that fail on command, within the process and from outside |
 
-pub mod atlas;
 mod delivery;
 mod embedded;
 #[cfg(any(test, feature = "test-hooks"))]

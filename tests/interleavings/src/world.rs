@@ -3,9 +3,9 @@
 use crate::ledger::Ledger;
 use crate::plan::{below, chance, dawdle, draw, Plan};
 use crate::{loader, task};
+use andiron::cache::CacheSettings;
 use andiron::cache::{AttemptId, Cache, CatalogId, CursorId, Listing, LoadId, PayloadKind, SlotId, Stats};
 use andiron::clock::Clock;
-use andiron::config::Settings;
 use andiron::error::Code;
 use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread::{self, JoinHandle};
@@ -98,7 +98,7 @@ impl World {
         let room = draw(&(1..=versions)) as u64;
         let by_count = chance(plan.count_limit);
         let budget_bytes = if by_count { 1 << 30 } else { largest * room };
-        let settings = Settings {
+        let settings = CacheSettings {
             budget_bytes,
             budget_versions: by_count.then_some(room),
             hard_limit_bytes: if chance(plan.hard_budget) {
@@ -110,7 +110,7 @@ impl World {
             failure_memory: Duration::from_millis(100 * below(3) as u64),
             load_timeout: Duration::from_secs(5),
             wait_timeout: Duration::from_secs(1_000_000),
-            ..Settings::default()
+            ..CacheSettings::default()
         };
         let clock = Clock::manual();
         let orders = Arc::new(Orders::default());

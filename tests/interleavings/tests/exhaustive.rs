@@ -4,11 +4,11 @@
 
 #![allow(clippy::unwrap_used, reason = "every line here is test code")]
 
+use andiron::cache::CacheSettings;
 use andiron::cache::{
     AttemptId, Cache, CatalogId, CursorId, Listing, LoadId, Payload, PayloadKind, Residency, SlotId,
 };
 use andiron::clock::Clock;
-use andiron::config::Settings;
 use andiron::error::{Code, Error, Result};
 use andiron_interleavings::campaign::exhaust;
 use shuttle::thread;
@@ -50,7 +50,8 @@ impl Bench {
         let started: Arc<Mutex<Vec<LoadId>>> = Arc::default();
         let list = Arc::clone(&started);
         let cache = Cache::new(clock.clone(), Box::new(move |load| list.lock().unwrap().push(load)));
-        let settings = Settings { budget_bytes, hard_limit_bytes: 2 * budget_bytes, ..Settings::default() };
+        let settings =
+            CacheSettings { budget_bytes, hard_limit_bytes: 2 * budget_bytes, ..CacheSettings::default() };
         cache.configure(settings).unwrap();
         let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
         let list = |(place, size): (usize, &u64)| {

@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "every line here is test code")]
 
+use andiron::cache::CacheSettings;
 use andiron::cache::{Cache, CursorId, Listing, LoadId, Payload, PayloadKind, SlotId};
 use andiron::clock::Clock;
-use andiron::config::Settings;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 use std::any::Any;
@@ -78,7 +78,9 @@ impl Bench {
         let orders: Arc<shuttle::sync::Mutex<Vec<LoadId>>> = Arc::default();
         let list = Arc::clone(&orders);
         let cache = Cache::new(Clock::manual(), Box::new(move |load| list.lock().unwrap().push(load)));
-        cache.configure(Settings { budget_bytes: 10, hard_limit_bytes: 10, ..Settings::default() }).unwrap();
+        cache
+            .configure(CacheSettings { budget_bytes: 10, hard_limit_bytes: 10, ..CacheSettings::default() })
+            .unwrap();
         let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
         let list = |name: &&str| {
             let listing = Listing { version: name, digest: name, bytes: Some(10), label: "memory" };

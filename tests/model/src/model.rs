@@ -2,7 +2,7 @@
 //!
 //! Objects are named by the index that their handles carry, since the cache breaks ties by it.
 
-use andiron::config::Settings;
+use andiron::cache::CacheSettings;
 use andiron::error::Code;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -90,7 +90,7 @@ pub struct Counters {
 /// The model. What the last operation made happen is in `launched` and `evicted`.
 #[derive(Clone, Debug)]
 pub struct Model {
-    pub settings: Settings,
+    pub settings: CacheSettings,
     pub now: Duration,
     pub slots: BTreeMap<Index, Slot>,
     pub attempts: BTreeMap<Index, Option<Index>>,
@@ -112,7 +112,7 @@ pub struct Model {
 pub type Outcome = Result<bool, Code>;
 
 impl Model {
-    pub fn new(settings: Settings) -> Model {
+    pub fn new(settings: CacheSettings) -> Model {
         Model {
             settings,
             now: Duration::ZERO,

@@ -2,11 +2,11 @@
 
 use crate::model::{Index, Model, Outcome, Phase, Place, BYTES};
 use crate::op::Op;
+use andiron::cache::CacheSettings;
 use andiron::cache::{
     AttemptId, Cache, CatalogId, CursorId, Handle, Listing, LoadId, Payload, PayloadKind, Residency, SlotId,
 };
 use andiron::clock::Clock;
-use andiron::config::Settings;
 use andiron::error::{Code, Error, Result};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,7 +112,7 @@ pub struct Twin {
 }
 
 impl Twin {
-    pub fn new(settings: Settings) -> Twin {
+    pub fn new(settings: CacheSettings) -> Twin {
         let clock = Clock::manual();
         let events: Arc<Events> = Arc::default();
         let launched = Arc::clone(&events);

@@ -4,9 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "every line here is test code")]
 
 use andiron::cache::store::Checksum;
+use andiron::cache::CacheSettings;
 use andiron::cache::{Attempt, Cache, Catalog, Cursor, Handle, Kind, Listing, Payload, PayloadKind, Slot};
 use andiron::clock::Clock;
-use andiron::config::Settings;
 use andiron::error::{Code, Error};
 use andiron_model::config;
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 fn judge(text: &str) {
-    match Settings::parse(text) {
+    match CacheSettings::parse(text) {
         Ok(settings) => {
             assert!(!settings.application.is_empty());
             assert!(settings.budget_bytes > 0 && settings.hard_limit_bytes >= settings.budget_bytes);
@@ -77,7 +77,7 @@ fn settings_survive_their_text() {
             n[0], n[1], budget + beyond, n[2], n[3], n[4], n[5], n[6], n[7]
         );
         let millis = Duration::from_millis;
-        let expected = Settings {
+        let expected = CacheSettings {
             application: format!("app-{}", n[0]),
             cache_dir: "/a dir/b".into(),
             disk_bytes: n[1],
@@ -92,7 +92,7 @@ fn settings_survive_their_text() {
             wait_timeout: millis(n[6]),
             queue_age: millis(n[7]),
         };
-        prop_assert_eq!(Settings::parse(&text).unwrap(), expected);
+        prop_assert_eq!(CacheSettings::parse(&text).unwrap(), expected);
     });
 }
 
@@ -151,7 +151,7 @@ fn numbers_that_are_no_handles_do_nothing() {
     let loads: Arc<Mutex<Vec<u64>>> = Arc::default();
     let list = Arc::clone(&loads);
     let cache = Cache::new(Clock::manual(), Box::new(move |load| list.lock().unwrap().push(load)));
-    cache.configure(Settings::default()).unwrap();
+    cache.configure(CacheSettings::default()).unwrap();
     let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
     let listing = Listing { version: "v", digest: "d", bytes: Some(1), label: "memory" };
     let slot = cache.add_version(catalog, &listing).unwrap();

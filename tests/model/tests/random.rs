@@ -5,7 +5,7 @@
 
 #![allow(clippy::expect_used, reason = "every line here is test code")]
 
-use andiron::config::Settings;
+use andiron::cache::CacheSettings;
 use andiron_model::op::{op, Op};
 use andiron_model::twin::Twin;
 use andiron_model::{config, variable};
@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const LENGTH: usize = 200;
 
-fn settings() -> impl Strategy<Value = Settings> {
+fn settings() -> impl Strategy<Value = CacheSettings> {
     (
         1u64..60,
         prop_oneof![3 => Just(None), 1 => (1u64..5).prop_map(Some)],
@@ -23,7 +23,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         any::<bool>(),
         0u64..800,
     )
-        .prop_map(|(budget, versions, beyond, keep_warm, memory)| Settings {
+        .prop_map(|(budget, versions, beyond, keep_warm, memory)| CacheSettings {
             budget_bytes: budget,
             budget_versions: versions,
             hard_limit_bytes: budget + beyond,
@@ -32,7 +32,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             load_timeout: Duration::from_secs(5),
             wait_timeout: Duration::from_secs(12),
             deadlock_after: Duration::from_secs(3),
-            ..Settings::default()
+            ..CacheSettings::default()
         })
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The number of alarms, and the last warning, after `rounds` through the first `versions`.
-fn alarms(settings: Settings, versions: usize, rounds: usize) -> (u64, String) {
+fn alarms(settings: CacheSettings, versions: usize, rounds: usize) -> (u64, String) {
     let bench = Bench::new(settings);
     let (_, a) = bench.task();
     for version in (0..rounds).flat_map(|_| 0..versions) {
@@ -19,20 +19,20 @@ fn alarms(settings: Settings, versions: usize, rounds: usize) -> (u64, String) {
 
 #[test]
 fn the_alarm_names_the_limit_that_bound_and_comes_whenever_reloads_have_doubled() {
-    let few = Settings { budget_bytes: 1000, hard_limit_bytes: 1000, ..Settings::default() };
-    let (count, warning) = alarms(Settings { budget_versions: Some(1), ..few.clone() }, 3, 400);
+    let few = CacheSettings { budget_bytes: 1000, hard_limit_bytes: 1000, ..CacheSettings::default() };
+    let (count, warning) = alarms(CacheSettings { budget_versions: Some(1), ..few.clone() }, 3, 400);
     assert!((5..=9).contains(&count), "{count} alarms");
     for part in
         ["the limit of 1 version is", "30 bytes in 3 versions", "raise spark.andiron.cache.budgetVersions or"]
     {
         assert!(warning.contains(part), "{warning}");
     }
-    let (_, warning) = alarms(Settings { budget_bytes: 20, hard_limit_bytes: 20, ..few.clone() }, 3, 4);
+    let (_, warning) = alarms(CacheSettings { budget_bytes: 20, hard_limit_bytes: 20, ..few.clone() }, 3, 4);
     assert!(
         warning.contains("raise spark.andiron.cache.budgetBytes or") && warning.contains("of 20 bytes is"),
         "{warning}"
     );
-    let both = Settings { budget_bytes: 20, hard_limit_bytes: 20, budget_versions: Some(2), ..few };
+    let both = CacheSettings { budget_bytes: 20, hard_limit_bytes: 20, budget_versions: Some(2), ..few };
     let (_, warning) = alarms(both, 3, 4);
     assert!(warning.contains("budgetBytes and spark.andiron.cache.budgetVersions or"), "{warning}");
 }

@@ -5,7 +5,11 @@ use super::*;
 
 /// Room for two versions in the budget and `hard` in all; each of two tasks of a barrier stage holds one.
 fn at_the_barrier(hard: u64) -> (Bench, Vec<CursorId>) {
-    let bench = Bench::new(Settings { budget_bytes: 20, hard_limit_bytes: 10 * hard, ..Settings::default() });
+    let bench = Bench::new(CacheSettings {
+        budget_bytes: 20,
+        hard_limit_bytes: 10 * hard,
+        ..CacheSettings::default()
+    });
     let cursors = (0..2)
         .map(|version| {
             let cursor = barrier_task(&bench);

@@ -95,8 +95,12 @@ fn attempts_and_leases_outlive_their_application_and_count_in_the_next() {
     bench.finish();
     bench.cache.close_application("app");
     assert!(bench.cache.leased(a, 0).is_ok());
-    let next =
-        Settings { application: "next".into(), budget_bytes: 9, hard_limit_bytes: 9, ..Settings::default() };
+    let next = CacheSettings {
+        application: "next".into(),
+        budget_bytes: 9,
+        hard_limit_bytes: 9,
+        ..CacheSettings::default()
+    };
     bench.cache.configure(next).unwrap();
     let catalog = bench.cache.open_catalog("next", "data", PayloadKind::Bytes, 0).unwrap();
     let slot = list_version(&bench.cache, catalog, "v", Some(9));

@@ -3,10 +3,10 @@
 use super::*;
 
 fn impatient() -> Bench {
-    Bench::new(Settings {
+    Bench::new(CacheSettings {
         load_timeout: Duration::from_secs(1),
         wait_timeout: Duration::from_secs(9),
-        ..Settings::default()
+        ..CacheSettings::default()
     })
 }
 
@@ -75,7 +75,9 @@ fn pages_go_before_loads_start() {
         lock(&list).push(load);
     };
     let cache = Cache::new(Clock::manual(), Box::new(launch));
-    cache.configure(Settings { budget_bytes: 10, hard_limit_bytes: 10, ..Settings::default() }).unwrap();
+    cache
+        .configure(CacheSettings { budget_bytes: 10, hard_limit_bytes: 10, ..CacheSettings::default() })
+        .unwrap();
     let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
     let slots = ["v0", "v1"].map(|version| list_version(&cache, catalog, version, Some(10)));
     let cursor = cache.open_cursor(cache.begin_attempt("task"), true).unwrap();
@@ -98,7 +100,9 @@ fn an_abandoned_load_is_told_once_while_the_lock_is_free() {
         Cache::new(clock.clone(), Box::new(move |load| lock(&list).push(load)))
             .telling_abandoned(Box::new(move |load| lock(&tell).push((load, free()))))
     });
-    cache.configure(Settings { load_timeout: Duration::from_secs(1), ..Settings::default() }).unwrap();
+    cache
+        .configure(CacheSettings { load_timeout: Duration::from_secs(1), ..CacheSettings::default() })
+        .unwrap();
     let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
     let cursor = cache.open_cursor(cache.begin_attempt("task"), true).unwrap();
     let [late, closed, ended] = ["late", "closed", "ended"].map(|version| {

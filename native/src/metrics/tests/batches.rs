@@ -58,7 +58,7 @@ fn a_batch_that_is_executed_again_replaces_what_it_counted() {
     executed(&bench, 3, 50, 0);
     exactly(&bench, 550, 10);
     assert_eq!(shipped(&bench, &mut last), 550);
-    let series = bench.app.samples_json();
+    let series = bench.app.gauges_json();
     let read = |name: &str, rows: u64| {
         series.contains(&format!(
             r#"{{"name":"andiron.step.{name}","tags":[["step","history"]],"value":{rows}.0}}"#

@@ -1,10 +1,10 @@
 //! Series of gates, sinks and steps.
 
 use super::*;
-use crate::sinks::atlas::{Sample, Value as Figure};
+use crate::gauges::{Figure, Reading};
 
-fn of<'a>(samples: &'a [Sample], name: &str) -> Vec<(&'a [(&'static str, String)], Figure)> {
-    samples.iter().filter(|s| s.name == name).map(|s| (s.tags.as_slice(), s.value)).collect()
+fn of<'a>(readings: &'a [Reading], name: &str) -> Vec<(&'a [(&'static str, String)], Figure)> {
+    readings.iter().filter(|s| s.name == name).map(|s| (s.tags.as_slice(), s.value)).collect()
 }
 
 #[test]
@@ -14,7 +14,7 @@ fn a_step_is_told_as_it_counts() {
     bench.app.step_cell(&Filed::new(1, 0, 1, 1, 100, 5).bytes());
     // Another attempt of the same partition counts once in `in` and twice in `attempted`.
     bench.app.step_cell(&Filed::new(1, 0, 1, 2, 100, 5).bytes());
-    let samples = bench.app.samples();
+    let readings = bench.app.readings();
     let tags = [("step", "history".to_string())];
     for (name, value) in [
         ("andiron.step.in", Figure::Gauge(100.0)),
@@ -23,9 +23,9 @@ fn a_step_is_told_as_it_counts() {
         ("andiron.step.dropRatio", Figure::Gauge(0.05)),
         ("andiron.step.attempted", Figure::Counter(200.0)),
     ] {
-        assert_eq!(of(&samples, name), [(&tags[..], value)], "{name}");
+        assert_eq!(of(&readings, name), [(&tags[..], value)], "{name}");
     }
-    assert_eq!(of(&samples, "andiron.log.appended").len(), 1);
+    assert_eq!(of(&readings, "andiron.log.appended").len(), 1);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn the_last_verdict_of_each_gate_is_told() {
     judge("commit", 0.1);
     // An early gate that passes gives no verdict.
     judge("early", 1.0);
-    let samples = bench.app.samples();
+    let readings = bench.app.readings();
     let tags = |gate: &str| vec![("step", "history".to_string()), ("gate", gate.to_string())];
     let (commit, guard) = (tags("commit"), tags("guard"));
     for (name, of_commit, of_guard) in [
@@ -51,9 +51,9 @@ fn the_last_verdict_of_each_gate_is_told() {
         ("andiron.gate.ratio", Figure::Gauge(0.05), Figure::Gauge(0.05)),
         ("andiron.gate.limitRatio", Figure::Gauge(0.1), Figure::Gauge(0.01)),
     ] {
-        assert_eq!(of(&samples, name), [(&commit[..], of_commit), (&guard[..], of_guard)], "{name}");
+        assert_eq!(of(&readings, name), [(&commit[..], of_commit), (&guard[..], of_guard)], "{name}");
     }
-    let read: Value = serde_json::from_str(&bench.app.samples_json()).unwrap();
+    let read: Value = serde_json::from_str(&bench.app.gauges_json()).unwrap();
     assert_eq!(
         read[0],
         json!({"name": "andiron.gate.passed", "tags": [["step", "history"], ["gate", "commit"]], "value": 1.0})

@@ -20,7 +20,7 @@ mod api;
 mod book;
 mod health;
 mod publisher;
-mod sample;
+mod reading;
 mod settings;
 mod spectatord;
 mod tags;
@@ -28,6 +28,6 @@ mod tags;
 mod tests;
 
 pub use health::AtlasHealth;
-pub use publisher::{Publisher, Source};
-pub use sample::{Sample, Value};
+pub use publisher::{Publisher, ReadingSource};
+pub use reading::{Figure, Reading};
 pub use settings::{AtlasSettings, Target};

@@ -89,11 +89,11 @@ fn eventually(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// A source with one gauge and one counter that rises by 10 each time.
-fn source() -> Source {
+fn source() -> ReadingSource {
     let mut told = 0.0;
     Box::new(move || {
         told += 10.0;
-        vec![Sample::gauge("g", 7.0), Sample::counter("c", told)]
+        vec![Reading::gauge("g", 7.0), Reading::counter("c", told)]
     })
 }
 
@@ -213,10 +213,10 @@ fn a_server_that_hangs_or_is_not_there_holds_nobody_up() {
 fn a_source_that_panics_ends_nothing() {
     let server = Server::start(&[(200, "{}")]);
     let mut calls = 0;
-    let source: Source = Box::new(move || {
+    let source: ReadingSource = Box::new(move || {
         calls += 1;
         assert!(calls > 1, "injected");
-        vec![Sample::gauge("g", 1.0)]
+        vec![Reading::gauge("g", 1.0)]
     });
     let publisher = Publisher::start(server.settings(""), source).unwrap();
     eventually("figures after it", || !series(&server.bodies(), "g").is_empty());
@@ -227,8 +227,8 @@ fn a_source_that_panics_ends_nothing() {
 #[test]
 fn many_series_go_in_several_batches() {
     let server = Server::start(&[(200, "{}")]);
-    let source: Source =
-        Box::new(|| (0..1200).map(|step| Sample::gauge("g", 1.0).tag("step", format!("s{step}"))).collect());
+    let source: ReadingSource =
+        Box::new(|| (0..1200).map(|step| Reading::gauge("g", 1.0).tag("step", format!("s{step}"))).collect());
     let publisher = Publisher::start(server.settings("maxSeries=1100\n"), source).unwrap();
     eventually("a step", || publisher.health().sent >= 1100);
     publisher.stop(Duration::from_secs(10));
@@ -270,8 +270,8 @@ fn an_agent_that_is_not_there_or_does_not_read_holds_nobody_up() {
     let path = folder.path().join("full.unix");
     let _never_read = UnixDatagram::bind(&path).unwrap();
     let text = format!("spectatord=unix:{}\nstepMillis=100\nmaxSeries=5000\n", path.display());
-    let many: Source =
-        Box::new(|| (0..4000).map(|step| Sample::gauge("g", 1.0).tag("step", format!("s{step}"))).collect());
+    let many: ReadingSource =
+        Box::new(|| (0..4000).map(|step| Reading::gauge("g", 1.0).tag("step", format!("s{step}"))).collect());
     let full = Publisher::start(AtlasSettings::parse(&text).unwrap(), many).unwrap();
     let text = format!("spectatord=unix:{}\nstepMillis=100\n", folder.path().join("absent").display());
     let absent = Publisher::start(AtlasSettings::parse(&text).unwrap(), source()).unwrap();

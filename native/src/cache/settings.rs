@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Limits and times of the cache. Immutable once an application has configured the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct CacheSettings {
     /// The Spark application that these settings belong to.
     pub application: String,
     /// The directory for payload files; each application has a folder below it.
@@ -40,9 +40,9 @@ pub struct Settings {
     pub queue_age: Duration,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+impl Default for CacheSettings {
+    fn default() -> CacheSettings {
+        CacheSettings {
             application: "application".to_string(),
             cache_dir: std::env::temp_dir(),
             disk_bytes: u64::MAX,
@@ -60,10 +60,10 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl CacheSettings {
     /// Reads the text form. Every error is a [`Code::BadSetting`] that names the key.
-    pub fn parse(text: &str) -> Result<Settings> {
-        let mut settings = Settings::default();
+    pub fn parse(text: &str) -> Result<CacheSettings> {
+        let mut settings = CacheSettings::default();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let (key, value) =
                 line.split_once('=').ok_or_else(|| bad(line, "a line of settings must read key=value"))?;
@@ -141,8 +141,8 @@ mod tests {
         let text = "application=app-1\ncacheDir=/somewhere\ndiskBytes=9\nbudgetBytes=5\nbudgetCount=2\n\
                     hardLimitBytes=8\nkeepWarm=false\noverdraftAfterMillis=1\ndeadlockAfterMillis=2\n\
                     failureMemoryMillis=3\nloadTimeoutMillis=4\nwaitTimeoutMillis=5\nqueueAgeMillis=6\nloaderThreads=4\n";
-        let read = Settings::parse(text).unwrap();
-        let expected = Settings {
+        let read = CacheSettings::parse(text).unwrap();
+        let expected = CacheSettings {
             application: "app-1".into(),
             cache_dir: "/somewhere".into(),
             disk_bytes: 9,
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_count_of_zero_is_unlimited() {
-        assert_eq!(Settings::parse("budgetCount=0").unwrap().budget_versions, None);
+        assert_eq!(CacheSettings::parse("budgetCount=0").unwrap().budget_versions, None);
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
             ("application=", "application"),
             ("budgetBytes=10\nhardLimitBytes=9", "hardLimitBytes"),
         ] {
-            let error = Settings::parse(text).unwrap_err();
+            let error = CacheSettings::parse(text).unwrap_err();
             assert_eq!(error.code(), Code::BadSetting);
             assert!(error.message().contains(key), "{error}");
         }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::book::{Kind, Point};
+use super::book::{Point, SeriesKind};
 
 /// The limit of a UDP datagram in bytes: below the smallest common MTU.
 const MOST_UDP: usize = 1400;
@@ -102,14 +102,14 @@ pub(super) fn datagrams(points: &[Point], step: Duration, most_bytes: usize) -> 
     let mut datagrams: Vec<(String, u64)> = Vec::new();
     let mut line = String::new();
     for point in points {
-        if point.kind == Kind::Counter && point.value == 0.0 {
+        if point.kind == SeriesKind::Counter && point.value == 0.0 {
             continue;
         }
         line.clear();
         // Writing to a string never fails.
         let _ = match point.kind {
-            Kind::Gauge => write!(line, "g,{ttl}:"),
-            Kind::Counter => write!(line, "c:"),
+            SeriesKind::Gauge => write!(line, "g,{ttl}:"),
+            SeriesKind::Counter => write!(line, "c:"),
         };
         line.push_str(point.tags.iter().find(|(key, _)| key == "name").map_or("_", |(_, name)| name));
         for (key, value) in point.tags.iter().filter(|(key, _)| key != "name") {
@@ -131,16 +131,16 @@ pub(super) fn datagrams(points: &[Point], step: Duration, most_bytes: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sinks::atlas::book::Book;
-    use crate::sinks::atlas::Sample;
+    use crate::gauges::book::Book;
+    use crate::gauges::Reading;
 
     #[test]
     fn lines_are_what_the_agent_reads() {
         let mut book = Book::new(vec![("job".to_string(), "nightly".to_string())], 10);
         let points = book.points(vec![
-            Sample::gauge("andiron.step.dropRatio", 0.25).tag("step", "a b"),
-            Sample::counter("andiron.cache.hits", 30.0),
-            Sample::counter("andiron.cache.evictions", 0.0),
+            Reading::gauge("andiron.step.dropRatio", 0.25).tag("step", "a b"),
+            Reading::counter("andiron.cache.hits", 30.0),
+            Reading::counter("andiron.cache.evictions", 0.0),
         ]);
         let sent = datagrams(&points, Duration::from_secs(60), 1400);
         let text =
@@ -151,8 +151,8 @@ mod tests {
     #[test]
     fn datagrams_are_bounded() {
         let mut book = Book::new(Vec::new(), 1000);
-        let samples = (0..500).map(|step| Sample::gauge("s", 1.0).tag("step", format!("step-{step}")));
-        let points = book.points(samples.collect());
+        let readings = (0..500).map(|step| Reading::gauge("s", 1.0).tag("step", format!("step-{step}")));
+        let points = book.points(readings.collect());
         let sent = datagrams(&points, Duration::from_secs(1), 1400);
         assert!(sent.len() > 1 && sent.iter().all(|(text, _)| text.len() <= 1400));
         assert_eq!(sent.iter().map(|(_, points)| points).sum::<u64>(), 500);

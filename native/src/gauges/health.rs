@@ -1,6 +1,6 @@
 //! Counters of the fate of points.
 
-use super::sample::Sample;
+use super::reading::Reading;
 
 /// Counters of one publisher since its start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct AtlasHealth {
 
 impl AtlasHealth {
     /// These counters as series.
-    pub(super) fn samples(&self) -> Vec<Sample> {
+    pub(super) fn readings(&self) -> Vec<Reading> {
         let outcomes = [
             ("sent", self.sent),
             ("refused", self.refused),
@@ -33,10 +33,10 @@ impl AtlasHealth {
             ("late", self.late),
         ];
         let points = |(outcome, count): (&str, u64)| {
-            Sample::counter("andiron.atlas.points", count as f64).tag("outcome", outcome)
+            Reading::counter("andiron.atlas.points", count as f64).tag("outcome", outcome)
         };
-        let mut samples: Vec<Sample> = outcomes.into_iter().map(points).collect();
-        samples.push(Sample::gauge("andiron.atlas.seriesLeftOut", self.left_out as f64));
-        samples
+        let mut readings: Vec<Reading> = outcomes.into_iter().map(points).collect();
+        readings.push(Reading::gauge("andiron.atlas.seriesLeftOut", self.left_out as f64));
+        readings
     }
 }

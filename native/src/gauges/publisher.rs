@@ -8,13 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 use super::api::{self, Answer, Api};
 use super::book::{step_of, Book, Point};
 use super::health::AtlasHealth;
-use super::sample::Sample;
+use super::reading::Reading;
 use super::settings::{AtlasSettings, Target};
 use super::spectatord::{datagrams, Agent};
 use crate::error::{Error, Result};
 
 /// Gives the current figures of the process, the most important first.
-pub type Source = Box<dyn FnMut() -> Vec<Sample> + Send>;
+pub type ReadingSource = Box<dyn FnMut() -> Vec<Reading> + Send>;
 
 /// The timeout of one answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -24,17 +24,17 @@ const SPREAD: u32 = 5;
 
 /// A thread that publishes until it is stopped. Dropping it asks the thread to end without waiting.
 pub struct Publisher {
-    shared: Arc<Shared>,
+    shared: Arc<PublisherShared>,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct PublisherShared {
+    state: Mutex<PublisherState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct PublisherState {
     health: AtlasHealth,
     /// The deadline of the thread's end, if it was asked to end.
     stop: Option<Instant>,
@@ -46,14 +46,14 @@ impl Publisher {
     ///
     /// # Errors
     /// The operating system cannot create a thread.
-    pub fn start(settings: AtlasSettings, source: Source) -> Result<Publisher> {
-        let shared = Arc::new(Shared::default());
+    pub fn start(settings: AtlasSettings, source: ReadingSource) -> Result<Publisher> {
+        let shared = Arc::new(PublisherShared::default());
         let way = match &settings.target {
             Target::Api(base) => Way::Api(Api::new(base)),
             Target::Udp(address) => Way::Agent(Agent::udp(address.clone())),
             Target::Unix(path) => Way::Agent(Agent::unix(path.clone())),
         };
-        let work = Work {
+        let work = PublisherThread {
             shared: Arc::clone(&shared),
             book: Book::new(settings.common.clone(), settings.most_series),
             settings,
@@ -96,8 +96,8 @@ impl Drop for Publisher {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl PublisherShared {
+    fn lock(&self) -> MutexGuard<'_, PublisherState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -128,10 +128,10 @@ enum Way {
 }
 
 /// The state of the thread.
-struct Work {
-    shared: Arc<Shared>,
+struct PublisherThread {
+    shared: Arc<PublisherShared>,
     settings: AtlasSettings,
-    source: Source,
+    source: ReadingSource,
     book: Book,
     way: Way,
     /// The step that was published last.
@@ -140,7 +140,7 @@ struct Work {
     refusal_told: bool,
 }
 
-impl Work {
+impl PublisherThread {
     fn run(mut self) {
         let step = self.settings.step;
         let offset = (step / SPREAD).mul_f64(RandomState::new().hash_one(0) as f64 / u64::MAX as f64);
@@ -168,8 +168,8 @@ impl Work {
     }
 
     fn publish(&mut self, at: Duration, end: Instant) {
-        let mut samples = match catch_unwind(AssertUnwindSafe(&mut self.source)) {
-            Ok(samples) => samples,
+        let mut readings = match catch_unwind(AssertUnwindSafe(&mut self.source)) {
+            Ok(readings) => readings,
             Err(payload) => {
                 // Dropping a panic's payload may itself panic.
                 std::mem::forget(payload);
@@ -184,9 +184,9 @@ impl Work {
                 Vec::new()
             }
         };
-        let own = self.shared.lock().health.samples();
-        samples.splice(0..0, own);
-        let points = self.book.points(samples);
+        let own = self.shared.lock().health.readings();
+        readings.splice(0..0, own);
+        let points = self.book.points(readings);
         let left_out = self.book.left_out();
         self.shared.count(|health| health.left_out = left_out);
         let steps =

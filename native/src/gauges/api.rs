@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use ureq::Agent;
 
-use super::book::{Kind, Point};
+use super::book::{Point, SeriesKind};
 
 /// The limit of points in one call.
 pub(super) const BATCH: usize = 500;
@@ -84,8 +84,8 @@ pub(super) fn body(common: &[(String, String)], points: &[Point], at: Duration, 
     text.push_str("},\"metrics\":[");
     for (index, point) in points.iter().enumerate() {
         let (statistic, dstype, value) = match point.kind {
-            Kind::Gauge => ("gauge", "gauge", point.value),
-            Kind::Counter => ("count", "rate", point.value * rate),
+            SeriesKind::Gauge => ("gauge", "gauge", point.value),
+            SeriesKind::Counter => ("count", "rate", point.value * rate),
         };
         text.push_str(if index == 0 { "{\"tags\":{" } else { ",{\"tags\":{" });
         pairs(&mut text, point.tags.iter().filter(|tag| !common.contains(tag)));
@@ -109,8 +109,8 @@ fn pairs<'a>(text: &mut String, pairs: impl Iterator<Item = &'a (String, String)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sinks::atlas::book::Book;
-    use crate::sinks::atlas::Sample;
+    use crate::gauges::book::Book;
+    use crate::gauges::Reading;
     use serde_json::json;
 
     #[test]
@@ -118,8 +118,8 @@ mod tests {
         let common = vec![("job".to_string(), "nightly".to_string())];
         let mut book = Book::new(common.clone(), 10);
         let points = book.points(vec![
-            Sample::gauge("andiron.step.dropRatio", 0.25).tag("step", "a \"b\""),
-            Sample::counter("andiron.cache.hits", 30.0),
+            Reading::gauge("andiron.step.dropRatio", 0.25).tag("step", "a \"b\""),
+            Reading::counter("andiron.cache.hits", 30.0),
         ]);
         let text = body(&common, &points, Duration::from_millis(1_700_000_000_000), 0.1);
         let read: Value = serde_json::from_str(&text).unwrap();

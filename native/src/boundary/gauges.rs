@@ -6,8 +6,8 @@ use super::metrics::{application, millis, string, Index, FIRST_INDEX};
 use super::raw;
 use crate::cache::process::process;
 use crate::cache::{StatKind, Stats};
+use crate::gauges::{AtlasHealth, AtlasSettings, Figure, Publisher, Reading, ReadingSource};
 use crate::metrics::Application;
-use crate::sinks::atlas::{AtlasHealth, AtlasSettings, Publisher, Sample, Source, Value};
 use jni::objects::{JObject, JString};
 use jni::sys::{jboolean, jlong};
 use jni::EnvUnowned;
@@ -93,22 +93,22 @@ fn find(number: jlong) -> Option<Arc<Publisher>> {
 }
 
 /// The figures of `metrics` while that exists, and of the cache while `id` is its application.
-fn source(id: String, metrics: Weak<Application>) -> Source {
+fn source(id: String, metrics: Weak<Application>) -> ReadingSource {
     Box::new(move || {
-        let mut samples = metrics.upgrade().map(|metrics| metrics.samples()).unwrap_or_default();
+        let mut readings = metrics.upgrade().map(|metrics| metrics.readings()).unwrap_or_default();
         if process().cache.settings().is_some_and(|settings| settings.application == id) {
             let values = process().stats().values();
             let figures = Stats::NAMES.iter().zip(Stats::KINDS).zip(values);
             let cache = figures.map(|((name, kind), value)| {
                 let value = match kind {
-                    StatKind::Gauge | StatKind::Maximum => Value::Gauge(value as f64),
-                    StatKind::Counter => Value::Counter(value as f64),
+                    StatKind::Gauge | StatKind::Maximum => Figure::Gauge(value as f64),
+                    StatKind::Counter => Figure::Counter(value as f64),
                 };
-                Sample::figure("andiron.cache", name, value)
+                Reading::figure("andiron.cache", name, value)
             });
-            samples.splice(0..0, cache);
+            readings.splice(0..0, cache);
         }
-        samples
+        readings
     })
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::sample::{Sample, Value};
+use super::reading::{Figure, Reading};
 use super::tags::{self, Tags};
 
 /// Atlas' type of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum SeriesKind {
     /// A current value.
     Gauge,
     /// The rate of a counter.
@@ -19,7 +19,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
     pub(super) tags: Tags,
-    pub(super) kind: Kind,
+    pub(super) kind: SeriesKind,
     /// The value of a gauge; for a counter the rise since its last point.
     pub(super) value: f64,
 }
@@ -47,16 +47,16 @@ impl Book {
 
     /// The points to publish for `samples`. A new counter, and one that has fallen, is taken to have started at 0. Of
     /// two samples with the same tags the first one holds, and values that are not finite are left out.
-    pub(super) fn points(&mut self, samples: Vec<Sample>) -> Vec<Point> {
-        let mut points = Vec::with_capacity(samples.len().min(self.most));
+    pub(super) fn points(&mut self, readings: Vec<Reading>) -> Vec<Point> {
+        let mut points = Vec::with_capacity(readings.len().min(self.most));
         let mut seen: HashMap<Tags, ()> = HashMap::new();
         self.left_out = 0;
-        for sample in samples {
-            let number = sample.value.number();
+        for reading in readings {
+            let number = reading.value.number();
             if !number.is_finite() {
                 continue;
             }
-            let tags = tags::of_series(&sample.name, &sample.tags, &self.common);
+            let tags = tags::of_series(&reading.name, &reading.tags, &self.common);
             if seen.insert(tags.clone(), ()).is_some() {
                 continue;
             }
@@ -65,11 +65,11 @@ impl Book {
                 continue;
             }
             let last = self.series.insert(tags.clone(), number).unwrap_or(0.0);
-            points.push(match sample.value {
-                Value::Gauge(_) => Point { tags, kind: Kind::Gauge, value: number },
-                Value::Counter(_) => {
+            points.push(match reading.value {
+                Figure::Gauge(_) => Point { tags, kind: SeriesKind::Gauge, value: number },
+                Figure::Counter(_) => {
                     let value = if number < last { number } else { number - last };
-                    Point { tags, kind: Kind::Counter, value }
+                    Point { tags, kind: SeriesKind::Counter, value }
                 }
             });
         }
@@ -107,16 +107,16 @@ mod tests {
     fn a_counter_gives_what_it_has_risen() {
         let mut book = book(10);
         for (now, risen) in [(5.0, 5.0), (5.0, 0.0), (7.5, 2.5), (1.0, 1.0), (2.0, 1.0)] {
-            assert_eq!(values(&book.points(vec![Sample::counter("c", now)])), [risen], "{now}");
+            assert_eq!(values(&book.points(vec![Reading::counter("c", now)])), [risen], "{now}");
         }
-        assert_eq!(values(&book.points(vec![Sample::gauge("g", 3.0)])), [3.0]);
-        assert_eq!(values(&book.points(vec![Sample::gauge("g", 3.0)])), [3.0]);
+        assert_eq!(values(&book.points(vec![Reading::gauge("g", 3.0)])), [3.0]);
+        assert_eq!(values(&book.points(vec![Reading::gauge("g", 3.0)])), [3.0]);
     }
 
     #[test]
     fn the_same_series_are_left_out_every_time() {
         let mut book = book(2);
-        let all = || ["a", "b", "c", "d"].map(|step| Sample::gauge("s", 1.0).tag("step", step));
+        let all = || ["a", "b", "c", "d"].map(|step| Reading::gauge("s", 1.0).tag("step", step));
         let step_of = |points: &[Point]| points.iter().map(|p| p.tags[2].1.clone()).collect::<Vec<_>>();
         assert_eq!(step_of(&book.points(all().to_vec())), ["a", "b"]);
         assert_eq!(book.left_out(), 2);
@@ -124,20 +124,20 @@ mod tests {
         turned.reverse();
         assert_eq!(step_of(&book.points(turned)), ["b", "a"]);
         assert_eq!(book.left_out(), 2);
-        assert_eq!(step_of(&book.points(vec![Sample::gauge("s", 1.0).tag("step", "a")])), ["a"]);
+        assert_eq!(step_of(&book.points(vec![Reading::gauge("s", 1.0).tag("step", "a")])), ["a"]);
         assert_eq!(book.left_out(), 0);
     }
 
     #[test]
     fn what_is_no_number_and_what_is_there_twice_is_left_out() {
         let mut book = book(10);
-        let samples = vec![
-            Sample::gauge("ratio", f64::NAN),
-            Sample::gauge("ratio", f64::INFINITY),
-            Sample::gauge("twice", 1.0).tag("step", "a b"),
-            Sample::gauge("twice", 2.0).tag("step", "a/b"),
+        let readings = vec![
+            Reading::gauge("ratio", f64::NAN),
+            Reading::gauge("ratio", f64::INFINITY),
+            Reading::gauge("twice", 1.0).tag("step", "a b"),
+            Reading::gauge("twice", 2.0).tag("step", "a/b"),
         ];
-        assert_eq!(values(&book.points(samples)), [1.0]);
+        assert_eq!(values(&book.points(readings)), [1.0]);
     }
 
     #[test]
