@@ -1,5 +1,5 @@
-//! What the product sends to the driver: cells by RPC when an operator's input is exhausted below something that keeps its rows, and
-//! by the accumulator when the scheduler takes a task's updates.
+//! The cells that the product sends to the driver: by RPC when the input of an operator below a cache is exhausted,
+//! and by the accumulator when the scheduler takes a task's updates.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use super::spark::{Eval, EvalId, RddId, Spark, Task};
 /// The step that all sites belong to.
 pub const STEP: u64 = 1;
 
-/// Under what a task ran.
+/// The properties under which a task ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Properties {
-    /// Which of the program's actions.
+    /// The index of the program's action.
     pub action: u8,
     pub execution: Option<u64>,
     pub guards: Vec<u64>,
@@ -36,7 +36,7 @@ pub struct Cell {
     pub failed: bool,
     pub kept: bool,
     pub early: bool,
-    /// The task has evaluated the partition several times, and not alike.
+    /// The task has evaluated the partition several times with different results.
     pub differs: bool,
     pub properties: Properties,
     pub read: u64,
@@ -65,7 +65,7 @@ impl Cell {
         }
     }
 
-    /// Version 2 of docs/internals/wire-format.md.
+    /// The packed cell, version 2 of docs/internals/wire-format.md.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = 2_u32.to_le_bytes().to_vec();
         [STEP, self.site, self.instance].iter().for_each(|word| out.extend(word.to_le_bytes()));
@@ -96,8 +96,8 @@ impl Cell {
     }
 }
 
-/// The evaluations whose cells a task files: of several of one partition the worst that was complete, else the last. And whether they
-/// differ.
+/// The evaluations whose cells a task files, and whether others of the same partition differ: of several evaluations
+/// of one partition the worst complete one, or else the last.
 pub fn filed(spark: &Spark, task: &Task) -> Vec<(EvalId, bool)> {
     let mut slots: BTreeMap<(u64, usize), (EvalId, bool)> = BTreeMap::new();
     let rank = |id: EvalId| {
@@ -116,17 +116,18 @@ pub fn filed(spark: &Spark, task: &Task) -> Vec<(EvalId, bool)> {
     slots.into_values().collect()
 }
 
-/// The thing that is judged.
+/// The judged unit.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
     pub execution: Option<u64>,
     pub guard: Option<u64>,
-    /// Instance, its site, whether it is behind something that keeps rows, whether more than one way leads to it.
+    /// By instance: its site, whether it is behind a cache or shuffle, and whether it is reached in more than one
+    /// way.
     pub reached: BTreeMap<u64, Reached>,
     pub partial: bool,
-    /// The stages that wrote the shuffles which are read.
+    /// The stages that wrote the shuffles that are read.
     pub shuffle_stages: std::collections::BTreeSet<u32>,
-    /// These shuffles.
+    /// The shuffles that are read.
     pub shuffles: std::collections::BTreeSet<RddId>,
 }
 
@@ -173,7 +174,7 @@ impl Scope {
     }
 }
 
-/// Andiron on the driver, and the cells that have come, as they came.
+/// Andiron on the driver, and the cells in the order of their arrival.
 pub struct Driver {
     application: Option<Arc<Application>>,
     /// By instance, partition and task.
@@ -181,7 +182,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// `asked`: whether the product is to judge, or only others.
+    /// `asked`: whether the product judges, or only other judges do.
     pub fn new(sites: impl Iterator<Item = u64>, asked: bool) -> Driver {
         if !asked {
             return Driver { application: None, cells: BTreeMap::new() };
@@ -197,7 +198,7 @@ impl Driver {
         Driver { application: Some(application), cells: BTreeMap::new() }
     }
 
-    /// Merged as the page says: the same cell again says how the attempt ended.
+    /// Merges a cell by the rules of docs/internals/gates.md: a later report of a cell has the attempt's outcome.
     pub fn take(&mut self, cell: Cell) {
         if let Some(application) = &self.application {
             application.step_cell(&cell.encode());

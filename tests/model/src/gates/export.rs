@@ -1,5 +1,5 @@
-//! Programs that a real Spark can be made to run: what goes wrong is said by action, partition and attempt, and the service depends on
-//! the action, the operator and the attempt alone, so that the order of tasks does not matter.
+//! Programs that can run on a real Spark. Faults are given by action, partition and attempt, and the service depends
+//! only on action, operator and attempt, so that the order of tasks does not matter.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -11,7 +11,7 @@ use super::rules::Answer;
 use super::run::{run_whole, Ran};
 use super::spark::{Spark, Ways};
 
-/// So many programs, each with a write or a guard that is judged.
+/// `count` programs, each with a judged write or guard.
 pub fn programs(count: usize) -> Vec<Value> {
     let mut runner = TestRunner::new(crate::config(1));
     let strategy = (program(false), prop::collection::vec(place(), 0..4));
@@ -40,7 +40,7 @@ fn place() -> impl Strategy<Value = (Place, Fault)> {
     })
 }
 
-/// The program as it can run on Spark; `None` if it cannot.
+/// The program in a form that can run on Spark; `None` if there is none.
 fn fit(program: Program, places: Vec<(Place, Fault)>) -> Option<Program> {
     let nodes = program.nodes;
     let spark = Spark { nodes: nodes.clone(), ..Spark::default() };
@@ -83,7 +83,7 @@ fn fit(program: Program, places: Vec<(Place, Fault)>) -> Option<Program> {
             _ => {}
         }
     }
-    // Spark fails the next job if the blocks of a local checkpoint to come are let go.
+    // Spark fails the next job if the blocks of a pending local checkpoint are unpersisted.
     let is_local = |node: u8| {
         first.iter().any(|action| matches!(action, Action::LocalCheckpoint(other) if of(*other) == of(node)))
     };
@@ -118,7 +118,7 @@ fn shown(program: &Program) -> Option<Value> {
     if ran.judged.is_empty() || ran.lost.iter().any(|lost| local(lost.node)) {
         return None;
     }
-    // Of programs where nothing can be wrong a few are enough.
+    // A few programs without any possible fault are enough.
     let is_dull = ran.judged.iter().all(|one| one.scope.reached.is_empty());
     (!is_dull).then(|| json(program, &ran))
 }

@@ -1,15 +1,15 @@
-//! Gates against a model of Spark's scheduler: random programs with faults, what the product would send to the driver, and a naive
-//! truth that remembers which evaluation each row of each write came from.
+//! Gates against a model of Spark's scheduler: random programs with faults, the cells that the product would send to
+//! the driver, and a naive truth that records the evaluation from which each row of each write came.
 //!
-//! | module | what it is |
+//! | module | contents |
 //! |---|---|
-//! | [`program`] | programs, and how they are drawn |
+//! | [`program`] | programs, and the strategy that draws them |
 //! | [`spark`] | RDDs, blocks, shuffle files, checkpoints, and the reading of a partition by a task |
 //! | [`scheduler`] | jobs, stages, tasks, their attempts, and the faults |
-//! | [`driver`] | cells as the product sends them, and the judge that is asked |
-//! | [`export`] | programs that run on a real Spark, with what the model says of them |
-//! | [`rules`] | the rules of docs/internals/gates.md, as naively as they are written, and mutants of them |
-//! | [`run`](mod@run) | a program, its writes and guards, and whether each verdict was right |
+//! | [`driver`] | cells as the product sends them, and the judge under test |
+//! | [`export`] | programs that run on a real Spark, with the model's results |
+//! | [`rules`] | the rules of docs/internals/gates.md in their most naive form, and mutants of them |
+//! | [`run`](mod@run) | a program's run, its writes and guards, and the check of each verdict |
 
 pub mod driver;
 pub mod export;

@@ -1,8 +1,9 @@
-//! Programs: a graph of rows, what is done with it, what goes wrong meanwhile.
+//! Programs: a graph of rows, actions on it, and faults during them.
 
 use proptest::prelude::*;
 
-/// How the rows of a node are made. A parent is an earlier node, by its number modulo how many there are.
+/// The operation that makes a node's rows. A parent is an earlier node, by its number modulo the count of earlier
+/// nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     Source {
@@ -13,21 +14,22 @@ pub enum Op {
     Map,
     Union(u8),
     Coalesce,
-    /// Reads so many rows of each partition and then of all, as a plan's limit does: a part is read, and the plan says so.
+    /// Reads this number of rows of each partition and then of all, like a plan's limit: a part is read, and the plan
+    /// shows it.
     Limit(u8),
-    /// Reads so many rows of each partition, and nothing says so.
+    /// Reads this number of rows of each partition, and nothing shows it.
     Take(u8),
     Shuffle(u8),
 }
 
-/// How a node's rows are kept.
+/// The storage of a node's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     Memory,
     Replicated,
 }
 
-/// A Dataset's node is planned anew by each action; an RDD's is made once.
+/// A Dataset's node is planned anew by each action; an RDD is created once.
 #[derive(Debug, Clone, Copy)]
 pub struct Node {
     pub op: Op,
@@ -36,11 +38,11 @@ pub struct Node {
     pub level: Option<Level>,
 }
 
-/// What a program does. Nodes by number, modulo how many there are.
+/// An action of a program. Nodes by number, modulo their count.
 #[derive(Debug, Clone)]
 pub enum Action {
     Count(u8),
-    /// Reads so many rows of the first partition.
+    /// Reads this number of rows of the first partition.
     TakeFirst(u8, u8),
     Write(u8),
     /// A write that reads its rows twice: to sample them, and to write them.
@@ -56,24 +58,24 @@ pub enum Action {
     LoseExecutor(u8),
 }
 
-/// What happens to a task.
+/// A fault of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It fails after it has read so many rows of its source.
+    /// It fails after it has read this number of rows of its source.
     FailReading(u8),
-    /// It fails after it has made so many rows.
+    /// It fails after it has made this number of rows.
     FailWriting(u8),
     /// It fails at its end.
     FailAtEnd,
-    /// Its executor is lost before the scheduler hears of its end.
+    /// Its executor is lost before the scheduler receives its end.
     LoseExecutor,
     /// Its executor is lost after that.
     LoseExecutorAfter,
-    /// A copy of it runs elsewhere at the same time.
+    /// A speculative copy runs on another executor at the same time.
     Twin { second_wins: bool, loser: Loser, late: u8 },
-    /// The scheduler hears of its end so many tasks later.
+    /// The scheduler receives its end this number of tasks later.
     Late(u8),
-    /// The job is cancelled while it runs; its updates come if `told`.
+    /// The job is cancelled while the task runs; its updates arrive if `told`.
     Cancel { told: bool },
     /// Its blocks are not stored.
     RefuseBlocks,
@@ -85,14 +87,14 @@ pub enum Fault {
     Unreachable,
 }
 
-/// What the loser of two copies has done.
+/// The progress of the losing copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loser {
-    /// It was killed after so many rows.
+    /// It was killed after this number of rows.
     Killed(u8),
     /// It was killed at its end.
     KilledAtEnd,
-    /// It ended, and the scheduler drops what it says.
+    /// It ended, and the scheduler drops its updates.
     Ended,
 }
 
@@ -121,20 +123,20 @@ pub struct Bounds {
 pub struct Program {
     pub nodes: Vec<Node>,
     pub actions: Vec<Action>,
-    /// Each after so many tasks.
+    /// Each fault after this number of tasks.
     pub faults: Vec<(u8, Fault)>,
-    /// Instead of those: what happens in an action to an attempt of the task of a partition.
+    /// Replaces `faults`: the fault of an attempt of a partition's task in an action.
     pub places: Option<Vec<(Place, Fault)>>,
-    /// How bad the service is at each evaluation, from the first again after the last: 0 drops nothing, 3 everything. With `places`
-    /// it is asked by action, operator and attempt.
+    /// The service's level at each evaluation, repeated from the start: 0 drops nothing, 3 drops everything. With
+    /// `places` the level depends on action, operator and attempt.
     pub service: Vec<u8>,
     pub bounds: Bounds,
-    /// Where tasks run, and whose turn it is.
+    /// Determines the executors of tasks and their order.
     pub seed: u64,
 }
 
 impl Program {
-    /// Nothing goes wrong, and the service is always the same.
+    /// Whether nothing fails and the service is constant.
     pub fn is_clean(&self) -> bool {
         let lost = |action: &Action| matches!(action, Action::LoseBlock(_) | Action::LoseExecutor(_));
         self.faults.is_empty()
@@ -159,7 +161,7 @@ fn node() -> impl Strategy<Value = Node> {
         1 => (1u8..5).prop_map(Op::Take),
         3 => (1u8..4).prop_map(Op::Shuffle),
     ];
-    // Mostly of the newest node, so that most of a program is in what it writes.
+    // The parent is mostly the newest node, so that most of a program is part of its writes.
     let parent = prop_oneof![2 => Just(u8::MAX), 1 => any::<u8>()];
     (op, parent, prop::bool::weighted(0.35), level()).prop_map(|(op, parent, dataset, level)| Node {
         op,
@@ -217,7 +219,7 @@ fn bounds() -> impl Strategy<Value = Bounds> {
     )
 }
 
-/// A program with a source and a step at least. `unreachable`: the driver may not answer a task.
+/// A program with at least a source and a step. `unreachable`: the driver may fail to answer a task.
 pub fn program(unreachable: bool) -> impl Strategy<Value = Program> {
     let faults = prop_oneof![
         1 => Just(Vec::new()),

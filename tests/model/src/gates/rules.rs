@@ -1,4 +1,4 @@
-//! The rules of docs/internals/gates.md, as naively as they are written: every choice among the candidates is tried.
+//! The rules of docs/internals/gates.md in their most naive form: every choice among the candidates is tried.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,43 +12,43 @@ pub enum Answer {
     Unknown,
 }
 
-/// Which rules hold.
+/// The rules in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     pub own: Own,
     /// When foreign cells are candidates beside own successes.
     pub beside: Beside,
-    /// Foreign partial cells are candidates though another is complete.
+    /// Foreign partial cells are candidates even if another cell is complete.
     pub foreign_partials: bool,
-    /// A hole behind something that keeps rows is never explained.
+    /// A hole behind a cache or shuffle is never explained.
     pub kept_holes: bool,
-    /// Failed partial cells that are kept are candidates, as complete ones are.
+    /// Failed partial cells that are kept are candidates, like complete ones.
     pub partials_kept: bool,
-    /// Foreign cells of attempts that failed count too if they are kept.
+    /// Kept foreign cells of failed attempts count too.
     pub kept: bool,
-    /// A hole is a hole.
+    /// A partition without candidates is a hole.
     pub holes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Own {
     All,
-    /// Of each stage the newest attempt's.
+    /// Of each stage the cells of its newest attempt.
     NewestAttempt,
-    /// Of all cells the newest that is complete, whatever became of it: the rule before.
+    /// Of all cells the newest complete one, with any outcome: the earlier rule.
     NewestComplete,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beside {
     Never,
-    /// Where the instance is reached in several ways, behind a shuffle, or by several jobs.
+    /// If the instance is reached in several ways, behind a shuffle, or by several jobs.
     Mixed,
     Behind,
 }
 
 impl Rules {
-    /// Those of the page.
+    /// The rules of docs/internals/gates.md.
     pub const PAGE: Rules = Rules {
         own: Own::All,
         beside: Beside::Behind,
@@ -58,7 +58,8 @@ impl Rules {
         kept: true,
         holes: true,
     };
-    /// As they were first written: own cells before foreign ones, and of each stage those of the newest attempt.
+    /// The first version of the rules: own cells before foreign ones, and of each stage the cells of its newest
+    /// attempt.
     pub const IN_ORDER: Rules = Rules {
         own: Own::NewestAttempt,
         beside: Beside::Never,
@@ -72,12 +73,12 @@ impl Rules {
 /// Rows read and dropped.
 pub type Counts = (u64, u64);
 
-/// What may have been read of one instance: the choices of each partition.
+/// The possible counts of one instance, by partition.
 #[derive(Debug, Clone, Default)]
 pub struct Choices {
     pub site: u64,
     pub partitions: BTreeMap<usize, BTreeSet<Counts>>,
-    /// Partitions of which it is not known whether they were read at all.
+    /// Partitions that may not have been read at all.
     pub perhaps: BTreeSet<usize>,
 }
 
@@ -92,7 +93,7 @@ fn candidates(cells: &[&Cell], scope: &Scope, instance: u64, rules: Rules) -> (B
     }
     let partials = rules.partials_kept && reached.behind;
     let stored = |cell: &&&Cell| rules.kept && cell.kept && (cell.complete || partials);
-    // A foreign success counts by what keeps its rows: a block, a file, or a shuffle that is read.
+    // A foreign success counts if its rows are kept by a block, a file, or a shuffle that is read.
     let read = |cell: &&&Cell| cell.kept || scope.shuffle_stages.contains(&cell.stage);
     let (own, foreign): (Vec<&Cell>, Vec<&Cell>) =
         cells.iter().partition(|cell| scope.owns(&cell.properties));
@@ -121,12 +122,12 @@ fn candidates(cells: &[&Cell], scope: &Scope, instance: u64, rules: Rules) -> (B
     let unread =
         !chosen.iter().any(|cell| scope.owns(&cell.properties)) && (scope.partial || reached.partial);
     let mut all: BTreeSet<Counts> = chosen.iter().map(counts).collect();
-    // Of other evaluations by the same task the best has dropped none.
+    // Of other evaluations by the same task the best has dropped nothing.
     all.extend(chosen.iter().filter(|cell| cell.differs).map(|cell| (cell.read, 0)));
     (all, unread)
 }
 
-/// What the rules say of a scope.
+/// The answer of the rules for a scope.
 pub fn judge(cells: &[Cell], scope: &Scope, bounds: &Bounds, rules: Rules) -> Answer {
     let (mut all, mut holes) = (Vec::new(), false);
     for (instance, reached) in &scope.reached {
@@ -173,7 +174,7 @@ pub fn decide(all: &[Choices], holes: bool, bounds: &Bounds) -> Answer {
     };
     let most_rows = rows(&|of| each(|c| c.iter().map(|c| c.0).max().unwrap_or(0), of));
     let least_rows = rows(&|of| least(|c| c.0, of));
-    // Some partition was read, or there would be no write.
+    // At least one partition was read, or there would be no write.
     let surely = rows(&|of| each(|c| c.iter().map(|c| c.0).min().unwrap_or(0), of));
     let zero = |rows: u64| rows == 0 && !bounds.zero_rows_pass;
     let ratios: Vec<(f64, f64)> = all.iter().map(ratios).collect();
@@ -192,7 +193,7 @@ pub fn decide(all: &[Choices], holes: bool, bounds: &Bounds) -> Answer {
     }
 }
 
-/// The least and the greatest ratio, over all choices.
+/// The least and the greatest ratio over all choices.
 fn ratios(of: &Choices) -> (f64, f64) {
     let mut sums: BTreeSet<Counts> = BTreeSet::from([(0, 0)]);
     for (partition, choices) in &of.partitions {

@@ -1,4 +1,4 @@
-//! A program from its begin to its end: what each write and each guard was told, and whether that was right.
+//! A program's run: the verdict on each write and guard, and the check of that verdict.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,14 +8,14 @@ use super::rules::{decide, judge, Answer, Choices, Rules};
 use super::scheduler::{JobId, Scheduler, State};
 use super::spark::{Checkpoint, EvalId, Kind, RddId, Spark, Ways};
 
-/// Who judges.
+/// The judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judge {
     Product,
     Naive(Rules),
 }
 
-/// A block that an action has removed: of which node, and partition.
+/// A block that an action has removed, by node and partition.
 #[derive(Debug, Clone, Copy)]
 pub struct Lost {
     pub action: usize,
@@ -26,34 +26,35 @@ pub struct Lost {
 /// One judged write or guard.
 #[derive(Debug)]
 pub struct Judged {
-    /// Which of the program's actions.
+    /// The index of the program's action.
     pub action: usize,
-    /// Which of its writes.
+    /// The index of the action's write.
     pub part: usize,
     pub what: String,
-    /// Of each judge.
+    /// The answers, in the order of the judges.
     pub answers: Vec<Answer>,
-    /// By the evaluations that it has.
+    /// The answer by the evaluations that its rows came from.
     pub truth: Answer,
-    /// The same, where a part of something kept is read: that it may be none is no fault.
+    /// The same, if a part of cached rows is read: reading none of them is no fault.
     lenient: Answer,
-    /// It may be unknown: evaluations of one partition differ, the driver was not told, or nothing explains what was not read.
+    /// Unknown is a right answer: evaluations of one partition differ, the driver was not reached, or nothing
+    /// explains a partition that was not read.
     pub may_be_unknown: bool,
-    /// A part of something kept is read, and nothing says so: all that is kept is judged.
+    /// A part of cached rows is read, and nothing shows it: all cached rows are judged.
     unexplained: bool,
-    /// The same, and whole partitions were left out.
+    /// The same, and whole partitions were skipped.
     leaves_out: bool,
     pub scope: Scope,
     pub contained: Vec<String>,
 }
 
 impl Judged {
-    /// Whether it is unknown by what the program does, not by what goes wrong.
+    /// Whether unknown is right because of the program itself, and not because of a fault.
     pub fn is_excused(&self) -> bool {
         self.may_be_unknown
     }
 
-    /// What is wrong with it, if anything is.
+    /// The error in an answer, if there is one.
     pub fn fault(&self, answer: Answer) -> Option<&'static str> {
         match (answer, self.truth) {
             (Answer::Passed, _) if self.lenient == Answer::Passed || self.leaves_out => None,
@@ -65,7 +66,7 @@ impl Judged {
     }
 }
 
-/// What nothing in a plan explains.
+/// Partial reading that no plan explains.
 #[derive(Debug, Clone, Copy, Default)]
 struct Hidden {
     /// A part of a partition is read.
@@ -77,9 +78,9 @@ struct Hidden {
 struct Run<'a> {
     program: &'a Program,
     judges: &'a [Judge],
-    /// The action that is done.
+    /// The current action.
     at: usize,
-    /// Which of its writes has been judged last.
+    /// The index of the write that was judged last.
     part: usize,
     lost: Vec<Lost>,
     scheduler: Scheduler,
@@ -87,20 +88,20 @@ struct Run<'a> {
     judged: Vec<Judged>,
 }
 
-/// Runs a program; gives what was judged.
+/// Runs a program. Gives the judged writes and guards.
 pub fn run(program: &Program, judges: &[Judge], ways: Ways) -> Vec<Judged> {
     run_whole(program, judges, ways).judged
 }
 
-/// What became of a program.
+/// The result of a program's run.
 pub struct Ran {
     pub judged: Vec<Judged>,
     pub lost: Vec<Lost>,
-    /// How many partitions each node has.
+    /// The number of partitions of each node.
     pub partitions: Vec<usize>,
 }
 
-/// The same; gives all that became of it.
+/// Runs a program. Gives the whole result.
 pub fn run_whole(program: &Program, judges: &[Judge], ways: Ways) -> Ran {
     let steps = program.nodes.iter().enumerate().filter(|(_, node)| node.op == Op::Step);
     let driver = Driver::new(steps.map(|(at, _)| at as u64 + 1), judges.contains(&Judge::Product));
@@ -199,7 +200,7 @@ impl Run<'_> {
         job
     }
 
-    /// An action that writes nothing; gives its job and what it ran on.
+    /// Runs an action that writes nothing. Gives its job.
     fn action(&mut self, node: u8, rows: Option<u8>, guards: &[u64]) -> JobId {
         let node = self.spark().node(node);
         let execution = self.program.nodes[node].dataset.then(|| self.number());
@@ -207,12 +208,13 @@ impl Run<'_> {
         self.job(rdd, rows, &self.under(execution, guards))
     }
 
-    /// Whether a plan reads a part and says so.
+    /// Whether a plan reads a part and shows it.
     fn is_limited(&self, node: usize) -> bool {
         self.has(node, |op| matches!(op, Op::Limit(_)))
     }
 
-    /// Whether a part is read and nothing says so, and whether whole partitions may be left out. A guard sees no plan.
+    /// Whether a part is read and nothing shows it, and whether whole partitions may be skipped. A guard sees no
+    /// plan.
     fn hides(&self, node: usize, guarded: bool) -> Hidden {
         let part = self.has(node, |op| matches!(op, Op::Take(_)) || guarded && matches!(op, Op::Limit(_)));
         Hidden { part, partitions: part && self.has(node, |op| op == Op::Coalesce) }
@@ -265,12 +267,12 @@ impl Run<'_> {
             }
             jobs.push(job);
         }
-        // Checkpoints that the body's jobs have made are the body's too.
+        // Checkpoints made by the body's jobs belong to the body.
         jobs = (jobs.first().copied().unwrap_or(0)..self.scheduler.jobs.len()).collect();
         self.ask(format!("guard {guard}"), &jobs, scope, hidden);
     }
 
-    /// What is reached from an RDD.
+    /// Adds the instances that are reached from an RDD.
     fn walk(&self, rdd: RddId, scope: &mut Scope, behind: bool, shuffled: bool) {
         let at = &self.scheduler.spark.rdds[rdd];
         let (behind, shuffled) = (behind || at.keeps(), shuffled || at.kind == Kind::Shuffle);
@@ -310,7 +312,8 @@ impl Run<'_> {
         let all: Vec<Choices> = choices.into_values().collect();
         let truth = decide(&all, false, bounds);
         let vague = scope.reached.values().any(|at| (scope.partial || at.partial) && at.behind);
-        // Under a guard the limit on dropped rows is for each SQL execution: of several the one that has most counts.
+        // Under a guard the limit on dropped rows applies to each SQL execution: of several the one with most dropped
+        // rows decides.
         let dropped = bounds.dropped.filter(|_| scope.guard.is_none());
         let min_rows = if vague { 0 } else { bounds.min_rows };
         let lenient = decide(
@@ -320,7 +323,8 @@ impl Run<'_> {
         );
         let cells: Vec<_> = self.scheduler.driver.cells.values().cloned().collect();
         let answers = self.judges.iter().map(|judge| self.answer(*judge, &cells, &scope)).collect();
-        // A guard judges all that its jobs have evaluated, also what a shuffle held and the part that was read did not ask for.
+        // A guard judges all that its jobs have evaluated, including shuffle output that the partial read did not
+        // request.
         let leaves_out = hidden.partitions;
         let unexplained = hidden.part
             || scope.guard.is_some() && scope.reached.values().any(|at| at.partial && at.shuffled);
@@ -357,7 +361,7 @@ impl Run<'_> {
         }
     }
 
-    /// Whether two evaluations of one partition of what is reached have counted differently.
+    /// Whether two evaluations of one partition of a reached instance have different counts.
     fn differ(&self, scope: &Scope) -> bool {
         let mut first: BTreeMap<(u64, usize), (u64, u64)> = BTreeMap::new();
         self.scheduler.spark.evals.iter().filter(|eval| scope.reached.contains_key(&eval.instance)).any(

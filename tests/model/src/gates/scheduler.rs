@@ -1,4 +1,4 @@
-//! Jobs, stages with attempts, tasks with attempts. One task at a time; what the scheduler hears of it may come later.
+//! Jobs, stages and tasks with their attempts. One task runs at a time; the scheduler may receive its end later.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub enum State {
 pub struct Job {
     pub target: RddId,
     pub parts: Vec<usize>,
-    /// Reads so many rows of each partition.
+    /// Reads this number of rows of each partition.
     pub most: Option<u8>,
     pub properties: Properties,
     pub finished: BTreeMap<usize, Data>,
@@ -42,7 +42,7 @@ struct Stage {
     failures: u32,
 }
 
-/// A task attempt that has run, and of which the scheduler has not heard.
+/// A task attempt that has run, and whose end the scheduler has not received.
 #[derive(Debug)]
 struct Flight {
     due: u64,
@@ -54,7 +54,7 @@ struct Flight {
     output: Data,
     cells: Vec<Cell>,
     end: End,
-    /// A copy that has lost.
+    /// It is the losing copy.
     loser: bool,
 }
 
@@ -79,11 +79,11 @@ pub struct Scheduler {
     attempts: BTreeMap<(usize, u32, usize), u32>,
     tasks: u64,
     seed: u64,
-    /// Evaluations of which the driver was not told in time.
+    /// Evaluations that were not reported to the driver in time.
     pub lost_evidence: bool,
 }
 
-/// What a task is to do.
+/// The work of a task.
 #[derive(Clone, Copy)]
 struct Work {
     stage: usize,
@@ -115,7 +115,7 @@ impl Scheduler {
         }
     }
 
-    /// A number below `below`, other at each time of asking.
+    /// A pseudo-random number below `below`.
     pub fn chance(&mut self, below: u64) -> u64 {
         self.seed = self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = (self.seed ^ (self.seed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -162,7 +162,7 @@ impl Scheduler {
         self.stages.iter().enumerate().filter(wrote).map(|(id, _)| id as u32)
     }
 
-    /// Whether a stage has a job that runs.
+    /// Whether a stage has a running job.
     fn is_there(&self, stage: usize) -> bool {
         self.stages[stage].jobs.iter().any(|job| self.jobs[*job].state == State::Running)
     }
@@ -185,7 +185,7 @@ impl Scheduler {
         }
     }
 
-    /// What Spark does after a job: the marked RDDs of its lineage are kept, and forget where they come from.
+    /// Spark's action after a job: the marked RDDs of its lineage are stored, and their lineage is cut.
     fn checkpoint(&mut self, rdd: RddId, properties: &Properties) {
         let all: Vec<usize> = (0..self.spark.rdds[rdd].partitions).collect();
         match self.spark.rdds[rdd].checkpoint {
@@ -215,7 +215,7 @@ impl Scheduler {
         }
     }
 
-    /// One task, or one end of a task that has not been heard of.
+    /// Runs one task, or delivers the end of one.
     fn advance(&mut self, job: JobId) {
         self.spark.clock += 1;
         let due: Vec<u64> =
@@ -294,7 +294,7 @@ impl Scheduler {
         self.flights.iter().any(same)
     }
 
-    /// A shuffle below the RDD that lacks outputs and is needed.
+    /// A shuffle below the RDD that is needed and lacks outputs.
     fn missing(&self, rdd: RddId) -> Option<RddId> {
         let at = &self.spark.rdds[rdd];
         let stored = |part: usize| self.spark.blocks.contains_key(&(rdd, part));
@@ -391,7 +391,7 @@ impl Scheduler {
         }
     }
 
-    /// Two attempts that began at once, on two executors: the second sees nothing of the first.
+    /// Two attempts that began together on two executors: the second sees nothing of the first.
     fn twins(&mut self, work: Work, executor: usize, second_wins: bool, loser: Loser, late: u8) {
         let cut = match loser {
             Loser::Killed(rows) => Some(rows),
@@ -454,14 +454,14 @@ impl Scheduler {
         let is_file =
             end == End::Success && self.stages[stage].shuffle.is_none() && self.jobs[work.job].files;
         if is_file && self.spark.rdds[work.target].checkpoint == Checkpoint::Marked {
-            // The first attempt that renames its file has it.
+            // The attempt that renames its file first provides it.
             self.spark.files.entry((work.target, partition)).or_insert_with(|| output.clone());
         }
         let (task, executor) = (task.id, task.executor);
         Flight { due: 0, stage, attempt, partition, task, executor, output, cells, end, loser: false }
     }
 
-    /// The scheduler hears how a task has ended.
+    /// The scheduler receives the end of a task.
     fn hear(&mut self, flight: Flight) {
         if !self.is_there(flight.stage) {
             return;

@@ -1,6 +1,7 @@
-//! RDDs and what keeps their rows; a task that reads a partition.
+//! RDDs and the storage of their rows; the reading of a partition by a task.
 //!
-//! [`Data`] remembers, beside its rows, every evaluation that was opened to make it: one that dropped all of its rows too.
+//! [`Data`] records, beside its rows, every evaluation that was opened to make it, including one that dropped all its
+//! rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +10,10 @@ use super::program::{Level, Node, Op};
 pub type Row = u16;
 pub type RddId = usize;
 pub type EvalId = usize;
-/// Executor 0 or 1. A lost one is replaced at once by an empty one.
+/// Executor 0 or 1. A lost executor is replaced at once by an empty one.
 pub type Executor = usize;
 
-/// Rows, and the evaluations that they came through.
+/// Rows, and the evaluations that they passed through.
 #[derive(Debug, Clone, Default)]
 pub struct Data {
     pub rows: Vec<Row>,
@@ -30,7 +31,7 @@ pub struct Eval {
     pub read: u64,
     pub dropped: u64,
     pub complete: bool,
-    /// Something downstream in the task keeps the rows.
+    /// A persisted RDD or marked checkpoint downstream in the task keeps the rows.
     pub kept: bool,
     level: u8,
 }
@@ -65,7 +66,7 @@ pub struct Rdd {
 }
 
 impl Rdd {
-    /// Whether rows are read from it that an earlier job may have made.
+    /// Whether reading it may give rows that an earlier job made.
     pub fn keeps(&self) -> bool {
         self.level.is_some() || self.checkpoint != Checkpoint::No || self.kind == Kind::Shuffle
     }
@@ -78,32 +79,32 @@ pub struct Block {
     pub data: Data,
 }
 
-/// Why a task does not read on.
+/// Why a task stops reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Break {
     Failure,
-    /// An output of this shuffle is gone.
+    /// An output of this shuffle is lost.
     Fetch(RddId),
-    /// A block of a local checkpoint is gone.
+    /// A block of a local checkpoint is lost.
     Gone,
 }
 
-/// A task that runs.
+/// A running task.
 #[derive(Debug, Default)]
 pub struct Task {
     pub id: u64,
     pub action: u8,
-    /// Which attempt of its stage attempt's partition.
+    /// The attempt within its partition's stage attempt.
     pub attempt: u32,
     pub executor: Executor,
     pub fail_reading: Option<u8>,
     pub refuse_blocks: bool,
-    /// It sees no block of another executor that is newer.
+    /// It sees no block of another executor that is newer than this.
     pub blind_since: Option<u64>,
     pub read: u8,
     pub sinks: Vec<BTreeSet<EvalId>>,
     pub evals: Vec<EvalId>,
-    /// Evaluations whose input was exhausted below something that keeps their rows, in that order.
+    /// Evaluations whose input was exhausted below a cache, in that order.
     pub early: Vec<EvalId>,
 }
 
@@ -115,7 +116,7 @@ enum Cursor {
     Take(Box<Cursor>, u8),
 }
 
-/// Everything that holds rows, and every evaluation that there ever was.
+/// All storage of rows, and every evaluation of the run.
 #[derive(Debug, Default)]
 pub struct Spark {
     pub nodes: Vec<Node>,
@@ -131,26 +132,27 @@ pub struct Spark {
     pub ways: Ways,
 }
 
-/// Ways of the product that the model can have otherwise, to see what they are for.
+/// Choices of the product that the model can change, to show their purpose.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ways {
-    /// A cell below an RDD that is marked for a checkpoint is sent as one below a persisted RDD.
+    /// A cell below an RDD that is marked for a checkpoint is sent like one below a persisted RDD.
     pub checkpoints_keep: bool,
     /// Of several evaluations of a partition in one task the worst is filed, not the last.
     pub files_worst: bool,
-    /// At its end a task tells the driver of kept cells that were not read to the end, too.
+    /// At its end a task also sends kept cells whose input was not read to the end.
     pub tells_partials: bool,
-    /// The service is asked by action, operator and attempt, as on a real Spark, where the order of evaluations is not known.
+    /// The service depends on action, operator and attempt, as on a real Spark, where the order of evaluations is not
+    /// known.
     pub by_place: bool,
 }
 
 impl Ways {
-    /// As the product does.
+    /// The choices of the product.
     pub const PRODUCT: Ways =
         Ways { checkpoints_keep: true, files_worst: true, tells_partials: true, by_place: false };
 }
 
-/// What the service does with a row.
+/// Whether the service drops a row.
 pub fn drops(level: u8, row: Row) -> bool {
     match level {
         0 => false,
@@ -180,7 +182,7 @@ impl Spark {
         node == 0 || matches!(self.nodes[node].op, Op::Source { .. })
     }
 
-    /// The nodes that a node is made of, itself among them.
+    /// The nodes that a node is made of, including itself.
     pub fn tree(&self, node: usize) -> BTreeSet<usize> {
         let mut found = BTreeSet::from([node]);
         if !self.is_source(node) {
@@ -197,7 +199,7 @@ impl Spark {
         self.rdds.len() - 1
     }
 
-    /// The RDD that an action on the node runs on.
+    /// The RDD on which an action on the node runs.
     pub fn build(&mut self, node: usize) -> RddId {
         if let Some(made) = self.made.get(&node) {
             return *made;
@@ -242,7 +244,7 @@ impl Spark {
         }
     }
 
-    /// Fixes a Dataset's node to the RDD that it has now, as a checkpoint does.
+    /// Fixes a Dataset's node to its current RDD, as a checkpoint does.
     pub fn fix(&mut self, node: usize) -> RddId {
         let rdd = self.build(node);
         self.made.insert(node, rdd);
@@ -269,14 +271,14 @@ impl Spark {
         }
     }
 
-    /// What an executor held is gone.
+    /// Removes an executor's blocks and shuffle outputs.
     pub fn lose(&mut self, executor: Executor) {
         self.blocks.values_mut().for_each(|copies| copies.retain(|copy| copy.executor != executor));
         self.blocks.retain(|_, copies| !copies.is_empty());
         self.outputs.retain(|_, (at, _)| *at != executor);
     }
 
-    /// A block is gone: of all executors, or of one. Gives its node and partition.
+    /// Removes a block from all executors, or from one. Gives its node and partition.
     pub fn lose_block(&mut self, number: u8, all: bool) -> Option<(usize, usize)> {
         let keys: Vec<_> = self.blocks.keys().copied().collect();
         let key = keys.get(usize::from(number) % keys.len().max(1))?;
@@ -290,7 +292,7 @@ impl Spark {
         Some((*node, key.1))
     }
 
-    /// A task's output: of all rows, or of the first so many.
+    /// A task's output: all rows, or the first `most`.
     pub fn read(
         &mut self,
         task: &mut Task,
