@@ -1,8 +1,8 @@
-//! Checksums of a version's bytes, computed over the stream while it passes.
+//! Checksums of a version's bytes, computed over the stream as it passes.
 //!
-//! All of them are over the file's bytes in order: `xxh3` is XXH3 64 bits with seed 0 and the default secret (what
-//! `xxhsum -H3` prints), `crc32` the IEEE polynomial of zlib, `sha256` that of FIPS 180-4. The number is written in
-//! hexadecimal, most significant digit first, all digits present.
+//! All of them cover the file's bytes in order: `xxh3` is XXH3 64 bits with seed 0 and the default secret
+//! (the output of `xxhsum -H3`), `crc32` the IEEE polynomial of zlib, `sha256` that of FIPS 180-4. The number
+//! is written in hexadecimal, most significant digit first, with all digits.
 
 use std::fmt;
 use std::hash::Hasher as _;
@@ -52,7 +52,7 @@ impl Checksum {
     }
 }
 
-/// Fills `bytes` from exactly twice as many hexadecimal digits; false if the text is anything else.
+/// Fills `bytes` from exactly twice as many hexadecimal digits; false for any other text.
 fn decode(digits: &str, bytes: &mut [u8]) -> bool {
     let digits = digits.as_bytes();
     if digits.len() != 2 * bytes.len() {
@@ -81,7 +81,8 @@ impl fmt::Display for Checksum {
     }
 }
 
-/// Computes the checksum of a stream. Only one kind, since each costs a pass over the bytes.
+/// Computes the checksum of a stream. There is only one kind at a time, since each costs a pass over the
+/// bytes.
 pub(super) enum Hasher {
     Xxh3(Box<twox_hash::XxHash3_64>),
     Crc32(crc32fast::Hasher),
@@ -89,7 +90,7 @@ pub(super) enum Hasher {
 }
 
 impl Hasher {
-    /// Of the kind that is declared, else of the cheapest, XXH3.
+    /// A hasher of the declared kind, else of the cheapest, XXH3.
     pub(super) fn like(declared: Option<&Checksum>) -> Hasher {
         match declared {
             None | Some(Checksum::Xxh3(_)) => Hasher::Xxh3(Box::new(twox_hash::XxHash3_64::new())),
@@ -117,7 +118,7 @@ impl Hasher {
     }
 }
 
-/// [`Code::ChecksumMismatch`] unless `found` is what is declared, if anything is.
+/// [`Code::ChecksumMismatch`] if a checksum is declared and `found` differs from it.
 pub(super) fn verify(declared: Option<&Checksum>, found: &Checksum, label: &str) -> Result<()> {
     match declared {
         Some(declared) if declared != found => Err(Error::new(

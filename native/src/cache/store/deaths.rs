@@ -1,6 +1,8 @@
-//! Processes that die between the last byte and the name of a file, as a user that is not root: for root, no mode says no.
+//! Deaths of processes between the last byte and the naming of a file, as a user other than root, whom no
+//! file mode stops.
 //!
-//! A child is this test binary again, running only `child`, which reads its role from the environment and gives up root.
+//! A child is this test binary again, running only `child`, which reads its role from the environment and
+//! drops root rights.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -27,7 +29,7 @@ fn start(role: &str, root: &Path) -> Child {
         .unwrap()
 }
 
-/// Reads what the child says until it says this; false when it ends before.
+/// Reads the child's output until this text; false if the output ends before.
 fn says(child: &mut Child, wanted: &str) -> bool {
     let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     lines.map_while(Result::ok).any(|line| line.contains(wanted))
@@ -88,7 +90,7 @@ fn who_dies_before_a_file_has_its_name_blocks_nobody() {
         assert!(!dying.wait().unwrap().success());
         assert_eq!(std::fs::metadata(&left).unwrap().len(), LENGTH, "it left what it was about to publish");
         let mut live = live.unwrap_or_else(|| start(survivor, root.path()));
-        // The one that comes after may have ended already, and reads nothing.
+        // A process that comes after may have ended already, and does not read.
         drop(live.stdin.as_mut().unwrap().write_all(b"\n"));
         assert!(live.wait().unwrap().success(), "{survivor}");
         assert!(!left.exists(), "{survivor}");

@@ -1,24 +1,24 @@
-//! The cache directory: who may use it and which processes live in it.
+//! The cache directory: its ownership, and the processes that use it.
 //!
 //! ```text
-//! <root>/                            0700, ours
+//! <root>/                            0700, owned by this user
 //!   .andiron.lock                    held while an application directory appears, is swept or disappears
 //!   .andiron-removed-<nonce>/        an application directory that is being deleted
-//!   <application>/                   0700, ours
+//!   <application>/                   0700, owned by this user
 //!     process-<pid>-<nonce>.lock     held as long as a process uses the application
 //!     disk.lock                      held while room is made and reserved
-//!     <digest>.tmp                   held by the process that writes it; its length is what it has reserved
+//!     <digest>.tmp                   held by the process that writes it; its length is its reservation
 //!     <digest>.bytes                 complete, never written again; 0400, but for the moment after it got its name
-//!     file(s)-<digest>.files/        files that keep their names, complete; 0500, its files 0400. A share of its lock is held by who
-//!                                    uses it. Beside it lies a .bytes without content, as long as all of them
-//!     file(s)-<digest>-<nonce>.parts/  such a directory that is written, by who holds a share of its lock, or removed
+//!     file(s)-<digest>.files/        files that keep their names, complete; 0500, its files 0400. Its users share
+//!                                    its lock. An empty .bytes beside it has the length of all of them
+//!     file(s)-<digest>-<nonce>.parts/  such a directory while it is written, under a shared lock, or removed
 //! ```
 //!
-//! Invariants. An application directory with a held process lock is never removed. Under the root's lock every
-//! application directory of a live process has its held lock, so that a sweep may judge by the locks alone.
-//! Everything goes through descriptors of the two directories, proven once to be ours, so that a directory that is
-//! exchanged afterwards is not followed. Nothing is synced to disk: files outlive neither their processes nor,
-//! therefore, a crash of the machine.
+//! Invariants. An application directory with a held process lock is never removed. Under the root's lock
+//! every application directory of a live process has a held process lock, so that a sweep may rely on the
+//! locks alone. All operations go through descriptors of the two directories, whose ownership is checked
+//! once, so that a directory that is exchanged afterwards is not followed. Nothing is synced to disk: files
+//! do not outlive their processes, and thus need not survive a crash of the machine.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -34,7 +34,7 @@ use super::lock::Held;
 use super::{lock, names, sweep};
 use crate::error::{Code, Error, Result};
 
-/// How long an opening waits for another process that opens or sweeps the same root.
+/// The longest time that opening waits for another process that opens or sweeps the same root.
 const ROOT_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 const ROOT_LOCK_SLICE: Duration = Duration::from_millis(5);
 const PRIVATE_DIRECTORY: Mode = Mode::RWXU;
@@ -46,13 +46,13 @@ pub(super) struct Directory {
     name: String,
     root: OwnedFd,
     fd: OwnedFd,
-    /// Says that this process uses the application. The sweep removes the file once the lock is free.
+    /// The mark that this process uses the application. The sweep removes the file once the lock is free.
     process: Mutex<Option<Held>>,
 }
 
 impl Directory {
-    /// Creates what is missing, proves that both directories are ours alone, claims the application for this process
-    /// and sweeps what dead processes left in the root.
+    /// Creates missing directories, checks that both are private to this user, claims the application for
+    /// this process and sweeps the remains of dead processes in the root.
     pub(super) fn open(root: &Path, application: &str) -> Result<Directory> {
         let name = names::application(application)?;
         let root_path: PathBuf = std::path::absolute(root)
@@ -75,12 +75,12 @@ impl Directory {
         &self.path
     }
 
-    /// The descriptor that all file operations go through.
+    /// The descriptor for all file operations.
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// [`Code::CatalogClosed`] once this process has given up its claim.
+    /// [`Code::CatalogClosed`] once this process has released its claim.
     pub(super) fn require_open(&self) -> Result<()> {
         if self.claim().is_some() {
             return Ok(());
@@ -89,7 +89,7 @@ impl Directory {
         Err(Error::new(Code::CatalogClosed, message))
     }
 
-    /// Opens or creates a file that is written, private to us.
+    /// Opens or creates a file for writing, private to this user.
     pub(super) fn create(&self, name: &str) -> std::result::Result<OwnedFd, Errno> {
         create(self.fd(), name, OFlags::empty())
     }
@@ -100,7 +100,8 @@ impl Directory {
         rustix::fs::openat(self.fd(), name, flags, Mode::empty())
     }
 
-    /// Gives up this process's claim and removes the directory if nobody else has one. A second call does nothing.
+    /// Releases this process's claim and removes the directory if no other process has one. A second call has
+    /// no effect.
     pub(super) fn close(&self) {
         let Some(process) = self.claim().take() else {
             return;
@@ -124,12 +125,12 @@ impl Directory {
     }
 }
 
-/// Numbers that no other process or call uses, for names.
+/// A number that no other process or call uses, for names.
 pub(super) fn nonce() -> u64 {
     RandomState::new().hash_one(std::time::SystemTime::now())
 }
 
-/// A directory that is proven to be ours alone, never reached through a symbolic link.
+/// Opens a directory that is private to this user, never through a symbolic link.
 pub(super) fn open_private(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<OwnedFd> {
     let unsafe_because = |why: &str| {
         let message = format!(
@@ -184,7 +185,7 @@ fn make(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<()> {
     }
 }
 
-/// Locks the root against other processes that open, sweep or close. Released when dropped.
+/// Locks the root against other processes that open, sweep or close. The lock is released on drop.
 fn lock_root(root: BorrowedFd<'_>, path: &Path) -> Result<Held> {
     let shown = path.join(names::ROOT_LOCK);
     let file =
@@ -215,12 +216,12 @@ fn open_application(root: BorrowedFd<'_>, name: &str, shown: &Path) -> Result<(O
     }
 }
 
-/// What the operating system refused, on a path of the store.
+/// An error of the operating system on a path of the store.
 pub(super) fn refused(action: &str, path: &Path, errno: Errno) -> Error {
     Error::io(&format!("{action} {}", path.display()), &errno.into())
 }
 
-/// What the operating system refused while bytes of `label` were written; a full disk or quota is
+/// An error of the operating system while bytes of `label` were written; a full disk or quota is
 /// [`Code::DiskFull`].
 pub(super) fn write_failed(label: &str, action: &str, path: &Path, error: &io::Error) -> Error {
     let what = format!("{label}: cannot {action} {}", path.display());
@@ -360,7 +361,7 @@ mod tests {
         assert_eq!(error.code(), Code::Io);
         assert!(error.message().contains("removed while it was being written"), "{error}");
         assert_eq!(store.begin("d2", "x", None, None, Duration::ZERO).err().unwrap().code(), Code::Io);
-        // Another process starts afresh: its directory is not this store's to remove.
+        // Another process starts afresh: this store must not remove its directory.
         let other = Store::open(&root, "app-1", u64::MAX).unwrap();
         store.close();
         let _mapping = publish(&other, "d1", b"abc");

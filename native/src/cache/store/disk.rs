@@ -1,17 +1,17 @@
-//! Room on disk: what the application may use, and who goes when it is not enough.
+//! Disk space: the application's limit, and eviction from disk.
 //!
-//! Used bytes are the lengths of the published files and of those being written; a file that is being written has,
-//! from the start, the length that it reserves. Reservations and evictions happen under `disk.lock`, so the limit
-//! holds across the processes of the application. Evicted is the published file that was adopted least recently
-//! (by its access time, set at publication and at each adoption) and is not pinned. A pin is a mapping, a writer or
-//! an offer of *this* process. A file that another process maps may go: that mapping stays good, and its bytes are
-//! then on disk but uncounted until it ends.
+//! The used bytes are the lengths of the published files and of files being written, which have their
+//! reserved length from the start. Reservations and evictions happen under `disk.lock`, so the limit holds
+//! across the processes of the application. The file to evict is the published one that was adopted least
+//! recently (by its access time, set at publication and at each adoption) and is not pinned. A pin is a
+//! mapping, a writer or an offer of *this* process. A file that another process maps may be evicted: that
+//! mapping stays valid, and its bytes are on disk but uncounted until it ends.
 //!
-//! What is used is told from the [`Tally`] without looking at the disk: this process's last listing, with what it has
-//! done to the files since. What other processes did is seen at the next reservation.
+//! The used bytes are read from the [`Tally`] without disk access: this process's last listing, updated by
+//! its own changes since then. Changes by other processes are seen at the next reservation.
 //!
-//! Lock order: a digest's temporary file, then `disk.lock`, then the tally; under `disk.lock` other files' locks are only
-//! tried.
+//! Lock order: a digest's temporary file, then `disk.lock`, then the tally; under `disk.lock`, locks of other
+//! files are only tried.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -32,7 +32,7 @@ use crate::error::{Code, Error, Result};
 const DISK_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 const DISK_LOCK_SLICE: Duration = Duration::from_millis(2);
 
-/// The digests that this process uses, by how many users each has.
+/// The digests that this process uses, with their numbers of users.
 #[derive(Default)]
 pub(super) struct Pins {
     users: Mutex<HashMap<String, usize>>,
@@ -71,14 +71,15 @@ impl Drop for Pin {
     }
 }
 
-/// Used bytes as this process knows them.
+/// Used bytes as known to this process.
 #[derive(Default)]
 pub(super) struct Tally {
     bytes: AtomicU64,
     changing: Mutex<()>,
 }
 
-/// Held while this process lists, names, resizes or removes files that count, so that no change is counted twice.
+/// Held while this process lists, names, resizes or removes counted files, so that no change is counted
+/// twice.
 pub(super) struct Change<'a> {
     tally: &'a Tally,
     _alone: MutexGuard<'a, ()>,
@@ -109,12 +110,13 @@ impl Change<'_> {
     }
 }
 
-/// A file that counts.
+/// A file that counts towards the limit.
 struct Used {
     name: String,
     bytes: u64,
     adopted: (i64, i64),
-    /// Held while an abandoned temporary file is removed, so that no writer takes it over meanwhile, or a tree, so that nobody adopts it.
+    /// Held while an abandoned temporary file is removed, so that no writer takes it over, or while a tree is
+    /// removed, so that no process adopts it.
     lock: Option<Held>,
 }
 
@@ -123,8 +125,8 @@ pub(super) fn used(directory: &Directory) -> u64 {
     scan(directory).iter().map(|file| file.bytes).sum()
 }
 
-/// Makes `file`, the temporary file of `hold`, `bytes` long, evicting what it must, or fails with
-/// [`Code::DiskLimit`] and evicts nothing. Bytes before the old end stay.
+/// Gives `file`, the temporary file of `hold`, a length of `bytes`, with evictions as needed; or fails with
+/// [`Code::DiskLimit`] without evictions. Bytes before the old end stay.
 pub(super) fn reserve(
     shared: &Shared,
     hold: &Hold,
@@ -201,7 +203,7 @@ fn scan(directory: &Directory) -> Vec<Used> {
         if !matches!(names::kind(&name), Kind::Published(_) | Kind::Temporary) {
             continue;
         }
-        // One that has gone since the listing uses nothing.
+        // A file that was removed since the listing uses no space.
         if let Ok(stat) = rustix::fs::statat(directory.fd(), name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
             let adopted = (stat.st_atime, stat.st_atime_nsec as i64);
             files.push(Used { name, bytes: stat.st_size as u64, adopted, lock: None });
@@ -215,7 +217,7 @@ fn may_go(directory: &Directory, pins: &Pins, file: &mut Used) -> bool {
     match names::kind(&file.name) {
         Kind::Published(digest) if pins.has(digest) => false,
         Kind::Published(digest) if names::form(digest) != Form::Bytes => {
-            // Whoever uses the files by their names has a share of this lock.
+            // Users of the files share this lock.
             file.lock = tree::alone(directory.fd(), &names::tree(digest)).ok().flatten();
             file.lock.is_some()
         }

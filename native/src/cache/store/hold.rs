@@ -1,8 +1,9 @@
-//! A digest's temporary file while it is written, and how it is taken away from its writer.
+//! A digest's temporary file while it is written, and its withdrawal from the writer.
 //!
-//! A load that nobody wants any more may hang in its source, or in the middle of a write, for as long as it likes: its digest
-//! must not wait for it. So the lock and the name of the temporary file do not depend on the writer's thread. Giving a hold up
-//! removes the name, frees the lock and refuses what the writer does next; the bytes go when the writer does.
+//! A load that is no longer wanted may hang in its source or in the middle of a write for any time, and its
+//! digest must not wait for it. The lock and the name of the temporary file therefore do not depend on the
+//! writer's thread. Giving a hold up removes the name, frees the lock and makes the writer's next call fail;
+//! the bytes are freed when the writer is dropped.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,12 +15,12 @@ use rustix::io::Errno;
 use super::{names, sweep, Shared};
 use crate::error::{Code, Error, Result};
 
-/// The claim of one writer on its digest. Shared by the writer and whoever may give it up.
+/// The claim of one writer on its digest, shared by the writer and the code that may give it up.
 pub struct Hold {
     shared: Arc<Shared>,
     digest: String,
     label: String,
-    /// The writer's open file once more: a lock belongs to the open file, whoever has a descriptor of it.
+    /// A second descriptor of the writer's open file: a lock belongs to the open file, not to a descriptor.
     file: OwnedFd,
     stage: Mutex<Stage>,
 }
@@ -44,7 +45,8 @@ impl Hold {
         Ok(Arc::new(Hold { shared, digest, label, file, stage: Mutex::new(Stage::Writing) }))
     }
 
-    /// Takes the file away from its writer, unless it is published: the digest can be begun again at once. Idempotent.
+    /// Takes the file away from its writer, unless it is published: the digest can be begun again at once.
+    /// Idempotent.
     pub fn give_up(&self) {
         let change = self.shared.tally.change();
         if *self.stage() != Stage::Writing {
@@ -63,7 +65,7 @@ impl Hold {
         }
     }
 
-    /// [`Code::CatalogClosed`] once it was given up.
+    /// [`Code::CatalogClosed`] once the hold was given up.
     pub(super) fn require(&self) -> Result<()> {
         if *self.stage() != Stage::GivenUp {
             return Ok(());
@@ -75,13 +77,13 @@ impl Hold {
         ))
     }
 
-    /// Gives the finished file its name, and takes the right to write from its mode. Until then the mode stays as it is: a
-    /// process that dies in between must leave a file that the next writer can open.
+    /// Gives the finished file its name, then removes write permission from its mode. The mode stays
+    /// unchanged until then: a process that dies in between must leave a file that the next writer can open.
     pub(super) fn publish(&self) -> std::result::Result<(), Errno> {
         self.publish_after(|| Ok(()))
     }
 
-    /// The same after `before`, which runs unless the file was given up.
+    /// Publishes after `before`, which runs unless the hold was given up.
     pub(super) fn publish_after(
         &self,
         before: impl FnOnce() -> std::result::Result<(), Errno>,

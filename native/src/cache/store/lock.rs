@@ -1,8 +1,9 @@
-//! Advisory locks (flock) on files: released by the kernel when their process dies, however it dies.
+//! Advisory locks (flock) on files: the kernel releases them at any death of their process.
 //!
-//! A lock belongs to the open file, not to the process or thread: two opens of one file exclude each other also
-//! within a process. Every descriptor is close-on-exec, but a child of the JVM has a copy of all of them until it runs its
-//! own program (Spark starts `rm -rf` as an executor ends), and a copy keeps a lock: whoever frees one says so ([`Held`]).
+//! A lock belongs to the open file, not to the process or thread: two opens of one file exclude each other
+//! also within a process. Every descriptor is close-on-exec, but a child of the JVM has a copy of all of them
+//! until it executes its own program (Spark starts `rm -rf` as an executor ends), and a copy keeps a lock.
+//! Locks are therefore released explicitly ([`Held`]).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;
@@ -11,11 +12,12 @@ use std::time::{Duration, Instant};
 use rustix::fs::{flock, FlockOperation};
 use rustix::io::Errno;
 
-/// A file whose lock this process has. Dropping it frees the lock, also while a child still has a copy of the descriptor.
+/// A file that this process has locked. Dropping it releases the lock, even if a child still has a copy of
+/// the descriptor.
 pub(super) struct Held(OwnedFd);
 
 impl Held {
-    /// Of a file that the caller has locked.
+    /// Wraps a file that the caller has locked.
     pub(super) fn new(locked: OwnedFd) -> Held {
         Held(locked)
     }
@@ -35,7 +37,7 @@ impl Drop for Held {
     }
 }
 
-/// Takes the exclusive lock if nobody has it; false if somebody has.
+/// Takes the exclusive lock if it is free; false if it is held.
 pub(super) fn try_exclusive(file: impl AsFd) -> Result<bool, Errno> {
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -47,7 +49,7 @@ pub(super) fn try_exclusive(file: impl AsFd) -> Result<bool, Errno> {
     }
 }
 
-/// Takes a lock that others may share; false if somebody has the exclusive one.
+/// Takes a shared lock; false if the exclusive one is held.
 pub(super) fn try_shared(file: impl AsFd) -> Result<bool, Errno> {
     loop {
         match flock(&file, FlockOperation::NonBlockingLockShared) {
@@ -59,7 +61,7 @@ pub(super) fn try_shared(file: impl AsFd) -> Result<bool, Errno> {
     }
 }
 
-/// Takes the exclusive lock, asking again every `slice`; false after `timeout`.
+/// Takes the exclusive lock, with a try every `slice`; false after `timeout`.
 pub(super) fn exclusive_within(file: impl AsFd, timeout: Duration, slice: Duration) -> Result<bool, Errno> {
     let start = Instant::now();
     while !try_exclusive(&file)? {

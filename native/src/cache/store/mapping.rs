@@ -1,8 +1,8 @@
-//! A file's bytes at an address: mapped read-only, brought into memory, given back when dropped.
+//! A file's bytes at an address: mapped read-only, brought into memory, released on drop.
 //!
-//! A mapping covers its file from the first byte to the last, for as long as it lives, also after the file's name
-//! has gone. Rust never reads through the address: the kernel brings the pages in and reports a page that cannot be
-//! read as an error, where a load from the address would be a signal. This is the only Rust file that maps memory.
+//! A mapping covers its file from the first byte to the last for its whole life, also after the file lost its
+//! name. Rust never reads through the address: the kernel brings the pages in and reports an unreadable page
+//! as an error, where a load from the address would be a signal. This is the only Rust file that maps memory.
 
 use std::ffi::c_void;
 use std::os::fd::OwnedFd;
@@ -16,13 +16,14 @@ use super::disk::Pin;
 use super::residency;
 use crate::error::{Code, Error, Result};
 
-/// A populate call of the kernel covers at most this much, so that an error tells where.
+/// The most bytes of one populate call of the kernel, so that an error shows the place.
 const POPULATE_STEP: usize = 1 << 30;
 
 /// A file mapped read-only at [`address`](Mapping::address) for [`len`](Mapping::len) bytes.
 ///
-/// The bytes do not change while it lives: published files are never rewritten or truncated. (That is the user's
-/// promise for a file mapped in place.) Dropping it unmaps the address; whoever was handed the address must be gone.
+/// The bytes do not change while it lives: published files are never rewritten or truncated. (For a file
+/// mapped in place, the user guarantees this.) Dropping it unmaps the address; no user of the address may be
+/// left.
 pub struct Mapping {
     /// Start of the region that this value alone unmaps; 0 if `length` is 0.
     address: usize,
@@ -32,12 +33,12 @@ pub struct Mapping {
     _pin: Option<Pin>,
 }
 
-/// A mapping's file as another process of this user finds it.
+/// A mapping's file as other processes of this user find it.
 ///
-/// `path` is good as long as the mapping lives, also after the file's name has gone. Whoever opens it later may find another file:
-/// `device` and `inode` tell.
+/// `path` is valid as long as the mapping lives, also after the file lost its name. A later opening may find
+/// another file; `device` and `inode` distinguish them.
 pub struct OpenFile {
-    /// What to open, read-only.
+    /// The path to open, read-only.
     pub path: String,
     /// Bytes of the file.
     pub length: u64,
@@ -48,14 +49,14 @@ pub struct OpenFile {
 }
 
 impl Mapping {
-    /// Maps the whole of a regular file of `length` bytes, without bringing anything in.
+    /// Maps the whole of a regular file of `length` bytes, without reading any page.
     pub(super) fn of(file: OwnedFd, length: u64, pin: Option<Pin>, label: &str) -> Result<Mapping> {
         let failed = |errno: Errno| Error::io(&format!("{label}: map {length} bytes"), &errno.into());
         let length = usize::try_from(length).map_err(|_| failed(Errno::OVERFLOW))?;
         let address = match length {
             0 => 0,
-            // SAFETY: the kernel chooses an unused range, so no memory that Rust knows is replaced; the result is
-            // kept as a number and never dereferenced.
+            // SAFETY: the kernel chooses an unused range, so no memory known to Rust is replaced; the result
+            // is kept as a number and never dereferenced.
             _ => unsafe {
                 rustix::mm::mmap(ptr::null_mut(), length, ProtFlags::READ, MapFlags::SHARED, &file, 0)
             }
@@ -65,9 +66,10 @@ impl Mapping {
         Ok(Mapping { address, length, file, checksum: None, _pin: pin })
     }
 
-    /// Brings every page in and maps it. A page that cannot be read, or that the file no longer has, is an error.
+    /// Brings every page in and maps it. A page that cannot be read, or that the file no longer has, is an
+    /// error.
     ///
-    /// Linux before 5.14 cannot do so; there the pages are only asked to be read ahead.
+    /// Linux before 5.14 does not support this; there the pages are only read ahead.
     pub fn populate(&self, label: &str) -> Result<()> {
         for offset in (0..self.length).step_by(POPULATE_STEP) {
             let length = POPULATE_STEP.min(self.length - offset);
@@ -92,13 +94,13 @@ impl Mapping {
         Ok(())
     }
 
-    /// The same with the checksum that the publishing of the bytes has computed.
+    /// Adds the checksum that was computed at publication.
     pub(super) fn with_checksum(mut self, checksum: Checksum) -> Mapping {
         self.checksum = Some(checksum);
         self
     }
 
-    /// Where the first byte is, on a page boundary; 0 for an empty file.
+    /// The address of the first byte, on a page boundary; 0 for an empty file.
     pub fn address(&self) -> u64 {
         self.address as u64
     }
@@ -108,12 +110,12 @@ impl Mapping {
         self.length as u64
     }
 
-    /// Whether the file has no bytes; then there is no address either.
+    /// Whether the file has no bytes, and thus no address.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// How another process of this user may open the file.
+    /// The file's path and identity for another process of this user.
     pub fn open_file(&self) -> Result<OpenFile> {
         let told = rustix::fs::fstat(&self.file).and_then(|stat| Ok((stat, system::path(&self.file)?)));
         let (stat, path) =
@@ -122,12 +124,13 @@ impl Mapping {
         Ok(OpenFile { path, length: self.len(), device, inode })
     }
 
-    /// The checksum of the bytes, if this process has seen all of them (it has not when it adopted the file).
+    /// The checksum of the bytes, if this process has seen all of them (not after adopting a file).
     pub fn checksum(&self) -> Option<&Checksum> {
         self.checksum.as_ref()
     }
 
-    /// Bytes in the page cache, whoever brought them in. For a file that this user neither owns nor may write, all.
+    /// Bytes in the page cache, including those that other processes read. For a file that this user neither
+    /// owns nor may write, all.
     pub fn resident_bytes(&self) -> u64 {
         residency::resident_bytes(self.address(), self.len()).unwrap_or_else(|error| {
             log::warn!("the residency of a mapping of {} bytes is unknown: {error}", self.length);
@@ -135,10 +138,11 @@ impl Mapping {
         })
     }
 
-    /// Gives the memory back while the address stays valid: a late read brings the page in again.
+    /// Releases the memory while the address stays valid: a late read brings the page in again.
     ///
-    /// The pages leave this process at once. They leave the page cache unless another process maps them or they are
-    /// not yet on disk: then their writing starts, nobody waits for it, and the kernel reclaims them when it needs to.
+    /// The pages leave this process at once. They leave the page cache unless another process maps them or
+    /// they are not yet on disk: then writeback starts in the background, and the kernel reclaims them on
+    /// demand.
     pub fn drop_pages(&self) {
         if self.length == 0 {
             return;
@@ -153,8 +157,9 @@ impl Mapping {
     fn advise(&self, offset: usize, length: usize, advice: Advice) -> std::result::Result<(), Errno> {
         let start: *mut c_void = ptr::with_exposed_provenance_mut(self.address + offset);
         loop {
-            // SAFETY: callers keep `offset + length` within this mapping, which is live. The advice given is one of
-            // populate, will-need and don't-need, and none of them changes what the shared file mapping reads as.
+            // SAFETY: callers keep `offset + length` within this mapping, which is live. The advice is one of
+            // populate, will-need and don't-need, none of which changes the content of the shared file
+            // mapping.
             match unsafe { rustix::mm::madvise(start, length, advice) } {
                 Err(Errno::INTR) => {}
                 done => return done,
@@ -163,7 +168,7 @@ impl Mapping {
     }
 }
 
-/// Device and inode, whose types differ from platform to platform.
+/// Device and inode, whose types differ between platforms.
 #[allow(clippy::unnecessary_cast)]
 fn identity(stat: &rustix::fs::Stat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)
@@ -190,13 +195,13 @@ impl std::fmt::Debug for Mapping {
     }
 }
 
-/// What only Linux can do, and what stands for it elsewhere.
+/// Features of Linux, with replacements for other systems.
 #[cfg(target_os = "linux")]
 mod system {
     use super::{Advice, Errno, OwnedFd};
     use std::os::fd::AsRawFd;
 
-    /// Of the descriptor, since the name may have gone.
+    /// The path of the descriptor, since the file may have lost its name.
     pub(super) fn path(file: &OwnedFd) -> Result<String, Errno> {
         Ok(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()))
     }
@@ -204,7 +209,7 @@ mod system {
     pub(super) const POPULATE: Advice = Advice::LinuxPopulateRead;
     pub(super) const DROP: Advice = Advice::LinuxDontNeed;
 
-    /// Lets the page cache give the file's pages back.
+    /// Lets the page cache release the file's pages.
     pub(super) fn forget(file: &OwnedFd) -> Result<(), Errno> {
         rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)
     }
@@ -234,7 +239,7 @@ mod tests {
     use std::fs::File;
     use std::io::Write;
 
-    /// Not in the directory for temporary files, which may be memory and then has no pages to drop.
+    /// Not in the directory for temporary files: that may be in memory, without pages to drop.
     fn mapped(bytes: &[u8]) -> (File, Mapping) {
         let mut file = tempfile::tempfile_in(".").unwrap();
         file.write_all(bytes).unwrap();

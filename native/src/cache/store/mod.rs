@@ -1,18 +1,19 @@
-//! The bytes of versions, off the heap: files that are written once, checksummed on the way, and mapped.
+//! The bytes of versions, off the heap: files that are written once, checksummed in passing, and mapped.
 //!
-//! A version's file is known by its digest. It is absent, then being written by one process of the host, then
-//! published; a published file never changes and may be evicted, which no mapping notices.
+//! The identity of a version's file is its digest. The file is absent, then being written by one process of
+//! the host, then published; a published file never changes and may be evicted without an effect on its
+//! mappings.
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
-//! | `directory`, `sweep`, `names`, `lock` | the cache directory: who may use it, who lives in it, what the dead left |
-//! | `disk` | the limit on disk, and who is evicted |
-//! | `writer`, `hold`, `source` | from a stream or a local file to a published file; how it is taken away from its writer |
-//! | `checksum` | what is verified on the way |
-//! | `mapping`, `residency` | from a file to an address; all that is `unsafe` |
-//! | `tree`, `tree_writer` | versions whose files keep their names, for whoever opens files by name |
+//! | `directory`, `sweep`, `names`, `lock` | the cache directory: ownership, live processes, remains of dead ones |
+//! | `disk` | the disk limit, and eviction from disk |
+//! | `writer`, `hold`, `source` | from a stream or a local file to a published file; its withdrawal from the writer |
+//! | `checksum` | verification in passing |
+//! | `mapping`, `residency` | from a file to an address; all `unsafe` code of the store |
+//! | `tree`, `tree_writer` | versions whose files keep their names, for libraries that open files by name |
 //!
-//! Everything here blocks on files and belongs on loader threads. All of it may be called from any thread.
+//! All operations block on files and belong on loader threads. They may be called from any thread.
 
 mod checksum;
 #[cfg(test)]
@@ -54,9 +55,9 @@ use crate::error::{Code, Error, Result};
 use directory::{refused, write_failed, Directory};
 use disk::{Pin, Pins, Tally};
 
-/// How often a wait for another process looks again.
+/// The interval at which a wait for another process checks its condition.
 const SLICE: Duration = Duration::from_millis(50);
-/// How long an offer waits for its `adopt`; a load that was given up must not pin its file for ever.
+/// The longest time that an offer waits for its `adopt`; an abandoned load must not pin its file for ever.
 const OFFER_LIFE: Duration = Duration::from_secs(60);
 
 /// The files of one application in one cache directory, as used by this process. Dropping it closes it.
@@ -64,20 +65,20 @@ pub struct Store {
     shared: Arc<Shared>,
 }
 
-/// What the store's writers keep using after it is closed.
+/// The part of the store that its writers use even after it is closed.
 struct Shared {
     directory: Directory,
     disk_bytes: u64,
     pins: Arc<Pins>,
     tally: Tally,
-    /// Published files that `begin` has found, kept from eviction until `adopt` takes them.
+    /// Published files found by `begin`, kept from eviction until `adopt` takes them.
     offers: Mutex<HashMap<String, Offer>>,
 }
 
 struct Offer {
     file: OwnedFd,
     pin: Pin,
-    /// The directory of a version whose files keep their names.
+    /// The locked directory, for a version whose files keep their names.
     tree: Option<lock::Held>,
     made: Instant,
 }
@@ -88,11 +89,12 @@ pub fn is_tree(digest: &str) -> bool {
 }
 
 impl Store {
-    /// Opens `<root>/<application>/`, claims it for this process and sweeps what dead processes left in `root`.
+    /// Opens `<root>/<application>/`, claims it for this process and sweeps the remains of dead processes in
+    /// `root`.
     ///
-    /// Both directories are created (mode 0700) or must be ours alone, else [`Code::DirectoryUnsafe`]. `disk_bytes`
-    /// limits what all processes of the application have published and are writing. A process may have several
-    /// stores open, also of one application.
+    /// Both directories are created (mode 0700) or must be private to this user, else
+    /// [`Code::DirectoryUnsafe`]. `disk_bytes` limits the published and unfinished files of all processes of
+    /// the application. A process may have several stores open, also of one application.
     pub fn open(root: &Path, application: &str, disk_bytes: u64) -> Result<Store> {
         let directory = Directory::open(root, application)?;
         let (pins, tally, offers) = (Arc::default(), Tally::default(), Mutex::default());
@@ -101,12 +103,14 @@ impl Store {
         Ok(Store { shared: Arc::new(shared) })
     }
 
-    /// Begins to load a digest. `None`: it is published, by whichever process of the host: [`adopt`](Store::adopt) it.
+    /// Begins to load a digest. `None`: it is published, by any process of the host: [`adopt`](Store::adopt)
+    /// it.
     ///
-    /// While another thread or process writes it, waits in slices of 50 ms, at most `timeout`, then fails with
-    /// [`Code::LoadTimedOut`]; if that writer fails or dies, this caller takes over. `label` names dataset, version
-    /// and source in messages. `bytes` is the declared length; it is reserved on disk, evicting what is not in use,
-    /// else [`Code::DiskLimit`]. Without a `checksum` to verify, an XXH3 is computed.
+    /// While another thread or process writes it, waits in slices of 50 ms, at most `timeout`, then fails
+    /// with [`Code::LoadTimedOut`]; if that writer fails or dies, this caller takes over. `label` names
+    /// dataset, version and source in messages. `bytes` is the declared length; it is reserved on disk, with
+    /// evictions of unused files, else [`Code::DiskLimit`]. Without a `checksum` to verify, an XXH3 is
+    /// computed.
     pub fn begin(
         &self,
         digest: &str,
@@ -118,7 +122,7 @@ impl Store {
         self.begin_while(digest, label, bytes, checksum, timeout, &|| Ok(()))
     }
 
-    /// The same for as long as it is `wanted`, which is asked in every slice of the wait.
+    /// Like [`begin`](Store::begin), while the load is `wanted`, which is checked in every slice of the wait.
     pub fn begin_while(
         &self,
         digest: &str,
@@ -156,7 +160,7 @@ impl Store {
         }
     }
 
-    /// Maps and populates a published digest, which has `bytes` bytes if that is declared.
+    /// Maps and populates a published digest, whose length must be `bytes` if that is declared.
     pub fn adopt(&self, digest: &str, label: &str, bytes: Option<u64>) -> Result<Mapping> {
         let (Offer { file, pin, .. }, length) = self.take_offer(digest, label, bytes)?;
         let mapping = Mapping::of(file, length, Some(pin), label)?;
@@ -164,7 +168,8 @@ impl Store {
         Ok(mapping)
     }
 
-    /// The files of a published digest that is a tree, of `bytes` bytes in all if that is declared.
+    /// The files of a published digest that is a tree, whose total length must be `bytes` if that is
+    /// declared.
     pub fn adopt_tree(&self, digest: &str, label: &str, bytes: Option<u64>) -> Result<Tree> {
         let (Offer { pin, tree, .. }, length) = self.take_offer(digest, label, bytes)?;
         let tree = tree.ok_or_else(|| self.not_there(digest, label))?;
@@ -173,7 +178,7 @@ impl Store {
         Ok(tree)
     }
 
-    /// What `begin` has found, or is there now, with its length.
+    /// The offer that `begin` has made, or else the published file, with its length.
     fn take_offer(&self, digest: &str, label: &str, bytes: Option<u64>) -> Result<(Offer, u64)> {
         names::digest(digest)?;
         self.shared.directory.require_open()?;
@@ -201,8 +206,8 @@ impl Store {
         Error::new(Code::Io, format!("{label}: {} {why}; load it again", path.display()))
     }
 
-    /// Maps a file of the user's where it is, checksummed and populated. Nothing is copied and nothing of it counts
-    /// towards the disk limit; that it is never written to again is the user's promise.
+    /// Maps a user's file in place, checksummed and populated. Nothing is copied, and the file does not count
+    /// towards the disk limit. The user guarantees that it is never written to again.
     pub fn map_in_place(
         &self,
         path: &Path,
@@ -214,14 +219,14 @@ impl Store {
         source::map_in_place(path, label, bytes, checksum)
     }
 
-    /// Bytes that the application has published and reserved, as this process knows them: what other processes did since
-    /// its last reservation is not seen yet. 0 once it is closed. Never waits.
+    /// Published and reserved bytes of the application, as known to this process: changes by other processes
+    /// since its last reservation are not included. 0 once it is closed. Never waits.
     pub fn disk_used(&self) -> u64 {
         self.shared.directory.require_open().map_or(0, |()| self.shared.tally.bytes())
     }
 
-    /// Ends this process's use: later calls fail with [`Code::CatalogClosed`], mappings stay good, and the directory
-    /// goes with the last process that uses it. A second call does nothing.
+    /// Ends this process's use: later calls fail with [`Code::CatalogClosed`], mappings stay valid, and the
+    /// directory is removed with the last process that uses it. A second call has no effect.
     pub fn close(&self) {
         self.shared.directory.close();
         self.offers().clear();
@@ -252,8 +257,8 @@ impl Store {
         Ok(tree.map(|tree| Offer { file, pin, tree: Some(tree), made: Instant::now() }))
     }
 
-    /// The locked temporary file of a digest that is not published; `None` if somebody else has the lock, or had it
-    /// until just now.
+    /// The locked temporary file of an unpublished digest; `None` if another writer has the lock, or had it
+    /// until now.
     fn claim(&self, digest: &str, label: &str) -> Result<Option<OwnedFd>> {
         let (directory, name) = (&self.shared.directory, names::temporary(digest));
         let failed = |action: &str, errno: Errno| {

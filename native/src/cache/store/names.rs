@@ -1,7 +1,7 @@
-//! What the store's files and directories are called.
+//! The names of the store's files and directories.
 //!
-//! Names come from outside (an application id, a digest), so each is proven to be one path component before it is
-//! used, and a file is only ever removed if its name is one that the store gives.
+//! Names come from outside (an application id, a digest), so each is checked to be one path component before
+//! it is used, and only files with a name of the store's forms are ever removed.
 
 use sha2::Digest as _;
 
@@ -13,10 +13,10 @@ pub(super) const ROOT_LOCK: &str = ".andiron.lock";
 pub(super) const DISK_LOCK: &str = "disk.lock";
 /// Begins the name of an application directory that is being deleted.
 pub(super) const REMOVED: &str = ".andiron-removed-";
-/// The longest application id that is used as it is, and the longest digest.
+/// The longest application id that is used unchanged, and the longest digest.
 const LONGEST: usize = 128;
 
-/// What a file of an application directory is.
+/// The kind of a file in an application directory.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
     /// `process-<pid>-<nonce>.lock`: locked as long as its process uses the application.
@@ -31,11 +31,11 @@ pub(super) enum Kind<'a> {
     Tree,
     /// `<digest>-<nonce>.parts`: such a directory while it is written or removed.
     Parts,
-    /// Not ours: never touched.
+    /// Not a file of the store: never touched.
     Foreign,
 }
 
-/// The kind of file that this name says.
+/// The kind of file with this name.
 pub(super) fn kind(name: &str) -> Kind<'_> {
     if name == DISK_LOCK {
         return Kind::Disk;
@@ -60,10 +60,10 @@ pub(super) fn temporary(digest: &str) -> String {
     format!("{digest}.tmp")
 }
 
-/// What a version's digest says that it is.
+/// The form of a version, as its digest shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// One file without a name of its own, to be mapped.
+    /// One file without a name for users, to be mapped.
     Bytes,
     /// `file-…`: one file that keeps its name, in a directory of its own.
     File,
@@ -71,7 +71,7 @@ pub(super) enum Form {
     Directory,
 }
 
-/// What a digest stands for.
+/// The form of a digest.
 pub(super) fn form(digest: &str) -> Form {
     match digest.split_once('-') {
         Some(("file", _)) => Form::File,
@@ -85,14 +85,14 @@ pub(super) fn tree(digest: &str) -> String {
     format!("{digest}.files")
 }
 
-/// The same while it is written or removed; `nonce` tells those who do so apart.
+/// The name of such a directory while it is written or removed; `nonce` distinguishes its users.
 pub(super) fn parts(digest: &str, nonce: u64) -> String {
     format!("{digest}-{nonce:016x}.parts")
 }
 
-/// The directory of an application: its id, or a hash of it if it is long.
+/// The directory of an application: its id, or a hash of a long id.
 ///
-/// Empty ids, those with `/` or NUL and those that begin with a dot are [`Code::BadSetting`].
+/// Ids that are empty, contain `/` or NUL, or begin with a dot are [`Code::BadSetting`].
 pub(super) fn application(id: &str) -> Result<String> {
     let bad = |why: &str| {
         let shown: String = id.chars().take(80).collect();
@@ -115,7 +115,7 @@ pub(super) fn application(id: &str) -> Result<String> {
     Ok(id.to_string())
 }
 
-/// Proves that a digest is one path component: 1 to 128 letters, digits, `-` or `_`.
+/// Checks that a digest is one path component: 1 to 128 letters, digits, `-` or `_`.
 pub(super) fn digest(digest: &str) -> Result<()> {
     if is_digest(digest) {
         return Ok(());

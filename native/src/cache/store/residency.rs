@@ -1,4 +1,4 @@
-//! How much of a mapping is in memory, asked of the kernel through `c/residency.c`.
+//! The part of a mapping that is in memory, according to the kernel, through `c/residency.c`.
 
 use std::io;
 
@@ -12,7 +12,8 @@ extern "C" {
 /// The kernel answers "all" for a file that this user neither owns nor may write. An address range that is not
 /// mapped is an error, never a crash.
 pub(super) fn resident_bytes(address: u64, length: u64) -> io::Result<u64> {
-    // SAFETY: the probe only hands the range to mincore(2), which validates it and writes to the probe's own array.
+    // SAFETY: the probe only passes the range to mincore(2), which validates it and writes to the probe's own
+    // array.
     let answer = unsafe { andiron_resident_bytes(address, length) };
     u64::try_from(answer).map_err(|_| io::Error::from_raw_os_error(answer.unsigned_abs() as i32))
 }

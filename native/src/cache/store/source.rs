@@ -1,4 +1,4 @@
-//! A local file of the user's that is read: proven not to change from the first byte to the last.
+//! A user's local file as a source, verified not to change from the first byte to the last.
 
 use std::fs::File;
 use std::io;
@@ -12,10 +12,11 @@ use super::checksum::{self, Checksum, Hasher};
 use super::mapping::Mapping;
 use crate::error::{Code, Error, Result};
 
-/// Bytes read at once: large enough that a call costs nothing, small enough for the second-level cache.
+/// Bytes per read: large enough to make the cost of a call negligible, small enough for the second-level
+/// cache.
 const READ: usize = 1 << 20;
 
-/// An open source with the state it had when it was opened.
+/// An open source with its state at the time of opening.
 pub(super) struct Source<'a> {
     file: File,
     path: &'a Path,
@@ -23,7 +24,7 @@ pub(super) struct Source<'a> {
     state: State,
 }
 
-/// What differs if somebody has written to a file, truncated it or removed it.
+/// Attributes that differ after a write, truncation or removal of the file.
 #[derive(PartialEq, Eq)]
 struct State {
     device: u64,
@@ -41,7 +42,7 @@ impl<'a> Source<'a> {
             let message = format!("{label}: the source {} cannot be opened: {why}; {help}", path.display());
             Error::new(Code::SourceMissing, message)
         };
-        // Without NONBLOCK the opening of a pipe would wait for a writer.
+        // Without NONBLOCK, opening a pipe would wait for a writer.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| missing(&errno))?;
         let stat = rustix::fs::fstat(&file).map_err(|errno| missing(&errno))?;
@@ -65,7 +66,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Bytes when it was opened.
+    /// The length at the time of opening.
     pub(super) fn len(&self) -> u64 {
         self.state.bytes
     }
@@ -74,12 +75,13 @@ impl<'a> Source<'a> {
         &self.file
     }
 
-    /// Fills `buffer` from `offset` on; less than all only at the end of the file.
+    /// Fills `buffer` from `offset`; fewer bytes only at the end of the file.
     pub(super) fn fill(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
         fill(&self.file, offset, buffer).map_err(|error| self.unreadable(offset, &error))
     }
 
-    /// [`Code::SourceChanged`] unless the file is what it was when it was opened and `read` bytes were all of it.
+    /// [`Code::SourceChanged`] unless the file is unchanged since it was opened and `read` is its whole
+    /// length.
     pub(super) fn require_unchanged(&self, read: u64) -> Result<()> {
         let stat = rustix::fs::fstat(&self.file).map_err(|errno| self.unreadable(0, &errno.into()))?;
         if read == self.len() && State::of(&stat) == self.state {
@@ -117,7 +119,7 @@ impl State {
     }
 }
 
-/// Fills `buffer` from `offset` on; less than all only at the end of the file.
+/// Fills `buffer` from `offset`; fewer bytes only at the end of the file.
 fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -131,7 +133,7 @@ fn fill(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// Gives every byte of a file to `hasher`; how many there were.
+/// Feeds every byte of a file to `hasher`; returns their number.
 pub(super) fn hash(file: &File, hasher: &mut Hasher) -> io::Result<u64> {
     let mut buffer = vec![0; READ];
     let mut offset = 0;
@@ -145,8 +147,8 @@ pub(super) fn hash(file: &File, hasher: &mut Hasher) -> io::Result<u64> {
     }
 }
 
-/// Maps the user's own file. Its bytes are checksummed through read calls while a second thread populates the
-/// mapping, so that neither waits for the other; that nobody writes to the file later is the user's promise.
+/// Maps a user's file. Its bytes are checksummed through read calls while a second thread populates the
+/// mapping, so that neither waits for the other. The user guarantees that the file is not written later.
 pub(super) fn map_in_place(
     path: &Path,
     label: &str,
@@ -163,7 +165,7 @@ pub(super) fn map_in_place(
         let read = hash(&source.file, &mut hasher);
         let populated = match populating {
             Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // No thread to be had: the pages are read by now, so that little is lost.
+            // No thread could be started: the pages are read by now, so little is lost.
             Err(_) => populate(),
         };
         (read, populated)
@@ -208,7 +210,7 @@ mod tests {
         assert_eq!(store.disk_used(), 0);
     }
 
-    /// The checksum of zeros by doubling, which reads nothing.
+    /// The checksum of zeros by doubling, without reading any.
     fn crc_of_zeros(length: u64) -> crc32fast::Hasher {
         let mut half = if length < 2 { crc32fast::Hasher::new() } else { crc_of_zeros(length / 2) };
         half.combine(&half.clone());

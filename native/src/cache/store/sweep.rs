@@ -1,10 +1,10 @@
-//! Removes what dead processes left behind.
+//! Removes the remains of dead processes.
 //!
-//! A directory below the root is an application directory if it is ours alone and holds a process lock file. It is
-//! dead if none of its process locks is held. A dead one is renamed under the root's lock, which takes no time, and
-//! deleted after it; a deletion that was interrupted goes on at the next sweep. Only files with names that the store
-//! gives are removed, process locks last, so that a directory of the user's keeps its content.
-//! Failures are logged: a sweep never keeps a process from starting.
+//! A directory below the root is an application directory if it is private to this user and contains a
+//! process lock file. It is dead if none of its process locks is held. A dead one is renamed under the root's
+//! lock, which is fast, and deleted afterwards; an interrupted deletion continues at the next sweep. Only
+//! files with names of the store's forms are removed, process locks last, so that a directory of the user's
+//! keeps its content. Failures are logged: a sweep never prevents a process from starting.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -19,15 +19,15 @@ use super::names::{self, Kind};
 use super::tree;
 use crate::words::some;
 
-/// Moves dead application directories aside and tidies live ones. The caller holds the root's lock and gives what
-/// comes back to [`delete`] when it no longer does.
+/// Moves dead application directories aside and cleans live ones. The caller holds the root's lock, and
+/// passes the result to [`delete`] after releasing it.
 pub(super) fn sweep(root: BorrowedFd<'_>, path: &Path) -> Vec<String> {
     let mut removed = Vec::new();
     for name in entries(root, path) {
         if name.starts_with(names::REMOVED) {
             removed.push(name);
         } else if !name.starts_with('.') {
-            // Somebody else's files and directories are not ours to judge, let alone to log about.
+            // Files and directories of others are ignored, without a log message.
             if let Ok(dir) = open_private(root, Path::new(&name), &path.join(&name)) {
                 removed.extend(retire_if_unused(root, &name, dir.as_fd()));
             }
@@ -36,8 +36,9 @@ pub(super) fn sweep(root: BorrowedFd<'_>, path: &Path) -> Vec<String> {
     removed
 }
 
-/// Moves one application directory aside if no process uses it, else removes what its dead processes left. `dir` is
-/// `name` opened; if `name` is another directory by now, nothing happens. The caller holds the root's lock.
+/// Moves one application directory aside if no process uses it, else removes the files of its dead processes.
+/// `dir` is `name` opened; if `name` leads to another directory by now, nothing happens. The caller holds the
+/// root's lock.
 pub(super) fn retire_if_unused(root: BorrowedFd<'_>, name: &str, dir: BorrowedFd<'_>) -> Option<String> {
     if !is_same(root, name, dir) {
         return None;
@@ -84,7 +85,7 @@ pub(super) fn retire_if_unused(root: BorrowedFd<'_>, name: &str, dir: BorrowedFd
     }
 }
 
-/// Deletes directories that were moved aside. Needs no lock: whoever comes second finds nothing.
+/// Deletes directories that were moved aside. Needs no lock: a second process finds nothing.
 pub(super) fn delete(root: BorrowedFd<'_>, removed: &[String]) {
     for name in removed {
         let shown = Path::new(name);
@@ -113,7 +114,8 @@ pub(super) fn delete(root: BorrowedFd<'_>, removed: &[String]) {
     }
 }
 
-/// Takes the lock of a file whose process is dead; `None` if it is held, or the file has just gone. Needs no right to write.
+/// Takes the lock of a file whose process is dead; `None` if it is held, or the file no longer exists. Needs
+/// no write permission.
 pub(super) fn abandoned(dir: BorrowedFd<'_>, name: &str) -> Result<Option<Held>, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
@@ -134,7 +136,7 @@ pub(super) fn is_same(dir: BorrowedFd<'_>, name: &str, file: BorrowedFd<'_>) -> 
     }
 }
 
-/// The names in a directory. Names that are not UTF-8 are not ours and left out.
+/// The names in a directory, without those that are not UTF-8, which are never the store's.
 pub(super) fn entries(dir: BorrowedFd<'_>, shown: &Path) -> Vec<String> {
     let read = Dir::read_from(dir).and_then(|entries| {
         entries

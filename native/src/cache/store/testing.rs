@@ -1,4 +1,4 @@
-//! What the store's own tests share.
+//! Shared parts of the store's tests.
 
 #[path = "../../../tests/again/mod.rs"]
 pub(super) mod again;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Mapping, Store, Writer};
 
-/// A small reproducible generator (xorshift64*); not for anything but tests.
+/// A small reproducible generator (xorshift64*), for tests only.
 pub(super) struct Noise(u64);
 
 impl Noise {
@@ -29,7 +29,7 @@ impl Noise {
     }
 }
 
-/// `length` bytes that no file system compresses or shares.
+/// `length` bytes that no file system can compress or share.
 pub(super) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut random = Noise::new(seed);
     let mut bytes = Vec::with_capacity(length + 8);
@@ -48,23 +48,23 @@ pub(super) fn read(mapping: &Mapping) -> Vec<u8> {
     bytes
 }
 
-/// How long a test waits for what must happen.
+/// The longest time that a test waits for an expected state.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A fresh directory that only we can enter.
+/// A fresh directory that is private to this user.
 pub(super) fn root() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt;
     tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o700)).tempdir().unwrap()
 }
 
-/// A store in a fresh directory that goes with the returned guard.
+/// A store in a fresh directory that is removed with the returned guard.
 pub(super) fn store(disk_bytes: u64) -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("cache"), "app-1", disk_bytes).unwrap();
     (dir, store)
 }
 
-/// A writer of a digest that nobody has published or is writing.
+/// A writer of a digest that is neither published nor being written.
 pub(super) fn begin(store: &Store, digest: &str, bytes: Option<u64>) -> Writer {
     store.begin(digest, "videos/v1", bytes, None, PATIENCE).unwrap().unwrap()
 }
@@ -76,7 +76,7 @@ pub(super) fn publish(store: &Store, digest: &str, bytes: &[u8]) -> Mapping {
     writer.publish().unwrap()
 }
 
-/// The names in an application's directory but for the lock files, sorted.
+/// The names in an application's directory except for the lock files, sorted.
 pub(super) fn files(store: &Store) -> Vec<String> {
     let entries = std::fs::read_dir(store.shared.directory.path()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());

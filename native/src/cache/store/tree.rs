@@ -1,8 +1,9 @@
 //! A version whose files keep their names, in a directory of its own, for libraries that open files by name.
 //!
-//! Its `<digest>.bytes` has no content: it says that the version is published, and its length what the files take on disk. Who
-//! uses the files has a share of the lock on their directory, so that no process of the host evicts them meanwhile. A directory
-//! appears before its `.bytes` and goes after it; one without is left over, and goes with the next publishing of its digest.
+//! Its `<digest>.bytes` has no content: it marks the version as published, and its length is the files' size
+//! on disk. Users of the files share the lock on their directory, so that no process of the host evicts them.
+//! A directory appears before its `.bytes` and is removed after it; a directory without one is a remnant, and
+//! is removed by the next publishing of its digest.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,11 +19,11 @@ use super::names::{self, Form};
 use super::sweep::is_same;
 use crate::error::{Code, Error, Result};
 
-/// No source's directories are nested deeper.
+/// The deepest allowed nesting of a source's directories.
 pub(super) const DEEPEST: usize = 64;
 const ENTER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Published files that stay where they are as long as it lives.
+/// Published files that stay in place as long as this value lives.
 pub struct Tree {
     path: PathBuf,
     bytes: u64,
@@ -31,7 +32,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// The published files of a digest, whose directory the caller has a share of.
+    /// The published files of a digest whose directory the caller has locked in shared mode.
     pub(super) fn of(
         store: &Directory,
         digest: &str,
@@ -64,7 +65,7 @@ impl Tree {
         Ok(Tree { path, bytes, directory, _pin: pin })
     }
 
-    /// The directory, or the one file of a version that is a file.
+    /// The directory, or the single file of a version in file form.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -74,14 +75,14 @@ impl Tree {
         self.bytes
     }
 
-    /// Lets the page cache have what nobody maps.
+    /// Lets the page cache release pages that no process maps.
     pub fn drop_pages(&self) {
         if let Err(errno) = each(self.directory.as_fd(), DEEPEST, &mut |file| forget(&file)) {
             log::warn!("the pages of {} cannot be dropped: {errno}", self.path.display());
         }
     }
 
-    /// Asks for the files to be read into memory; nobody waits for that.
+    /// Starts reading the files into memory in the background.
     pub(super) fn read_ahead(&self) {
         if let Err(errno) = each(self.directory.as_fd(), DEEPEST, &mut |file| ahead(&file)) {
             log::debug!("the files of {} cannot be read ahead: {errno}", self.path.display());
@@ -109,7 +110,8 @@ fn ahead(_file: &OwnedFd) -> std::result::Result<(), Errno> {
     Ok(())
 }
 
-/// A share of a published tree whose `.bytes` is open as `published`; `None` while it is evicted, or if it has gone.
+/// A shared lock on a published tree whose `.bytes` is open as `published`; `None` while it is evicted, or if
+/// it is gone.
 pub(super) fn share(
     store: BorrowedFd<'_>,
     digest: &str,
@@ -119,7 +121,7 @@ pub(super) fn share(
     let tree = match rustix::fs::openat(store, name.as_str(), ENTER, Mode::empty()) {
         Ok(tree) => tree,
         Err(Errno::NOENT) => {
-            // Something else has cleaned up: without its files it is not published.
+            // Another program has removed it: without its files it is not published.
             if is_same(store, &token, published) {
                 let _gone_already = rustix::fs::unlinkat(store, token.as_str(), AtFlags::empty());
             }
@@ -135,7 +137,7 @@ pub(super) fn share(
     Ok(there.then_some(held))
 }
 
-/// A share of a directory that this process has just made; `None` if another has taken it away.
+/// A shared lock on a directory that this process has just created; `None` if another process has removed it.
 pub(super) fn mine(store: BorrowedFd<'_>, name: &str) -> std::result::Result<Option<Held>, Errno> {
     let tree = match rustix::fs::openat(store, name, ENTER, Mode::empty()) {
         Ok(tree) => tree,
@@ -146,7 +148,7 @@ pub(super) fn mine(store: BorrowedFd<'_>, name: &str) -> std::result::Result<Opt
     Ok(held.filter(|held| is_same(store, name, held.as_fd())))
 }
 
-/// The lock on a directory of the store that nobody uses; `None` if somebody does, or it has gone.
+/// The exclusive lock on a directory of the store; `None` if it is in use or gone.
 pub(super) fn alone(store: BorrowedFd<'_>, name: &str) -> std::result::Result<Option<Held>, Errno> {
     let tree = match rustix::fs::openat(store, name, ENTER, Mode::empty()) {
         Ok(tree) => tree,
@@ -157,7 +159,7 @@ pub(super) fn alone(store: BorrowedFd<'_>, name: &str) -> std::result::Result<Op
     Ok(held.filter(|held| is_same(store, name, held.as_fd())))
 }
 
-/// Takes the published name from a tree and deletes it. Nothing happens to a digest that has none.
+/// Takes the published name from a tree and deletes it. Has no effect on a digest of another form.
 pub(super) fn remove_published(store: BorrowedFd<'_>, digest: &str) {
     if names::form(digest) == Form::Bytes {
         return;
@@ -170,7 +172,7 @@ pub(super) fn remove_published(store: BorrowedFd<'_>, digest: &str) {
     }
 }
 
-/// Deletes a directory with all that is in it, following no link. Failures are logged: what is left is swept later.
+/// Deletes a directory with its content, following no link. Failures are logged: remnants are swept later.
 pub(super) fn remove(store: BorrowedFd<'_>, name: &str) {
     let text = CString::new(name).map_err(|_| Errno::INVAL);
     match text.and_then(|text| remove_below(store, &text, DEEPEST + 1)) {

@@ -1,4 +1,4 @@
-//! Versions whose files keep their names, as they are made, adopted, evicted and swept.
+//! Creation, adoption, eviction and sweeping of versions whose files keep their names.
 
 use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};

@@ -1,4 +1,5 @@
-//! The writing of a version whose files keep their names: one after the other into a directory of the writer's own.
+//! The writing of a version whose files keep their names: one file after the other, into a directory of the
+//! writer's own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -17,17 +18,17 @@ use crate::error::{Code, Error, Result};
 
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// What a writer has written of a tree.
+/// The unfinished tree of a writer.
 pub(super) struct TreeWriter {
     temporary: File,
     name: String,
     parts: Held,
-    /// The file that is being written, and where it begins and ends among all bytes.
+    /// The file being written, and its start and end among all bytes.
     entry: String,
     base: u64,
     end: u64,
     directories: BTreeSet<String>,
-    /// Files that are complete, in the order of their names' bytes.
+    /// Complete files, in the byte order of their names.
     sums: BTreeMap<String, Checksum>,
 }
 
@@ -44,7 +45,8 @@ impl TreeWriter {
         &self.temporary
     }
 
-    /// The checksum of the whole: that of the one file, or that of the lines `<digits>  <name>` of all files.
+    /// The checksum of the version: that of the single file, or that of the lines `<digits>  <name>` of all
+    /// files.
     fn checksum(&self, form: Form, like: Option<&Checksum>) -> Checksum {
         if let (Form::File, Some(only)) = (form, self.sums.values().next()) {
             return *only;
@@ -60,12 +62,13 @@ impl TreeWriter {
 }
 
 impl Writer {
-    /// Ends the file before and begins one of `bytes` bytes at a path with slashes, relative to the version's directory.
+    /// Completes the previous file and begins one of `bytes` bytes at a path with slashes, relative to the
+    /// version's directory.
     pub fn entry(&mut self, path: &str, bytes: u64) -> Result<()> {
         self.attempt(|writer| writer.begin_entry(path, bytes))
     }
 
-    /// Verifies lengths and checksum, and gives the files their place.
+    /// Verifies lengths and checksum, and gives the files their final names.
     pub fn publish_tree(mut self) -> Result<Tree> {
         self.attempt(Writer::finish_tree)?;
         let Some(tree) = self.tree.as_ref() else { return Err(self.not_a_tree()) };
@@ -89,7 +92,7 @@ impl Writer {
         Tree::of(&self.shared.directory, &self.digest, tree.parts, self.taken, pin, &self.label)
     }
 
-    /// Deletes what was written of a tree that is not published.
+    /// Deletes the files of an unpublished tree.
     pub(super) fn drop_tree(&mut self) {
         if let Some(tree) = self.tree.take() {
             tree::remove(self.shared.directory.fd(), &tree.name);
@@ -126,13 +129,13 @@ impl Writer {
         Ok(())
     }
 
-    /// The directory that files go to, with a share of its lock.
+    /// The directory for the files, with a shared lock.
     fn open_tree(&self) -> Result<TreeWriter> {
         let temporary = self.file.try_clone().map_err(|error| self.unwritable(&error))?;
         let (store, name) = (self.shared.directory.fd(), names::parts(&self.digest, nonce()));
         let failed = |errno| refused("create", &self.shared.directory.path().join(&name), errno);
         let mut parts = None;
-        // A process that starts just now may take an empty one for abandoned.
+        // A process that starts at this moment may take an empty directory for abandoned.
         while parts.is_none() {
             match rustix::fs::mkdirat(store, name.as_str(), Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => parts = tree::mine(store, &name).map_err(failed)?,
@@ -152,7 +155,7 @@ impl Writer {
         })
     }
 
-    /// Completes the file that is being written, if there is one.
+    /// Completes the file being written, if there is one.
     fn end_entry(&mut self) -> Result<()> {
         if self.tree.is_none() {
             return Ok(());
@@ -189,7 +192,7 @@ impl Writer {
         self.finish()
     }
 
-    /// The directories that a file's path goes through, the outermost first.
+    /// The parent directories in a file's path, the outermost first.
     fn directories_of(&self, path: &str) -> Result<Vec<String>> {
         let bad = |why: &str| {
             let shown: String = path.chars().take(200).collect();

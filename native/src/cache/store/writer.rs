@@ -1,9 +1,10 @@
-//! The writing of one version: a temporary file that becomes the published one, or goes without a trace.
+//! The writing of one version: a temporary file that is either published or removed without a trace.
 //!
-//! States: writing, then published or removed. While it is writing, its [`Hold`] keeps the temporary file locked, so
-//! no other process or thread writes the digest, and the file's length is what is reserved on disk; once the hold is given up
-//! every call fails. Bytes are written in blocks of 1 MiB on 1 MiB boundaries, which the kernel keeps in
-//! large pages short of a huge one (docs/internals/decisions.md says why). After the first error every call returns that error.
+//! States: writing, then published or removed. In the first state its [`Hold`] keeps the temporary file
+//! locked, so no other process or thread writes the digest, and the file's length is the reservation on disk;
+//! once the hold is given up every call fails. Bytes are written in blocks of 1 MiB on 1 MiB boundaries,
+//! which the kernel keeps in large pages below the size of a huge one (docs/internals/decisions.md says why).
+//! After the first error every call returns that error.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,16 +25,16 @@ use super::{names, sweep, Shared};
 use crate::error::{Code, Error, Result};
 
 const BLOCK: usize = 1 << 20;
-/// Without a declared length the reservation doubles, but never runs further ahead than this.
+/// Without a declared length the reservation doubles, up to this distance ahead of the bytes.
 const MOST_AHEAD: u64 = 64 << 20;
 
-/// Writes one version's file. Dropping it unpublished removes what was written.
+/// Writes one version's file. Dropping it unpublished removes the file.
 pub struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) digest: String,
     pub(super) label: String,
     pub(super) hold: Arc<Hold>,
-    /// Where bytes go: the temporary file, or a file of the tree.
+    /// The destination of bytes: the temporary file, or a file of the tree.
     pub(super) file: File,
     /// Set once the version is a tree of files that keep their names.
     pub(super) tree: Option<TreeWriter>,
@@ -41,7 +42,7 @@ pub struct Writer {
     declared: Option<u64>,
     pub(super) checksum: Option<Checksum>,
     pub(super) hasher: Hasher,
-    /// Bytes taken, of which the last `buffer.len()` are not yet in the file.
+    /// Accepted bytes, of which the last `buffer.len()` are not yet in the file.
     pub(super) taken: u64,
     buffer: Vec<u8>,
     reserved: u64,
@@ -49,7 +50,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Takes over a locked temporary file, whatever a dead writer left in it, and reserves the declared length.
+    /// Takes over a locked temporary file, discards the content that a dead writer left, and reserves the
+    /// declared length.
     pub(super) fn new(
         shared: Arc<Shared>,
         digest: &str,
@@ -82,24 +84,24 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Takes the next bytes. More than the declared length is [`Code::SourceSizeMismatch`] at once.
+    /// Writes the next bytes. More than the declared length is [`Code::SourceSizeMismatch`] at once.
     pub fn write(&mut self, chunk: &[u8]) -> Result<()> {
         self.attempt(|writer| writer.append(chunk))
     }
 
-    /// Takes the whole of a local file, by reflink where the file system can, else by copying.
+    /// Writes the whole of a local file, by reflink if the file system supports it, else by copying.
     ///
-    /// A source that changes meanwhile is [`Code::SourceChanged`].
+    /// A source that changes in the meantime is [`Code::SourceChanged`].
     pub fn copy_local(&mut self, path: &Path) -> Result<()> {
         self.attempt(|writer| writer.copy_from(path, reflink))
     }
 
-    /// What takes the file away from this writer, from any thread.
+    /// The means to take the file away from this writer, from any thread.
     pub fn hold(&self) -> Arc<Hold> {
         Arc::clone(&self.hold)
     }
 
-    /// Bytes taken so far.
+    /// Bytes written so far.
     pub fn written(&self) -> u64 {
         self.taken
     }
@@ -114,7 +116,7 @@ impl Writer {
         Ok(mapping)
     }
 
-    /// All of publishing but the name.
+    /// All of publishing except for the name.
     pub(super) fn before_its_name(&mut self) -> Result<Mapping> {
         self.attempt(Writer::finish)?;
         let found = self.hasher.finish();
@@ -122,7 +124,7 @@ impl Writer {
         Ok(self.map()?.with_checksum(found))
     }
 
-    /// Runs a step unless an earlier one has failed; then that error is the answer.
+    /// Runs a step unless an earlier one has failed; then the result is that error.
     pub(super) fn attempt(&mut self, step: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -171,7 +173,8 @@ impl Writer {
         source.require_unchanged(read)
     }
 
-    /// Whether the file is now as long as the source and shares its blocks. What a file system cannot do is no error.
+    /// Whether the file now has the source's length and shares its blocks. A file system without reflinks is
+    /// not an error.
     fn try_clone(
         &mut self,
         source: &Source<'_>,
@@ -188,7 +191,7 @@ impl Writer {
         }
     }
 
-    /// Checksums the clone, which no longer changes with the source.
+    /// Checksums the clone, which is independent of later changes to the source.
     fn take_clone(&mut self) -> Result<u64> {
         let read = source::hash(&self.file, &mut self.hasher)
             .map_err(|error| Error::io(&format!("{}: read {}", self.label, self.path().display()), &error))?;
@@ -216,7 +219,7 @@ impl Writer {
         }
     }
 
-    /// Checks that `more` bytes are still wanted, and declared, and reserves them on disk.
+    /// Checks that `more` bytes are still wanted and within the declared length, and reserves them on disk.
     fn make_room(&mut self, more: u64) -> Result<()> {
         self.hold.require()?;
         let wanted = self.taken.saturating_add(more);
@@ -243,12 +246,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Where the file that is being written begins among the bytes taken.
+    /// The start of the file being written among all bytes.
     fn base(&self) -> u64 {
         self.tree.as_ref().map_or(0, TreeWriter::base)
     }
 
-    /// The file whose lock says that the digest is being written, and whose length what it takes on disk.
+    /// The file whose lock marks the digest as being written, and whose length is the reservation on disk.
     fn temporary(&self) -> &File {
         self.tree.as_ref().map_or(&self.file, TreeWriter::temporary)
     }
@@ -263,7 +266,8 @@ impl Writer {
         self.file.write_all_at(bytes, offset).map_err(|error| self.unwritable(&error))
     }
 
-    /// Discards what a dead writer left. A new file is not truncated: ext4 would flush it to disk when it is closed.
+    /// Discards the content that a dead writer left. A new file is not truncated: ext4 would flush it to disk
+    /// on close.
     fn empty(&self) -> Result<()> {
         let left = self.file.metadata().map_err(|error| self.unwritable(&error))?.len();
         if left > 0 {
@@ -294,7 +298,7 @@ impl Writer {
         }
     }
 
-    /// Maps the finished file through a descriptor that cannot write, and makes sure that it still has its name.
+    /// Maps the finished file through a read-only descriptor, and makes sure that it still has its name.
     fn map(&mut self) -> Result<Mapping> {
         let reader = self
             .shared
@@ -307,7 +311,7 @@ impl Writer {
         Ok(mapping)
     }
 
-    /// The error if the file lost its name: it was given up, or the directory was removed under the writer.
+    /// The error if the file lost its name: it was given up, or the directory was removed during the writing.
     pub(super) fn gone(&self) -> Option<Error> {
         let ours = self.hold.require().and_then(|()| self.shared.directory.require_open());
         if let Err(ended) = ours {
@@ -450,7 +454,7 @@ mod tests {
         for (when, step) in steps {
             let mut writer = begin(&store, "a", None);
             writer.reserve(BLOCK as u64).unwrap();
-            // Every write to /dev/full is refused as one to a full disk is.
+            // Every write to /dev/full fails like one to a full disk.
             let full = File::options().read(true).write(true).open("/dev/full").unwrap();
             let file = std::mem::replace(&mut writer.file, full);
             let error = step(&mut writer, &source).unwrap_err();
@@ -474,7 +478,7 @@ mod tests {
             let mut copied = begin(&store, &format!("copied{round}"), Some(length as u64));
             copied.copy_from(&source, NO_CLONE).unwrap();
             let mut cloned = begin(&store, &format!("cloned{round}"), None);
-            // What FICLONE does, on file systems that cannot share blocks.
+            // The effect of FICLONE, for file systems that cannot share blocks.
             let clone = |mut to: &File, mut from: &File| {
                 std::io::copy(&mut from, &mut to).map(|_| ()).map_err(|_| Errno::IO)
             };
