@@ -1,11 +1,11 @@
-//! The core's hot paths without a JVM and without loading: what an advance, a release and a comparison cost.
+//! The cost of the core's hot paths without a JVM and without loading: an advance, a release, a comparison.
 //!
-//! | benchmark | what is timed |
+//! | benchmark | timed operation |
 //! |---|---|
-//! | `same_version` | the comparison that a row costs while its version stays: two handles |
+//! | `same_version` | the comparison for a row while its version stays: two handles |
 //! | `advance/held` | `Cache::advance` to the version that the cursor holds |
-//! | `advance/resident` | `Cache::advance` to another version that is resident: releases one, leases the other |
-//! | `advance/resident, N threads` | the same from N threads at once, each with a cursor of its own; per advance |
+//! | `advance/resident` | `Cache::advance` to another resident version: releases one, leases the other |
+//! | `advance/resident, N threads` | the same from N threads at once, each with its own cursor; per advance |
 //! | `release` | `Cache::release` of a lease, and the advance that takes it again |
 //! | `attempt` | begin an attempt, open a cursor, lease, end the attempt |
 //!
@@ -38,7 +38,8 @@ impl Payload for Nothing {
     }
 }
 
-/// A cache in which every version of one dataset is resident, as many as the talk's jobs have.
+/// A cache with every version of one dataset resident, as many as the jobs of the Netflix talk (Spark + AI
+/// Summit 2020) have.
 struct Loaded {
     cache: Cache,
     slots: Vec<SlotId>,
@@ -78,7 +79,7 @@ impl Loaded {
         assert!(self.cache.advance(cursor, slot).unwrap().is_some());
     }
 
-    /// How long `times` advances take in each of `threads` threads that begin together: the longest of them.
+    /// The time of `times` advances in each of `threads` threads that begin together: the longest of them.
     fn together(&self, threads: usize, times: u64) -> Duration {
         let start = Barrier::new(threads);
         std::thread::scope(|scope| {

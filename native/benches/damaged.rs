@@ -1,13 +1,12 @@
-//! What reading a log of false records costs: each is a header that is whole and claims half the log
-//! as its body.
+//! The cost of reading a log of false records: each is a valid header that claims half the log as its body.
 //!
-//! | column | what lies between two headers |
+//! | column | content between two headers |
 //! |---|---|
 //! | `heads` | nothing |
 //! | `text` | 1,000 bytes of text |
 //!
-//! `cargo bench -p andiron --bench damaged` prints milliseconds, the least of 15, for logs of 1, 2, 4 and 8 MB. Twice the
-//! bytes take twice the time.
+//! `cargo bench -p andiron --bench damaged` prints milliseconds, the least of 15, for logs of 1, 2, 4 and 8
+//! MB. Twice the bytes take twice the time.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the benchmark")]
 
@@ -18,7 +17,7 @@ use andiron::shiplog::{read, Event, Kind, Options, ShipLog};
 
 const GAPS: [(&str, usize); 2] = [("heads", 0), ("text", 1_000)];
 
-/// A header of a record that no record follows.
+/// A record header without its record.
 fn head(number: u64, claimed: u32) -> Vec<u8> {
     let mut head = vec![0xfe, 0xc1, 0xff, 0xc0, 2, 0, 0, 0];
     head.extend_from_slice(&claimed.to_le_bytes());

@@ -1,13 +1,14 @@
-//! What the Kafka sink gives against a bare producer with the same settings and messages, in turns within one run.
+//! The throughput of the Kafka sink against a bare producer with the same settings and messages, in turns
+//! within one run.
 //!
-//! | figure | what is timed |
+//! | figure | timed operation |
 //! |---|---|
-//! | `sink` | the sink, given batches as the shipper gives them, until the last is answered |
-//! | `bare` | one `BaseProducer` that is given all messages, made beforehand, until the last is answered |
+//! | `sink` | the sink, with batches as the shipper passes them, until the last is answered |
+//! | `bare` | one `BaseProducer` with all messages, prepared beforehand, until the last is answered |
 //!
-//! `cargo bench -p andiron --bench kafka` needs `BENCH_KAFKA_SERVERS`, a broker with the topic `andiron.metrics.v1`, and prints one
-//! JSON object: messages a second of every turn, medians, and their ratio. `BENCH_KAFKA_EVENTS` (100000) and `BENCH_KAFKA_TURNS`
-//! (7) set size and turns.
+//! `cargo bench -p andiron --bench kafka` needs `BENCH_KAFKA_SERVERS`, a broker with the topic
+//! `andiron.metrics.v1`, and prints one JSON object: messages a second of every turn, medians, and their
+//! ratio. `BENCH_KAFKA_EVENTS` (100000) and `BENCH_KAFKA_TURNS` (7) set size and turns.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the benchmark")]
 
@@ -74,7 +75,7 @@ fn producer(servers: &str) -> BaseProducer {
         .unwrap()
 }
 
-/// The same messages with the same headers.
+/// Sends the same messages with the same headers.
 fn bare(producer: &BaseProducer, events: &[Event]) -> Duration {
     let values: Vec<String> = events
         .iter()

@@ -1,23 +1,25 @@
-//! How fast the bytes of a version come into memory, against the kernel and `cp`, in turns within one run.
+//! The speed of bringing a version's bytes into memory, against the kernel and `cp`, in turns within one run.
 //!
-//! For each layout of the source in the page cache (`small`: written 128 KiB at a time, as `cp` and HDFS clients do;
-//! `huge`: written 2 MiB at a time, which the kernel keeps in huge pages that populate without being touched):
+//! For each layout of the source in the page cache (`small`: written 128 KiB at a time, as `cp` and HDFS
+//! clients do; `huge`: written 2 MiB at a time, which the kernel keeps in huge pages that populate without
+//! being touched):
 //!
-//! | figure | what is timed |
+//! | figure | timed operation |
 //! |---|---|
 //! | `populate` | mmap and MADV_POPULATE_READ of the source |
 //! | `populate_and_sum` | the same and the sum of its words: no checksum can be faster |
 //! | `map_in_place` | `Store::map_in_place` of it, XXH3 included |
 //! | `copy_local` | begin, `Writer::copy_local`, publish: to a populated mapping, XXH3 included |
-//! | `stream` | the same with the source read in chunks of 256 KiB and given to `Writer::write` |
+//! | `stream` | the same with the source read in chunks of 256 KiB and passed to `Writer::write` |
 //! | `cp` | `cp --reflink=never --sparse=never` into the same directory |
 //! | `cold_populate`, `cold_map_in_place` | as above after the source's pages were dropped |
 //!
-//! Unmapping and removing is not timed. In the layout `huge`, populating fills in one entry per 2 MiB and reads
-//! nothing, so that nothing which reads the bytes can keep 0.4 of its pace.
+//! Unmapping and removing is not timed. In the layout `huge`, populating fills in one entry per 2 MiB and
+//! reads nothing, so that no operation that reads the bytes can keep 0.4 of its pace.
 //!
-//! `cargo bench -p andiron --bench load` writes every turn, the medians and their ratios to `build/bench-load.json`.
-//! `BENCH_LOAD_MB` (512) and `BENCH_LOAD_TURNS` (7) set size and turns. Files go to cargo's target directory.
+//! `cargo bench -p andiron --bench load` writes every turn, the medians and their ratios to
+//! `build/bench-load.json`. `BENCH_LOAD_MB` (512) and `BENCH_LOAD_TURNS` (7) set size and turns. Files go to
+//! cargo's target directory.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the benchmark")]
 
@@ -36,7 +38,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 const WARM: [&str; 6] = ["populate", "populate_and_sum", "map_in_place", "copy_local", "stream", "cp"];
 const COLD: [&str; 2] = ["cold_populate", "cold_map_in_place"];
-/// A figure, what it is compared with, and the least ratio of their rates that is wanted.
+/// A figure, its reference, and the least required ratio of their rates.
 const RATIOS: [(&str, &str, f64); 5] = [
     ("map_in_place", "populate", 0.4),
     ("map_in_place", "populate_and_sum", 0.4),
@@ -55,7 +57,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// A source of bytes that do not repeat, written in pieces of `piece` bytes and then on disk.
+/// A source of bytes that do not repeat, written in pieces of `piece` bytes and synced to disk.
 fn write_source(path: &Path, bytes: u64, piece: usize) {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut file = File::create(path).unwrap();
@@ -84,7 +86,7 @@ struct Populated {
 impl Populated {
     fn of(path: &Path, length: usize) -> Populated {
         let file = File::open(path).unwrap();
-        // SAFETY: the kernel chooses an unused range, which only the value that is returned refers to.
+        // SAFETY: the kernel chooses an unused range, which only the returned value refers to.
         let start = unsafe {
             rustix::mm::mmap(std::ptr::null_mut(), length, ProtFlags::READ, MapFlags::SHARED, &file, 0)
                 .unwrap()
@@ -95,7 +97,8 @@ impl Populated {
     }
 
     fn sum(self) -> Populated {
-        // SAFETY: the range is mapped, on a page boundary and as long as the file, which nobody truncates meanwhile.
+        // SAFETY: the range is mapped, on a page boundary and as long as the file, which is not truncated in
+        // the meantime.
         let words = unsafe { std::slice::from_raw_parts(self.start.cast::<u64>(), self.length / 8) };
         black_box(words.iter().fold(0u64, |sum, word| sum.wrapping_add(*word)));
         self
@@ -104,7 +107,7 @@ impl Populated {
 
 impl Drop for Populated {
     fn drop(&mut self) {
-        // SAFETY: the range was mapped by `of`, and nothing else refers to it.
+        // SAFETY: the range was mapped by `of`, and no other value refers to it.
         unsafe { rustix::mm::munmap(self.start, self.length).unwrap() };
     }
 }
@@ -135,8 +138,9 @@ impl Bench {
         })
     }
 
-    /// Fills and frees as much memory as a copy needs. On a virtual machine that reports free memory to its host
-    /// (virtio-balloon), whoever takes memory first after a pause pays for getting it back, at a tenth of the speed.
+    /// Fills and frees as much memory as a copy needs. On a virtual machine that reports free memory to its
+    /// host (virtio-balloon), the first user of memory after a pause pays for getting it back, at a tenth of
+    /// the speed.
     fn warm_memory(&self) {
         let path = self.dir.join("warm");
         let file = File::create(&path).unwrap();
@@ -147,7 +151,7 @@ impl Bench {
         fs::remove_file(path).unwrap();
     }
 
-    /// Seconds that one figure takes, preparation and clean-up not included.
+    /// The seconds of one figure, without preparation and clean-up.
     fn time(&self, figure: &str, source: &Path) -> f64 {
         if figure.starts_with("cold") {
             self.drop_pages(source);
@@ -196,7 +200,7 @@ fn json_object(pairs: &[(String, String)]) -> String {
     format!("{{{}}}", pairs.join(", "))
 }
 
-/// Runs all turns of one layout; the JSON of its raw figures, medians and ratios.
+/// Runs all turns of one layout; returns the JSON of its raw figures, medians and ratios.
 fn run(bench: &Bench, layout: &str, piece: usize, turns: u64) -> String {
     let source = bench.dir.join(layout);
     write_source(&source, bench.bytes, piece);
@@ -207,7 +211,7 @@ fn run(bench: &Bench, layout: &str, piece: usize, turns: u64) -> String {
         write_source(&source, bench.bytes, piece);
         for (figure, seconds) in figures.iter().zip(&mut seconds) {
             let taken = bench.time(figure, &source);
-            // The first turn warms up what is not measured.
+            // The first turn is a warm-up.
             if turn > 0 {
                 seconds.push(taken);
             }

@@ -1,4 +1,4 @@
-//! What metrics cost Spark's threads: the end of a task with ten updates, and a step's cell.
+//! The cost of metrics on Spark's threads: the end of a task with ten updates, and a step's cell.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! What the ends of many tasks with many accumulators take of memory: by the kernel, and by the core's own account.
+//! The memory of the ends of many tasks with many accumulators: by the kernel, and by the core's own account.
 //!
-//! `cargo bench -p andiron --bench metrics_memory` writes `build/bench-metrics-memory.json`: `tasks`, `accumulators`,
-//! `rss_bytes` (growth of what is resident), `own_bytes` (what `Application::figures_json` says) and `seconds`.
-//! `BENCH_MEMORY_TASKS` (100,000) and `BENCH_MEMORY_ACCUMULATORS` (50) set the sizes.
+//! `cargo bench -p andiron --bench metrics_memory` writes `build/bench-metrics-memory.json`: `tasks`,
+//! `accumulators`, `rss_bytes` (growth of resident memory), `own_bytes` (from `Application::figures_json`)
+//! and `seconds`. `BENCH_MEMORY_TASKS` (100,000) and `BENCH_MEMORY_ACCUMULATORS` (50) set the sizes.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the benchmark")]
 
@@ -31,7 +31,7 @@ fn task_end(buffer: &mut Vec<u8>, partition: u32, updates: u32) {
     }
 }
 
-/// Bytes of this process that are resident.
+/// Resident bytes of this process.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

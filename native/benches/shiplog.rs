@@ -1,17 +1,17 @@
-//! What the ship log costs against a bare loop that writes the same bytes, in turns within one run.
+//! The cost of the ship log against a bare loop that writes the same bytes, in turns within one run.
 //!
-//! | figure | what is timed, per record |
+//! | figure | timed operation, per record |
 //! |---|---|
-//! | `log` | `ShipLog::append` of events that are there already, until the last is acknowledged |
+//! | `log` | `ShipLog::append` of prepared events, until the last is acknowledged |
 //! | `bare` | one `write` for each record of the same bytes, `fdatasync` after every 64 |
 //! | `bare_grouped` | one `write` for 64 records, `fdatasync` after each |
 //! | `append` | the calls of `append` alone, as a thread of the application sees them |
-//! | `durable` | `append_durable` of one event after the other, each with a sync of its own |
+//! | `durable` | `append_durable` of one event after the other, each with its own sync |
 //! | `bare_each` | a `write` and an `fdatasync` for each record |
 //!
 //! `cargo bench -p andiron --bench shiplog` prints medians and ratios of rates and writes every turn to
-//! `build/bench-shiplog.json`. `BENCH_SHIPLOG_RECORDS` (6400) and `BENCH_SHIPLOG_TURNS` (15) set size and turns. Files go
-//! to cargo's target directory.
+//! `build/bench-shiplog.json`. `BENCH_SHIPLOG_RECORDS` (6400) and `BENCH_SHIPLOG_TURNS` (15) set size and
+//! turns. Files go to cargo's target directory.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails ends the benchmark")]
 
@@ -25,7 +25,7 @@ use andiron::shiplog::{Event, Kind, Options, ShipLog};
 const PATIENCE: Duration = Duration::from_secs(120);
 const GROUP: usize = 64;
 const FIGURES: [&str; 6] = ["log", "bare", "bare_grouped", "append", "durable", "bare_each"];
-/// A figure, what it is compared with, and the least ratio of their rates that is wanted.
+/// A figure, its reference, and the least required ratio of their rates.
 const RATIOS: [(&str, &str, f64); 3] =
     [("log", "bare", 0.8), ("log", "bare_grouped", 0.8), ("durable", "bare_each", 0.8)];
 
@@ -33,7 +33,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// Events of about 500 bytes, as metrics are.
+/// Events of about 500 bytes, like metrics.
 fn events(count: usize) -> Vec<Event> {
     let event = |number: usize| {
         let rest = "\"step\":\"historical-data\",\"site\":\"map at Job.scala:12\",".repeat(8);
@@ -43,7 +43,7 @@ fn events(count: usize) -> Vec<Event> {
     (0..count).map(event).collect()
 }
 
-/// The bytes that the log writes for these events, one slice a record.
+/// The bytes that the log writes for these events, one slice per record.
 fn records(dir: &Path, events: &[Event]) -> Vec<Vec<u8>> {
     let log = ShipLog::open(dir, "records", Options::default()).unwrap();
     events.iter().for_each(|event| assert!(!log.append(event.clone()).is_none()));
@@ -67,20 +67,20 @@ struct Bench {
 }
 
 impl Bench {
-    /// Removes what the last figure has written, so that each finds the disk alike.
+    /// Removes the files of the previous figure, so that all figures find the disk in the same state.
     fn clear(&mut self) {
         let path = |what: &str| self.dir.join(format!("{what}-{}", self.turn));
         drop((std::fs::remove_dir_all(path("app")), std::fs::remove_file(path("bare"))));
         self.turn += 1;
     }
 
-    /// A log in place of the last one.
+    /// Opens a new log in place of the previous one.
     fn open(&mut self) -> ShipLog {
         self.clear();
         ShipLog::open(&self.dir, &format!("app-{}", self.turn), Options::default()).unwrap()
     }
 
-    /// A file in place of the last one.
+    /// Creates a file in place of the previous one.
     fn file(&mut self) -> File {
         self.clear();
         File::options()
@@ -169,7 +169,7 @@ fn main() {
     let mut bench = Bench { dir: scratch.path().to_path_buf(), events, records, turn: 0 };
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); FIGURES.len()];
     for turn in 0..turns {
-        // There and back, so that what grows worse with time does so for all.
+        // Forward and backward, so that effects that grow with time affect all figures equally.
         let order: Vec<usize> = match turn % 2 {
             0 => (0..FIGURES.len()).collect(),
             _ => (0..FIGURES.len()).rev().collect(),
