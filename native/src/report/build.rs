@@ -1,4 +1,4 @@
-//! From events to a view: the last revision of each id, put in order.
+//! From events to a view: the last revision of each id, in order.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,10 +9,11 @@ use super::model::{
 use super::{failures, format, steps};
 use crate::shiplog::{Event, Kind};
 
-/// Lines that are kept for each stage, errors before warnings, of no stage the newest; the others are only counted.
+/// Lines that are kept for each stage, errors before warnings; without a stage the newest lines. The others are only
+/// counted.
 pub const LINES_PER_STAGE: usize = 50;
 
-/// Events by kind and id, the last revision of each, in the order in which ids first appeared.
+/// The last revision of each event by kind and id, in the order in which ids first appeared.
 #[derive(Default)]
 pub(super) struct Latest {
     places: HashMap<(Kind, String), usize>,
@@ -52,7 +53,7 @@ impl Latest {
 }
 
 impl View {
-    /// The view of what `events` say, read in the order in which they were logged. `notes` are told with it.
+    /// The view of `events`, in the order in which they were logged. `notes` become notes of the view.
     pub fn build(events: impl IntoIterator<Item = Event>, notes: Vec<String>) -> View {
         let mut latest = Latest::default();
         events.into_iter().for_each(|event| latest.add(event));
@@ -82,11 +83,11 @@ impl View {
     }
 }
 
-/// Puts what a stage changed into the order of the steps; what belongs to none comes last, as it was.
+/// Sorts the counters that a stage changed by the order of steps; others follow in their own order.
 fn in_order(stage: &mut Stage, places: &HashMap<String, usize>) {
     let place = |name: &str| places.get(name).copied().unwrap_or(usize::MAX);
     stage.steps.sort_by_key(|name| place(name));
-    // A step's counter is called by both names.
+    // A step's counter has the names of both.
     stage.changed.sort_by_key(|name| name.rsplit_once('.').map_or(usize::MAX, |(step, _)| place(step)));
 }
 

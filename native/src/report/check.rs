@@ -1,4 +1,4 @@
-//! What the gates of an application came to, as an exit status.
+//! The result of an application's gates as an exit status.
 
 use super::clean::{terminal, LINE, NAME};
 use super::format;
@@ -8,10 +8,11 @@ use super::model::{Outcome, View};
 pub const PASSED: u8 = 0;
 /// A gate has failed, was bypassed, or was never asked.
 pub const NOT_PASSED: u8 = 1;
-/// It cannot be told: the log has no end, has lost events, has no gate, or a gate has let pass what it could not judge.
+/// The result is unknown: the log has no end, has lost events, or has no gate, or a gate has passed rows that it
+/// could not judge.
 pub const CANNOT_TELL: u8 = 2;
 
-/// The status, and why.
+/// The status, and its reason.
 pub fn check(view: &View) -> (u8, String) {
     let mut against: Vec<String> = Vec::new();
     let refused = view.verdicts.iter().filter(|verdict| !verdict.passed);

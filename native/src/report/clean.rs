@@ -1,13 +1,13 @@
-//! Text that others wrote, made safe to show: no character of it can move, hide or reorder what stands around it.
+//! Untrusted text, made safe to show: no character of it can move, hide or reorder the text around it.
 
 use super::format;
 
-/// How much of a text is shown, and whether its lines are kept.
+/// A bound on the shown part of a text, and the treatment of its line breaks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
-    /// The most characters.
+    /// The limit of characters.
     pub(super) characters: usize,
-    /// Whether line breaks and tabs stay what they are.
+    /// Whether line breaks and tabs are kept.
     pub(super) lines: bool,
 }
 
@@ -18,21 +18,21 @@ pub(super) const LINE: Limit = Limit { characters: 600, lines: false };
 /// Records, stacks, details and plans.
 pub(super) const BLOCK: Limit = Limit { characters: 16 << 10, lines: true };
 
-/// A stretch of a cleaned text.
+/// A part of a cleaned text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
-    /// Characters that are what they look like. They may still mean something to HTML.
+    /// Characters without any effect on the text around them. They may still have a meaning in HTML.
     Plain(&'a str),
-    /// A character that is shown by a name, in place of itself.
+    /// The name of a character, shown instead of the character.
     Sign(String),
-    /// So many characters were left out here.
+    /// The number of characters left out here.
     Cut(usize),
 }
 
-/// The most marks that one character may carry: more would reach into the lines around it.
+/// The limit of combining marks on one character: more would reach into the lines around it.
 const MARKS: usize = 4;
 
-/// The pieces of `text` within `limit`.
+/// The parts of `text` within `limit`.
 pub(super) fn pieces(text: &str, limit: Limit) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
     let (mut start, mut shown, mut marks) = (0, 0, 0);
@@ -76,7 +76,8 @@ fn push_plain<'a>(found: &mut Vec<Piece<'a>>, text: &'a str) {
     }
 }
 
-/// As a program would write it: `\n`, `\x1b`, `\u{202e}`. Every font has these, unlike the pictures of controls.
+/// The escape of a character in source code: `\n`, `\x1b`, `\u{202e}`. Every font has these characters, unlike the
+/// symbols for controls.
 fn sign(c: char) -> String {
     match c {
         '\n' => "\\n".to_string(),
@@ -87,7 +88,7 @@ fn sign(c: char) -> String {
     }
 }
 
-/// Controls, line separators, what reorders or hides text, and what no HTML document may contain.
+/// Controls, line separators, characters that reorder or hide text, and characters that HTML forbids.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -105,7 +106,7 @@ fn is_mark(c: char) -> bool {
         | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe2f}')
 }
 
-/// How many columns a terminal gives `text`.
+/// The number of terminal columns of `text`.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(|c| if is_mark(c) { 0 } else { 1 + usize::from(is_wide(c)) }).sum()
 }

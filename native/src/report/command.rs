@@ -32,10 +32,10 @@ andiron failures [<application id>] [--log-dir DIR] [--attempt N] [--out FILE]
 DIR is spark.andiron.log.dir; without it, $ANDIRON_LOG_DIR, else the folder andiron-log-<user> in /tmp.
 ";
 
-/// How long sinks that fail are tried again.
+/// How long failing sinks are retried.
 const SHIP_FOR: Duration = Duration::from_secs(60);
 
-/// Where the command writes to.
+/// The output streams of the command.
 pub struct Streams<'a> {
     /// Reports.
     pub out: &'a mut dyn Write,
@@ -45,7 +45,7 @@ pub struct Streams<'a> {
     pub colour: Colour,
 }
 
-/// Runs the command with these arguments (without its own name); gives its exit status: 0 done, 1 failed, 2 misused.
+/// Runs the command with these arguments, without its own name. Gives its exit status: 0 done, 1 failed, 2 misused.
 pub fn run(arguments: &[String], streams: Streams<'_>) -> u8 {
     let Streams { out, err, colour } = streams;
     let parsed = Arguments::parse(arguments);
@@ -62,7 +62,7 @@ pub fn run(arguments: &[String], streams: Streams<'_>) -> u8 {
     match done {
         Ok(()) => 0,
         Err(error) => {
-            // Without a stream for messages the status says it.
+            // If messages cannot be written either, the status reports the failure.
             let _ = writeln!(err, "andiron: {}", error.message());
             1
         }
@@ -80,12 +80,12 @@ pub fn run_json(arguments: &str) -> Result<String> {
     Ok(serde_json::json!({ "status": status, "out": text(out), "err": text(err) }).to_string())
 }
 
-/// The text of one application's report.
+/// One application's report as text.
 pub fn report_text(root: &Path, application: &str, colour: Colour) -> Result<String> {
     Ok(text::render(&view(root, application, None)?, colour))
 }
 
-/// The page of one application's report.
+/// One application's report as an HTML page.
 pub fn report_html(root: &Path, application: &str) -> Result<String> {
     Ok(html::render(&view(root, application, None)?))
 }
@@ -191,7 +191,7 @@ impl Arguments {
         }
     }
 
-    /// Checks the gates, if that is asked for; gives the exit status.
+    /// Checks the gates if requested. Gives the exit status.
     fn checked(&self, out: &mut dyn Write, err: &mut dyn Write) -> Option<u8> {
         if !self.check || self.command != "report" {
             return None;
@@ -222,7 +222,7 @@ impl Arguments {
         }
     }
 
-    /// The sinks of the settings: `--conf` holds against the file.
+    /// The sinks of the settings; `--conf` overrides the file.
     fn sinks(&self) -> Result<SinkSettings> {
         let mut pairs = match &self.properties {
             Some(file) => properties::read(file)?,
@@ -244,7 +244,7 @@ impl Arguments {
     }
 }
 
-/// A reader that has gone ends the command without a message.
+/// Writes to `out`. A reader that has closed the stream ends the command without a message.
 fn say(out: &mut dyn Write, said: &str) -> Result<()> {
     match out.write_all(said.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -254,7 +254,8 @@ fn say(out: &mut dyn Write, said: &str) -> Result<()> {
     }
 }
 
-/// Where the plugin puts logs unless told otherwise: in `/tmp`, by user. Of several the one that is this user's.
+/// The plugin's default directory for logs: one in `/tmp` for each user. If there are several, the one that this user
+/// owns.
 fn default_root() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("ANDIRON_LOG_DIR").filter(|folder| !folder.is_empty()) {
         return shiplog::local(folder.as_ref());
@@ -299,7 +300,7 @@ fn applications(root: &Path) -> Result<String> {
     Ok(out)
 }
 
-/// What has become of an application, in a word. Whoever has ended and still holds its log waits for sinks.
+/// The state of an application in a word. One that has ended and still holds its log is waiting for sinks.
 pub(super) fn state(found: &Found, application: &Application) -> &'static str {
     let has_ended = found.closed || application.ended_ms.is_some();
     match (found.live, has_ended) {
@@ -342,7 +343,7 @@ fn row(found: &Found) -> [String; 6] {
     ]
 }
 
-/// Ships what earlier runs have left, as far as there are sinks besides the log itself.
+/// Ships the remaining events of earlier runs, if there are sinks besides the log itself.
 fn ship(root: &Path, settings: &SinkSettings, out: &mut dyn Write) -> Result<()> {
     sinks::check(settings)?;
     let mut to = sinks::of(settings)?;

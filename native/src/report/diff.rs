@@ -1,4 +1,4 @@
-//! Two runs side by side: which ratios have drifted.
+//! Two runs side by side, with the ratios that have drifted.
 
 use std::collections::HashMap;
 
@@ -6,11 +6,11 @@ use super::clean::{terminal, width, LINE, NAME};
 use super::format;
 use super::model::{Amount, Figure, Step, View};
 
-/// A ratio that is so many times the other is marked.
+/// A ratio is marked if it has changed by this factor.
 const DRIFT: f64 = 1.5;
-/// Ratios below this do not drift: a few rows more or less say nothing.
+/// Ratios below this do not drift: a few rows more or less mean nothing.
 const NOISE: f64 = 1e-5;
-/// Figures of an accumulator that are compared.
+/// The limit of an accumulator's figures that are compared.
 const MOST_FIGURES: usize = 20;
 
 /// The comparison of `before` with `after`, steps in the order of `after`.
@@ -38,7 +38,7 @@ pub fn render(before: &View, after: &View) -> String {
     out
 }
 
-/// Steps by name and by which of its sites it is: call sites move with every edit of the program.
+/// Steps by name and by the index of their site: call sites move with every edit of the program.
 fn numbered(steps: &[Step]) -> impl Iterator<Item = ((&str, usize), &Step)> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     steps.iter().map(move |step| {
@@ -116,7 +116,7 @@ fn counted(
     ]
 }
 
-/// How far a ratio moved, if it did.
+/// The change of a ratio, if it is marked.
 fn drift(before: f64, after: f64) -> String {
     if before.max(after) < NOISE {
         return String::new();
@@ -130,7 +130,8 @@ fn drift(before: f64, after: f64) -> String {
     }
 }
 
-/// Figures by their order: RDDs have other numbers in each run. If one run has more of them, nothing is said of how far they moved.
+/// Compares figures by their order: RDDs have other numbers in each run. If one run has more figures, drift is not
+/// shown.
 fn accumulators(rows: &mut Vec<Row>, before: &View, after: &View) {
     let figures = |view: &View, name: &str| -> Vec<Option<Amount>> {
         let found = view.accumulators.iter().find(|accumulator| accumulator.name == name);

@@ -1,4 +1,4 @@
-//! `andiron events` and `andiron apps --json`: logs as they are, for programs that put them somewhere else.
+//! `andiron events` and `andiron apps --json`: raw logs for programs that copy them elsewhere.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -9,18 +9,18 @@ use crate::error::{Error, Result};
 use crate::shiplog::{self, Sequence};
 use crate::sinks::value;
 
-/// Which events, and how.
+/// The requested events and their format.
 pub(super) struct Wanted<'a> {
     pub(super) application: &'a str,
-    /// The latest, if none is asked for.
+    /// The attempt; `None` for the latest.
     pub(super) attempt: Option<&'a str>,
-    /// Those after this place in the log.
+    /// Only events after this position in the log.
     pub(super) since: Sequence,
-    /// Whether each line begins with the event's place and a tab.
+    /// Whether each line begins with the event's position and a tab.
     pub(super) numbered: bool,
 }
 
-/// Prints one JSON value a line, in the order of the log, and on `err` what could not be read.
+/// Prints one JSON value in each line, in the order of the log. Parts that cannot be read are reported on `err`.
 pub(super) fn print(
     root: &Path,
     wanted: &Wanted<'_>,
@@ -46,7 +46,7 @@ pub(super) fn print(
     Ok(())
 }
 
-/// The logs below `root`, oldest first, one JSON object a line.
+/// The logs below `root`, oldest first, one JSON object in each line.
 pub(super) fn applications(root: &Path) -> Result<String> {
     let lines = shiplog::applications(root)?.into_iter().map(|found| {
         let view = View::build(found.event.clone(), Vec::new());
@@ -62,7 +62,7 @@ pub(super) fn applications(root: &Path) -> Result<String> {
     Ok(lines.collect())
 }
 
-/// The same into a file, which is there as a whole or as far as an error says.
+/// Writes the same into a file, which is complete unless an error is returned.
 pub(super) fn write(root: &Path, wanted: &Wanted<'_>, file: &Path, err: &mut dyn Write) -> Result<()> {
     let failed = |error| Error::io(&format!("write {}", file.display()), &error);
     let mut out = BufWriter::new(File::create(file).map_err(failed)?);
@@ -71,6 +71,6 @@ pub(super) fn write(root: &Path, wanted: &Wanted<'_>, file: &Path, err: &mut dyn
 }
 
 fn note(err: &mut dyn Write, said: &str) {
-    // Without a stream for messages there is nobody to tell.
+    // If messages cannot be written, there is no other place to report this.
     let _ = writeln!(err, "andiron: {said}");
 }

@@ -1,4 +1,4 @@
-//! Failed rows of a view, grouped by stack, or as the user's function groups them.
+//! Failed rows of a view, grouped by stack or by the user's function.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,9 +7,10 @@ use super::json::Body;
 use super::model::{Group, Sample, StageId};
 use crate::shiplog::{id, Kind};
 
-/// Groups, the most samples first.
+/// Groups, those with most samples first.
 ///
-/// A step's sample are its hashes up to the summary's ceiling: the log also has rows that smaller hashes have pushed out since.
+/// The samples of a step are its hashes up to the summary's ceiling: the log also has rows that smaller hashes have
+/// replaced since.
 pub(super) fn groups(latest: &Latest) -> Vec<Group> {
     let stacks = stacks(latest);
     let mut found: BTreeMap<(String, String), Vec<Sample>> = BTreeMap::new();
@@ -24,7 +25,7 @@ pub(super) fn groups(latest: &Latest) -> Vec<Group> {
     groups
 }
 
-/// The samples that are in a step's sample, in the order of the log, each with its hash.
+/// The samples of all steps, in the order of the log, each with its hash.
 pub(super) fn samples(latest: &Latest) -> Vec<(u64, &Body)> {
     let kept = kept(latest);
     let rows = latest.of(Kind::Failure).filter(|(_, body)| !body.has("seen"));
@@ -32,7 +33,7 @@ pub(super) fn samples(latest: &Latest) -> Vec<(u64, &Body)> {
     rows.filter(|(hash, body)| kept.get(&body.text("step")).is_none_or(|limit| hash <= limit)).collect()
 }
 
-/// Stacks by hash. Only the first sample of a hash brings its stack: it is read from samples that were pushed out too.
+/// Stacks by hash. Only the first sample of a stack has it, so replaced samples are read too.
 pub(super) fn stacks(latest: &Latest) -> HashMap<String, String> {
     let mut found = HashMap::new();
     for (_, body) in latest.of(Kind::Failure) {
@@ -67,7 +68,7 @@ fn group(name: String, mut samples: Vec<Sample>, stacks: &HashMap<String, String
     }
 }
 
-/// How often each occurs, the most frequent first.
+/// The number of occurrences of each text, the most frequent first.
 fn tally<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<(String, u64)> {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     texts.for_each(|text| *counts.entry(text).or_default() += 1);
@@ -76,8 +77,8 @@ fn tally<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<(String, u64)> {
     found
 }
 
-/// By step, the greatest hash that is still in its sample: what the summary says. Logs of earlier releases say how many are
-/// in it; of these, steps whose log has no more are left out.
+/// The ceiling of each step: the greatest hash among its samples, from its summary. Logs of earlier releases have the
+/// number of samples instead; of these, steps without more samples in the log are left out.
 fn kept(latest: &Latest) -> HashMap<String, u64> {
     let mut hashes: HashMap<String, Vec<u64>> = HashMap::new();
     let mut kept: HashMap<String, usize> = HashMap::new();
@@ -101,7 +102,7 @@ fn kept(latest: &Latest) -> HashMap<String, u64> {
     limits
 }
 
-/// The sample's hash, the id's last part; 0 (always kept) if it is none.
+/// The sample's hash, the last part of its id; 0 (always kept) if the id has none.
 fn hash_of(id: &str) -> u64 {
     id::failed_row(id).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! Figures as people read them. Times are UTC.
+//! Figures in the form that users read. Times are UTC.
 
 use super::json::Amount;
 
@@ -7,7 +7,7 @@ pub(super) fn count(n: u64) -> String {
     grouped(&n.to_string())
 }
 
-/// A whole number in groups of three; a fraction with four significant digits.
+/// A whole number in groups of three digits; a fraction with four significant digits.
 pub(super) fn amount(amount: Amount) -> String {
     match amount {
         Amount::Whole(n) if n < 0 => format!("-{}", count(n.unsigned_abs())),
@@ -47,7 +47,7 @@ fn grouped(digits: &str) -> String {
     out
 }
 
-/// A share of one as a percentage with three significant digits.
+/// A ratio as a percentage with three significant digits.
 pub(super) fn percent(ratio: f64) -> String {
     if !ratio.is_finite() {
         return "–".to_string();
@@ -67,7 +67,7 @@ pub(super) fn percent(ratio: f64) -> String {
     format!("{text} %")
 }
 
-/// A counter by the rows that came in: a percentage, or how many a row if there are more than rows.
+/// A counter divided by the rows read: a percentage, or a number for each row if it exceeds the rows.
 pub(super) fn share(ratio: f64) -> String {
     if ratio.abs() <= 1.0 || !ratio.is_finite() {
         return percent(ratio);
@@ -76,7 +76,7 @@ pub(super) fn share(ratio: f64) -> String {
     format!("{} a row", amount(tenths.parse().map_or(Amount::Real(ratio), Amount::Real)))
 }
 
-/// How long something took.
+/// A duration.
 pub(super) fn duration(millis: u64) -> String {
     let seconds = millis / 1000;
     match millis {
@@ -102,9 +102,9 @@ pub(super) fn clock(millis: u64) -> String {
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Year, month (0 is January) and day of the day that is so many after 1 Jan 1970 (Gregorian).
+/// Year, month (0 is January) and day of the given number of days after 1 Jan 1970 (Gregorian).
 fn date(days: u64) -> (u64, usize, u64) {
-    // Years begin in March, so that the leap day is a year's last; 719,468 days lie before 1970 from 1 Mar 0.
+    // Years begin in March here, so that the leap day is a year's last; 1 Mar 0 is 719,468 days before 1 Jan 1970.
     let days = days + 719_468;
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -135,7 +135,7 @@ pub(super) fn kept(n: u64, kept: u64, (one, many): (&str, &str)) -> String {
     }
 }
 
-/// Which executors' lines the log has left out, most first.
+/// The executors whose lines the log has left out, those with most first.
 pub(super) fn left_out(by_executor: &[(String, u64)]) -> Option<String> {
     const MOST: usize = 5;
     let all = by_executor.iter().fold(0u64, |all, (_, lines)| all.saturating_add(*lines));

@@ -1,4 +1,5 @@
-//! Reading bodies that anybody may have written: what is absent or of another type is unknown, never an error.
+//! Lenient reading of bodies from untrusted logs: a field that is missing or has another type is unknown, and never
+//! an error.
 
 use serde_json::{Map, Value};
 
@@ -24,14 +25,14 @@ impl Amount {
         }
     }
 
-    /// Whether it is nothing at all.
+    /// Whether it is 0.
     pub fn is_zero(self) -> bool {
         self.as_f64() == 0.0
     }
 }
 
 impl Body {
-    /// The object that `text` is, or `None`.
+    /// Parses an object; `None` for any other text.
     pub(super) fn parse(text: &str) -> Option<Body> {
         match serde_json::from_str(text) {
             Ok(Value::Object(map)) => Some(Body(map)),
@@ -48,7 +49,7 @@ impl Body {
         self.0.contains_key(key)
     }
 
-    /// A string; numbers and flags as they are written; empty if unknown.
+    /// A string; numbers and flags in their JSON form; empty if unknown.
     pub(super) fn text(&self, key: &str) -> String {
         self.0.get(key).map(plain).unwrap_or_default()
     }
@@ -94,12 +95,12 @@ impl Body {
         objects.map(|map| Body(map.clone())).collect()
     }
 
-    /// The object under `key`; an empty one if there is none.
+    /// The object under `key`; empty if there is none.
     pub(super) fn object(&self, key: &str) -> Body {
         self.0.get(key).and_then(Value::as_object).map(|map| Body(map.clone())).unwrap_or_default()
     }
 
-    /// Keys with what they hold as text, in the order of the keys.
+    /// Keys and their values as text, in the order of the keys.
     pub(super) fn pairs(&self) -> Vec<(String, String)> {
         self.0.iter().map(|(key, value)| (key.clone(), plain(value))).collect()
     }

@@ -1,11 +1,12 @@
 //! One view of an application, for a terminal and as one HTML page.
 //!
-//! [`View::build`] puts together what a ship log says of an application: the last revision of each event wins.
-//! [`text::render`] and [`html::render`] show it, [`diff::render`] compares two; [`command`] is `andiron`, which reads logs.
+//! [`View::build`] builds the view from an application's ship log: the last revision of each event holds.
+//! [`text::render`] and [`html::render`] show it, [`diff::render`] compares two; [`command`] is the command
+//! `andiron`, which reads logs.
 //!
-//! What users wrote (names, messages, rows, log lines) is hostile until shown otherwise. It reaches an output only
-//! through [`clean`], which names every control, override and invisible character instead of printing it, and bounds
-//! its length; the page's writer takes markup as `&'static str` only, so that nothing read at run time can be a tag.
+//! Text from users (names, messages, rows, log lines) is treated as hostile. It reaches an output only through
+//! [`clean`], which replaces every control, override and invisible character by its name and bounds the length. The
+//! page's writer takes markup only as `&'static str`, so that no text read at run time can be a tag.
 
 mod build;
 pub mod check;

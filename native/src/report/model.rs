@@ -1,27 +1,27 @@
-//! What a report shows of one application, whoever shows it.
+//! The contents of a report on one application, for every output format.
 //!
-//! Everything that may be unknown is an option or may be empty. Nothing in here is cleaned or cut yet.
+//! A field that may be unknown is an option or may be empty. Texts are neither cleaned nor cut here.
 
 pub use super::json::Amount;
 
-/// One application attempt, as its ship log tells it.
+/// One application attempt, from its ship log.
 #[derive(Debug, Clone, Default)]
 pub struct View {
     /// The application itself.
     pub application: Application,
-    /// How it ended, as far as is known.
+    /// Its outcome, as far as is known.
     pub outcome: Outcome,
-    /// What gates decided: failures first, each kind in the order of its decisions.
+    /// The verdicts of gates: failures first, and each group in the order of time.
     pub verdicts: Vec<Verdict>,
-    /// Gates, in the order of their making; none in logs of releases that did not tell of them.
+    /// Gates in the order of their creation; empty in logs of releases that did not record gates.
     pub gates: Vec<Gate>,
-    /// Steps in execution order, one for each site at which a step is used.
+    /// Steps in execution order, one entry for each site of a step.
     pub steps: Vec<Step>,
-    /// Named accumulators of others, by name.
+    /// Named accumulators of the user's program, by name.
     pub accumulators: Vec<Accumulator>,
-    /// Failed rows by stack or the user's groups, the most samples first.
+    /// Failed rows by stack or the user's groups; those with most samples first.
     pub failures: Vec<Group>,
-    /// Attempts of stages that ran, in the order of their submission.
+    /// Attempts of stages that ran, in the order of submission.
     pub stages: Vec<Stage>,
     /// Stages that were skipped.
     pub skipped: Vec<u64>,
@@ -29,15 +29,15 @@ pub struct View {
     pub executions: Vec<Execution>,
     /// Jobs by number.
     pub jobs: Vec<Job>,
-    /// WARN and ERROR lines by stage; those of no stage first.
+    /// WARN and ERROR lines by stage; lines without a stage first.
     pub logs: Vec<StageLog>,
-    /// What the shipper counts about itself.
+    /// The shipper's own counters.
     pub health: Option<Health>,
-    /// Events that were read, those replaced by later revisions included.
+    /// The number of events read, including replaced revisions.
     pub events: u64,
     /// The time of the last event.
     pub last_ms: u64,
-    /// What could not be read, and other things to know about this report.
+    /// Parts of the log that could not be read, and other remarks on this report.
     pub notes: Vec<String>,
 }
 
@@ -56,39 +56,39 @@ pub struct Application {
     pub started_ms: Option<u64>,
     pub ended_ms: Option<u64>,
     pub exit_code: Option<i64>,
-    /// The step whose gate had refused when the application ended, and after which no job began.
+    /// The step whose gate refused last, if no job began after that.
     pub ended_at_gate: String,
     /// The application of the same run that never ended.
     pub predecessor: String,
     pub settings: Vec<(String, String)>,
 }
 
-/// How an application ended.
+/// The outcome of an application.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Outcome {
-    /// The last that a gate decided was a refusal, and it ended there.
+    /// The last verdict was a refusal, and no job began after it.
     EndedAtGate,
-    /// A gate refused what it produced; it went on, runs or was killed.
+    /// A gate refused a result; the application continued, is running, or was killed.
     GateFailed,
-    /// It ended with this exit code, which is not 0, though no gate failed.
+    /// It ended with this exit code, which is not 0, and no gate failed.
     Failed(i64),
-    /// It ended, and a gate was never asked, or something went past it.
+    /// It ended, and a gate was never asked, or a result bypassed it.
     Ungated,
-    /// It ended, and every gate let it pass.
+    /// It ended, and every gate passed.
     Passed,
-    /// It ended and had no gate.
+    /// It ended without any gate.
     Ended,
-    /// A process writes its log.
+    /// A process is writing its log.
     Running,
-    /// Its end is not in the log, and nobody writes it any more.
+    /// Its log has no end, and no process is writing it.
     Killed,
-    /// Its end is not in the log: it runs, or it was killed.
+    /// Its log has no end: it is running, or was killed.
     #[default]
     Open,
 }
 
 impl Outcome {
-    /// What is known of an application whose end is not in the log.
+    /// The state of an application whose log has no end.
     pub fn why_open(self) -> Option<&'static str> {
         match self {
             Outcome::Running => Some("It runs: what stands here is what was durable when the log was read"),
@@ -101,7 +101,7 @@ impl Outcome {
     }
 }
 
-/// One gate, and what was asked of it.
+/// One gate and its history.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Gate {
@@ -111,19 +111,19 @@ pub struct Gate {
     pub passed: u64,
     pub failed: u64,
     pub unknown: u64,
-    /// How many actions published rows that it has not judged.
+    /// The number of actions that published rows without its verdict.
     pub bypassed: u64,
-    /// The last of them.
+    /// The last of these actions.
     pub last_bypass: String,
 }
 
 impl Gate {
-    /// Whether it has decided nothing.
+    /// Whether it has never decided.
     pub fn is_idle(&self) -> bool {
         self.passed + self.failed + self.unknown == 0
     }
 
-    /// What is amiss with it, if anything is.
+    /// The problem with it, if there is one.
     pub fn trouble(&self) -> Option<String> {
         match (self.bypassed, self.is_idle()) {
             (0, true) => Some("never asked".to_string()),
@@ -134,15 +134,15 @@ impl Gate {
     }
 }
 
-/// What one gate decided once.
+/// One decision of a gate.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Verdict {
     pub step: String,
-    /// Which layer decided: `commit`, `guard`, `early` or `all dropped`.
+    /// The layer that decided: `commit`, `guard`, `early` or `all dropped`.
     pub gate: String,
     pub passed: bool,
-    /// It is not known whether a limit is broken; `passed` says whether it may go on all the same.
+    /// It is unknown whether a limit is broken; `passed` says whether the write may proceed anyway.
     pub unknown: bool,
     pub input: Option<u64>,
     pub dropped: Option<u64>,
@@ -152,17 +152,17 @@ pub struct Verdict {
     pub min_rows: Option<u64>,
     pub reason: String,
     pub causes: Vec<Cause>,
-    /// The operator that dropped most of its rows, where it is told.
+    /// The operator with the greatest share of dropped rows, if the verdict names it.
     pub site: String,
-    /// The judged operators, with the share that each dropped.
+    /// The judged operators, each with its share of dropped rows.
     pub operators: Vec<(String, Option<f64>)>,
-    /// What would have been written.
+    /// The target of the write.
     pub write: String,
     pub at_ms: u64,
 }
 
 impl Verdict {
-    /// Which layer decided.
+    /// The layer that decided, in words.
     pub fn layer(&self) -> &'static str {
         match self.gate.as_str() {
             "commit" => "at commit",
@@ -173,7 +173,8 @@ impl Verdict {
         }
     }
 
-    /// Whether it did not pass for what this operator did. A release that names none means all of its step.
+    /// Whether it did not pass because of this operator. If a log's release names no operator, all operators of the
+    /// step are meant.
     pub fn blames(&self, site: &str) -> bool {
         let over =
             |share: &Option<f64>| share.zip(self.limit_ratio).is_some_and(|(share, limit)| share > limit);
@@ -214,17 +215,17 @@ pub struct StageId {
 pub struct Figure {
     /// The counter.
     pub name: String,
-    /// Each row once.
+    /// Each row counted once.
     pub committed: Option<Amount>,
-    /// All that ran, as Spark sees it.
+    /// All evaluations, as Spark counts them.
     pub attempted: Option<Amount>,
-    /// Partitions that reported, and how many there are.
+    /// Partitions that reported, and all partitions.
     pub partitions: Option<(u64, u64)>,
-    /// Whether `committed` is promised; unknown is no promise.
+    /// Whether `committed` is guaranteed; false if unknown.
     pub exact: bool,
-    /// Why it is not.
+    /// Why it is not exact.
     pub reason: String,
-    /// Whether nothing can change it any more.
+    /// Whether no further event can change it.
     pub settled: bool,
     /// The stages that changed it.
     pub stages: Vec<StageId>,
@@ -232,7 +233,7 @@ pub struct Figure {
     pub execution: Option<u64>,
     /// Plan nodes by name.
     pub nodes: Vec<String>,
-    /// Other physical executions of the same site: value, partitions covered and in all.
+    /// Other physical executions of the same site: value, partitions covered, all partitions.
     pub others: Vec<Other>,
     /// Events that the listener's queue dropped.
     pub events_dropped: u64,
@@ -253,13 +254,13 @@ pub struct Other {
 pub struct Step {
     /// The step's name.
     pub name: String,
-    /// Where in the program it is used: `map at Job.scala:12`.
+    /// The place in the program: `map at Job.scala:12`.
     pub site: String,
-    /// Rows that came in.
+    /// Rows read.
     pub input: Option<Figure>,
-    /// Rows that went out.
+    /// Rows returned.
     pub output: Option<Figure>,
-    /// Rows that threw.
+    /// Rows for which the function threw.
     pub dropped: Option<Figure>,
     /// The user's own counters, by name.
     pub own: Vec<Figure>,
@@ -271,64 +272,66 @@ pub struct Step {
     pub limit: Option<f64>,
     /// Whether a gate failed on it.
     pub failed: bool,
-    /// What was sampled of its failed rows.
+    /// The samples of its failed rows.
     pub samples: Option<Samples>,
 }
 
-/// How many of a step's failed rows were seen and kept.
+/// The numbers of a step's failed rows and of its samples.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Samples {
     pub seen: u64,
     pub kept: u64,
-    /// Whether the samples show every row that failed; rows that look alike are one sample.
+    /// Whether the samples show every failed row; rows that look alike are one sample.
     pub complete: bool,
-    /// Which bounds have left out samples, in words; none in logs of earlier releases.
+    /// The bounds that have left samples out, in words; empty in logs of earlier releases.
     pub cut_by: Vec<String>,
 }
 
 impl Samples {
-    /// Whether some failed rows are not shown though as many are kept as have failed: the two numbers alone do not say so.
+    /// Whether some failed rows are not shown although the number of samples is not smaller than that of failed rows:
+    /// the two numbers alone do not show this.
     pub fn is_quietly_cut(&self) -> bool {
         !self.complete && self.kept >= self.seen
     }
 }
 
-/// A named accumulator of others.
+/// A named accumulator of the user's program.
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
     /// Its name.
     pub name: String,
-    /// Scope (`rdd:7`, `rdd:7/branch:2`) and figure, in the order of RDDs and branches. They are never added: their rows may be the same.
+    /// Scope (`rdd:7`, `rdd:7/branch:2`) and figure, in the order of RDDs and branches. They are never summed: their
+    /// rows may be the same.
     pub scopes: Vec<(String, Figure)>,
 }
 
-/// Failed rows with the same stack, or those that the user's function calls alike.
+/// Failed rows with the same stack, or in the same group of the user's function.
 #[derive(Debug, Clone, Default)]
 pub struct Group {
-    /// What the user's function calls them; empty where there is none.
+    /// The group's name from the user's function; empty if there is none.
     pub name: String,
-    /// The stack's hash; of several that of the most frequent.
+    /// The stack's hash; of several stacks that of the most frequent one.
     pub hash: String,
-    /// How many different stacks there are.
+    /// The number of different stacks.
     pub stacks: usize,
     /// The class of the error with the most frequent message.
     pub class: String,
     /// The most frequent message.
     pub message: String,
-    /// How many different messages there are.
+    /// The number of different messages.
     pub messages: usize,
-    /// The stack, if one of the samples brought it.
+    /// The stack, if a sample has it.
     pub stack: Option<String>,
-    /// Steps with the number of samples.
+    /// Steps with their numbers of samples.
     pub steps: Vec<(String, u64)>,
-    /// Versions in use with the number of samples; the most first.
+    /// Versions in use with their numbers of samples; the greatest first.
     pub versions: Vec<(String, u64)>,
     /// The rows, by step, stage and partition.
     pub samples: Vec<Sample>,
 }
 
-/// One row that failed.
+/// One failed row.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Sample {
@@ -347,7 +350,7 @@ pub struct Sample {
     pub task_attempt: Option<u64>,
     pub executor: String,
     pub host: String,
-    /// Whether its task's attempt is the one that counts.
+    /// Whether its task attempt is the one that counts.
     pub committed: bool,
 }
 
@@ -405,13 +408,13 @@ pub struct Execution {
 #[allow(missing_docs, reason = "the names say it")]
 pub struct StageLog {
     pub stage: Option<u64>,
-    /// Those that were logged, whether the log has them or not.
+    /// Lines that were logged, including those that the log lacks.
     pub errors: u64,
     pub warnings: u64,
-    /// How many of them the log has.
+    /// Lines that the log has.
     pub kept_errors: u64,
     pub kept_warnings: u64,
-    /// How many it has not, by executor, most first.
+    /// The number of lines that the log lacks, by executor; the greatest first.
     pub left_out: Vec<(String, u64)>,
     pub lines: Vec<LogLine>,
 }
@@ -428,15 +431,15 @@ pub struct LogLine {
     pub thread: String,
 }
 
-/// What the shipper counts about itself.
+/// The shipper's own counters.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Health {
     pub log: Vec<(String, String)>,
-    /// What the log lost, by cause.
+    /// Lost events by cause.
     pub lost: Vec<(String, u64)>,
     pub sinks: Vec<SinkHealth>,
-    /// What the listener counts, by name.
+    /// The listener's counters by name.
     pub listener: Vec<(String, u64)>,
     pub callback_errors: u64,
     pub first_error: String,
@@ -451,14 +454,14 @@ pub struct SinkHealth {
     pub retried: u64,
     pub behind: u64,
     pub last_failure: String,
-    /// Calls that failed, by cause.
+    /// Failed calls by cause.
     pub failed: Vec<(String, u64)>,
-    /// Events, by cause.
+    /// Dropped events by cause.
     pub dropped: Vec<(String, u64)>,
 }
 
 impl Cause {
-    /// What it is called before a message: the user's name for it, or the class.
+    /// The name of the cause: the user's group, or the class.
     pub fn name(&self) -> &str {
         if self.group.is_empty() {
             &self.class
@@ -467,14 +470,14 @@ impl Cause {
         }
     }
 
-    /// What stands after the name.
+    /// The text after the name.
     pub fn told(&self) -> String {
         told(&self.group, &self.class, self.messages, &self.message)
     }
 }
 
 impl Group {
-    /// What it is called before a message: the user's name for it, or the class.
+    /// The name of the group: the user's, or the class.
     pub fn title(&self) -> &str {
         if self.name.is_empty() {
             &self.class
@@ -483,7 +486,7 @@ impl Group {
         }
     }
 
-    /// What stands after the name.
+    /// The text after the name.
     pub fn told(&self) -> String {
         told(&self.name, &self.class, self.messages as u64, &self.message)
     }
@@ -494,7 +497,7 @@ impl Group {
     }
 }
 
-/// The message, or how many there are, with an example of them.
+/// The message, or the number of messages with an example.
 fn told(group: &str, class: &str, messages: u64, message: &str) -> String {
     let example = if group.is_empty() { message.to_string() } else { format!("{class}: {message}") };
     match messages {
@@ -504,14 +507,14 @@ fn told(group: &str, class: &str, messages: u64, message: &str) -> String {
 }
 
 impl Step {
-    /// Dropped by in; unknown without rows.
+    /// dropped / in; unknown without rows.
     pub fn drop_ratio(&self) -> Option<f64> {
         let input = self.input.as_ref()?.committed?.as_f64();
         let dropped = self.dropped.as_ref()?.committed?.as_f64();
         (input > 0.0).then(|| dropped / input)
     }
 
-    /// All its figures: in, out, dropped, its own.
+    /// All its figures: in, out, dropped, and its own counters.
     pub fn figures(&self) -> impl Iterator<Item = &Figure> {
         [&self.input, &self.output, &self.dropped].into_iter().flatten().chain(&self.own)
     }
@@ -521,7 +524,7 @@ impl Step {
         self.figures().all(|figure| figure.exact)
     }
 
-    /// Why not, each reason once.
+    /// The reasons for figures that are not exact, without duplicates.
     pub fn reasons(&self) -> Vec<&str> {
         let mut found: Vec<&str> = Vec::new();
         for figure in self.figures().filter(|figure| !figure.exact) {
@@ -533,40 +536,40 @@ impl Step {
         found
     }
 
-    /// Whether more ran than counts.
+    /// Whether some rows were evaluated more than once.
     pub fn ran_again(&self) -> bool {
         self.figures().any(Figure::ran_again)
     }
 }
 
 impl Health {
-    /// Whether this count of the listener is one of what was lost.
+    /// Whether this counter of the listener counts losses.
     pub fn is_loss(&self, name: &str) -> bool {
         !["events", "late"].contains(&name)
     }
 }
 
 impl Figure {
-    /// Whether more was attempted than committed.
+    /// Whether attempted and committed values differ.
     pub fn ran_again(&self) -> bool {
         matches!((self.attempted, self.committed), (Some(a), Some(c)) if a != c)
     }
 }
 
 impl Stage {
-    /// From its submission to its completion, or to `until` while it runs.
+    /// The time from its submission to its completion, or to `until` while it is running.
     pub fn took_ms(&self, until: u64) -> Option<u64> {
         Some(self.completed_ms.unwrap_or(until).saturating_sub(self.submitted_ms?))
     }
 }
 
 impl View {
-    /// When the application's last known moment is: its end, else the last event.
+    /// The last known moment of the application: its end, or else the last event.
     pub fn until_ms(&self) -> u64 {
         self.application.ended_ms.unwrap_or(self.last_ms)
     }
 
-    /// Samples of all groups.
+    /// The number of samples in all groups.
     pub fn sample_count(&self) -> usize {
         self.failures.iter().map(|group| group.samples.len()).sum()
     }

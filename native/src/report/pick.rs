@@ -1,11 +1,11 @@
-//! Which of very many are shown: the worst, and the newest.
+//! The selection from long lists: the worst and the newest entries.
 
 use std::cmp::Reverse;
 
 use super::format;
 use super::model::{Execution, Stage, StageLog, Step, Verdict, View};
 
-/// What is shown of a list, in this order, and how many are not.
+/// The shown entries of a list, in this order, and the number of the others.
 #[derive(Debug)]
 pub(super) struct Picked<'a, T> {
     pub(super) shown: Vec<&'a T>,
@@ -13,7 +13,7 @@ pub(super) struct Picked<'a, T> {
 }
 
 impl<T> Picked<'_, T> {
-    /// Says what is shown, where something is left out.
+    /// A remark on the selection, if entries are left out.
     pub(super) fn order(&self, many: &str) -> Option<String> {
         let shown = self.shown.len();
         (self.left > 0).then(|| {
@@ -23,8 +23,9 @@ impl<T> Picked<'_, T> {
     }
 }
 
-/// At most `most` of `all`: as they are if all fit; else, by the order of time that `older` gives, those that are bad, the worst first and at
-/// most `worst` of them, and then the newest, the latest first. What is not bad has 0.
+/// At most `most` of `all`. If all fit, they keep their order. Else the bad ones come first, the worst before the
+/// others and at most `worst` of them, and then the newest, the latest first. `older` gives the order of time; an
+/// entry that is not bad has the badness 0.
 fn pick<'a, T, O: Ord>(
     all: &'a [T],
     most: usize,
@@ -36,7 +37,7 @@ fn pick<'a, T, O: Ord>(
         return Picked { shown: all.iter().collect(), left: 0 };
     }
     let mut all: Vec<&T> = all.iter().collect();
-    // Stable: what is of one time stays in its order.
+    // The sort is stable: entries of the same time keep their order.
     all.sort_by_cached_key(|one| older(one));
     let mut bad: Vec<(u64, usize)> =
         all.iter().enumerate().map(|(at, one)| (badness(one), at)).filter(|(bad, _)| *bad > 0).collect();
@@ -49,7 +50,7 @@ fn pick<'a, T, O: Ord>(
     Picked { left: all.len() - shown.len(), shown }
 }
 
-/// Stages: those that have failed, those with failed tasks, and those that have not ended.
+/// Stages: those that failed, those with failed tasks, and those that have not ended come first.
 pub(super) fn stages(view: &View, most: usize) -> Picked<'_, Stage> {
     pick(
         &view.stages,
@@ -64,8 +65,8 @@ pub(super) fn stages(view: &View, most: usize) -> Picked<'_, Stage> {
     )
 }
 
-/// Steps: those that a gate has failed on, those that have dropped most of their rows, and those that are not exact. The newest are those
-/// with the newest stage.
+/// Steps: those whose gate failed, those with the greatest shares of dropped rows, and those that are not exact come
+/// first. The newest are those with the newest stage.
 pub(super) fn steps(view: &View, most: usize) -> Picked<'_, Step> {
     let newest = |step: &Step| step.stages.last().copied();
     pick(&view.steps, most, most / 4, newest, |step| {
@@ -76,7 +77,7 @@ pub(super) fn steps(view: &View, most: usize) -> Picked<'_, Step> {
 
 /// Verdicts, refusals first.
 pub(super) fn verdicts(view: &View, most: usize) -> Picked<'_, Verdict> {
-    // They stand refusals first already, each kind in the order of time.
+    // They are in this order already: refusals first, and each group in the order of time.
     if view.verdicts.len() <= most {
         return Picked { shown: view.verdicts.iter().collect(), left: 0 };
     }
@@ -89,12 +90,12 @@ pub(super) fn verdicts(view: &View, most: usize) -> Picked<'_, Verdict> {
     Picked { left: view.verdicts.len() - shown.len(), shown }
 }
 
-/// SQL executions: those that have failed.
+/// SQL executions: those that failed come first.
 pub(super) fn executions(view: &View, most: usize) -> Picked<'_, Execution> {
     pick(&view.executions, most, most / 4, |_| (), |execution| u64::from(!execution.failure.is_empty()))
 }
 
-/// Log lines by stage: those of no stage, and those of stages with errors.
+/// Log lines by stage: lines without a stage, and stages with errors come first.
 pub(super) fn logs(view: &View, most: usize) -> Picked<'_, StageLog> {
     pick(
         &view.logs,
@@ -105,7 +106,7 @@ pub(super) fn logs(view: &View, most: usize) -> Picked<'_, StageLog> {
     )
 }
 
-/// The last `most` of a list that grows, and how many stand before them.
+/// The last `most` entries of a list, and the number of entries before them.
 pub(super) fn last<T>(all: &[T], most: usize) -> (usize, &[T]) {
     let left = all.len().saturating_sub(most);
     (left, &all[left..])

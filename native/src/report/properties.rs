@@ -1,4 +1,4 @@
-//! Files of settings in the form of spark-defaults.conf, which is that of Java's properties.
+//! Files of settings in the format of spark-defaults.conf, which is that of Java's properties.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ pub(super) fn read(file: &Path) -> Result<Vec<(String, String)>> {
     text.map(|text| parse(&text)).map_err(|error| Error::io(&format!("read {}", file.display()), &error))
 }
 
-/// A pair a line: the key ends at white space, `=` or `:`. Lines that begin with `#` or `!` are comments, one that ends
-/// with a backslash goes on in the next.
+/// One pair in each line: the key ends at white space, `=` or `:`. Lines that begin with `#` or `!` are comments; a
+/// line that ends with a backslash continues in the next one.
 fn parse(text: &str) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     let mut lines = text.lines();
@@ -50,7 +50,7 @@ fn pair(line: &str) -> (String, String) {
     (plain(key), plain(value).trim_end().to_string())
 }
 
-/// Without its escapes.
+/// Resolves escapes.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut characters = text.chars();

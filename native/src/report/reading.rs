@@ -7,7 +7,7 @@ use super::{clean, format};
 use crate::error::{Code, Error, Result};
 use crate::shiplog::{self, Found, Notes};
 
-/// The view of the latest attempt of an application, or of the one that is asked for.
+/// The view of the latest attempt of an application, or of the given one.
 pub(super) fn view(root: &Path, application: &str, attempt: Option<&str>) -> Result<View> {
     let found = shiplog::applications(root)?;
     let attempts = attempts(&found, application);
@@ -48,7 +48,7 @@ pub(super) fn view(root: &Path, application: &str, attempt: Option<&str>) -> Res
     Ok(view)
 }
 
-/// What of a log could not be read.
+/// Notes on parts of a log that could not be read.
 pub(super) fn notes(met: &Notes) -> Vec<String> {
     let mut notes = Vec::new();
     if met.corrupt_places > 0 {
@@ -76,7 +76,7 @@ pub(super) fn notes(met: &Notes) -> Vec<String> {
     notes
 }
 
-/// The log of the latest attempt of an application, or of the one that is asked for.
+/// The log of the latest attempt of an application, or of the given one.
 pub(super) fn chosen(root: &Path, application: &str, attempt: Option<&str>) -> Result<Found> {
     choose(root, application, attempt, &shiplog::applications(root)?).cloned()
 }

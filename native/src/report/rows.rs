@@ -1,4 +1,4 @@
-//! `andiron failures`: the failed rows of logs as data, one JSON object a line.
+//! `andiron failures`: the failed rows of logs as data, one JSON object in each line.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -11,8 +11,9 @@ use super::{failures, reading};
 use crate::error::{Error, Result};
 use crate::shiplog::{self, Found, Kind};
 
-/// Prints the samples of an application, or of all that have a log below `root`, oldest first; on `err` what could not be read. Of each
-/// the last revision, with its application, its run and its stack.
+/// Prints the samples of an application, or of all applications with a log below `root`, oldest first. Of each sample
+/// the last revision is printed, with its application, its run and its stack. Parts that cannot be read are reported
+/// on `err`.
 pub(super) fn print(
     root: &Path,
     application: Option<&str>,
@@ -26,7 +27,7 @@ pub(super) fn print(
     };
     for found in all {
         match one(&found, out, err) {
-            // The application that writes beside it removes old logs.
+            // A running application may remove old logs at the same time.
             Err(_) if application.is_none() && !found.folder.exists() => {}
             Err(error) => return Err(error),
             Ok(true) => {}
@@ -36,7 +37,7 @@ pub(super) fn print(
     Ok(())
 }
 
-/// The same into a file, which is there as a whole or as far as an error says.
+/// Writes the same into a file, which is complete unless an error is returned.
 pub(super) fn write(
     root: &Path,
     application: Option<&str>,
@@ -50,7 +51,7 @@ pub(super) fn write(
     out.flush().map_err(failed)
 }
 
-/// The rows of one log; whether somebody still reads.
+/// The rows of one log. Returns whether the output is still open.
 fn one(found: &Found, out: &mut dyn Write, err: &mut dyn Write) -> Result<bool> {
     let mut reading = shiplog::read(&found.folder)?;
     let (mut latest, mut run_id) = (Latest::default(), found.run_id.clone());
@@ -87,6 +88,6 @@ fn one(found: &Found, out: &mut dyn Write, err: &mut dyn Write) -> Result<bool> 
 }
 
 fn note(err: &mut dyn Write, said: &str) {
-    // Without a stream for messages there is nobody to tell.
+    // If messages cannot be written, there is no other place to report this.
     let _ = writeln!(err, "andiron: {said}");
 }

@@ -1,4 +1,4 @@
-//! Stages, verdicts and figures of a view: who counted what, where, and in which order.
+//! Stages, verdicts and figures of a view, in order and with their relations.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use super::json::Body;
 use super::model::{Accumulator, Cause, Figure, Gate, Other, Samples, Stage, StageId, Step, Verdict, View};
 use crate::shiplog::Kind;
 
-/// Stages that ran, and those that were only skipped.
+/// Stages that ran, and the numbers of those that were only skipped.
 pub(super) fn stages(latest: &Latest) -> (Vec<Stage>, Vec<u64>) {
     let (mut ran, mut skipped) = (Vec::new(), Vec::new());
     for (_, body) in latest.of(Kind::Stage) {
@@ -86,7 +86,7 @@ fn operator(body: &Body) -> (String, Option<f64>) {
     (body.text("site"), rows.zip(body.count("dropped")).map(|(rows, dropped)| dropped as f64 / rows as f64))
 }
 
-/// Gates, in the order of their making.
+/// Gates in the order of their creation.
 pub(super) fn gates(latest: &Latest) -> Vec<Gate> {
     let count = |body: &Body, name: &str| body.count(name).unwrap_or(0);
     let gate = |body: &Body| Gate {
@@ -105,7 +105,7 @@ pub(super) fn gates(latest: &Latest) -> Vec<Gate> {
     found.into_iter().map(|(_, gate)| gate).collect()
 }
 
-/// Steps in execution order and accumulators by name. `view` has stages, executions and verdicts already.
+/// Steps in execution order and accumulators by name. `view` already has stages, executions and verdicts.
 pub(super) fn figures(latest: &Latest, view: &View) -> (Vec<Step>, Vec<Accumulator>) {
     let nodes = node_names(view);
     let mut steps: Vec<Step> = Vec::new();
@@ -133,7 +133,7 @@ pub(super) fn figures(latest: &Latest, view: &View) -> (Vec<Step>, Vec<Accumulat
     for step in &mut steps {
         finish(step, view, &samples);
     }
-    // Stable: steps of the same stage stay in the order in which they were declared.
+    // The sort is stable: steps of the same stage keep the order of their declaration.
     let order: HashMap<StageId, usize> = view.stages.iter().enumerate().map(|(at, s)| (s.id, at)).collect();
     let first = |step: &Step| step.stages.iter().filter_map(|id| order.get(id)).min().copied();
     steps.sort_by_key(|step| first(step).unwrap_or(usize::MAX));
@@ -151,7 +151,7 @@ fn node_names(view: &View) -> HashMap<(u64, &str), &str> {
 fn figure(body: &Body, names: &HashMap<(u64, &str), &str>) -> Figure {
     let execution = body.count("execution_id");
     let named = |node: String| match execution.and_then(|id| names.get(&(id, node.as_str()))) {
-        // Andiron's own nodes repeat the step and its site, which stand above.
+        // The names of Andiron's own nodes repeat the step and its site, which are shown above.
         Some(name) if name.starts_with("AndironStep ") => format!("AndironStep ({node})"),
         Some(name) => format!("{name} ({node})"),
         None => node,
@@ -236,7 +236,7 @@ fn bound_in_words(bound: &str) -> String {
     .to_string()
 }
 
-/// By RDD and branch, as numbers.
+/// Sorts by RDD and branch as numbers.
 fn in_order(scopes: &mut [(String, Figure)]) {
     let number = |scope: &str, before: &str| {
         let (_, after) = scope.split_once(before)?;

@@ -4,7 +4,7 @@ use super::Colour;
 use crate::report::clean::width;
 use crate::report::format;
 
-/// A report being written.
+/// A report that is being written.
 pub(super) struct Text {
     pub(super) out: String,
     pub(super) colour: Colour,
@@ -52,7 +52,7 @@ impl Text {
         }
     }
 
-    /// Columns: those of `right` to the right. Widths are those of the widest cell.
+    /// Writes columns, each as wide as its widest cell; the columns in `right` are right-aligned.
     pub(super) fn table(&mut self, rows: &[Vec<String>], right: &[usize]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)

@@ -1,4 +1,4 @@
-//! Failed rows, log lines and the shipper on a terminal.
+//! Failed rows, log lines and the shipper's counters on a terminal.
 
 use super::canvas::Text;
 use super::{most, SHORT};
@@ -19,7 +19,7 @@ pub(super) fn failures(text: &mut Text, view: &View) {
     text.more(view.failures.len().saturating_sub(most::GROUPS), "stack", "stacks");
 }
 
-/// Samples belong to a step, whatever the number of its sites.
+/// Samples belong to a step with all its sites.
 fn sampled(text: &mut Text, view: &View) {
     let mut told: Vec<&str> = Vec::new();
     for step in pick::steps(view, most::STEPS).shown {

@@ -24,7 +24,7 @@ mod most {
     pub(super) const LINKS: usize = 12;
 }
 
-/// A row or message within a line of text.
+/// The limit of a row or message within a line of text.
 const SHORT: Limit = Limit { characters: 100, lines: false };
 
 /// Whether colours are printed.
