@@ -1,11 +1,11 @@
-//! The log of a process that is killed: what was acknowledged is read back, once.
+//! The log of a killed process: acknowledged events are read back exactly once.
 //!
-//! A child is this test binary again, running only `child`. It appends, and says on its output what was acknowledged;
-//! the parent kills it at a random moment and reads the log, then lets another child go on with it. Half of the
-//! children write through a file layer that keeps what was not synced in memory, so that it dies with the process, and
-//! now and then leaves some sectors of it in the file, as a disk without power does.
+//! A child is this test binary again, running only `child`. It appends events and prints the acknowledged
+//! sequence; the parent kills it at a random moment, reads the log, then lets another child continue it. Half
+//! of the children write through a file layer that keeps unsynced bytes in memory, so that they are lost with
+//! the process, and now and then leaves some of their sectors in the file, like a disk at a power failure.
 //!
-//! `ANDIRON_KILLS` sets how many kills each layer gets (5); a campaign takes 50.
+//! `ANDIRON_KILLS` sets the number of kills for each layer (5); a campaign uses 50.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails fails its test")]
 
@@ -43,14 +43,14 @@ impl Noise {
     }
 }
 
-/// The `number`th event: its content follows from its number.
+/// The `number`th event, with a content derived from its number.
 fn event(number: u64) -> Event {
     let text = "äx".repeat((number % 97) as usize);
     let body = format!(r#"{{"v":1,"number":{number},"text":"{text}"}}"#);
     Event { kind: Kind::Metric, id: format!("app||{number}"), revision: number, body }
 }
 
-/// Appends for ever, and says what was acknowledged.
+/// Appends for ever, and prints the acknowledged sequence.
 #[test]
 fn child() {
     let Ok(root) = std::env::var(ROOT) else { return };
@@ -90,8 +90,8 @@ fn child() {
     }
 }
 
-/// Lets a child write from the `begin`th event on for a while, and kills it. The number of events that it has said to
-/// be durable.
+/// Lets a child write from the `begin`th event for a while, and kills it. Returns the number of events that
+/// it reported as durable.
 fn write_and_die(root: &Path, layer: &str, begin: u64, noise: &mut Noise) -> u64 {
     let mut child = again::this_binary()
         .args(["child", "--exact", "--nocapture", "--test-threads=1"])
@@ -125,7 +125,7 @@ fn write_and_die(root: &Path, layer: &str, begin: u64, noise: &mut Noise) -> u64
     reader.join().unwrap()
 }
 
-/// The numbers of the events that the log holds, each proven to be as it was written, and after those before it.
+/// The numbers of the events in the log, after checking the content and the order of each.
 fn numbers_of(folder: &Path) -> (Vec<u64>, Notes) {
     let mut reading = read(folder).unwrap();
     let mut numbers: Vec<u64> = Vec::new();
@@ -138,7 +138,7 @@ fn numbers_of(folder: &Path) -> (Vec<u64>, Notes) {
     (numbers, reading.notes().clone())
 }
 
-/// Kills writers of one log. Returns how many events were acknowledged, and how many were read, in all.
+/// Kills writers of one log. Returns the total numbers of acknowledged events and of events read.
 fn kill_again_and_again(layer: &str) -> (u64, u64) {
     let dir = tempfile::tempdir().unwrap();
     let root: PathBuf = dir.path().join("log");

@@ -1,7 +1,8 @@
-//! The store between processes: one download per host, take-over from the dead, and sweeps that spare the living.
+//! The store between processes: one download per host, take-over from dead writers, and sweeps that spare
+//! live processes.
 //!
-//! A child is this test binary again, running only `child`, which reads its role from the environment. It says what
-//! it has done on lines that begin with `@`, and goes on when its input gives it a line.
+//! A child is this test binary again, running only `child`, which reads its role from the environment. It
+//! reports its actions in lines that begin with `@`, and continues after each line of input.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails fails its test")]
 
@@ -44,7 +45,7 @@ impl Other {
         Other { process, input, output }
     }
 
-    /// What the child says next.
+    /// The next report of the child.
     fn says(&mut self) -> String {
         let mut line = String::new();
         loop {
@@ -60,7 +61,7 @@ impl Other {
         self.input.write_all(b"\n").unwrap();
     }
 
-    /// Ends the child as `kill -9` does.
+    /// Ends the child like `kill -9`.
     fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -69,7 +70,7 @@ impl Other {
 
 impl Drop for Other {
     fn drop(&mut self) {
-        // It may have ended by itself; only that it is gone matters.
+        // It may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -84,7 +85,7 @@ fn wait_for_a_line() {
     std::io::stdin().read_line(&mut line).unwrap();
 }
 
-/// The inode that is mapped at a mapping's address, as the kernel sees it.
+/// The inode that the kernel shows at a mapping's address.
 fn inode_of(mapping: &Mapping) -> u64 {
     let start = format!("{:x}-", mapping.address());
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
@@ -110,7 +111,7 @@ fn publish(store: &Store, digest: &str) -> Mapping {
     writer.publish().unwrap()
 }
 
-/// The entry of the other process; in the test run itself there is no role, and nothing to do.
+/// The entry of the other process; without a role, in the test run itself, it does nothing.
 #[test]
 fn child() {
     let Ok(role) = std::env::var(ROLE) else {

@@ -1,8 +1,9 @@
-//! Test binaries that start themselves.
+//! Test binaries that start themselves as child processes.
 
 use std::process::Command;
 
-/// This binary again. `ANDIRON_TEST_RUNNER` is what runs it where the machine itself cannot: an emulator with its options.
+/// This binary as a command. `ANDIRON_TEST_RUNNER` is a prefix for machines that cannot run it directly: an
+/// emulator with its options.
 pub(crate) fn this_binary() -> Command {
     let binary = std::env::current_exe().unwrap();
     let runner = std::env::var("ANDIRON_TEST_RUNNER").unwrap_or_default();

@@ -1,4 +1,5 @@
-//! A strict reader of our pages: only tags and attributes that we write, closed in order, and text that is escaped.
+//! A strict validator of the report's pages: only known tags and attributes, closed in order, and escaped
+//! text.
 
 const VOID: &[&str] = &["meta", "path", "line", "br"];
 const TAGS: &[&str] = &[
@@ -96,7 +97,7 @@ const ATTRIBUTES: &[&str] = &[
     "cx",
 ];
 
-/// What is wrong with a page, if anything.
+/// The first defect of a page, if there is one.
 pub(crate) fn check(page: &str) -> Result<(), String> {
     let body = page.strip_prefix("<!doctype html>\n").ok_or("no doctype")?;
     let near = |at: usize| {
@@ -212,7 +213,8 @@ fn text_is_escaped(text: &str) -> Result<(), String> {
     }
 }
 
-/// Controls, bidirectional overrides and isolates, and what no HTML document may contain.
+/// Control characters, bidirectional overrides and isolates, and characters that no HTML document may
+/// contain.
 fn is_forbidden(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t')
         || matches!(c, '>' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fdd0}'..='\u{fdef}')

@@ -1,4 +1,4 @@
-//! The command on real logs: written, closed, killed, damaged.
+//! The command on real logs: being written, closed, killed, damaged.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn andiron(arguments: &[&str]) -> (u8, String, String) {
     (status, String::from_utf8(out).expect("UTF-8"), String::from_utf8(err).expect("UTF-8"))
 }
 
-/// Writes a log and gives it back open.
+/// Writes a log and returns it open.
 fn log(root: &Path, application: &str, events: Vec<Event>) -> ShipLog {
     let options = Options { run_id: "nightly-2026-11-23".to_string(), ..Options::default() };
     let log = ShipLog::open(root, application, options).expect("the log");
@@ -92,7 +92,7 @@ fn a_log_without_an_end_says_so() {
     let (_, out, _) = andiron(&["apps", "--log-dir", &root]);
     assert!(out.contains("running"), "{out}");
 
-    // What a kill leaves: segments without an end, and a torn tail.
+    // The remains of a kill: segments without an end, and a torn tail.
     let killed = folder.path().join("killed");
     let from = live.folder().to_path_buf();
     let to = killed.join("app-20261123184512-0042");
@@ -239,7 +239,7 @@ fn events_are_the_log_as_it_is() {
     assert!(err.contains("write "), "{err}");
 }
 
-/// What `apps` says of the one application below `root`: the state of its line, and that of its JSON.
+/// The state of the single application below `root` according to `apps`, in its line and in its JSON.
 fn state(root: &Path) -> (String, String) {
     let root = root.display().to_string();
     let (_, json, _) = andiron(&["apps", "--json", "--log-dir", &root]);

@@ -1,4 +1,4 @@
-//! Events of applications that never were: small, failing, wide, hostile.
+//! Events of invented applications: small, failing, wide, hostile.
 
 use andiron::shiplog::{Event, Kind};
 use serde_json::{json, Value};
@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 /// 23 Nov 2026 18:45:12 UTC.
 pub(crate) const START: u64 = 1_795_459_512_000;
 
-/// Events of one application as they are put into its log.
+/// Events of one application in the form of its log.
 pub(crate) struct Log {
     application: String,
     /// The events, in order.
@@ -20,7 +20,7 @@ impl Log {
         Log { application: application.to_string(), events: Vec::new(), clock: START }
     }
 
-    /// Appends one event of the id `<app>||<id>`.
+    /// Appends one event with the id `<app>||<id>`.
     pub(crate) fn add(&mut self, kind: Kind, id: &str, mut body: Value) {
         self.clock += 40;
         body["v"] = json!(1);
@@ -75,7 +75,7 @@ impl Log {
         self.add(Kind::Metric, &format!("{name}|rdd:{rdd}"), body);
     }
 
-    /// One attempt of a stage, from and to milliseconds after the start.
+    /// One attempt of a stage, between two times in milliseconds after the start.
     pub(crate) fn stage(
         &mut self,
         id: u64,
@@ -94,7 +94,7 @@ impl Log {
         self.add(Kind::Stage, &format!("stage:{id}.{attempt}"), body);
     }
 
-    /// One row that failed.
+    /// One failed row.
     pub(crate) fn failure(&mut self, step: &str, hash: u64, cause: (&str, &str, &str), more: Value) {
         let (class, message, stack) = cause;
         let mut body = json!({"step": step, "site": "map at Features.scala:64", "error_class": class, "message": message,
@@ -135,7 +135,7 @@ const STACK: &str = "com.example.history.CacheMissException: no history of this 
 \tat org.apache.spark.sql.execution.WholeStageCodegenEvaluatorFactory$$anon$1.hasNext(WholeStageCodegenEvaluatorFactory.scala:43)
 \tat org.apache.spark.scheduler.Task.run(Task.scala:141)";
 
-/// Labels, history and features; `dropped` of 100,000 rows are lost in history.
+/// Labels, history and features; history drops `dropped` of 100,000 rows.
 fn flights(log: &mut Log, dropped: i64, again: bool) {
     let kept = 100_000 - dropped;
     let more = |attempted: i64| if again { json!({"attempted": attempted}) } else { json!({}) };
@@ -239,7 +239,7 @@ fn merged(mut a: Value, b: Value) -> Value {
     a
 }
 
-/// A run that passes: 100 rows of 100,000 are dropped.
+/// A run that passes, with 100 of 100,000 rows dropped.
 pub(crate) fn small() -> Vec<Event> {
     let mut log = Log::new("application_1795459512_0007");
     log.application("member-features", None, json!({}));
@@ -280,7 +280,8 @@ pub(crate) fn small() -> Vec<Event> {
     log.events
 }
 
-/// A run that fails at its gate: 20,014 rows of 100,000 are dropped, a stage ran twice, and its predecessor never ended.
+/// A run that fails at its gate: 20,014 of 100,000 rows are dropped, a stage ran twice, and its predecessor
+/// never ended.
 pub(crate) fn failing() -> Vec<Event> {
     let mut log = Log::new("application_1795459512_0009");
     log.application("member-features", None, json!({"predecessor": "application_1795459512_0008"}));

@@ -1,4 +1,4 @@
-//! Gates as a report has them: never asked, bypassed, unknown, and whom a verdict blames.
+//! Gates in a report: never asked, bypassed, unknown, and the operators that a verdict blames.
 
 use andiron::report::check::{check, CANNOT_TELL, NOT_PASSED, PASSED};
 use andiron::report::model::Outcome;

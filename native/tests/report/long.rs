@@ -1,4 +1,4 @@
-//! Applications that live long: what a report shows of very many stages, steps, executions and log lines.
+//! Long-running applications: a report's selection from very many stages, steps, executions and log lines.
 
 use std::sync::OnceLock;
 
@@ -12,7 +12,8 @@ use super::fixtures::{Log, START};
 const STAGES: u64 = 11_000;
 const FAILED: [u64; 2] = [7, 5_000];
 
-/// A stream of months: a stage each minute, of each tenth with a site of the step and an execution. Two stages have failed, and one site dropped half of its rows.
+/// A stream of months: a stage each minute, every tenth with a site of the step and an execution. Two stages
+/// have failed, and one site dropped half of its rows.
 fn long() -> Vec<Event> {
     let mut log = Log::new("app");
     log.application("stream", None, json!({}));
@@ -40,7 +41,7 @@ fn long() -> Vec<Event> {
         log.step("ingest", &site, "in", 1_000, &[id], json!({}));
         log.step("ingest", &site, "dropped", if id == 3_000 { 500 } else { 0 }, &[id], json!({}));
     }
-    // An operator that runs all the time.
+    // An operator that runs in every stage.
     let stages: Vec<u64> = (0..STAGES).collect();
     log.step("whole", "count at Stream.scala:9", "in", 1_000, &stages, json!({}));
     for stage in STAGES..STAGES + 900 {
@@ -80,12 +81,12 @@ fn the_worst_and_the_newest_of_very_many_are_shown() {
     assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{found:?}");
     assert!(page.contains(&format!("save of batch {}<", STAGES - 1)), "the newest executions");
     assert!(page.contains(&format!("late by {} rows", STAGES - 1)), "the newest lines");
-    // What leads to a stage leads to one that is there.
+    // Every link to a stage has a target.
     let targets: Vec<&str> =
         page.split("href=\"#s").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let dead = targets.iter().filter(|id| id.contains('.') && !page.contains(&format!("<tr id=\"s{id}\"")));
     assert_eq!(dead.collect::<Vec<_>>(), Vec::<&&str>::new());
-    // Of the timeline's bars none is a lane of its own.
+    // The timeline shares lanes among its bars.
     let height =
         page.split("<svg role=img").nth(1).and_then(|svg| svg.split("height=\"").nth(1)).unwrap_or_default();
     let height: f64 = height.split('"').next().and_then(|text| text.parse().ok()).unwrap_or(f64::MAX);

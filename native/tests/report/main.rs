@@ -1,4 +1,4 @@
-//! Reports of made-up applications: what they say, and that nothing in a log can break out of them.
+//! Reports of invented applications: their content, and their safety against hostile text in logs.
 
 #![allow(clippy::expect_used, reason = "a step that fails fails its test")]
 
@@ -153,7 +153,7 @@ fn the_wide_run_is_there_whole() {
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
 }
 
-/// Several figures of an accumulator may be of the same rows.
+/// Several figures of an accumulator may count the same rows.
 #[test]
 fn figures_of_an_accumulator_are_listed_and_never_added() {
     let mut log = Log::new("app");
@@ -226,7 +226,8 @@ fn a_terminal_gets_no_controls() {
     assert!(!compared.chars().any(|c| c.is_control() && c != '\n'));
 }
 
-/// Any value in place of any other, and any characters in place of any text: pages stay valid, nothing panics.
+/// With any value in place of any other, and any characters in place of any text, pages stay valid and the
+/// code does not panic.
 #[test]
 fn any_bytes_in_any_field_give_a_valid_page() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
@@ -259,7 +260,7 @@ fn any_bytes_in_any_field_give_a_valid_page() {
     }
 }
 
-/// A small generator: the same in every run.
+/// A small generator with the same numbers in every run.
 struct Random(u64);
 
 impl Random {
@@ -299,7 +300,7 @@ impl Random {
         }
     }
 
-    /// Keeps some of the events, so that rounds are quick and differ.
+    /// Keeps some of the events, so that rounds are fast and differ.
     fn thin(&mut self, events: &mut Vec<Event>) {
         let keep = 1 + self.below(4);
         events.retain(|_| self.below(4) < keep && self.below(3) == 0);
