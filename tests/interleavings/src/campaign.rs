@@ -1,12 +1,12 @@
-//! Runs a scenario under two schedulers and writes down what was run.
+//! Runs a scenario under two schedulers and records the runs.
 //!
-//! | variable | what it sets | default |
+//! | variable | meaning | default |
 //! |---|---|---|
-//! | `INTERLEAVINGS` | how many times the quick number of schedules | 1 |
-//! | `INTERLEAVINGS_SEED` | the seed that all others are derived from; `time` draws one | 1 |
-//! | `INTERLEAVINGS_REPLAY` | a file with a schedule that failed: only it is run | |
+//! | `INTERLEAVINGS` | the factor on the quick number of schedules | 1 |
+//! | `INTERLEAVINGS_SEED` | the seed from which all others are derived; `time` draws one | 1 |
+//! | `INTERLEAVINGS_REPLAY` | a file with a failed schedule: only it is run | |
 //!
-//! Each batch of schedules has a seed of its own, which a failure names. What was run stands in
+//! Each batch of schedules has its own seed, which a failure prints. The record of the runs is
 //! `build/interleavings.json`; the schedule of a failure is written beside it.
 
 use crate::plan::Plan;
@@ -20,33 +20,33 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// Schedules that share a seed. Short, so that a failing one is soon found again.
+/// Schedules that share a seed. Short batches make a failing schedule quick to find again.
 const BATCH: usize = 50;
 
-/// A run that needs more steps is stuck: it turns its clock for ever.
+/// A run that needs more steps is stuck and turns its clock for ever.
 const MOST_STEPS: usize = 3_000_000;
 
-/// How often priorities change in a schedule of PCT.
+/// The number of priority changes in a schedule of PCT.
 const DEPTH: usize = 4;
 
-/// What all schedules of a scenario have done, for tests that ask whether a scenario does what it is for.
+/// The sums over all schedules of a scenario, for tests that check a scenario's effectiveness.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// How many there were.
+    /// The number of schedules.
     pub schedules: u64,
     /// Loads that succeeded.
     pub loads: u64,
     /// Loads that failed or timed out.
     pub load_failures: u64,
-    /// Versions that left memory without being closed.
+    /// Versions that left memory while their catalog was open.
     pub evictions: u64,
-    /// Loads that ended after their time-out or their catalog.
+    /// Loads that ended after their time-out or the end of their catalog.
     pub abandoned_loads: u64,
     /// Admissions over the budget.
     pub over_budget_admissions: u64,
     /// Waits that ended with `BudgetDeadlock`.
     pub deadlock_kills: u64,
-    /// Moves that found all resident.
+    /// Moves with all versions resident.
     pub hits: u64,
 }
 
@@ -63,7 +63,7 @@ impl Totals {
     }
 }
 
-/// Runs so many random schedules and as many of PCT, times `INTERLEAVINGS`.
+/// Runs this number of random schedules and as many of PCT, times `INTERLEAVINGS`.
 pub fn explore(plan: &Plan, schedules: usize) -> Totals {
     if let Ok(file) = std::env::var("INTERLEAVINGS_REPLAY") {
         let plan = plan.clone();
@@ -108,7 +108,7 @@ pub fn explore(plan: &Plan, schedules: usize) -> Totals {
     totals
 }
 
-/// Runs every schedule that there is of something small.
+/// Runs every possible schedule of a small body.
 pub fn exhaust(name: &str, body: impl Fn() + Send + Sync + 'static) {
     let started = Instant::now();
     let run = Runner::new(DfsScheduler::new(None, false), config()).run(body);
@@ -182,7 +182,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../build")
 }
 
-/// Keeps one line for each scenario and scheduler; all of them make `build/interleavings.json`.
+/// Keeps one line for each scenario and scheduler; all lines together make `build/interleavings.json`.
 fn write_down(scenario: &str, scheduler: &str, record: &str) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

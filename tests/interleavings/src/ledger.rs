@@ -1,20 +1,21 @@
-//! What a run has seen of leases and payloads, and what must never be seen.
+//! A run's observations of leases and payloads, and the states that must never occur.
 //!
-//! Who ends something writes it here first and does it then, so that a check can only be too lenient by the width of that
-//! gap and never wrong. The ledger's own lock is std's and is held for no call out of this file: shuttle does not see it.
+//! An end is recorded here before it happens, so that a check can be too lenient by the width of that gap but
+//! never wrong. The ledger's own lock is std's and is held for no call out of this file: shuttle does not see
+//! it.
 
 use andiron::cache::{Cache, CursorId, LoadId, Payload, Residency, SlotId};
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
-/// Numbers an attempt of this run.
+/// The number of an attempt in this run.
 pub type AttemptNumber = usize;
 
-/// What became of one payload.
+/// The history of one payload.
 struct Life {
     version: usize,
-    /// Loads that it ended and that were not evicted yet.
+    /// Loads that ended with it and whose residency was not evicted yet.
     stays: usize,
     freed: bool,
     /// Attempts that must find it alive until they end.
@@ -26,18 +27,18 @@ struct Book {
     lives: Vec<Life>,
     ended: HashSet<AttemptNumber>,
     attempts: usize,
-    /// What is leased through which cursor, as its task has seen it.
+    /// Leases by cursor, as their tasks have seen them.
     held: HashMap<i64, (AttemptNumber, Vec<usize>)>,
-    /// Releases of a cursor by the killer: begun and done.
+    /// Releases of a cursor by the killer: begun and completed.
     withdrawals: HashMap<i64, (usize, usize)>,
     loading: HashMap<i64, Vec<LoadId>>,
     reusable: HashMap<i64, Weak<Watched>>,
 }
 
-/// What one place of a cursor leases: the version that was asked for, the stay and the payload.
+/// The lease at one position of a cursor: the requested version, the residency and the payload.
 pub type Lease = (usize, Residency, Arc<dyn Payload>);
 
-/// The book of one run.
+/// The observations of one run.
 #[derive(Default)]
 pub struct Ledger(Mutex<Book>);
 
@@ -51,7 +52,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// The cursor that the mark is of.
+    /// The cursor of the mark.
     pub fn cursor(self) -> CursorId {
         self.cursor
     }
@@ -69,19 +70,19 @@ impl Ledger {
         book.attempts
     }
 
-    /// Written before the attempt is ended.
+    /// Recorded before the attempt is ended.
     pub fn end_attempt(&self, attempt: AttemptNumber) {
         let mut book = self.book();
         book.ended.insert(attempt);
         book.held.retain(|_, (of, _)| *of != attempt);
     }
 
-    /// Whether the end of this attempt was written.
+    /// Whether the end of this attempt was recorded.
     pub fn ended(&self, attempt: AttemptNumber) -> bool {
         self.book().ended.contains(&attempt)
     }
 
-    /// Written before the cursor moves or releases.
+    /// Recorded before the cursor moves or releases.
     pub fn leave(&self, cursor: CursorId, attempt: AttemptNumber) -> Mark {
         let mut book = self.book();
         book.held.remove(&cursor.raw());
@@ -89,7 +90,7 @@ impl Ledger {
         Mark { cursor, attempt, begun, pending: begun != done }
     }
 
-    /// Written before and after another thread releases the cursor.
+    /// Recorded before and after another thread releases the cursor.
     pub fn withdraw(&self, cursor: CursorId, done: bool) {
         let mut book = self.book();
         book.held.remove(&cursor.raw());
@@ -101,12 +102,12 @@ impl Ledger {
         }
     }
 
-    /// Whether anybody may have taken away what the cursor wanted since the mark.
+    /// Whether another thread may have withdrawn the cursor's request since the mark.
     pub fn disturbed(&self, mark: Mark) -> bool {
         self.book().disturbed(mark)
     }
 
-    /// What the cursor was granted. Panics unless it is alive, of the right version and in memory.
+    /// Records the cursor's leases. Panics unless they are alive, of the right version and in memory.
     pub fn hold(&self, mark: Mark, leases: &[Lease]) {
         let mut book = self.book();
         if book.disturbed(mark) {
@@ -127,7 +128,7 @@ impl Ledger {
         book.held.insert(mark.cursor.raw(), (mark.attempt, serials));
     }
 
-    /// Written when a loader thread takes a load: panics if the slot has another that is not abandoned.
+    /// Recorded when a loader thread takes a load: panics if the slot has another load that is not abandoned.
     pub fn begin_load(&self, slot: SlotId, load: LoadId, cache: &Cache) {
         let others = {
             let mut book = self.book();
@@ -145,12 +146,12 @@ impl Ledger {
         }
     }
 
-    /// Written when its thread has returned.
+    /// Recorded when its thread has returned.
     pub fn end_load(&self, slot: SlotId, load: LoadId) {
         self.book().loading.entry(slot.raw()).or_default().retain(|other| *other != load);
     }
 
-    /// A payload for a load: a new one, or the slot's last if `reuse` and somebody still keeps it.
+    /// A payload for a load: a new one, or the slot's previous one if `reuse` and it is still referenced.
     pub fn payload(
         &self,
         slot: SlotId,
@@ -174,7 +175,7 @@ impl Ledger {
         payload
     }
 
-    /// Panics unless every payload was evicted as often as it ended a load, and freed.
+    /// Panics unless every payload was freed, and evicted once for each load that it ended.
     pub fn nothing_left(&self) {
         let book = self.book();
         assert!(book.held.is_empty() && book.loading.values().all(Vec::is_empty));
@@ -210,7 +211,8 @@ impl Book {
     }
 }
 
-/// A payload that is watched. Being evicted or freed it asks the cache something, which deadlocks if the cache's lock is held.
+/// An observed payload. When it is evicted or freed it calls the cache, which deadlocks if the cache's lock
+/// is held.
 pub struct Watched {
     serial: usize,
     kept: bool,

@@ -7,10 +7,10 @@ use andiron::error::{Code, Error};
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
-/// Takes loads until no more will come.
+/// Takes loads until the queue is closed and empty.
 pub fn run(world: &Arc<World>) {
     while let Some(load) = world.orders.take() {
-        // As the boundary does it: a thread that unwinds has failed its load.
+        // Like the boundary: a thread that unwinds has failed its load.
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| one(world, load))) {
             if !panic.is::<Injected>() {
                 resume_unwind(panic);
@@ -21,7 +21,7 @@ pub fn run(world: &Arc<World>) {
     }
 }
 
-/// What an injected panic carries. It starts without the panic hook, which shuttle takes for the end of the run.
+/// The payload of an injected panic. It bypasses the panic hook, which shuttle takes for the end of the run.
 struct Injected;
 
 fn one(world: &Arc<World>, load: LoadId) {

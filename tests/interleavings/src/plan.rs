@@ -1,21 +1,21 @@
-//! What a scenario does, and how often.
+//! The actions of a scenario, and their frequencies.
 
 use shuttle::rand::{thread_rng, Rng};
 use std::ops::RangeInclusive;
 
-/// Of a hundred.
+/// A percentage.
 pub type Percent = u32;
 
-/// A scenario. Each schedule draws its own numbers from the ranges. The default is tasks that walk, and nothing else.
+/// A scenario. Each schedule draws its own numbers from the ranges. The default has only tasks that walk.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Names the scenario in reports.
+    /// The name in reports.
     pub name: &'static str,
-    /// How many tasks run at once.
+    /// The number of concurrent tasks.
     pub tasks: RangeInclusive<usize>,
-    /// How many versions there are; the budget is drawn from one of them to all.
+    /// The number of versions; the budget is drawn between one of them and all.
     pub versions: RangeInclusive<usize>,
-    /// How often a task moves.
+    /// The number of moves of a task.
     pub steps: RangeInclusive<usize>,
     /// Loader threads.
     pub loaders: RangeInclusive<usize>,
@@ -23,23 +23,23 @@ pub struct Plan {
     pub sorted: Percent,
     /// Tasks with two cursors, which wait while they hold.
     pub two_cursors: Percent,
-    /// Runs whose waits take back what the task's idle cursors hold.
+    /// Runs in which waits take back the leases of the task's idle cursors.
     pub taken_back: Percent,
-    /// Runs whose tasks are of a barrier stage.
+    /// Runs with tasks of a barrier stage.
     pub barrier: Percent,
-    /// Moves that want two or three versions at once.
+    /// Moves that request two or three versions together.
     pub sets: Percent,
     /// Moves that release instead.
     pub releases: Percent,
-    /// Runs in which versions without a lease stay.
+    /// Runs in which versions without a lease stay resident.
     pub keep_warm: Percent,
-    /// Runs whose versions differ in size.
+    /// Runs with versions of different sizes.
     pub mixed_sizes: Percent,
     /// Runs with a budget of versions instead of bytes.
     pub count_limit: Percent,
     /// Runs in which the hard limit is the budget.
     pub hard_budget: Percent,
-    /// Versions whose size the catalog does not know.
+    /// Versions of a size unknown to the catalog.
     pub unknown: Percent,
     /// Loads that fail.
     pub failing: Percent,
@@ -47,13 +47,13 @@ pub struct Plan {
     pub panicking: Percent,
     /// Loads that end only after their time-out.
     pub hanging: Percent,
-    /// Loads that bring more than was declared.
+    /// Loads that return more bytes than declared.
     pub lying: Percent,
     /// Loads that end twice.
     pub doubled: Percent,
-    /// Loads that hand in the payload of an earlier stay, if somebody still keeps it.
+    /// Loads that return the payload of an earlier residency, if it is still referenced.
     pub reused: Percent,
-    /// How often the killer strikes: it ends an attempt, or releases a cursor, from a thread of its own.
+    /// The number of the killer's actions: it ends an attempt, or releases a cursor, from its own thread.
     pub kills: RangeInclusive<usize>,
     /// Runs in which catalogs are closed in the middle.
     pub closed: Percent,
@@ -61,7 +61,7 @@ pub struct Plan {
     pub reopened: Percent,
     /// Runs in which a second catalog lists the same versions.
     pub shared: Percent,
-    /// Leases whose payload a thread goes on reading, whatever becomes of the task.
+    /// Leases with a payload that a thread continues to read, also after the end of the task.
     pub late_readers: Percent,
     /// Whether a thread turns the clock.
     pub timed: bool,
@@ -108,28 +108,28 @@ impl Plan {
         self.two_cursors > 0 || self.barrier > 0 || self.may_learn_sizes()
     }
 
-    /// Whether a load may bring more than it reserved.
+    /// Whether a load may return more bytes than it reserved.
     pub fn may_learn_sizes(&self) -> bool {
         self.lying > 0 || self.unknown > 0
     }
 }
 
-/// True so often.
+/// True with this probability.
 pub fn chance(percent: Percent) -> bool {
     percent > 0 && thread_rng().gen_range(0..100) < percent
 }
 
-/// One of them.
+/// A random number of the range.
 pub fn draw(range: &RangeInclusive<usize>) -> usize {
     thread_rng().gen_range(range.clone())
 }
 
-/// Below the limit, which is not 0.
+/// A random number below the limit, which is not 0.
 pub fn below(limit: usize) -> usize {
     thread_rng().gen_range(0..limit)
 }
 
-/// Lets others run, up to so many times.
+/// Yields to other threads up to `most` times.
 pub fn dawdle(most: usize) {
     for _ in 0..draw(&(0..=most)) {
         shuttle::thread::yield_now();

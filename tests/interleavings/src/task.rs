@@ -9,16 +9,16 @@ use shuttle::thread;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// As Spark: an attempt that fails is tried again so often.
+/// Like Spark: a failed attempt is repeated up to this number of tries.
 const TRIES: usize = 4;
 
 const SLICE: Duration = Duration::from_millis(100);
 
-/// Why an attempt ended early.
+/// The reason why an attempt ended early.
 enum End {
-    /// It was killed, or somebody released its cursor.
+    /// It was killed, or another thread released its cursor.
     Disturbed,
-    /// It failed in a way that the scenario expects.
+    /// It failed with an error that the scenario allows.
     Failed,
 }
 
@@ -47,7 +47,7 @@ struct Attempt<'a> {
     world: &'a Arc<World>,
     attempt: AttemptId,
     number: AttemptNumber,
-    /// Whether a wait takes back what the other cursors hold.
+    /// Whether a wait takes back the leases of the other cursors.
     taken_back: bool,
     cursors: Vec<CursorId>,
 }
@@ -82,7 +82,8 @@ impl Attempt<'_> {
             };
             self.world.check();
             match moved {
-                // A catalog that was opened again serves the next step; a release by another hand ends a step only.
+                // A reopened catalog serves the next step; a release by another thread ends only the current
+                // step.
                 Err(End::Disturbed) if !self.world.ledger.ended(self.number) => {}
                 moved => moved?,
             }
@@ -96,7 +97,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Moves a cursor, holds what it is granted for a while, and looks whether it stays.
+    /// Moves a cursor, holds the leases for a while, and checks that they stay.
     fn acquire(&self, cursor: CursorId, versions: &[usize], as_set: bool) -> Result<(), End> {
         let cache = &self.world.cache;
         let listed = self.world.listed();
@@ -134,7 +135,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Releases what another cursor of this task holds, which no function of the task looks at now.
+    /// Releases the leases of another cursor of this task that no function of the task uses now.
     fn take_back(&self, waiting: CursorId) {
         let idle: Vec<CursorId> = self.cursors.iter().copied().filter(|other| *other != waiting).collect();
         if idle.is_empty() {
@@ -156,7 +157,7 @@ impl Attempt<'_> {
         Ok(leases)
     }
 
-    /// Judges an error: a run in which nobody interfered sees only those that its plan can bring about.
+    /// Checks an error: an undisturbed run sees only errors that its plan can cause.
     fn ended(&self, mark: Mark, error: &Error) -> End {
         if self.world.ledger.disturbed(mark) {
             return End::Disturbed;
@@ -166,7 +167,7 @@ impl Attempt<'_> {
         End::Failed
     }
 
-    /// Leaves a thread behind that reads on.
+    /// Leaves a thread behind that continues to read.
     fn read_late(&self, leases: &[Lease]) {
         let payload = Arc::clone(&leases[below(leases.len())].2);
         self.world.await_reader(thread::spawn(move || {

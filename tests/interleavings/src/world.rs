@@ -1,4 +1,4 @@
-//! One run: the cache, its catalogs, the threads around it, and what is checked at its end.
+//! One run: the cache, its catalogs, the threads around it, and the checks at its end.
 
 use crate::ledger::Ledger;
 use crate::plan::{below, chance, dawdle, draw, Plan};
@@ -14,37 +14,37 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What every version has, unless sizes are mixed.
+/// The size of every version, unless sizes are mixed.
 const BYTES: u64 = 10;
 
-/// One of the killer's targets.
+/// A target of the killer.
 #[derive(Clone)]
 pub struct Target {
-    /// What it ends.
+    /// The attempt to end.
     pub attempt: AttemptId,
     /// The attempt in the ledger.
     pub number: usize,
-    /// What it releases.
+    /// The cursors to release.
     pub cursors: Vec<CursorId>,
 }
 
-/// One run of a scenario. What shuttle is to see uses its locks; what only the checks use does not.
+/// One run of a scenario. State that shuttle must see uses shuttle's locks; state of the checks uses std's.
 pub struct World {
-    /// What is done, and how often.
+    /// The actions, and their frequencies.
     pub plan: Plan,
-    /// What is tested.
+    /// The cache under test.
     pub cache: Arc<Cache>,
     /// The cache's clock.
     pub clock: Clock,
-    /// Where its loads go.
+    /// The queue of its loads.
     pub orders: Arc<Orders>,
-    /// What was seen of it.
+    /// The observations.
     pub ledger: Arc<Ledger>,
-    /// Whether attempts keep what they leased.
+    /// Whether attempts keep the payloads that they leased.
     pub kept: bool,
-    /// Whether tasks are of a barrier stage.
+    /// Whether tasks belong to a barrier stage.
     pub barrier: bool,
-    /// Bytes that each version really has.
+    /// The real size of each version in bytes.
     pub sizes: Vec<u64>,
     listed: std::sync::Mutex<Vec<SlotId>>,
     catalogs: std::sync::Mutex<Vec<CatalogId>>,
@@ -73,7 +73,7 @@ impl Orders {
         self.changed.notify_all();
     }
 
-    /// The next load; `None` once all are taken and no more will come.
+    /// The next load; `None` once the queue is closed and empty.
     pub fn take(&self) -> Option<LoadId> {
         let mut queue = self.queue.lock().unwrap();
         loop {
@@ -166,22 +166,22 @@ impl World {
         self.closing.load(Ordering::SeqCst)
     }
 
-    /// Whether all tasks are through.
+    /// Whether all tasks have ended.
     pub fn done(&self) -> bool {
         self.done.load(Ordering::SeqCst)
     }
 
-    /// Tells the killer of an attempt.
+    /// Makes an attempt a target of the killer.
     pub fn expose(&self, target: Target) {
         self.targets.lock().unwrap().push(target);
     }
 
-    /// Has a thread waited for at the end.
+    /// Makes the run wait for a thread at its end.
     pub fn await_reader(&self, reader: JoinHandle<()>) {
         self.readers.lock().unwrap().push(reader);
     }
 
-    /// The invariants that statistics show, at any moment.
+    /// Checks the invariants that the statistics show, at any moment.
     pub fn check(&self) -> Stats {
         let stats = self.cache.stats();
         assert!(stats.leased_bytes <= stats.resident_bytes && stats.resident_bytes <= stats.reserved_bytes);
@@ -199,7 +199,7 @@ impl World {
         stats
     }
 
-    /// Turns the clock until every task is through.
+    /// Turns the clock until all tasks have ended.
     fn tick(&self) {
         while !self.done() {
             self.clock.turn(Duration::from_millis(50 * (1 + below(20) as u64)));
@@ -253,7 +253,7 @@ impl World {
         }
     }
 
-    /// A new attempt loads and leases a version after everything, and nothing is left of it.
+    /// Checks that after the run a new attempt can load and lease a version, and that nothing of it remains.
     fn still_works(&self) {
         self.cache.close_application("app");
         let catalog = self.cache.open_catalog("app", "after", PayloadKind::Bytes, 0).unwrap();
@@ -270,7 +270,7 @@ impl World {
     }
 }
 
-/// Runs a scenario once, under whatever scheduler is in force, and returns what the cache has counted.
+/// Runs a scenario once, under the current scheduler, and returns the cache's figures.
 pub fn run(plan: &Plan) -> Stats {
     let world = Arc::new(World::new(plan));
     let spawn = |name: &str, body: fn(&Arc<World>)| {
@@ -324,7 +324,7 @@ pub fn run(plan: &Plan) -> Stats {
     stats
 }
 
-/// The errors that the plan can bring about for a task that nobody has disturbed.
+/// The errors that the plan can cause for an undisturbed task.
 pub fn expected(world: &World, code: Code) -> bool {
     let plan = &world.plan;
     match code {

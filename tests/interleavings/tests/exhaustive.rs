@@ -1,6 +1,6 @@
-//! Every schedule, without exception, of small encounters: a task that waits, and a thread that ends the wait.
+//! All schedules of small encounters: a task that waits, and a thread that ends the wait.
 //!
-//! A wake-up that is lost in any of them is a deadlock, which shuttle reports.
+//! A lost wake-up in any of them is a deadlock, which shuttle reports.
 
 #![allow(clippy::unwrap_used, reason = "every line here is test code")]
 
@@ -73,7 +73,7 @@ impl Bench {
         self.cache.finish_load(load, Arc::new(Nothing), 10).unwrap();
     }
 
-    /// Waits for a cursor in another thread, to its end.
+    /// Waits for a cursor in another thread until the wait ends.
     fn waiting(self: &Arc<Bench>, cursor: CursorId) -> thread::JoinHandle<Result<Residency>> {
         let bench = Arc::clone(self);
         thread::spawn(move || loop {
@@ -210,7 +210,7 @@ fn a_wait_for_the_budget_and_the_time_after_which_it_is_overdrawn() {
     });
 }
 
-/// A set whose missing part was being loaded for another becomes whole when that load ends.
+/// A set whose missing part is being loaded for another cursor becomes complete when that load ends.
 #[test]
 fn a_set_and_the_end_of_a_load_that_another_asked_for() {
     exhaust("a-set-and-the-end-of-another-s-load", || {
@@ -226,7 +226,7 @@ fn a_set_and_the_end_of_a_load_that_another_asked_for() {
     });
 }
 
-/// All of a set is resident, but an old group stands before it: it is whole at the moment at which that group goes.
+/// All of a set is resident, but an old group is ahead of it: the set is granted when that group leaves.
 #[test]
 fn a_set_and_the_departure_of_the_group_before_it() {
     exhaust("a-set-and-the-departure-of-the-group-before-it", || {
@@ -247,7 +247,8 @@ fn a_set_and_the_departure_of_the_group_before_it() {
         assert_eq!(code(waiter.join().unwrap()), None);
     });
 }
-/// A release that began before a failure was forgotten, and ends after somebody has queued for the version again, admits it.
+/// A release that began before a failure was forgotten, and ends after a cursor has queued for the version
+/// again, admits that cursor.
 #[test]
 fn a_release_and_the_time_that_passed_meanwhile() {
     exhaust("a-release-and-the-time-that-passed-meanwhile", || {
@@ -261,7 +262,7 @@ fn a_release_and_the_time_that_passed_meanwhile() {
         bench.finish();
         let other = Arc::clone(&bench);
         let killer = thread::spawn(move || other.cache.end_attempt(holder));
-        // Somebody who has the lock, so that the killer may have to wait for it.
+        // A thread that takes the lock, so that the killer may have to wait for it.
         let other = Arc::clone(&bench);
         let looker = thread::spawn(move || other.cache.stats().leases);
         bench.clock.turn(Duration::from_secs(5));

@@ -1,5 +1,6 @@
-//! An operator's cursor, and another of its task that waits for the budget and takes back what the operator holds: the flag between them
-//! (`andiron.internal.InUse`, written here in Rust), under random schedules.
+//! An operator's cursor, and another cursor of its task that waits for the budget and takes back the
+//! operator's leases: the flag between them (`andiron.internal.InUse`, repeated here in Rust), under random
+//! schedules.
 
 #![allow(clippy::unwrap_used, reason = "every line here is test code")]
 
@@ -16,7 +17,7 @@ const IDLE: usize = 0;
 const USED: usize = 1;
 const TAKEN: usize = 2;
 
-/// As `InUse`.
+/// The same states as `InUse`.
 struct InUse(AtomicUsize);
 
 impl InUse {
@@ -40,7 +41,7 @@ impl InUse {
     }
 }
 
-/// Says whether it was evicted.
+/// Records whether it was evicted.
 #[derive(Default)]
 struct Watched(std::sync::atomic::AtomicBool);
 
@@ -100,7 +101,7 @@ impl Bench {
         }
     }
 
-    /// Moves the cursor and waits; `blocked` is called while what the task holds itself is in the way.
+    /// Moves the cursor and waits; `blocked` is called while the task's own leases are in the way.
     fn acquire(&self, cursor: CursorId, version: usize, blocked: impl Fn()) {
         let mut outcome = self.cache.advance(cursor, self.slots[version]).unwrap();
         while outcome.is_none() {
@@ -111,11 +112,12 @@ impl Bench {
         }
     }
 
-    /// Some rows of one version, as `VersionedIterator` goes through them.
+    /// Some rows of one version, in the manner of `VersionedIterator`.
     fn operate(&self, cursor: CursorId, in_use: &InUse) {
         for _ in 0..3 {
             in_use.enter();
-            // Whose version was taken back finds its hold released, and moves; else this changes nothing.
+            // A cursor whose version was taken back finds its lease released, and moves; otherwise this has
+            // no effect.
             self.acquire(cursor, 0, || {});
             let (_, payload) = self.cache.leased(cursor, 0).unwrap();
             let watched = payload.as_any().downcast_ref::<Watched>().unwrap();

@@ -1,6 +1,7 @@
-//! Every scenario, from two tasks and one version to twenty tasks, fifteen versions and everything that can go wrong at once.
+//! All scenarios, from two tasks and one version to twenty tasks, fifteen versions and all faults together.
 //!
-//! A scenario's totals are asserted too: one in which nothing was evicted, say, would prove nothing about evictions.
+//! The totals of a scenario are asserted too: a scenario without evictions, for example, would prove nothing
+//! about evictions.
 
 use andiron_interleavings::campaign::{explore, Totals};
 use andiron_interleavings::plan::Plan;
@@ -9,7 +10,7 @@ fn happened(totals: &Totals, count: u64, what: &str) {
     assert!(totals.schedules == 0 || count > 0, "{what} never happened: {totals:?}");
 }
 
-/// Few threads, so that a lost wake-up has nobody to make up for it.
+/// Few threads, so that no other wake-up hides a lost one.
 #[test]
 fn pairs() {
     let plan = Plan {
