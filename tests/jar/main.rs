@@ -1,10 +1,10 @@
-//! The packaged jar and its POM: what they contain, and what the library in them exports and needs.
+//! The packaged jar and its POM: their content, and the exports and dependencies of the libraries.
 
 use andiron_tests::artifacts::{build_id, files, output, required, unpacked_jar};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What a library may take, debug information left out.
+/// The size limit of a library, without debug information.
 const MOST_BYTES: u64 = 15_000_000;
 
 fn native(name: &str) -> bool {
@@ -70,7 +70,8 @@ fn class_files_are_for_java_8() {
     }
 }
 
-/// Names, sizes and checksums in `andiron.properties`, recomputed from every library of the jar, whichever platforms it has.
+/// Names, sizes and checksums in `andiron.properties`, recomputed for every library of the jar, on all its
+/// platforms.
 #[test]
 fn properties_and_checksums_belong_to_the_libraries() {
     let jar = unpacked_jar();
@@ -134,7 +135,7 @@ fn the_library_is_stripped_stays_mapped_and_needs_libc_only() {
         .collect();
     for entry in needed {
         let name = entry.trim_end_matches(']');
-        // An old glibc has threads and dlopen in libraries of their own.
+        // An old glibc has threads and dlopen in separate libraries.
         assert!(
             ["libc.so", "libm.so", "libpthread.so", "libdl.so", "librt.so", "libgcc_s.so", "ld-linux"]
                 .iter()

@@ -1,4 +1,4 @@
-//! The natives as robusta_jni sees them: static forwarders of `andiron.internal.Native`.
+//! The natives in the form of robusta_jni: static forwarders of `andiron.internal.Native`.
 
 use andiron_tests::jvm;
 use java::Native;
@@ -8,7 +8,7 @@ use robusta_jni::bridge;
 /// The result of a native; its exception goes to standard error and fails the test.
 pub fn call<T>(env: &robusta_jni::jni::JNIEnv<'_>, result: robusta_jni::jni::errors::Result<T>) -> T {
     result.unwrap_or_else(|error| {
-        // Prints the pending exception, if that is what the error stands for.
+        // Prints the pending exception, if that is the cause of the error.
         let described = env.exception_describe();
         panic!("{error} ({described:?}); the exception is printed above")
     })

@@ -8,7 +8,7 @@ use jni::{jni_sig, jni_str, Env};
 use std::ffi::{c_char, c_void, CStr};
 use std::path::Path;
 
-/// The library's table of natives, as native/src/boundary/anchor.rs lays it out.
+/// The library's table of natives, in the layout of native/src/boundary/anchor.rs.
 #[repr(C)]
 struct Table {
     magic: u64,
@@ -43,7 +43,7 @@ fn a_panic_in_a_load_is_an_exception_of_its_waiters() {
     // SAFETY: the symbol is a constant table of this layout.
     let table = unsafe { &**library.get::<*const Table>(b"andiron_anchor_1").expect("the table") };
     assert_eq!(table.magic.to_be_bytes().as_slice(), b"NORIDNA1".as_slice());
-    // SAFETY: the table says how many rows it has, all of them constants.
+    // SAFETY: the table has this number of rows, all of them constants.
     let rows = unsafe { std::slice::from_raw_parts(table.natives, table.count as usize) };
     let place = |name: &str| {
         rows.iter().position(|row| {
@@ -87,7 +87,7 @@ fn start(env: &mut Env<'_>, directory: &str) -> jni::errors::Result<()> {
     .map(drop)
 }
 
-/// A job on the version that is named after the native.
+/// Runs a job on the version with the native's name.
 fn run(env: &mut Env<'_>, native: &str) -> jni::errors::Result<String> {
     let native = env.new_string(native)?;
     let signature = jni_sig!("(Ljava/lang/String;)Ljava/lang/String;");

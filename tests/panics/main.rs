@@ -1,6 +1,7 @@
-//! A panic behind every native comes out as an exception, and the process goes on.
+//! A panic in any native becomes an exception, and the process continues.
 //!
-//! Runs with the library that has test hooks, loaded by its path as a user would override the shipped one.
+//! Runs with the library that has test hooks, loaded by its path in the way a user would override the shipped
+//! one.
 
 use andiron_tests::{artifacts, jvm};
 use jni::signature::{RuntimeFieldSignature, RuntimeMethodSignature};
@@ -9,7 +10,7 @@ use jni::sys::jvalue;
 use jni::{jni_str, Env};
 use std::ffi::{c_char, c_void, CStr};
 
-/// The library's table of natives, as native/src/boundary/anchor.rs lays it out.
+/// The library's table of natives, in the layout of native/src/boundary/anchor.rs.
 #[repr(C)]
 struct Table {
     magic: u64,
@@ -43,7 +44,7 @@ fn a_panic_behind_every_native_is_an_exception() {
             (table.magic.to_be_bytes().as_slice(), table.abi),
             (b"NORIDNA1".as_slice(), artifacts::ABI)
         );
-        // SAFETY: the table says how many rows it has, all of them constants.
+        // SAFETY: the table has this number of rows, all of them constants.
         let rows = unsafe { std::slice::from_raw_parts(table.natives, table.count as usize) };
         assert!(rows.len() >= least, "only {} natives of {class}", rows.len());
         for (index, row) in rows.iter().enumerate() {
@@ -72,7 +73,7 @@ fn a_panic_behind_every_native_is_an_exception() {
     jvm::assert_no_complaints();
 }
 
-/// Calls a native with zeros and nulls; the exception that it throws.
+/// Calls a native with zeros and nulls; returns the exception that it throws.
 fn call(
     env: &mut Env<'_>,
     class: &str,

@@ -1,9 +1,9 @@
-//! What Gradle has built, by the environment that `gradle cargoTest` sets.
+//! Gradle's build products, located by the environment that `gradle cargoTest` sets.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The value of an environment variable. A test without its input fails; it does not pass.
+/// The value of an environment variable. A test without its input fails instead of passing.
 pub fn required(name: &str) -> String {
     match std::env::var(name) {
         Ok(value) if !value.is_empty() => value,
@@ -11,7 +11,7 @@ pub fn required(name: &str) -> String {
     }
 }
 
-/// The jar that is shipped.
+/// The shipped jar.
 pub fn jar() -> PathBuf {
     PathBuf::from(required("ANDIRON_TEST_JAR"))
 }
@@ -34,7 +34,7 @@ pub fn spark_home() -> PathBuf {
     PathBuf::from(required("SPARK_HOME"))
 }
 
-/// A tool of the JDK that JAVA_HOME or PATH names.
+/// A tool of the JDK in JAVA_HOME or PATH.
 pub fn jdk(tool: &str) -> Command {
     Command::new(match std::env::var_os("JAVA_HOME") {
         Some(home) => Path::new(&home).join("bin").join(tool),

@@ -13,7 +13,7 @@ struct Jvm {
     log: PathBuf,
 }
 
-/// The process's JVM with the packaged jar and Spark. The first caller's `options` count; a process has one set of them.
+/// The process's JVM with the packaged jar and Spark. Only the `options` of the first caller take effect.
 pub fn start(options: &[String]) -> &'static JavaVM {
     &JVM.get_or_init(|| {
         let log = std::env::temp_dir().join(format!("andiron-tests-{}.vm.log", std::process::id()));
@@ -22,7 +22,7 @@ pub fn start(options: &[String]) -> &'static JavaVM {
             .ignore_unrecognized(true)
             .option("-Xmx512m")
             .option("-Xcheck:jni")
-            // What -Xcheck:jni says goes to the VM's own output; this copies it to a file.
+            // The messages of -Xcheck:jni go to the VM's own output; this copies them to a file.
             .option("-XX:+UnlockDiagnosticVMOptions")
             .option("-XX:+LogVMOutput")
             .option(format!("-XX:LogFile={}", log.display()))
@@ -89,7 +89,7 @@ fn text<'l>(env: &mut Env<'l>, of: impl AsRef<JObject<'l>>, method: &jni::string
     value.try_to_string(env).expect("readable text")
 }
 
-/// Loads the native library as Andiron's own code does.
+/// Loads the native library in the way of Andiron's own code.
 pub fn load_library(env: &mut Env<'_>) -> jni::errors::Result<()> {
     env.call_static_method(
         jni_str!("andiron/internal/NativeLibrary"),

@@ -1,4 +1,4 @@
-//! What the test binaries share: the artifacts under test, and one JVM per process.
+//! Shared parts of the test binaries: the artifacts under test, and one JVM per process.
 
 pub mod artifacts;
 pub mod jvm;

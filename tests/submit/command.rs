@@ -1,11 +1,12 @@
-//! The command `andiron` as users get it: `build/bin/andiron`, and `andiron.Report` of the jar by spark-submit. Both must say the same.
+//! The command `andiron` as shipped to users: `build/bin/andiron`, and `andiron.Report` of the jar by
+//! spark-submit. Both must print the same.
 
 use super::Program;
 use andiron_tests::artifacts::{files, jar, required, spark_home};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Runs the program; gives its application id and exit status.
+/// Runs the program; returns its application id and exit status.
 fn run(program: &Program, every: u64, log: &Path, written: &Path) -> (String, Option<i32>) {
     let mut command = program.submit("local[2]", "Drops");
     command
@@ -26,7 +27,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The native command, from the folder of the log so that messages name nothing else.
+/// Runs `build/bin/andiron`.
 fn native(arguments: &[&str]) -> Output {
     Command::new(required("ANDIRON_TEST_COMMAND")).args(arguments).output().expect("build/bin/andiron")
 }

@@ -1,4 +1,4 @@
-//! The packaged jar in fresh processes through spark-submit, as a user brings it: by --jars and by --packages.
+//! The packaged jar in fresh processes through spark-submit, as users add it: by --jars and by --packages.
 
 mod command;
 mod requirements;
@@ -25,12 +25,12 @@ impl Program {
         Program { directory, jar }
     }
 
-    /// spark-submit, to which the program's own options and the program are still to be given.
+    /// spark-submit without the program's own options and the program.
     fn submit(&self, master: &str, class: &str) -> Command {
         self.submit_to(&spark_home(), master, class)
     }
 
-    /// The same of the Spark at `home`.
+    /// The same for the Spark at `home`.
     fn submit_to(&self, home: &Path, master: &str, class: &str) -> Command {
         let mut command = Command::new(home.join("bin/spark-submit"));
         command
@@ -45,7 +45,7 @@ impl Program {
     }
 }
 
-/// The program that multiplies every row by its version's number, and the files of the two versions.
+/// The program that multiplies every row by the number of its version, and the files of the two versions.
 struct Application {
     program: Program,
 }
@@ -84,7 +84,7 @@ fn by_jars_on_a_cluster_of_two_executors() {
 fn by_coordinates_from_a_maven_repository() {
     let application = Application::build();
     let ivy = application.program.directory.path().join("ivy");
-    // The repository below is the only one: nothing is asked of the network.
+    // The repository below is the only one: the network is not used.
     let settings = application.program.directory.path().join("ivysettings.xml");
     let chain = r#"<ivysettings><settings defaultResolver="none"/><resolvers><chain name="none"/></resolvers></ivysettings>"#;
     std::fs::write(&settings, chain).expect("the settings of Ivy");

@@ -1,11 +1,11 @@
-//! The jar on a Spark of the other Scala, both ways round: it refuses, and names the artifact to take.
+//! The jar on a Spark of the other Scala, in both directions: it refuses, and names the right artifact.
 
 use super::{Application, Program};
 use andiron_tests::artifacts::{jar, required, spark_home};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A jar and a Spark that do not belong together, with the artifacts of both.
+/// A jar and a Spark of different Scala versions, with the artifacts of both.
 struct Mismatch {
     jar: PathBuf,
     home: PathBuf,
@@ -14,7 +14,7 @@ struct Mismatch {
 }
 
 impl Mismatch {
-    /// What is built on the Spark of the other Scala, and what is built for the other Scala on this Spark.
+    /// The shipped jar on the Spark of the other Scala, and the jar for the other Scala on this Spark.
     fn all() -> [Mismatch; 2] {
         let other_jar = PathBuf::from(required("ANDIRON_TEST_OTHER_JAR"));
         assert!(
@@ -31,7 +31,7 @@ impl Mismatch {
         ]
     }
 
-    /// The command must fail, and say so.
+    /// Checks that the command fails with the right message.
     fn refuses(&self, command: &mut Command, by: &str) {
         let done = command.env("SPARK_LOCAL_IP", "127.0.0.1").output().expect("spark-submit");
         let said = String::from_utf8_lossy(&done.stderr);
@@ -51,18 +51,18 @@ impl Mismatch {
     }
 }
 
-/// `andiron_2.13` of its jar.
+/// The artifact of a jar, such as `andiron_2.13`.
 fn artifact(jar: &Path) -> String {
     let name = jar.file_name().expect("a name").to_string_lossy().into_owned();
     name.split_once('-').expect("a version").0.to_string()
 }
 
-/// `2.13` of `andiron_2.13`.
+/// The Scala version of an artifact, such as `2.13` of `andiron_2.13`.
 fn scala(artifact: &str) -> &str {
     artifact.split_once('_').expect("a Scala").1
 }
 
-/// Group and version of what is shipped.
+/// Group and version of the shipped artifact.
 fn coordinates() -> (String, String) {
     let all = required("ANDIRON_TEST_COORDINATES");
     let parts: Vec<&str> = all.split(':').collect();

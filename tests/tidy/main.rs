@@ -1,15 +1,15 @@
-//! The rules of the tree that no compiler holds.
+//! Rules of the source tree that compilers do not check.
 
 mod tree;
 
 use tree::{code_lines, files, Source};
 
-/// Fails with all that is wrong, one a line.
+/// Fails with all findings, one a line.
 fn none(what: &str, found: Vec<String>) {
     assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
 }
 
-/// Lines of `sources` whose code (comments left out) matches.
+/// Lines of `sources` whose code (without comments) matches.
 fn lines_with<'a>(sources: impl Iterator<Item = &'a Source>, matches: impl Fn(&str) -> bool) -> Vec<String> {
     sources
         .flat_map(|source| code_lines(source).map(move |(number, line)| (source, number, line)))
@@ -18,7 +18,7 @@ fn lines_with<'a>(sources: impl Iterator<Item = &'a Source>, matches: impl Fn(&s
         .collect()
 }
 
-/// The same with every line, comments included.
+/// Matching lines of `sources`, comments included.
 fn all_lines_with<'a>(
     sources: impl Iterator<Item = &'a Source>,
     matches: impl Fn(&str) -> bool,
@@ -176,7 +176,7 @@ fn no_file_names_a_machine() {
     none("paths of one machine, or hosts of registries", found);
 }
 
-/// Whether `mark` occurs where a path or host begins: `build/work/` is not `/work/`.
+/// Whether `mark` occurs at the beginning of a path or host: `build/work/` is not `/work/`.
 fn at_word_start(line: &str, mark: &str) -> bool {
     line.match_indices(mark).any(|(at, _)| {
         !line[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '}' | '$' | ')'))

@@ -1,18 +1,18 @@
-//! The text files of the project: what git tracks, and what it would.
+//! The project's text files: those that git tracks or would track.
 
 use std::path::Path;
 use std::process::Command;
 
 /// One text file.
 pub struct Source {
-    /// Relative to the project, with `/`.
+    /// The path relative to the project, with `/`.
     pub path: String,
     /// Its content.
     pub text: String,
 }
 
 impl Source {
-    /// Whether the path begins and ends so.
+    /// Whether the path begins with `start` and ends with `end`.
     pub fn is(&self, start: &str, end: &str) -> bool {
         self.path.starts_with(start) && self.path.ends_with(end)
     }
@@ -32,7 +32,7 @@ pub fn files() -> Vec<Source> {
         .split('\0')
         .filter(|name| !name.is_empty())
         .filter_map(|name| {
-            // A file that git tracks may be gone from the tree, and a picture is not text.
+            // A tracked file may be missing from the tree, and a picture is not text.
             let text = std::fs::read_to_string(root.join(name)).ok()?;
             Some(Source { path: name.to_string(), text })
         })
@@ -42,7 +42,7 @@ pub fn files() -> Vec<Source> {
     found
 }
 
-/// Numbered lines without those that are comments as a whole.
+/// Numbered lines without those that are only comments.
 pub fn code_lines(source: &Source) -> impl Iterator<Item = (usize, &str)> {
     source.text.lines().enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| {
         let start = line.trim_start();
