@@ -1,10 +1,10 @@
-//! The cache core against a naive model of it: the same operations on both, and every answer compared.
+//! The cache core against a naive model of it: the same operations on both, with every answer compared.
 //!
-//! | module | what it is |
+//! | module | content |
 //! |---|---|
-//! | [`op`] | operations, and how they are drawn |
-//! | [`model`] | what the cache should do, in maps and loops, with every figure counted anew each time |
-//! | [`policy`] | the model's budget: who is admitted and who goes |
+//! | [`op`] | operations, and their random generation |
+//! | [`model`] | the cache's intended behaviour in maps and loops, with every figure counted anew each time |
+//! | [`policy`] | the model's budget: admission and eviction |
 //! | [`twin`] | a cache and its model side by side |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "every line here is test code")]
@@ -18,12 +18,13 @@ pub mod twin;
 
 use proptest::test_runner::{Config, RngSeed};
 
-/// The value of an environment variable, a number.
+/// The value of a numeric environment variable.
 pub fn variable(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
-/// How a property of a decoder is tried: with `cases` inputs, the same in every run. `MODEL_TIMES` makes them more, `MODEL_SEED` others.
+/// The configuration for a property of a decoder: `cases` inputs, the same in every run. `MODEL_TIMES`
+/// multiplies their number, `MODEL_SEED` changes them.
 pub fn config(cases: u32) -> Config {
     let cases = cases.saturating_mul(variable("MODEL_TIMES", 1) as u32);
     let rng_seed = RngSeed::Fixed(variable("MODEL_SEED", 1));

@@ -1,6 +1,6 @@
-//! What the cache should do, in maps and loops. No figure is kept that can be counted.
+//! The cache's intended behaviour in maps and loops. No figure is stored that can be counted.
 //!
-//! Objects are named by the index that their handles carry, since the cache breaks ties by it.
+//! Objects are named by the index in their handles, since the cache breaks ties by it.
 
 use andiron::cache::CacheSettings;
 use andiron::error::Code;
@@ -10,10 +10,10 @@ use std::time::Duration;
 /// The index part of a handle.
 pub type Index = u32;
 
-/// The dataset whose versions are bytes off the heap; the other's are objects.
+/// The dataset whose versions are bytes off the heap; the versions of the other one are objects.
 pub const BYTES: u8 = 0;
 
-/// Where a version stands.
+/// The state of a version.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
     Absent,
@@ -35,7 +35,7 @@ pub struct Slot {
     pub evicted: bool,
 }
 
-/// What a cursor does.
+/// The activity of a cursor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
     Idle,
@@ -47,7 +47,7 @@ pub enum Phase {
 #[derive(Clone, Debug)]
 pub struct Cursor {
     pub attempt: Index,
-    /// The how manieth it was to be opened.
+    /// Its position in the order of opening.
     pub opened: u64,
     pub ordered: bool,
     pub position: Option<Index>,
@@ -59,7 +59,7 @@ pub struct Cursor {
 pub struct Load {
     pub slot: Option<Index>,
     pub reserved: u64,
-    /// When a loader thread took it.
+    /// The time when a loader thread took it.
     pub taken: Option<Duration>,
     pub overdraft: bool,
 }
@@ -71,7 +71,7 @@ pub struct Group {
     pub since: Duration,
 }
 
-/// What only grows, and so cannot be counted from what is there.
+/// Figures that only grow, and thus cannot be counted from the current state.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counters {
     pub hits: u64,
@@ -87,14 +87,14 @@ pub struct Counters {
     pub most_resident: u64,
 }
 
-/// The model. What the last operation made happen is in `launched` and `evicted`.
+/// The model. The effects of the last operation are in `launched` and `evicted`.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub settings: CacheSettings,
     pub now: Duration,
     pub slots: BTreeMap<Index, Slot>,
     pub attempts: BTreeMap<Index, Option<Index>>,
-    /// Attempts that others of these wait for, with what they hold.
+    /// Attempts of a barrier stage, which wait for each other while they hold versions.
     pub barrier: BTreeSet<Index>,
     pub cursors: BTreeMap<Index, Cursor>,
     pub loads: BTreeMap<u64, Load>,
@@ -104,7 +104,7 @@ pub struct Model {
     pub tick: u64,
     pub launched: Vec<u64>,
     pub evicted: Vec<usize>,
-    /// Payloads off the heap that an attempt leased once.
+    /// Payloads off the heap that an attempt has leased.
     pub kept: BTreeMap<Index, BTreeSet<usize>>,
 }
 
@@ -140,7 +140,7 @@ impl Model {
         own.flat_map(|cursor| &cursor.slots).filter(|held| held.1).count()
     }
 
-    /// Whether leases stay as long as the attempt waits.
+    /// Whether leases are kept as long as the attempt waits.
     pub fn holds_up(&self, attempt: Index) -> bool {
         let others = || self.barrier.iter().any(|other| *other != attempt && self.leases_of(*other) > 0);
         self.leases_of(attempt) > 0 || (self.barrier.contains(&attempt) && others())
@@ -173,7 +173,7 @@ impl Model {
         self.cursors.values().filter(|cursor| matches!(cursor.phase, Phase::Waiting { .. })).count()
     }
 
-    /// Payloads that somebody may still look at.
+    /// Payloads that may still be read.
     pub fn alive(&self) -> BTreeSet<usize> {
         let resident = self.slots.values().filter_map(|slot| match slot.place {
             Place::Resident { payload, .. } => Some(payload),
@@ -182,14 +182,14 @@ impl Model {
         resident.chain(self.kept.values().flatten().copied()).collect()
     }
 
-    /// Keeps the highest figures; called whenever one may have risen.
+    /// Updates the maxima; called whenever a figure may have risen.
     pub fn look(&mut self) {
         self.counters.most_reserved = self.counters.most_reserved.max(self.reserved());
         self.counters.most_leased = self.counters.most_leased.max(self.leased_bytes());
         self.counters.most_resident = self.counters.most_resident.max(self.resident_bytes());
     }
 
-    /// Lists a version, perhaps not for the first time in this catalog. `Err`: its size contradicts what is known.
+    /// Lists a version, possibly again in this catalog. `Err`: its size contradicts the known one.
     pub fn add_version(
         &mut self,
         id: Index,
@@ -221,7 +221,7 @@ impl Model {
         Ok(())
     }
 
-    /// Ends the waits of who cannot be admitted any more, now that a size is known.
+    /// Ends the waits of groups that, now that a size is known, cannot be admitted any more.
     fn refuse_too_large(&mut self) {
         for group in self.queue.clone() {
             if self.too_large(&group.slots) && self.queue.contains(&group) {
@@ -277,7 +277,7 @@ impl Model {
         self.cursors.remove(&cursor);
     }
 
-    /// `None`: some of the slots are gone.
+    /// `wanted` is `None` if some of the slots no longer exist.
     pub fn advance(&mut self, cursor: Index, wanted: Option<&[Index]>) -> Outcome {
         let Some(at) = self.cursors.get(&cursor) else { return Err(Code::Released) };
         let open = wanted.is_some_and(|slots| slots.iter().all(|slot| self.open(*slot)));
@@ -313,7 +313,7 @@ impl Model {
         outcome
     }
 
-    /// What becomes of a cursor with empty hands that wants these.
+    /// The outcome for a cursor without leases that requests these slots.
     fn outcome(&mut self, cursor: Index, slots: &[Index], open: bool) -> Outcome {
         if !open {
             return Err(Code::CatalogClosed);
@@ -339,7 +339,7 @@ impl Model {
         }
     }
 
-    /// Ends a load with a payload of so many bytes. `Err`: there is no such load.
+    /// Ends a load with a payload of this size. `Err`: there is no such load.
     pub fn finish(&mut self, load: u64, payload: usize, bytes: u64) -> Result<(), Code> {
         let Some(ended) = self.loads.remove(&load) else {
             self.evicted.push(payload);
@@ -403,7 +403,7 @@ impl Model {
         Ok(())
     }
 
-    /// Leases everything of the cursor's that is resident.
+    /// Leases all resident slots of the cursor.
     pub fn lease_all(&mut self, cursor: Index) {
         let slots = self.cursors[&cursor].slots.clone();
         for (place, (slot, leased)) in slots.iter().enumerate() {
@@ -425,7 +425,7 @@ impl Model {
         self.look();
     }
 
-    /// Ends what a cursor does.
+    /// Ends the cursor's activity.
     pub fn release(&mut self, cursor: Index) {
         if self.cursors.get(&cursor).is_none_or(|at| at.phase == Phase::Idle) {
             return;
@@ -436,7 +436,7 @@ impl Model {
         self.pump();
     }
 
-    /// Takes its leases and its wait from a cursor, and tells what it had.
+    /// Takes away a cursor's leases and its wait, and returns its slots.
     fn leave(&mut self, cursor: Index) -> Vec<(Index, bool)> {
         let at = self.cursors.get_mut(&cursor).unwrap();
         let waited = matches!(at.phase, Phase::Waiting { .. });
@@ -458,7 +458,7 @@ impl Model {
         slots
     }
 
-    /// An admission over the budget ends when no cursor of the attempt uses what it was for.
+    /// An admission over the budget ends when no cursor of the attempt uses its slot.
     fn forget_overdraft(&mut self, cursor: Index, left: &[(Index, bool)]) {
         let attempt = self.cursors[&cursor].attempt;
         let Some(Some(over)) = self.attempts.get(&attempt).copied() else { return };
@@ -469,7 +469,7 @@ impl Model {
         }
     }
 
-    /// Evicts what was leased, is not any more, and may not stay so; but not what is wanted.
+    /// Evicts slots that lost their last lease and may not stay, except for the wanted ones.
     fn free(&mut self, left: &[(Index, bool)], wanted: &[Index]) {
         for (id, leased) in left {
             let Some(slot) = self.slots.get(id) else { continue };
@@ -500,7 +500,7 @@ impl Model {
         self.fail_slot_until(slot, code, self.now + self.settings.failure_memory);
     }
 
-    /// Every caller until then gets the same error.
+    /// Until then all requests get the same error.
     fn fail_slot_until(&mut self, slot: Index, code: Code, until: Duration) {
         self.counters.failures += 1;
         self.slots.get_mut(&slot).unwrap().place = Place::Failed { code, until };
@@ -508,7 +508,7 @@ impl Model {
         self.pump();
     }
 
-    /// Takes a version that nobody leases out of memory.
+    /// Takes a version without leases out of memory.
     pub fn evict(&mut self, slot: Index) {
         let at = self.slots.get_mut(&slot).unwrap();
         if let Place::Resident { payload, .. } = at.place {
@@ -526,7 +526,7 @@ impl Model {
         }
     }
 
-    /// Who waits for this slot's lease.
+    /// The cursors that wait for a lease of this slot.
     pub fn waiters(&self, slot: Index) -> Vec<Index> {
         let waits = |cursor: &Cursor| cursor.wants(slot) && cursor.slots.contains(&(slot, false));
         self.cursors.iter().filter(|(_, cursor)| waits(cursor)).map(|(id, _)| *id).collect()
@@ -558,7 +558,8 @@ impl Model {
 }
 
 impl Slot {
-    /// Bytes have a length; what a load measured of an object is no contradiction.
+    /// For bytes the known size counts; for an object only the declared one, since a measured size is no
+    /// contradiction.
     pub fn contradicts(&self, bytes: Option<u64>) -> bool {
         let known = if self.dataset == BYTES { self.known } else { self.declared };
         bytes.is_some() && known.is_some() && bytes != known
@@ -566,7 +567,7 @@ impl Slot {
 }
 
 impl Cursor {
-    /// Whether it waits, and the slot is among what it waits for.
+    /// Whether it waits and the slot is among the requested ones.
     pub fn wants(&self, slot: Index) -> bool {
         matches!(self.phase, Phase::Waiting { .. }) && self.slots.iter().any(|(wanted, _)| *wanted == slot)
     }

@@ -1,11 +1,12 @@
-//! Operations, and how they are drawn. Numbers choose among what is there when the operation is done.
+//! Operations, and their random generation. Numbers select among the objects that exist when the operation
+//! runs.
 
 use proptest::prelude::*;
 
-/// One call on the cache, or something that happens around it.
+/// One call on the cache, or an event around it.
 #[derive(Clone, Debug)]
 pub enum Op {
-    /// A catalog of some versions of a dataset, of which some have sizes.
+    /// A catalog of some versions of a dataset, some of them with sizes.
     Open {
         dataset: u8,
         versions: u8,
@@ -14,7 +15,7 @@ pub enum Op {
     Close(u8),
     CloseApplication,
     Demand(u8, u8),
-    /// A task; true: of a barrier stage.
+    /// A task; true for a task of a barrier stage.
     Begin(bool),
     End(u8),
     OpenCursor(u8, bool),
@@ -28,7 +29,7 @@ pub enum Op {
     Take(u8),
     /// A loader thread cannot run it.
     GiveBack(u8),
-    /// A load ends with so many bytes more than the version has.
+    /// A load ends with a payload larger than the version by this number of bytes.
     Finish(u8, u8),
     Fail(u8),
     /// A load that has ended already ends again.
@@ -37,7 +38,8 @@ pub enum Op {
     PassTime,
 }
 
-/// Any operation. Those that move tasks and end loads are the most frequent, so that much is resident and much is waited for.
+/// Any operation. Operations that move tasks and end loads are the most frequent, so that many versions are
+/// resident and many waits happen.
 pub fn op() -> impl Strategy<Value = Op> {
     let any = any::<u8>;
     prop_oneof![

@@ -1,10 +1,10 @@
-//! The model's budget: who is admitted, in which order, and who goes.
+//! The model's budget: admission, its order, and eviction.
 
 use crate::model::{Index, Load, Model, Phase, Place};
 use andiron::error::Code;
 
 impl Model {
-    /// Admits whoever can be, first come first served; nobody passes a group that is old.
+    /// Admits all groups that fit, first come first served; no group overtakes an old one.
     pub fn pump(&mut self) {
         self.make_room(&[], &[]);
         'again: loop {
@@ -20,7 +20,7 @@ impl Model {
         }
     }
 
-    /// What time does by itself.
+    /// Applies the passage of time.
     pub fn pass_time(&mut self) {
         let late = |load: &Load, model: &Model| {
             load.taken.is_some_and(|taken| model.now - taken >= model.settings.load_timeout)
@@ -36,7 +36,7 @@ impl Model {
         self.pump();
     }
 
-    /// Admits a group if it fits into the budget, perhaps after evictions.
+    /// Admits a group if it fits the budget, possibly after evictions.
     fn admit(&mut self, place: usize) -> bool {
         let group = self.queue[place].clone();
         let missing = self.missing(&group.slots);
@@ -82,7 +82,7 @@ impl Model {
         self.look();
     }
 
-    /// What nobody loads yet of these, each with what it would reserve.
+    /// The slots of these without a load, each with its reservation.
     fn missing(&self, group: &[Index]) -> Vec<(Index, u64)> {
         let mut distinct: Vec<Index> = Vec::new();
         for slot in group {
@@ -131,12 +131,12 @@ impl Model {
             && self.settings.budget_versions.is_none_or(|most| versions <= most)
     }
 
-    /// Resident versions that nobody leases, but for `spare`.
+    /// Resident versions without leases, except for `spare`.
     pub fn idle(&self, spare: &[Index]) -> Vec<(Index, u64)> {
         self.resident().filter(|(id, _)| self.leases(*id) == 0 && !spare.contains(id)).collect()
     }
 
-    /// Evicts idle versions, the least wanted first, until so much more fits or none is left.
+    /// Evicts idle versions, least demanded first, until `more` fits or none is left.
     pub fn make_room(&mut self, more: &[u64], spare: &[Index]) {
         while !self.fits(more) {
             let idle = self.idle(spare).into_iter().map(|(id, _)| id);
@@ -148,7 +148,7 @@ impl Model {
         }
     }
 
-    /// Cursors that wait for the version or have it before them, and the hint.
+    /// Cursors that wait for the version or have yet to reach it, and the hint.
     fn demand(&self, id: Index) -> u64 {
         let slot = &self.slots[&id];
         let ahead = |position: Option<Index>| {
@@ -190,7 +190,7 @@ impl Model {
         })
     }
 
-    /// Helps tasks that wait while they hold: by one version each, up to the hard limit.
+    /// Admits over the budget tasks that wait while they hold: by one version each, up to the hard limit.
     fn overdraw(&mut self) {
         let helped = |model: &Model, id: Index| {
             let cursor = &model.cursors[&id];

@@ -1,4 +1,5 @@
-//! A cache and its model side by side: the same operations on both, and everything that can be seen compared after each.
+//! A cache and its model side by side: the same operations on both, with all observable state compared after
+//! each.
 
 use crate::model::{Index, Model, Outcome, Phase, Place, BYTES};
 use crate::op::Op;
@@ -16,7 +17,7 @@ use std::time::Duration;
 const VERSIONS: u8 = 5;
 const MOST: usize = 8;
 
-/// What has happened to payloads and loads, in order.
+/// Events of payloads and loads, in order.
 #[derive(Default)]
 struct Events {
     launched: Mutex<Vec<LoadId>>,
@@ -50,7 +51,7 @@ impl Drop for Tracked {
     }
 }
 
-/// Handles of one kind: those that live, and all that ever were.
+/// Handles of one kind: the live ones, and all that ever existed.
 struct Handles<T> {
     live: BTreeMap<Index, Handle<T>>,
     all: Vec<Handle<T>>,
@@ -72,7 +73,7 @@ impl<T: andiron::cache::Kind> Handles<T> {
         index
     }
 
-    /// One of those that live, or now and then one that does not. With its index only if it lives.
+    /// A live handle, or now and then a stale one. The index is given for a live one only.
     fn choose(&self, number: u8) -> Option<(Handle<T>, Option<Index>)> {
         let number = usize::from(number);
         let live: Vec<&Handle<T>> = self.live.values().collect();
@@ -90,12 +91,12 @@ fn index_of<T: andiron::cache::Kind>(handle: Handle<T>) -> Index {
     handle.raw() as u64 as Index
 }
 
-/// Bytes of a version, if its load does not bring more.
+/// Bytes of a version, unless its load returns more.
 fn natural_size(version: u8) -> u64 {
     3 + 4 * u64::from(version)
 }
 
-/// Both of them.
+/// The cache and its model.
 pub struct Twin {
     cache: Cache,
     clock: Clock,
@@ -135,7 +136,7 @@ impl Twin {
         }
     }
 
-    /// Does one operation on both and compares.
+    /// Runs one operation on both and compares them.
     pub fn apply(&mut self, op: &Op) {
         self.model.launched.clear();
         self.model.evicted.clear();
@@ -146,7 +147,7 @@ impl Twin {
         self.compare(op);
     }
 
-    /// Ends everything, and asserts that nothing is left.
+    /// Ends all objects, and asserts that nothing is left.
     pub fn end(mut self) {
         self.apply(&Op::CloseApplication);
         for number in 0..self.attempts.live.len() {
@@ -365,7 +366,7 @@ impl Twin {
         (Arc::new(Tracked { serial, kept, events: Arc::clone(&self.events) }), serial)
     }
 
-    /// What the model has removed is stale from now on.
+    /// Objects that the model has removed are stale from now on.
     fn forget_the_dead(&mut self) {
         let model = &self.model;
         self.slots.live.retain(|index, _| model.slots.contains_key(index));

@@ -1,5 +1,5 @@
-//! What comes from outside, as anything: the text of settings, checksums, error numbers and handles. Nothing may panic, and
-//! nothing may be taken for what it is not.
+//! Arbitrary input from outside: the text of settings, checksums, error numbers and handles. No input may
+//! cause a panic or be accepted as a value that it is not.
 
 #![allow(clippy::unwrap_used, reason = "every line here is test code")]
 
@@ -127,7 +127,7 @@ impl Payload for Nothing {
     }
 }
 
-/// A number that is close to the handles of a small cache, or anything.
+/// A number close to the handles of a small cache, or any number.
 fn raw() -> impl Strategy<Value = i64> {
     let close = (0u64..9, 0u64..4, 0u64..8)
         .prop_map(|(tag, generation, index)| (tag << 60 | generation << 32 | index) as i64);

@@ -1,10 +1,11 @@
-//! The programs that `GateProgramsSuite` runs on a real Spark are those that the model makes.
+//! The programs that `GateProgramsSuite` runs on a real Spark equal those of the model.
 
 #![allow(clippy::unwrap_used, reason = "every line here is test code")]
 
 use andiron_model::gates::export::programs;
 
-/// Made anew by `cargo run -p andiron-model --bin gate-programs > jvm/src/test/resources/gate-programs.json`.
+/// `cargo run -p andiron-model --bin gate-programs > jvm/src/test/resources/gate-programs.json` writes them
+/// anew.
 #[test]
 fn the_checked_in_programs_are_the_models() {
     if std::env::var_os("MODEL_SEED").is_some() {

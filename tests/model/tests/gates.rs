@@ -1,7 +1,8 @@
-//! Random programs in a model of Spark's scheduler; what a gate says of each write and guard against the truth.
+//! Random programs in a model of Spark's scheduler; the answers of gates on each write and guard against the
+//! truth.
 //!
-//! `GATE_CASES` sets how many programs, `MODEL_TIMES` multiplies them, `MODEL_SEED` is what they are drawn from. A program that a gate
-//! is wrong about is shrunk and printed.
+//! `GATE_CASES` sets the number of programs, `MODEL_TIMES` multiplies it, `MODEL_SEED` is the random seed. A
+//! program with a wrong answer is shrunk and printed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "every line here is test code")]
 
@@ -14,7 +15,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::RefCell;
 
-/// How often a judge has given each answer, and how often it was wrong in each way.
+/// The number of each answer of a judge, and of its errors of each kind.
 #[derive(Debug, Default, Clone)]
 struct Tally {
     passed: u64,
@@ -43,7 +44,7 @@ impl Tally {
         self.passed + self.failed + self.unknown
     }
 
-    /// In a thousand.
+    /// The unknown answers per thousand.
     fn unknown_share(&self) -> u64 {
         self.unknown * 1000 / self.judged().max(1)
     }
@@ -53,8 +54,8 @@ fn cases() -> Config {
     Config { max_shrink_iters: 20_000, ..config(variable("GATE_CASES", 10_000) as u32) }
 }
 
-/// Of a thousand writes and guards at most so many are unknown. The programs are made of faults: the share says how much a rule gives up,
-/// not how often a user meets it.
+/// The most unknown answers per thousand writes and guards. The programs consist of faults: the share shows
+/// how much a rule gives up, not how often a user meets it.
 const MOST_UNKNOWN: u64 = 130;
 
 #[test]
@@ -93,7 +94,7 @@ fn no_write_is_published_that_should_not_be_and_none_fails_that_should_pass() {
     assert!(product.unknown_share() <= MOST_UNKNOWN, "{product:?}");
 }
 
-/// The programs would find a judge that is wrong: each of these is.
+/// The programs must detect wrong judges, such as these.
 #[test]
 fn wrong_rules_are_found() {
     let wrong = [

@@ -1,5 +1,5 @@
-//! Ship logs as anything: cut, flipped, spliced, forged, of other releases. Nothing may panic, nothing may be taken for
-//! what it is not, and a log that can be opened goes on.
+//! Arbitrary ship logs: cut, flipped, spliced, forged, of other releases. No log may cause a panic or be read
+//! as events that were not written, and a log that can be opened is continued.
 
 #![allow(clippy::unwrap_used, reason = "every line here is test code")]
 
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 const MARKER: [u8; 4] = [0xfe, 0xc1, 0xff, 0xc0];
 
-/// A directory in memory, where a sync costs nothing, if there is one.
+/// A directory in memory, where a sync is free, if available.
 fn scratch() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
@@ -50,7 +50,7 @@ fn crc32(bytes: &[u8]) -> [u8; 4] {
     (!bytes.iter().fold(u32::MAX, byte)).to_le_bytes()
 }
 
-/// A record with right checksums and any content.
+/// A record with correct checksums and any content.
 fn forged(kind: u8, lengths: (u16, u32), sequence: u64, content: &[u8]) -> Vec<u8> {
     let mut record = MARKER.to_vec();
     record.extend([kind, 0]);
@@ -160,7 +160,7 @@ fn store(root: &Path, segments: &[Vec<u8>]) -> PathBuf {
     folder
 }
 
-/// Reads the log in every way. The events that were read, and whether all segments could be.
+/// Reads the log in every way. Returns the events, and whether all segments were readable.
 fn read_all(folder: &Path, swapped: bool) -> (Vec<Event>, bool) {
     let (mut events, mut whole) = (Vec::new(), true);
     let mut last = Sequence::NONE;
@@ -183,7 +183,8 @@ fn read_all(folder: &Path, swapped: bool) -> (Vec<Event>, bool) {
             Ok(claim) => {
                 let (mut tail, mut same) = (Tail::of(&claim.unwrap(), Sequence::NONE), Vec::new());
                 tail.read(Sequence(u64::MAX), usize::MAX, usize::MAX, &mut same).unwrap();
-                // A tail begins where the headers say; in a log whose segments were exchanged that may be elsewhere.
+                // A tail begins at the place that the headers give; with exchanged segments that may be
+                // another one.
                 assert!(swapped || same == events);
             }
             Err(error) => assert_eq!(error.code(), Code::LogDamaged, "{error}"),

@@ -1,5 +1,5 @@
-//! What comes from the JVM to metrics, as anything: packed buffers, cells, JSON, settings, limits of gates. Nothing may panic,
-//! and nothing may take memory that it does not have.
+//! Arbitrary input of metrics from the JVM: packed buffers, cells, JSON, settings, limits of gates. No input
+//! may cause a panic, or an allocation larger than its own size justifies.
 
 #![allow(clippy::unwrap_used, reason = "every line here is test code")]
 
@@ -13,7 +13,7 @@ use andiron::metrics::{
 use andiron_model::config;
 use proptest::prelude::*;
 
-/// A record that takes everything that is an event.
+/// A record that accepts every valid event.
 struct Nowhere;
 
 impl Record for Nowhere {
@@ -55,12 +55,12 @@ fn application() -> Arc<Application> {
     app
 }
 
-/// Small numbers meet often; others are anything.
+/// Small numbers, which often coincide, and arbitrary ones.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 0..4_u64, 1 => any::<u64>()]
 }
 
-/// The words of a task end: mostly as they should be, and then cut, lengthened or changed somewhere.
+/// The words of a task end: usually valid, then cut, lengthened or changed at some place.
 fn task_end() -> impl Strategy<Value = Vec<u8>> {
     let updates = prop::collection::vec((number(), any::<u64>(), any::<u64>()), 0..6);
     ((number(), number(), number(), number()), (any::<u8>(), any::<u8>()), updates, damage()).prop_map(
@@ -137,7 +137,7 @@ fn sample() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What happens to a buffer on its way.
+/// The damage to a buffer.
 #[derive(Debug, Clone)]
 enum Damage {
     None,

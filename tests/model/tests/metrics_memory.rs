@@ -1,4 +1,4 @@
-//! What metrics take of memory, by the allocator: 100,000 tasks with 50 accumulators, and a step's cells.
+//! The memory of metrics, counted by the allocator: 100,000 tasks with 50 accumulators, and a step's cells.
 
 #![allow(clippy::unwrap_used, reason = "every line here is test code")]
 
@@ -13,21 +13,22 @@ thread_local! {
     static CALLS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts what each thread allocates.
+/// Counts the allocations of each thread.
 struct Counting;
 
-// SAFETY: every call goes to the system's allocator as it is; the counters are plain cells that allocate nothing.
+// SAFETY: every call goes unchanged to the system's allocator; the counters are plain cells that allocate
+// nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         BYTES.with(|bytes| bytes.set(bytes.get() + layout.size() as isize));
         CALLS.with(|calls| calls.set(calls.get() + 1));
-        // SAFETY: the caller's promises are handed on.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         BYTES.with(|bytes| bytes.set(bytes.get() - layout.size() as isize));
-        // SAFETY: the caller's promises are handed on.
+        // SAFETY: guaranteed by the caller.
         unsafe { System.dealloc(block, layout) }
     }
 }
@@ -76,7 +77,7 @@ fn cell(partition: u32, partitions: u32) -> Vec<u8> {
 
 const TASKS: u32 = 100_000;
 
-/// At most 8 bytes for each cell and 32 for each task, and something small.
+/// At most 8 bytes for each cell and 32 for each task, and a small constant.
 #[test]
 fn a_hundred_thousand_tasks_with_fifty_accumulators_take_what_is_promised() {
     let app = application();

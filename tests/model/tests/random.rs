@@ -1,7 +1,7 @@
 //! Random operations on a cache and on its model, compared after each: at least 100,000 by default.
 //!
-//! `MODEL_CASES` sets how many sequences are tried, `MODEL_SEED` what they are drawn from. A failure is shrunk to the shortest
-//! sequence that still fails, and printed.
+//! `MODEL_CASES` sets the number of sequences, `MODEL_SEED` their random seed. A failing sequence is shrunk
+//! to the shortest one that still fails, and printed.
 
 #![allow(clippy::expect_used, reason = "every line here is test code")]
 
@@ -42,7 +42,7 @@ fn the_cache_does_what_its_model_does() {
     let operations = std::sync::atomic::AtomicU64::new(0);
     proptest!(config, |(settings in settings(), ops in prop::collection::vec(op(), 1..LENGTH))| {
         let mut twin = Twin::new(settings);
-        // A catalog and a task to begin with, so that no sequence is about nothing.
+        // A catalog and a task at the beginning, so that every sequence has objects to act on.
         for first in [Op::Open { dataset: 0, versions: 31, sized: 23 }, Op::Begin(false), Op::OpenCursor(0, true)] {
             twin.apply(&first);
         }

@@ -1,4 +1,5 @@
-//! Writes gate programs for a real Spark, one JSON object a line: `gate-programs COUNT`; `MODEL_SEED` is what they are drawn from.
+//! Writes gate programs for a real Spark, one JSON object a line: `gate-programs COUNT`; `MODEL_SEED` is the
+//! random seed.
 
 #![allow(clippy::unwrap_used, reason = "a tool of the tests")]
 
