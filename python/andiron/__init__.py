@@ -1,4 +1,5 @@
-"""Andiron for PySpark: versions of large side data, once in each executor and mapped by its Python workers, and steps that count rows once.
+"""Andiron for PySpark: large versioned side data, loaded once in each executor and mapped by its Python workers, and steps
+that count rows exactly once.
 
     import andiron
 
@@ -13,8 +14,8 @@
 
     members.sortWithinPartitions("version").mapInPandas(features, schema)
 
-The jar does the work: start the application with it (`andiron.artifact()`, `python -m andiron`) and with
-spark.plugins=andiron.AndironPlugin. docs/guide/python.md says more.
+The package needs the jar: start the application with it (`andiron.artifact()`, `python -m andiron`) and with
+spark.plugins=andiron.AndironPlugin. docs/guide/python.md has the details.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported when it is first used: each worker imports the package, and needs little of it."""
+    """A public name, imported on first use: each worker imports the package, and needs little of it."""
     if name not in __all__:
         raise AttributeError(f"module 'andiron' has no attribute {name!r}")
     from importlib import import_module

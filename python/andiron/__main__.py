@@ -1,4 +1,4 @@
-"""`python -m andiron` prints the coordinates of the jar that belongs to the Spark that is here, for spark-submit's --packages."""
+"""`python -m andiron` prints the coordinates of the jar for the installed Spark, for spark-submit's --packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of Andiron's jars belongs to the Spark that is here."""
+"""The choice of Andiron's jar for the installed Spark."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SCALAS = ("2.12", "2.13")
 
 
 def artifact(spark_home: Union[str, Path, None] = None) -> str:
-    """The coordinates of the jar that belongs to a Spark, as `spark.jars.packages` takes them: pip's PySpark 3.5 has Scala 2.12, PySpark 4 has 2.13.
+    """The coordinates of the jar for a Spark, for `spark.jars.packages`. PySpark 3.5 from pip has Scala 2.12, PySpark 4 has 2.13.
 
-    Looks at the jars of `spark_home`; without it, as `pyspark` does, at those of $SPARK_HOME, else of the PySpark that is installed."""
+    The version of Scala is that of the jars in `spark_home`, by default $SPARK_HOME, else the installed PySpark, as `pyspark` does."""
     home = Path(spark_home) if spark_home is not None else _home()
     if home is None:
         raise SettingError("there is no Spark here: set SPARK_HOME, or install pyspark", BAD_SETTING)
@@ -29,7 +29,7 @@ def artifact(spark_home: Union[str, Path, None] = None) -> str:
 
 
 def coordinates(scala: str) -> str:
-    """The coordinates of the jar for this version of Scala, as 2.12.18."""
+    """The coordinates of the jar for this version of Scala, such as 2.12.18."""
     binary = ".".join(scala.split(".")[:2])
     if binary not in SCALAS:
         raise SettingError(f"there is no jar of Andiron for Scala {scala}: there are those for {' and '.join(SCALAS)}", BAD_SETTING)

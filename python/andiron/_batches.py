@@ -1,4 +1,4 @@
-"""The rows of a batch by their versions."""
+"""The rows of a batch by version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from andiron.errors import BAD_ARGUMENT, ArgumentError
 
 
 def parts(batch: Any, column: str, dataset: str) -> Iterator[tuple[object, Callable[[], Any]]]:
-    """Each value of the column, nulls included, and a function that gives the rows which have it, in their order."""
+    """Each value of the column, nulls included, with a function that returns the rows of that value in their order."""
     kind = type(batch).__module__.split(".")[0]
     if kind not in ("pandas", "pyarrow") or not hasattr(batch, "columns"):
         raise ArgumentError(f"rows of dataset '{dataset}' come in a pandas.DataFrame, a RecordBatch or a Table, not in {type(batch).__name__}", BAD_ARGUMENT)
@@ -33,7 +33,7 @@ def _of_arrow(batch: Any, column: str) -> Iterator[tuple[object, Callable[[], An
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    # Arrow has nulls and NaN equal to nothing; the places in the dictionary are plain numbers.
+    # In Arrow nulls and NaN equal no value, but their indices in the dictionary can be compared.
     values = batch.column(column)
     whole = pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) and values.num_chunks else values
     whole = whole.cast(whole.type.value_type) if pa.types.is_dictionary(whole.type) else whole

@@ -1,4 +1,4 @@
-"""A version's bytes in a Python worker: the executor's own file, mapped read-only."""
+"""A version's bytes in a Python worker: the executor's file, mapped read-only."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ CHUNK, LARGE = 1 << 19, 4 << 20
 class Bytes:
     """The bytes of one version, leased by a cursor until it moves on, is closed, or its task ends.
 
-    Every call checks that and its bounds. What it gives besides copies shows the mapped pages themselves, which cannot be written, and stays
-    readable as long as it is there, though after the lease its bytes no longer count against the budget: do not keep it.
+    Every call checks the lease and the bounds. Views and arrays that are not copies refer to the mapped pages and cannot be written. They
+    stay readable after the lease, but their bytes no longer count against the budget then: do not keep them.
     """
 
     __slots__ = ("_cursor", "_label", "_memory", "_path", "version")
@@ -36,28 +36,28 @@ class Bytes:
         self.version = version
 
     def __len__(self) -> int:
-        """How many bytes the version has."""
+        """The version's number of bytes."""
         return len(self._leased())
 
     @property
     def path(self) -> Path:
-        """The executor's file, read-only, for libraries that open files by name. It stays while the version is leased.
+        """The executor's file, read-only, for libraries that open files by name. It exists while the version is leased.
 
-        Its name is the executor's, not the source's; a catalog of `files` keeps names.
+        Its name is chosen by the executor; a catalog with `files` keeps the source's name.
         """
         self._leased()
         named = os.path.realpath(self._path)
-        # It is the open file's own path once the file has lost its name.
+        # An unlinked file is reached only through the executor's file descriptor.
         return Path(named if os.path.exists(named) else self._path)
 
     def read(self, offset: Optional[int] = None, length: Optional[int] = None) -> bytes:
-        """A copy of `length` bytes from `offset` on, or of all. With one number alone it is an error: to a file's `read` that would be a length."""
+        """A copy of `length` bytes from `offset`, or of all bytes. One number alone is an error: for a file's `read` it would be a length."""
         if (offset is None) != (length is None):
             raise self._bad("read takes an offset and a length, or neither: `open()` gives a file, whose `read(n)` gives the next n bytes")
         return self.view(0 if offset is None else offset, length).tobytes()
 
     def open(self) -> BinaryIO:
-        """A file to read the bytes from, at its beginning. It ends with the lease."""
+        """A file object for reading the bytes, positioned at their start. It is valid while the version is leased."""
         from andiron._files import BytesFile
 
         return BytesFile(self)  # type: ignore[return-value]
@@ -72,7 +72,7 @@ class Bytes:
     def __getitem__(self, at: slice) -> bytes: ...
 
     def __getitem__(self, at: Union[int, slice]) -> Union[int, bytes]:
-        """A byte as a number, or a copy of a slice, as `bytes` has them."""
+        """A byte as a number, or a copy of a slice, as for `bytes`."""
         memory = self._leased()
         if isinstance(at, slice):
             return memory[at].tobytes()
@@ -82,7 +82,7 @@ class Bytes:
         return memory[index]
 
     def view(self, offset: int = 0, length: Optional[int] = None) -> memoryview:
-        """The bytes from `offset` on, `length` of them or all; not a copy."""
+        """`length` bytes from `offset`, by default all of them; not a copy."""
         memory = self._leased()
         start = self._integer(offset, "an offset")
         count = len(memory) - start if length is None else self._integer(length, "a length")
@@ -91,7 +91,7 @@ class Bytes:
         return memory[start : start + count]
 
     def numpy(self, dtype: Any = "u1", offset: int = 0, count: Optional[int] = None) -> np.ndarray[Any, Any]:
-        """A read-only array of `count` values, or of as many as there are from `offset` on; not a copy."""
+        """A read-only array of `count` values from `offset`, by default up to the end; not a copy."""
         import numpy as np
 
         kind = self._dtype(dtype)
@@ -108,15 +108,15 @@ class Bytes:
         return found
 
     def arrow(self, offset: int = 0, length: Optional[int] = None) -> pa.Buffer:
-        """An Arrow buffer on the bytes from `offset` on; not a copy."""
+        """An Arrow buffer on `length` bytes from `offset`, by default all of them; not a copy."""
         import pyarrow as pa
 
         return pa.py_buffer(self.view(offset, length))
 
     def records(self, offsets: Any, record: Any) -> np.ndarray[Any, Any]:
-        """What stands at each of `offsets`, an array of integers: values of a numpy dtype, or so many bytes if `record` is a number.
+        """The records at `offsets`, an array of integers. `record` is a numpy dtype, or a number of bytes.
 
-        The result is an array of copies, in the order of the offsets.
+        The result is an array of copies in the order of the offsets.
         """
         import numpy as np
 
@@ -135,12 +135,12 @@ class Bytes:
         if least < 0 or most > len(memory) - kind.itemsize:
             raise self._outside(kind.itemsize, least if least < 0 else most)
         at, size = at.astype("i8", copy=False), kind.itemsize
-        # numpy would put the dimensions of a sub-array into the arrays' own.
+        # numpy would add the dimensions of a sub-array dtype to those of the array.
         flat: np.dtype[Any] = kind if kind.subdtype is None else np.dtype(f"V{size}")
         everywhere: np.ndarray[Any, Any] = np.ndarray((len(memory) - size + 1,), flat, memory, 0, (1,))
         made: np.ndarray[Any, Any] = _room(self._label, at.size, flat)
-        # Where offsets are whole records apart, `take` copies in two thirds of an index's time. Untyped, as it would first copy a table that is not
-        # aligned; its bounds are checked above, and "clip" is what writes in place.
+        # If offsets are whole records apart, `take` needs two thirds of the time of an index. It works on untyped records, since it would
+        # first copy a table that is not aligned. Bounds are checked above; only the mode "clip" writes in place.
         base = least % size
         table: np.ndarray[Any, Any] = np.frombuffer(memory, f"V{size}", (len(memory) - base) // size, base)
         into = made.view(f"V{size}")
@@ -155,7 +155,7 @@ class Bytes:
         return made if flat is kind else made.view(kind)
 
     def arrow_records(self, offsets: Any, length: int) -> pa.FixedSizeBinaryArray:
-        """The same as an Arrow array of `length` bytes each."""
+        """The records at `offsets` as an Arrow array of `length` bytes each."""
         import pyarrow as pa
 
         found = self.records(offsets, self._integer(length, "a length"))
@@ -196,7 +196,7 @@ class Bytes:
 
 
 def _room(label: str, count: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """An array for so many values. Large ones are not numpy's own, which ask for huge pages: where memory is in pieces, these are dear to get."""
+    """An array for `count` values. Large arrays are not allocated by numpy, which asks for huge pages: they are slow in fragmented memory."""
     import numpy as np
 
     size = count * kind.itemsize
@@ -216,7 +216,7 @@ def _no_addresses(label: str, what: str, error: BaseException) -> StoreError:
 
 
 def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> memoryview:
-    """The whole of an executor's file. An error if `path` is not the file with this device and inode: the lease has ended meanwhile."""
+    """Maps a whole file of the executor. If `path` is not the file with this device and inode, the lease has ended: an error."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
@@ -225,7 +225,7 @@ def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> mem
         found = os.fstat(file)
         if (found.st_dev, found.st_ino, found.st_size) != (*identity, length):
             raise ReleasedError(f"{label} was released while it was being mapped: its task has ended", RELEASED)
-        # A mapping has at least one byte.
+        # A mapping must have at least one byte.
         return memoryview(mmap.mmap(file, length, mmap.MAP_SHARED, mmap.PROT_READ) if length else b"")
     except (OSError, MemoryError) as error:
         raise _no_addresses(label, f"its {length} bytes cannot be mapped", error) from error

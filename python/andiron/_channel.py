@@ -1,4 +1,4 @@
-"""How a Python worker asks its executor: lines of JSON over a socket of the loopback address, one connection for each cursor."""
+"""A Python worker's requests to its executor: lines of JSON over a loopback socket, one connection for each cursor."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Channel:
             # The executor may have to ask the driver for the catalog.
             self._socket.settimeout(GREETING_S)
             self.ask(secret=secret, task=task, catalog=catalog, hints=hints)
-            # Waiting for a version takes as long as spark.andiron.cache.waitTimeout, and ends with the task.
+            # Waiting for a version is limited by spark.andiron.cache.waitTimeout, and ends with the task.
             self._socket.settimeout(None)
         except BaseException:
             self.close()
             raise
 
     def ask(self, **request: object) -> dict[str, Any]:
-        """The executor's answer; an error if it is one. After anything that interrupts it nothing more can be asked: the answer that is under
-        way would be taken for another's."""
+        """Sends a request and returns the executor's answer, or raises the error in it. If it is interrupted, the channel is closed: a pending
+        answer would be taken for that of the next request."""
         with self._lock:
             if os.getpid() != self._process:
                 raise self._ended()
@@ -68,7 +68,8 @@ class Channel:
 
     def close(self) -> None:
         """Idempotent."""
-        # A process that the task has forked keeps the socket open: without this the lease would stay. In such a process it would end its parent's cursor.
+        # A forked process also has the socket open, so that without the shutdown the lease would remain. The forked process itself must not
+        # shut down its parent's connection.
         if os.getpid() == self._process:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -80,7 +81,8 @@ class Channel:
 
 
 def _own(path: str) -> TextIO:
-    """A file of this user's alone: in a directory that others can write to it may be another's, who would then hear what this worker says."""
+    """Opens a file that only this user can access: in a directory that others can write to, another user could replace it and
+    receive this worker's requests."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     found = os.fstat(descriptor)
     if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
@@ -90,8 +92,8 @@ def _own(path: str) -> TextIO:
 
 
 def _address(dataset: str) -> tuple[str, int, str]:
-    """Where the executor listens, and the secret that it wants to hear. Spark tells its workers the executor's own directories."""
-    # The executor has put it into the one with the most room.
+    """The executor's address, and the secret that it expects. Spark passes the executor's directories to its workers."""
+    # The executor writes the file into the directory with most space.
     paths = [os.path.join(directory, FILE) for directory in os.environ.get("SPARK_LOCAL_DIRS", "").split(",")]
     try:
         with _own(next((path for path in paths if os.path.lexists(path)), paths[0])) as file:

@@ -1,4 +1,4 @@
-"""A task's place in a dataset."""
+"""A task's cursor on a dataset."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 UNKNOWN, NULL = 100, 101
 UNSIGNED = (1 << 64) - 1
 _warned: set[str] = set()
-"""The datasets of which this worker has said that rows are not sorted."""
+"""The datasets for which this worker has warned that rows are not sorted."""
 
 
 class Cursor:
-    """Holds at most one version and moves from one to the next. For one thread of one task.
+    """Leases at most one version at a time and moves from one to the next. For one thread of one task.
 
-    The executor leases for the task: everything is released when the task ends, in whatever way, also if this worker is killed. `close` does
-    it earlier. A cursor that is used in another task than its own raises a ReleasedError.
+    The lease belongs to the task: it is released when the task ends for any reason, including the death of this worker, or earlier by
+    `close`. A cursor raises a ReleasedError in any other task.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -43,11 +43,11 @@ class Cursor:
         self._left: set[str] = set()
 
     def advance(self, version: object) -> Bytes:
-        """The version's bytes, leased until the next call with another version. What is no str is taken as Spark's cast to string writes it.
+        """The version's bytes, leased until the next call with another version. A value that is not a str is converted as by Spark's cast to string.
 
-        Releases the version before, then waits until this one is loaded and fits the budget. The same version again costs a comparison.
-        Raises an UnknownVersionError (nothing is released then), a LoadError, SourceError or StoreError if it cannot be loaded, a
-        BudgetError if it never fits, a ReleasedError after the end of the task.
+        Releases the previous version, then waits until this one is loaded and fits the budget. The same version again costs one comparison.
+        Raises an UnknownVersionError (the previous version stays leased), a LoadError, SourceError or StoreError if it cannot be loaded, a
+        BudgetError if it does not fit in time, and a ReleasedError after the end of the task.
         """
         current = self._current
         if current is not None and type(version) is str and current.version == version and self._is_mine():
@@ -55,10 +55,10 @@ class Cursor:
         return self._move(version)
 
     def by_version(self, batch: Any, column: str) -> Iterator[tuple[Bytes, Any]]:
-        """The rows of each version in a pandas DataFrame, a RecordBatch or a Table of Arrow, with the version's bytes, leased until the next step.
+        """The rows of each version in a pandas DataFrame, or an Arrow RecordBatch or Table, each with the version's bytes, leased until the next item.
 
-        `column` names the version. Rows whose version is null or unknown raise an UnknownVersionError, or are dropped and counted if the catalog is
-        one of `missing("skip")`.
+        `column` holds the version. Rows whose version is null or unknown raise an UnknownVersionError, or are dropped and counted if the
+        catalog has `missing("skip")`.
         """
         from andiron._batches import parts
 
@@ -71,16 +71,16 @@ class Cursor:
                 self._catalog._skipped.add(len(rows()))
             else:
                 self._refuse(version)
-        # In the order of the rows, but for the version that is held already.
+        # In the order of the rows, except that the version that is already leased comes first.
         held = None if self._current is None else self._current.version
         for name in sorted(known, key=lambda name: name != held):
             for rows in known[name]:
                 yield self.advance(name), rows()
 
     def path(self, version: object) -> Path:
-        """Where the version's file or directory is, leased as by `advance`; for libraries that open files by name.
+        """The path of the version's file or directory, leased as by `advance`; for libraries that open files by name.
 
-        Of a catalog of `files` it has the source's name; of bytes it is what `advance(version).path` is.
+        For a catalog with `files` it has the source's name; for others it is `advance(version).path`.
         """
         if not self._catalog.files:
             return self.advance(version).path
@@ -92,25 +92,25 @@ class Cursor:
         return located[1]
 
     def lookup(self, version: object, offset: int, length: int) -> bytes:
-        """A copy of `length` bytes of the version from `offset` on."""
+        """A copy of `length` bytes of the version from `offset`."""
         return self.advance(version).read(offset, length)
 
     def records(self, version: object, offsets: Any, record: Any) -> np.ndarray[Any, Any]:
-        """What stands at each of `offsets` in the version; see Bytes.records."""
+        """The records at `offsets` in the version; see Bytes.records."""
         return self.advance(version).records(offsets, record)
 
     def contains(self, version: object) -> bool:
-        """Whether the catalog has the version, which may be None."""
+        """Whether the catalog has the version; False for None."""
         return version in self._catalog
 
     def release(self) -> None:
-        """Releases the version that is held; the cursor can be used on."""
+        """Releases the leased version; the cursor remains usable."""
         self._current = self._located = None
         if self._channel is not None and self._is_mine():
             self._channel.ask(op="release")
 
     def close(self) -> None:
-        """Releases the version that is held and ends the cursor. Idempotent."""
+        """Releases the leased version and closes the cursor. Idempotent."""
         self._current = self._located = None
         if self._channel is not None:
             self._channel.close()
@@ -146,7 +146,7 @@ class Cursor:
         return self._current
 
     def _unsorted(self, name: str) -> None:
-        """Says once in this worker that its rows go back to a version: what that costs is never seen otherwise."""
+        """Warns once in this worker that its rows return to an earlier version: nothing else shows the cost."""
         dataset = self._catalog.dataset
         if dataset not in _warned:
             _warned.add(dataset)
@@ -159,7 +159,7 @@ class Cursor:
         return self._current is which and self._is_mine()
 
     def _refuse(self, version: object) -> NoReturn:
-        """Raises what is wrong with a version that the catalog does not have."""
+        """Raises the error for a version that the catalog does not have."""
         dataset, value = self._catalog.dataset, flat(version)
         advice = "or let `by_version` drop such rows with catalog.missing('skip')"
         if is_null(value):
@@ -185,12 +185,12 @@ class Cursor:
 
 
 def _identity(file: dict[str, Any]) -> tuple[int, int]:
-    """Device and inode as `os.stat` tells them, of numbers with signs: Java has no others."""
+    """Device and inode as unsigned numbers, as in `os.stat`; Java sends them as signed ones."""
     return file["device"] & UNSIGNED, file["inode"] & UNSIGNED
 
 
 def _task() -> Optional[int]:
-    """Spark's id of the task attempt that runs in this worker; None outside any task."""
+    """Spark's id of the current task attempt of this worker; None outside any task."""
     from pyspark import TaskContext
 
     context = TaskContext.get()

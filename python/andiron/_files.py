@@ -1,4 +1,4 @@
-"""A version's bytes as a file, for libraries that read files."""
+"""A version's bytes as a file object, for libraries that read files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class BytesFile(io.BufferedIOBase):
-    """A binary file to read from. What it gives are copies; every call checks the lease. For one thread."""
+    """A binary file object for reading. It returns copies, and every call checks the lease. For one thread."""
 
     def __init__(self, value: Bytes) -> None:
         self._value = value

@@ -1,4 +1,4 @@
-"""The functions of steps as workers run them: what a row becomes, or why it failed, for the step's operator in the JVM."""
+"""The functions of steps in workers: the result of a row, or its error, for the step's operator in the JVM."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_CHARACTERS = 1 << 16
 
 
 class Counting(threading.local):
-    """What the function that runs on this thread has added to counters."""
+    """The additions to counters by the function that runs on this thread."""
 
     counts: Optional[dict[str, int]] = None
 
@@ -32,7 +32,7 @@ class Counting(threading.local):
 
 
 def _whole(name: str, n: Any) -> int:
-    """`n` as Spark's long; an error for what would become null there, or no number."""
+    """`n` as Spark's long. An error if it is no whole number, or would become null there."""
     try:
         number = operator.index(n)
     except TypeError:
@@ -46,7 +46,8 @@ counting = Counting()
 
 
 class Shown(NamedTuple):
-    """How samples show a failed row: functions of it, of it and its error, and of a text what may be shown of that. None: as it is, or not at all."""
+    """The functions that describe a failed row in its sample: `key`, `describe` and `version` of the row, `group` of the row and the error,
+    and `redact` of each text. Without `describe` the row is shown by `str`, without `redact` texts are unchanged; else None means no text."""
 
     key: Optional[Callable[[Any], object]] = None
     describe: Optional[Callable[[Any], object]] = None
@@ -56,7 +57,8 @@ class Shown(NamedTuple):
 
 
 class Guarded:
-    """A function of a row that never raises: its result has a value, or an error and how the row is shown. PythonSteps.scala reads it."""
+    """A function of a row that raises no error of the user's function: its result has a value, or an error with the texts of the sample.
+    PythonSteps.scala reads it."""
 
     def __init__(self, function: Callable[[Any], Any], value: DataType, shown: Shown) -> None:
         self._function, self._value, self._group, self._redact = function, value, shown.group, shown.redact
@@ -67,7 +69,7 @@ class Guarded:
         self._plain: Optional[Callable[[Any], Any]] = None
 
     def result(self) -> StructType:
-        """The type of what it gives."""
+        """The type of its results."""
         from pyspark.sql.types import ArrayType, IntegerType, LongType, MapType, StringType, StructField, StructType
 
         def struct(**fields: DataType) -> StructType:
@@ -85,14 +87,14 @@ class Guarded:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            # SystemExit too, and what libraries derive from neither, as PyO3 its panics: the worker lives on.
+            # Includes SystemExit, and classes that derive only from BaseException, such as PyO3's panics: the worker stays alive.
             return None, *self._failed(row, error, counts)
         finally:
             counting.counts = None
         return value, None, counts or None, *(None for _ in self._texts)
 
     def _failed(self, row: Any, error: BaseException, counts: dict[str, int]) -> tuple[Any, ...]:
-        """The error, the counts, and how the row is shown."""
+        """The error, the counts, and the texts of the sample."""
         kind, message, frames = _told(error)
         texts = {name: _text(text, row) for name, text in self._shown.items()}
         identity, group = texts.get("key", texts["text"]), self._group
@@ -101,12 +103,12 @@ class Guarded:
         if self._redact is None:
             return (kind, _cut(message), frames), counts or None, *map(_cut, texts.values())
         lines = [f"{kind}: {message}", *(f"\tat {module}.{function}({file}:{line})" for module, function, file, line in frames)]
-        # Cut afterwards: what redacts sees whole what it looks for.
+        # Cut after the redaction, so that `redact` sees whole texts.
         told, stack, *shown = (_cut(_text(self._redact, text)) for text in (message, "\n".join(lines), *texts.values()))
         return (kind, told, frames), counts or None, *shown, identity, stack
 
     def _checked(self, value: Any) -> Any:
-        """The value, if it is what the step declares: what Spark cannot convert would become null without a word."""
+        """The value, if it has the declared type: Spark would silently turn a value that it cannot convert into null."""
         from pyspark.sql.types import ArrayType, _make_type_verifier
 
         if self._verify is None or self._plain is None:
@@ -126,7 +128,7 @@ def _told(error: BaseException) -> tuple[str, str, list[tuple[str, str, str, int
 
 
 def _frames(error: BaseException) -> list[tuple[str, str, str, int]]:
-    """Module, function, file and line, the innermost first, without this file's own."""
+    """Module, function, file and line of each frame, the innermost first, without the frames of this file."""
     found = [
         (frame.f_globals.get("__name__", "?"), frame.f_code.co_name, frame.f_code.co_filename.rsplit("/", 1)[-1], line)
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -136,7 +138,7 @@ def _frames(error: BaseException) -> list[tuple[str, str, str, int]]:
 
 
 def _text(text: Callable[[Any], object], of: Any) -> str:
-    """The text; what raises is replaced by a text that says so."""
+    """The text of `of`; if the function raises, a text that says so."""
     try:
         return str(text(of))
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What rows have in a column of versions, and the name that Spark's cast to string makes of it."""
+"""Values in a column of versions, and the names that Spark's cast to string gives them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from decimal import Decimal
 from typing import Any, Optional
 
 EXACT = 1 << 53
-"""Whole numbers below this are the same as floats."""
+"""Floats represent every whole number below this exactly."""
 LONGEST = 60_000
-"""The most bytes of JSON that a version's name takes; LeaseConnection.scala reads lines of 64 KiB."""
+"""The limit of a version's name in bytes of JSON; LeaseConnection.scala reads lines of 64 KiB."""
 
 
 def flat(version: object) -> object:
-    """The value itself, where pandas or Arrow has it wrapped: `groupby(["version"])` gives tuples of one, Arrow arrays give scalars."""
+    """The value without a wrapper of pandas or Arrow: `groupby(["version"])` gives tuples of one, Arrow arrays give scalars."""
     if isinstance(version, tuple) and len(version) == 1:
         version = version[0]
     return version.as_py() if type(version).__module__.startswith("pyarrow.") and hasattr(version, "as_py") else version
 
 
 def is_null(version: object) -> bool:
-    """Whether it is None, or what pandas and numpy have in its place: NaN, NaT or NA."""
+    """Whether it is None, or the null of pandas and numpy: NaN, NaT or NA."""
     kind = type(version)
     if kind.__module__.startswith("pandas.") and kind.__name__ in ("NAType", "NaTType"):
         return True
@@ -31,9 +31,10 @@ def is_null(version: object) -> bool:
 
 
 def candidates(version: object) -> tuple[str, ...]:
-    """The names that it may mean, most likely first; empty for what has none, as a timestamp, whose text depends on a time zone.
+    """The names that a value may stand for, the most likely first. Empty for values without a name, such as a timestamp, whose text depends
+    on a time zone.
 
-    A column of whole numbers with nulls is one of floats in pandas: 1.0 is "1.0", or "1" if the catalog has that.
+    In pandas a column of whole numbers with nulls has floats: 1.0 stands for "1.0", or for "1" if the catalog has that.
     """
     if isinstance(version, str):
         return (str(version),)
@@ -53,7 +54,7 @@ def candidates(version: object) -> tuple[str, ...]:
 
 
 def _of_float(version: Any) -> tuple[str, ...]:
-    """As Java writes it, where Java and Python write the same."""
+    """The names of a float, if Java and Python write it alike."""
     number = float(version)
     if not (number == 0 or 1e-3 <= abs(number) < EXACT):
         return ()
@@ -62,13 +63,13 @@ def _of_float(version: Any) -> tuple[str, ...]:
 
 
 def shown(name: object) -> str:
-    """The text for messages: without surrogates, which no log takes, and short."""
+    """The text for messages: short, and without surrogates, which logs cannot encode."""
     text = str(name).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= 200 else f"{text[:100]}... ({len(text)} characters)"
 
 
 def fault(name: str) -> Optional[str]:
-    """Why this cannot name anything that the JVM knows too; None if it can."""
+    """Why the JVM cannot use this name; None if it can."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What a step's function gives, in Python's own types: PySpark converts no numbers of numpy's, and would fail the task on them."""
+"""Conversion of a step function's results to Python's own types: PySpark does not convert numpy's numbers, and would fail the task."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Convert = Callable[[Any], Any]
 
 
 def plain(kind: DataType) -> Convert:
-    """A function that puts Python's numbers in the place of numpy's, wherever a value of this type has them. What is no value of the type stays as it is."""
+    """A function that replaces numpy's numbers in a value of this type by Python's. Other values stay unchanged."""
     convert = _of(kind)
-    # Where nobody has imported numpy there is none of it.
+    # Without an import of numpy there are no values of it.
     return lambda value: convert(value) if "numpy" in sys.modules else value
 
 

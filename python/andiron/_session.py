@@ -1,4 +1,4 @@
-"""The driver's JVM."""
+"""Access to the driver's JVM."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CONNECT = (
 
 
 def java_session(spark: Any, what: str) -> Any:
-    """The SparkSession of the JVM; an error if `spark` is none, or is one of Spark Connect."""
+    """The JVM's SparkSession; an error if `spark` is not a SparkSession, or is one of Spark Connect."""
     return _behind(spark, "_jsparkSession", what, f"a SparkSession, not a {type(spark).__name__}")
 
 
 def java(spark: Any, name: str, what: str) -> Any:
-    """One of the jar's objects for Python."""
+    """One of the jar's Scala objects for Python."""
     java_session(spark, what)
     requirements = spark._jvm.andiron.internal.Requirements
     if _is_missing(requirements):
@@ -32,7 +32,7 @@ def java(spark: Any, name: str, what: str) -> Any:
 
 
 def _is_missing(java_class: Any) -> bool:
-    """Whether Py4J has found no class of that name."""
+    """Whether Py4J found no class of that name."""
     return type(java_class).__name__ == "JavaPackage"
 
 
@@ -42,7 +42,7 @@ def java_frame(rows: Any, what: str) -> Any:
 
 
 def _behind(value: Any, attribute: str, what: str, needs: str) -> Any:
-    """The object of the JVM behind one of PySpark's."""
+    """The JVM's object behind an object of PySpark."""
     if type(value).__module__.startswith("pyspark.sql.connect"):
         raise ConnectError(CONNECT.format(what=what), BAD_SETTING)
     found = getattr(value, attribute, None)

@@ -1,4 +1,4 @@
-"""Steps: named parts of a pipeline whose rows are counted once, however often Spark computes them."""
+"""Steps: named parts of a pipeline. Each row counts once, even if Spark computes it several times."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Redact = Optional[Callable[[str], object]]
 
 @dataclass(frozen=True)
 class Figures:
-    """What a step has counted. `counters` has `in`, `out`, `dropped` and the user's own; `reason` says why the figures are not exact."""
+    """The figures of a step. `counters` has `in`, `out`, `dropped` and the user's own; `reason` says why the figures are not exact."""
 
     step: str
     counters: dict[str, int]
@@ -36,7 +36,7 @@ class Figures:
 
 
 class Counter:
-    """A counter of a step's own, for the functions that its operators run. It counts each row once. Elsewhere it counts nothing."""
+    """A user counter of a step, for the functions of its operators. It counts each row once. Outside these functions it counts nothing."""
 
     def __init__(self, step: str, name: str) -> None:
         self.step, self.name = step, name
@@ -51,11 +51,11 @@ class Counter:
 
 
 class Step:
-    """A named part of a pipeline. Made on the driver; close it when no job of it will run any more.
+    """A named part of a pipeline. Create it on the driver; close it when no further job of it will run.
 
-    A row for which a function raises is dropped, counted and sampled; the job goes on. The functions run in Python workers, row by row, and the
-    step's own operator after them in the JVM counts. What needs whole batches, as mapInPandas does, cannot be guarded row by row: compute
-    there, and let `count` count before and after. RDDs have no steps in Python: make a DataFrame of them.
+    A row for which a function raises is dropped, counted and sampled, and the job continues. The functions run in Python workers, row by
+    row; the step's operator, which follows them in the JVM, counts. Functions of whole batches, as in mapInPandas, cannot be guarded row by
+    row: use `count` before and after them. RDDs have no steps in Python: convert them to DataFrames.
     """
 
     def __init__(self, spark: Any, name: str) -> None:
@@ -71,7 +71,7 @@ class Step:
         self._counters: dict[str, Any] = {}
 
     def counter(self, name: str) -> Counter:
-        """The counter of this name; the same one for the same name. Make it before the operators whose functions use it."""
+        """The counter of this name; each name has one. Create it before the operators whose functions use it."""
         if not isinstance(name, str):
             raise ArgumentError(f"a counter of step '{self.name}' is named by a str, not by {name!r}", BAD_ARGUMENT)
         if name not in self._counters:
@@ -82,10 +82,11 @@ class Step:
         self, rows: DataFrame, function: Callable[[Row], Any], schema: Schema, *, key: Text = None, describe: Text = None, version: Text = None,
         group: Group = None, redact: Redact = None
     ) -> DataFrame:
-        """`function` of every row, a Row, tuple or dict of `schema`. `key`, `describe` and `version` say how samples show a failed row,
-        and `group`, a function of the row and the error, what its cause is called: top causes are counted by that.
+        """Applies `function` to every row; it returns a Row, tuple or dict of `schema`. `key`, `describe` and `version` are functions of the row
+        for the sample of a failed row. `group`, a function of the row and the error, names the cause by which top causes are counted.
 
-        `redact` gives what may be shown of a text: of key, row, version, group, message and stack. The hashes of keys and rows are keyed with a secret then.
+        `redact` returns the part of a text that may be shown; it is applied to key, row, version, group, message and stack. With `redact` the
+        hashes of keys and rows are keyed with a secret.
         """
         return self._evaluated("map", rows, function, _schema(schema), Shown(key, describe, version, group, redact))
 
@@ -93,7 +94,7 @@ class Step:
         self, rows: DataFrame, function: Callable[[Row], Iterable[Any]], schema: Schema, *, key: Text = None, describe: Text = None,
         version: Text = None, group: Group = None, redact: Redact = None
     ) -> DataFrame:
-        """All that `function` makes of every row. A row of which it makes a part before it raises is dropped as a whole."""
+        """All results of `function` for every row. A row for which it raises after some results is dropped as a whole."""
         from pyspark.sql.types import ArrayType
 
         return self._evaluated("flatMap", rows, function, ArrayType(_schema(schema)), Shown(key, describe, version, group, redact))
@@ -102,7 +103,7 @@ class Step:
         self, rows: DataFrame, function: Callable[[Row], bool], *, key: Text = None, describe: Text = None, version: Text = None,
         group: Group = None, redact: Redact = None
     ) -> DataFrame:
-        """The rows for which `function` is true. Those for which it is not are neither out nor dropped."""
+        """The rows for which `function` returns true. The others count neither as `out` nor as `dropped`."""
         from pyspark.sql.types import BooleanType
 
         return self._evaluated("filter", rows, function, BooleanType(), Shown(key, describe, version, group, redact))
@@ -113,19 +114,19 @@ class Step:
 
     @property
     def figures(self) -> Figures:
-        """What has been counted so far by the operators of this object; reports add up the steps of one name."""
+        """The counts so far of the operators of this object; reports sum the steps of one name."""
         told = json.loads(calling(self._driver.figures, self._step))
         return Figures(told["step"], told["counters"], told["exact"], told["reason"])
 
     @property
     def failures(self) -> DataFrame:
-        """The samples of the rows that have failed so far in the operators of this object, as they are now; `andiron.failures` has the columns."""
+        """The samples so far of failed rows in the operators of this object; `andiron.failures` lists the columns."""
         from pyspark.sql import DataFrame
 
         return DataFrame(calling(self._step.failures), self._spark)
 
     def close(self) -> None:
-        """Lets the step go. Its figures stay in the report. Idempotent."""
+        """Closes the step. Its figures remain in the report. Idempotent."""
         calling(self._step.close)
 
     def _evaluated(self, operator: str, rows: DataFrame, function: Any, value: Any, shown: Shown) -> DataFrame:
@@ -139,7 +140,7 @@ class Step:
         guarded = Guarded(function, value, shown)
         evaluate = udf(guarded, guarded.result(), useArrow=False).asNondeterministic()
         together = struct(*[rows[column] for column in map(_quoted, rows.columns)])
-        # The row is read once for the function and once for the result, which only filter has.
+        # Only filter returns the row itself beside the result of the function.
         made = rows.select(together.alias("row"), evaluate(together).alias("made")) if operator == "filter" else rows.select(evaluate(together).alias("made"))
         apply = getattr(self._operators, operator)
         return self._frame(rows, calling(apply, self._step, made._jdf, list(self._counters.values()), _place()))
@@ -179,7 +180,7 @@ def _schema(schema: Schema) -> StructType:
 
 
 def _place() -> str:
-    """File and line of the program that calls."""
+    """File and line of the caller's program."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "andiron":
         frame = frame.f_back

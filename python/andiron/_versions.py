@@ -1,4 +1,4 @@
-"""How catalogs are made, on the driver."""
+"""Creation of catalogs on the driver."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from andiron.errors import BAD_ARGUMENT, ArgumentError, calling
 class Version:
     """One immutable snapshot of a dataset.
 
-    `source` is a path or URI as Hadoop's file systems read it, in which `%20` is no space, or a `pathlib.Path`. `bytes`, its size, and `checksum` (`xxh3:`, `crc32:` or `sha256:` with hexadecimal
-    digits) are verified while it is loaded. `immutable`: a local file that nobody will ever truncate or rewrite, to be mapped where it is.
+    `source` is a `pathlib.Path`, or a path or URI for Hadoop's file systems, which do not decode `%20`. `bytes`, its size, and `checksum`
+    (`xxh3:`, `crc32:` or `sha256:` with hexadecimal digits) are verified during the load. `immutable` declares a local file that is never
+    truncated or rewritten, so that it is mapped in place.
     """
 
     name: str
@@ -35,12 +36,12 @@ Sources = Union[Mapping[str, Union[str, "PathLike[str]"]], Iterable[Version]]
 
 
 def catalog(spark: Any, dataset: str, versions: Sources, files: bool = False) -> Catalog:
-    """The catalog of a dataset, from sources by their versions' names, or from Versions.
+    """The catalog of a dataset, from a mapping of version names to sources, or from Versions.
 
     With `files` each version is a file or a directory that keeps its name, for libraries that open files themselves: `cursor.path(version)`.
 
-    Only the list goes to the executors, not the data. Looks up every source whose size and checksum are not both declared. Raises a
-    SettingError without the jar or the plugin, a SourceError if a source is missing, a ConnectError over Spark Connect.
+    Only the list is sent to the executors, not the data. Every source is looked up unless its size and checksum are both declared. Raises a
+    SettingError without the jar or the plugin, a SourceError if a source is missing, and a ConnectError over Spark Connect.
     """
     what = "a catalog"
     session = java_session(spark, what)
@@ -66,7 +67,7 @@ def _listed(dataset: str, versions: Sources) -> list[Version]:
 
 
 def _source(dataset: str, name: str, source: object) -> str:
-    """The source as Hadoop reads it. Hadoop decodes nothing: a path goes as it is, not as a URI with its characters escaped."""
+    """The source for Hadoop. Hadoop does not decode URIs, so a path is passed unescaped."""
     if isinstance(source, PathLike):
         source = f"file://{Path(fsdecode(source)).absolute()}"
     if not isinstance(source, str):

@@ -1,4 +1,4 @@
-"""What can go wrong. Each error names what, why and what to do; `code` is stable, and the same as in Scala."""
+"""The errors of Andiron. Each message has the object, the reason and advice; `code` is stable, and the same as in Scala."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class UnknownVersionError(AndironError, KeyError):
 
 
 class BudgetError(AndironError):
-    """The budget cannot hold what is asked for, or did not become free in time."""
+    """The budget cannot hold the version, or did not become free in time."""
 
 
 class SourceError(AndironError):
-    """A version's source is missing, was changed while it was read, or is not what the catalog declares."""
+    """A version's source is missing, was changed while it was read, or differs from its declaration in the catalog."""
 
 
 class LoadError(AndironError):
@@ -38,7 +38,7 @@ class LoadError(AndironError):
 
 
 class StoreError(AndironError):
-    """The executor's local directory or disk refused."""
+    """The executor's local directory or disk failed."""
 
 
 class ReleasedError(AndironError):
@@ -54,11 +54,11 @@ class MetricsError(AndironError):
 
 
 class GateError(AndironError):
-    """A step drops more rows than its gate lets pass, or cannot be judged."""
+    """A step drops more rows than its gate allows, or cannot be judged."""
 
 
 class OutOfBoundsError(AndironError, IndexError):
-    """A read that is not within the version."""
+    """A read outside the version's bytes."""
 
 
 class ArgumentError(AndironError, TypeError):
@@ -66,7 +66,7 @@ class ArgumentError(AndironError, TypeError):
 
 
 class ConnectError(AndironError):
-    """What is asked for does not work over Spark Connect."""
+    """The feature does not work over Spark Connect."""
 
 
 BAD_ARGUMENT, BAD_SETTING, IO, RELEASED = 403, 116, 119, 114
@@ -97,12 +97,12 @@ def of_java(throwable: Any) -> Optional[AndironError]:
 
 
 def java_of(error: BaseException) -> Any:
-    """The Java exception behind what PySpark has raised; None if there is none."""
+    """The Java exception behind an exception of PySpark; None if there is none."""
     return getattr(error, "java_exception", None) or getattr(error, "_origin", None)
 
 
 def calling(function: Callable[..., A], *arguments: object) -> A:
-    """Calls the JVM; its exceptions of Andiron become errors of Python."""
+    """Calls the JVM and converts Andiron's Java exceptions to Python errors."""
     try:
         return function(*arguments)
     except Exception as error:
