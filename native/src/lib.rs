@@ -9,7 +9,7 @@
 //! | [`gauges`] | current figures for graphs, published to Atlas |
 //! | [`report`] | one view of an application, for a terminal and as a page; the command `andiron` |
 //! | [`boundary`] | the only code that uses JNI: entry points, exceptions, the anchor, logging |
-//! | [`error`], [`clock`], [`sync`], `words` | error codes, time, the locks that models replace, numbers in messages |
+//! | [`error`], [`clock`], [`sync`], `file_lock`, `private_dir`, `words` | error codes, time, the locks that models replace, locks on files, directories of this user alone, numbers in messages |
 //!
 //! Dependencies go one way: `boundary` uses all others, `report` reads `shiplog` and drives `sinks`, which
 //! use `shiplog`; all use the last row.
@@ -18,8 +18,10 @@ pub mod boundary;
 pub mod cache;
 pub mod clock;
 pub mod error;
+mod file_lock;
 pub mod gauges;
 pub mod metrics;
+mod private_dir;
 pub mod report;
 pub mod samples;
 pub mod shiplog;

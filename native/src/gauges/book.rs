@@ -45,8 +45,8 @@ impl Book {
         self.left_out
     }
 
-    /// The points to publish for `samples`. A new counter, and one that has fallen, is taken to have started at 0. Of
-    /// two samples with the same tags the first one holds, and values that are not finite are left out.
+    /// The points to publish for `readings`. A new counter, and one that has fallen, is taken to have started at 0. Of
+    /// two readings with the same tags the first one holds, and values that are not finite are left out.
     pub(super) fn points(&mut self, readings: Vec<Reading>) -> Vec<Point> {
         let mut points = Vec::with_capacity(readings.len().min(self.most));
         let mut seen: HashMap<Tags, ()> = HashMap::new();

@@ -8,7 +8,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `settings` | target, step and tags |
-//! | `sample` | a figure of the process with its tags |
+//! | `reading` | a figure of the process with its tags |
 //! | `tags` | Atlas' rules for names and tags |
 //! | `book` | the series, and the points to publish: rates of counters, limits |
 //! | `api` | the publish API: JSON over HTTP |

@@ -14,22 +14,22 @@
 //! the lock file goes last. A reader may read logs of other users: it follows no link to a file, and does not
 //! block on pipes or devices.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::Digest as _;
 
 use crate::error::{Code, Error, Result};
+use crate::file_lock::HeldLock;
+use crate::private_dir::{self, is_same, make, refused, Purpose, PRIVATE_FILE};
 
 const LOCK: &str = "writer.lock";
-const PRIVATE_DIRECTORY: Mode = Mode::RWXU;
-const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+const LOG_DIRECTORY: Purpose = Purpose { name: "log directory", setting: "spark.andiron.log.dir" };
 /// The longest application id that is used as a folder name unchanged.
 const LONGEST: usize = 128;
 /// A liveness check or a sweep holds the lock for a moment only; on a loaded machine a moment may be long.
@@ -42,19 +42,7 @@ pub struct Folder {
     /// The directory that contains the folder.
     parent: OwnedFd,
     fd: OwnedFd,
-    lock: Mutex<Option<Held>>,
-}
-
-/// The locked file. It is unlocked explicitly: a child that the JVM is starting has a copy of the descriptor,
-/// which would keep the lock until the child executes its own program.
-struct Held(OwnedFd);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Err(errno) = rustix::fs::flock(&self.0, FlockOperation::Unlock) {
-            log::warn!("cannot free the lock of a log: {errno}");
-        }
-    }
+    lock: Mutex<Option<HeldLock>>,
 }
 
 impl Folder {
@@ -100,15 +88,20 @@ impl Folder {
         path: PathBuf,
         lock_it: FlockOperation,
     ) -> Result<Option<Folder>> {
-        let fd = open_private(parent.as_fd(), name.as_ref(), &path)?;
+        let fd = LOG_DIRECTORY.open(parent.as_fd(), name.as_ref(), &path)?;
         for _ in 0..LOCK_TRIES {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let lock = rustix::fs::openat(&fd, LOCK, flags, PRIVATE_FILE)
                 .map_err(|errno| refused("open the lock in", &path, errno))?;
             match rustix::fs::flock(&lock, lock_it) {
                 // The locked file may have been removed in the meantime.
-                Ok(()) if is_same(fd.as_fd(), Path::new(LOCK), &lock) => {
-                    return Ok(Some(Folder { path, parent, fd, lock: Mutex::new(Some(Held(lock))) }));
+                Ok(()) if is_same(fd.as_fd(), LOCK, &lock) => {
+                    return Ok(Some(Folder {
+                        path,
+                        parent,
+                        fd,
+                        lock: Mutex::new(Some(HeldLock::new(lock))),
+                    }));
                 }
                 Ok(()) | Err(Errno::INTR) => {}
                 Err(Errno::WOULDBLOCK) => std::thread::sleep(LOCK_PAUSE),
@@ -157,7 +150,8 @@ impl Folder {
 
     /// Removes the folder and all files that a log creates; it stays if it has other files.
     pub(super) fn remove(self) -> Result<()> {
-        let names = names_in(self.fd.as_fd()).map_err(|errno| refused("list", &self.path, errno))?;
+        let names =
+            private_dir::names(self.fd.as_fd()).map_err(|errno| refused("list", &self.path, errno))?;
         for name in names.iter().filter(|name| is_ours(name)) {
             self.remove_file(name).map_err(|errno| refused("remove a file of", &self.path, errno))?;
         }
@@ -183,7 +177,7 @@ pub(super) fn is_live(folder: &Path) -> bool {
     let lock = OwnedFd::from(lock);
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
         Ok(()) => {
-            drop(Held(lock));
+            drop(HeldLock::new(lock));
             false
         }
         Err(errno) => errno == Errno::WOULDBLOCK,
@@ -282,74 +276,10 @@ fn split(path: &Path) -> (&Path, &Path) {
     (path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")), name)
 }
 
-/// The names in an open directory that are UTF-8.
-fn names_in(directory: BorrowedFd<'_>) -> std::result::Result<Vec<String>, Errno> {
-    let entries = Dir::read_from(directory)?;
-    let names = entries.map(|entry| entry.map(|entry| CString::from(entry.file_name())));
-    let names: Vec<CString> = names.collect::<std::result::Result<_, _>>()?;
-    Ok(names.into_iter().filter_map(|name| name.into_string().ok()).collect())
-}
-
 /// The log directory, created if it is missing and checked to be private to this user; its absolute path.
 pub(super) fn root(root: &Path) -> Result<(PathBuf, OwnedFd)> {
     let path = std::path::absolute(root)
         .map_err(|error| Error::io(&format!("the log directory {}", root.display()), &error))?;
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .map_err(|error| Error::io(&format!("create the directory {}", parent.display()), &error))?;
-    }
-    make(rustix::fs::CWD, &path, &path)?;
-    let fd = open_private(rustix::fs::CWD, &path, &path)?;
+    let fd = LOG_DIRECTORY.open_root(&path)?;
     Ok((path, fd))
-}
-
-/// Whether a name still leads to the open file.
-fn is_same(directory: BorrowedFd<'_>, name: &Path, open: &OwnedFd) -> bool {
-    let named = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
-    let held = rustix::fs::fstat(open);
-    matches!((named, held), (Ok(named), Ok(held)) if named.st_ino == held.st_ino && named.st_dev == held.st_dev)
-}
-
-fn make(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<()> {
-    match rustix::fs::mkdirat(parent, name, PRIVATE_DIRECTORY) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(refused("create the directory", shown, errno)),
-    }
-}
-
-/// Opens a directory that is private to this user, never through a symbolic link.
-fn open_private(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<OwnedFd> {
-    let unsafe_because = |why: &str| {
-        let message = format!(
-            "the log directory {} is not safe to use: {why}; remove it, or set spark.andiron.log.dir to a directory \
-             that only this user can enter (mode 0700)",
-            shown.display()
-        );
-        Error::new(Code::DirectoryUnsafe, message)
-    };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
-        Ok(fd) => fd,
-        Err(Errno::NOTDIR | Errno::LOOP) => {
-            return Err(unsafe_because("it is a symbolic link or not a directory"));
-        }
-        Err(Errno::ACCESS) => return Err(unsafe_because("this user cannot read it")),
-        Err(errno) => return Err(refused("open", shown, errno)),
-    };
-    let stat = rustix::fs::fstat(&fd).map_err(|errno| refused("stat", shown, errno))?;
-    let us = rustix::process::geteuid().as_raw();
-    if stat.st_uid != us {
-        return Err(unsafe_because(&format!("it belongs to user {}, we are user {us}", stat.st_uid)));
-    }
-    if stat.st_mode & 0o077 != 0 {
-        let mode = stat.st_mode & 0o7777;
-        return Err(unsafe_because(&format!(
-            "its mode is {mode:04o}, others can enter it (chmod 0700 helps)"
-        )));
-    }
-    Ok(fd)
-}
-
-fn refused(action: &str, path: &Path, errno: Errno) -> Error {
-    Error::io(&format!("{action} {}", path.display()), &errno.into())
 }

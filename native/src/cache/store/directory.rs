@@ -20,7 +20,6 @@
 //! once, so that a directory that is exchanged afterwards is not followed. Nothing is synced to disk: files
 //! do not outlive their processes, and thus need not survive a crash of the machine.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -30,15 +29,14 @@ use std::time::Duration;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::lock::Held;
-use super::{lock, names, sweep};
+use super::{names, sweep};
 use crate::error::{Code, Error, Result};
+use crate::file_lock::{self, HeldLock};
+use crate::private_dir::{make, nonce, refused, PRIVATE_FILE};
 
 /// The longest time that opening waits for another process that opens or sweeps the same root.
 const ROOT_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 const ROOT_LOCK_SLICE: Duration = Duration::from_millis(5);
-const PRIVATE_DIRECTORY: Mode = Mode::RWXU;
-const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// The directory of one application, and this process's claim on it.
 pub(super) struct Directory {
@@ -47,7 +45,7 @@ pub(super) struct Directory {
     root: OwnedFd,
     fd: OwnedFd,
     /// The mark that this process uses the application. The sweep removes the file once the lock is free.
-    process: Mutex<Option<Held>>,
+    process: Mutex<Option<HeldLock>>,
 }
 
 impl Directory {
@@ -59,7 +57,7 @@ impl Directory {
             .map_err(|error| Error::io(&format!("the cache directory {}", root.display()), &error))?
             .components()
             .collect();
-        let root = open_root(&root_path)?;
+        let root = names::CACHE_DIRECTORY.open_root(&root_path)?;
         let held = lock_root(root.as_fd(), &root_path)?;
         let removed = sweep::sweep(root.as_fd(), &root_path);
         let path = root_path.join(&name);
@@ -120,47 +118,9 @@ impl Directory {
         sweep::delete(self.root.as_fd(), removed.as_slice());
     }
 
-    fn claim(&self) -> std::sync::MutexGuard<'_, Option<Held>> {
+    fn claim(&self) -> std::sync::MutexGuard<'_, Option<HeldLock>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A number that no other process or call uses, for names.
-pub(super) fn nonce() -> u64 {
-    RandomState::new().hash_one(std::time::SystemTime::now())
-}
-
-/// Opens a directory that is private to this user, never through a symbolic link.
-pub(super) fn open_private(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<OwnedFd> {
-    let unsafe_because = |why: &str| {
-        let message = format!(
-            "the cache directory {} is not safe to use: {why}; remove it, or set spark.andiron.cache.dir to a \
-             directory that only this user can enter (mode 0700)",
-            shown.display()
-        );
-        Error::new(Code::DirectoryUnsafe, message)
-    };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = match rustix::fs::openat(parent, name, flags, Mode::empty()) {
-        Ok(fd) => fd,
-        Err(Errno::NOTDIR | Errno::LOOP) => {
-            return Err(unsafe_because("it is a symbolic link or not a directory"));
-        }
-        Err(Errno::ACCESS) => return Err(unsafe_because("this user cannot read it")),
-        Err(errno) => return Err(refused("open", shown, errno)),
-    };
-    let stat = rustix::fs::fstat(&fd).map_err(|errno| refused("stat", shown, errno))?;
-    let us = rustix::process::geteuid().as_raw();
-    if stat.st_uid != us {
-        return Err(unsafe_because(&format!("it belongs to user {}, we are user {us}", stat.st_uid)));
-    }
-    if stat.st_mode & 0o077 != 0 {
-        let mode = stat.st_mode & 0o7777;
-        return Err(unsafe_because(&format!(
-            "its mode is {mode:04o}, others can enter it (chmod 0700 helps)"
-        )));
-    }
-    Ok(fd)
 }
 
 /// Opens or creates a regular file for writing, mode 0600.
@@ -169,29 +129,13 @@ fn create(dir: BorrowedFd<'_>, name: &str, more: OFlags) -> std::result::Result<
     rustix::fs::openat(dir, name, flags, PRIVATE_FILE)
 }
 
-fn open_root(path: &Path) -> Result<OwnedFd> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .map_err(|error| Error::io(&format!("create the directory {}", parent.display()), &error))?;
-    }
-    make(rustix::fs::CWD, path, path)?;
-    open_private(rustix::fs::CWD, path, path)
-}
-
-fn make(parent: BorrowedFd<'_>, name: &Path, shown: &Path) -> Result<()> {
-    match rustix::fs::mkdirat(parent, name, PRIVATE_DIRECTORY) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(refused("create the directory", shown, errno)),
-    }
-}
-
-/// Locks the root against other processes that open, sweep or close. The lock is released on drop.
-fn lock_root(root: BorrowedFd<'_>, path: &Path) -> Result<Held> {
+/// Locks the root against other processes that open, sweep or close. Released when dropped.
+fn lock_root(root: BorrowedFd<'_>, path: &Path) -> Result<HeldLock> {
     let shown = path.join(names::ROOT_LOCK);
     let file =
         create(root, names::ROOT_LOCK, OFlags::empty()).map_err(|errno| refused("open", &shown, errno))?;
-    match lock::exclusive_within(&file, ROOT_LOCK_TIMEOUT, ROOT_LOCK_SLICE) {
-        Ok(true) => Ok(Held::new(file)),
+    match file_lock::exclusive_within(&file, ROOT_LOCK_TIMEOUT, ROOT_LOCK_SLICE) {
+        Ok(true) => Ok(HeldLock::new(file)),
         Ok(false) => {
             let seconds = ROOT_LOCK_TIMEOUT.as_secs();
             let why = "another process has held its lock for";
@@ -203,25 +147,20 @@ fn lock_root(root: BorrowedFd<'_>, path: &Path) -> Result<Held> {
 }
 
 /// Creates and claims the application's directory. The caller holds the root's lock.
-fn open_application(root: BorrowedFd<'_>, name: &str, shown: &Path) -> Result<(OwnedFd, Held)> {
+fn open_application(root: BorrowedFd<'_>, name: &str, shown: &Path) -> Result<(OwnedFd, HeldLock)> {
     make(root, Path::new(name), shown)?;
-    let fd = open_private(root, Path::new(name), shown)?;
+    let fd = names::CACHE_DIRECTORY.open(root, Path::new(name), shown)?;
     let name = format!("process-{}-{:016x}.lock", std::process::id(), nonce());
     let file =
         create(fd.as_fd(), &name, OFlags::EXCL).map_err(|errno| refused("create a file in", shown, errno))?;
-    match lock::try_exclusive(&file) {
-        Ok(true) => Ok((fd, Held::new(file))),
+    match file_lock::try_exclusive(&file) {
+        Ok(true) => Ok((fd, HeldLock::new(file))),
         Ok(false) => Err(refused("lock the own process file in", shown, Errno::WOULDBLOCK)),
         Err(errno) => Err(refused("lock a file (a local file system is needed) in", shown, errno)),
     }
 }
 
-/// An error of the operating system on a path of the store.
-pub(super) fn refused(action: &str, path: &Path, errno: Errno) -> Error {
-    Error::io(&format!("{action} {}", path.display()), &errno.into())
-}
-
-/// An error of the operating system while bytes of `label` were written; a full disk or quota is
+/// What the operating system refused while bytes of `label` were written; a full disk or quota is
 /// [`Code::DiskFull`].
 pub(super) fn write_failed(label: &str, action: &str, path: &Path, error: &io::Error) -> Error {
     let what = format!("{label}: cannot {action} {}", path.display());

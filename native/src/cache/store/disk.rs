@@ -22,12 +22,13 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 
-use super::directory::{refused, write_failed, Directory};
+use super::directory::{write_failed, Directory};
 use super::hold::Hold;
-use super::lock::Held;
 use super::names::{self, Form, Kind};
-use super::{lock, sweep, tree, Shared};
+use super::{sweep, tree, Shared};
 use crate::error::{Code, Error, Result};
+use crate::file_lock::{self, HeldLock};
+use crate::private_dir::refused;
 
 const DISK_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 const DISK_LOCK_SLICE: Duration = Duration::from_millis(2);
@@ -117,7 +118,7 @@ struct Used {
     adopted: (i64, i64),
     /// Held while an abandoned temporary file is removed, so that no writer takes it over, or while a tree is
     /// removed, so that no process adopts it.
-    lock: Option<Held>,
+    lock: Option<HeldLock>,
 }
 
 /// Bytes published and reserved by all processes of the application.
@@ -137,12 +138,12 @@ pub(super) fn reserve(
     let Shared { directory, pins, disk_bytes: limit, tally, .. } = shared;
     let path = directory.path().join(names::DISK_LOCK);
     let disk = directory.create(names::DISK_LOCK).map_err(|errno| refused("open", &path, errno))?;
-    let locked = lock::exclusive_within(&disk, DISK_LOCK_TIMEOUT, DISK_LOCK_SLICE);
+    let locked = file_lock::exclusive_within(&disk, DISK_LOCK_TIMEOUT, DISK_LOCK_SLICE);
     if !locked.map_err(|errno| refused("lock", &path, errno))? {
         let message = format!("{label}: another process has held {} for too long; end it", path.display());
         return Err(Error::new(Code::Io, message));
     }
-    let _held = Held::new(disk);
+    let _held = HeldLock::new(disk);
     let change = tally.change();
     hold.require()?;
     let stat = rustix::fs::fstat(file).map_err(|errno| refused("stat a file in", directory.path(), errno))?;

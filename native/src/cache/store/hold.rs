@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{AtFlags, FlockOperation, Mode};
 use rustix::io::Errno;
 
-use super::{names, sweep, Shared};
+use super::{names, Shared};
 use crate::error::{Code, Error, Result};
+use crate::private_dir::is_same;
 
 /// The claim of one writer on its digest, shared by the writer and the code that may give it up.
 pub struct Hold {
@@ -54,7 +55,7 @@ impl Hold {
         }
         *self.stage() = Stage::GivenUp;
         let (dir, name) = (self.shared.directory.fd(), names::temporary(&self.digest));
-        if sweep::is_same(dir, &name, self.file.as_fd()) {
+        if is_same(dir, name.as_str(), self.file.as_fd()) {
             match rustix::fs::unlinkat(dir, name.as_str(), AtFlags::empty()) {
                 Ok(()) => change.less(rustix::fs::fstat(&self.file).map_or(0, |stat| stat.st_size as u64)),
                 Err(errno) => log::warn!("{}: cannot remove {}: {errno}", self.label, self.path().display()),

@@ -21,7 +21,6 @@ mod deaths;
 mod directory;
 mod disk;
 mod hold;
-mod lock;
 mod mapping;
 mod names;
 mod residency;
@@ -52,7 +51,9 @@ pub use tree::Tree;
 pub use writer::Writer;
 
 use crate::error::{Code, Error, Result};
-use directory::{refused, write_failed, Directory};
+use crate::file_lock::{self, HeldLock};
+use crate::private_dir::{is_same, refused};
+use directory::{write_failed, Directory};
 use disk::{Pin, Pins, Tally};
 
 /// The interval at which a wait for another process checks its condition.
@@ -79,7 +80,7 @@ struct Offer {
     file: OwnedFd,
     pin: Pin,
     /// The locked directory, for a version whose files keep their names.
-    tree: Option<lock::Held>,
+    tree: Option<HeldLock>,
     made: Instant,
 }
 
@@ -268,8 +269,8 @@ impl Store {
             })
         };
         let file = directory.create(&name).map_err(|errno| failed("create", errno))?;
-        if !lock::try_exclusive(&file).map_err(|errno| failed("lock", errno))?
-            || !sweep::is_same(directory.fd(), &name, file.as_fd())
+        if !file_lock::try_exclusive(&file).map_err(|errno| failed("lock", errno))?
+            || !is_same(directory.fd(), name.as_str(), file.as_fd())
         {
             return Ok(None);
         }

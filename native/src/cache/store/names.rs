@@ -6,6 +6,11 @@
 use sha2::Digest as _;
 
 use crate::error::{Code, Error, Result};
+use crate::private_dir::Purpose;
+
+/// The purpose of the root and of the directories of applications.
+pub(super) const CACHE_DIRECTORY: Purpose =
+    Purpose { name: "cache directory", setting: "spark.andiron.cache.dir" };
 
 /// The lock of a root directory.
 pub(super) const ROOT_LOCK: &str = ".andiron.lock";

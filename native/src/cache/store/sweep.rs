@@ -6,17 +6,16 @@
 //! files with names of the store's forms are removed, process locks last, so that a directory of the user's
 //! keeps its content. Failures are logged: a sweep never prevents a process from starting.
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::directory::{nonce, open_private};
-use super::lock::{self, Held};
 use super::names::{self, Kind};
 use super::tree;
+use crate::file_lock::{self, HeldLock};
+use crate::private_dir::{self, is_same, nonce};
 use crate::words::some;
 
 /// Moves dead application directories aside and cleans live ones. The caller holds the root's lock, and
@@ -28,7 +27,7 @@ pub(super) fn sweep(root: BorrowedFd<'_>, path: &Path) -> Vec<String> {
             removed.push(name);
         } else if !name.starts_with('.') {
             // Files and directories of others are ignored, without a log message.
-            if let Ok(dir) = open_private(root, Path::new(&name), &path.join(&name)) {
+            if let Ok(dir) = names::CACHE_DIRECTORY.open(root, Path::new(&name), &path.join(&name)) {
                 removed.extend(retire_if_unused(root, &name, dir.as_fd()));
             }
         }
@@ -89,7 +88,7 @@ pub(super) fn retire_if_unused(root: BorrowedFd<'_>, name: &str, dir: BorrowedFd
 pub(super) fn delete(root: BorrowedFd<'_>, removed: &[String]) {
     for name in removed {
         let shown = Path::new(name);
-        let Ok(dir) = open_private(root, shown, shown) else {
+        let Ok(dir) = names::CACHE_DIRECTORY.open(root, shown, shown) else {
             continue;
         };
         let mut files = entries(dir.as_fd(), shown);
@@ -116,38 +115,21 @@ pub(super) fn delete(root: BorrowedFd<'_>, removed: &[String]) {
 
 /// Takes the lock of a file whose process is dead; `None` if it is held, or the file no longer exists. Needs
 /// no write permission.
-pub(super) fn abandoned(dir: BorrowedFd<'_>, name: &str) -> Result<Option<Held>, Errno> {
+pub(super) fn abandoned(dir: BorrowedFd<'_>, name: &str) -> Result<Option<HeldLock>, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(errno),
     };
-    let held = lock::try_exclusive(&file)?.then(|| Held::new(file));
+    let held = file_lock::try_exclusive(&file)?.then(|| HeldLock::new(file));
     Ok(held.filter(|held| is_same(dir, name, held.as_fd())))
 }
 
-/// Whether `name` still leads to the open file.
-pub(super) fn is_same(dir: BorrowedFd<'_>, name: &str, file: BorrowedFd<'_>) -> bool {
-    let named = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
-    match (named, rustix::fs::fstat(file)) {
-        (Ok(named), Ok(open)) => (named.st_dev, named.st_ino) == (open.st_dev, open.st_ino),
-        _ => false,
-    }
-}
-
-/// The names in a directory, without those that are not UTF-8, which are never the store's.
+/// The names in a directory. Names that are not UTF-8 are not ours and left out.
 pub(super) fn entries(dir: BorrowedFd<'_>, shown: &Path) -> Vec<String> {
-    let read = Dir::read_from(dir).and_then(|entries| {
-        entries
-            .map(|entry| entry.map(|entry| CString::from(entry.file_name())))
-            .collect::<Result<Vec<_>, _>>()
-    });
-    match read {
-        Ok(names) => {
-            let names = names.into_iter().filter_map(|name| name.into_string().ok());
-            names.filter(|name| name != "." && name != "..").collect()
-        }
+    match private_dir::names(dir) {
+        Ok(names) => names,
         Err(errno) => {
             log::warn!("cannot list {}: {errno}", shown.display());
             Vec::new()

@@ -9,15 +9,15 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::directory::{nonce, refused, Directory};
+use super::directory::Directory;
 use super::disk::Pin;
-use super::lock::{self, Held};
 use super::names::{self, Form};
-use super::sweep::is_same;
 use crate::error::{Code, Error, Result};
+use crate::file_lock::{self, HeldLock};
+use crate::private_dir::{is_same, nonce, raw_names, refused};
 
 /// The deepest allowed nesting of a source's directories.
 pub(super) const DEEPEST: usize = 64;
@@ -27,7 +27,7 @@ const ENTER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFO
 pub struct Tree {
     path: PathBuf,
     bytes: u64,
-    directory: Held,
+    directory: HeldLock,
     _pin: Pin,
 }
 
@@ -36,7 +36,7 @@ impl Tree {
     pub(super) fn of(
         store: &Directory,
         digest: &str,
-        directory: Held,
+        directory: HeldLock,
         bytes: u64,
         pin: Pin,
         label: &str,
@@ -52,7 +52,7 @@ impl Tree {
             ));
         }
         if names::form(digest) == Form::File {
-            let listed = entries(directory.as_fd()).map_err(|errno| refused("list", &path, errno))?;
+            let listed = raw_names(directory.as_fd()).map_err(|errno| refused("list", &path, errno))?;
             let only = match &listed[..] {
                 [only] => only.to_str().ok(),
                 _ => None,
@@ -116,46 +116,46 @@ pub(super) fn share(
     store: BorrowedFd<'_>,
     digest: &str,
     published: BorrowedFd<'_>,
-) -> std::result::Result<Option<Held>, Errno> {
+) -> std::result::Result<Option<HeldLock>, Errno> {
     let (name, token) = (names::tree(digest), names::published(digest));
     let tree = match rustix::fs::openat(store, name.as_str(), ENTER, Mode::empty()) {
         Ok(tree) => tree,
         Err(Errno::NOENT) => {
             // Another program has removed it: without its files it is not published.
-            if is_same(store, &token, published) {
+            if is_same(store, token.as_str(), published) {
                 let _gone_already = rustix::fs::unlinkat(store, token.as_str(), AtFlags::empty());
             }
             return Ok(None);
         }
         Err(errno) => return Err(errno),
     };
-    if !lock::try_shared(&tree)? {
+    if !file_lock::try_shared(&tree)? {
         return Ok(None);
     }
-    let held = Held::new(tree);
-    let there = is_same(store, &name, held.as_fd()) && is_same(store, &token, published);
+    let held = HeldLock::new(tree);
+    let there = is_same(store, name.as_str(), held.as_fd()) && is_same(store, token.as_str(), published);
     Ok(there.then_some(held))
 }
 
 /// A shared lock on a directory that this process has just created; `None` if another process has removed it.
-pub(super) fn mine(store: BorrowedFd<'_>, name: &str) -> std::result::Result<Option<Held>, Errno> {
+pub(super) fn mine(store: BorrowedFd<'_>, name: &str) -> std::result::Result<Option<HeldLock>, Errno> {
     let tree = match rustix::fs::openat(store, name, ENTER, Mode::empty()) {
         Ok(tree) => tree,
         Err(Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(errno),
     };
-    let held = lock::try_shared(&tree)?.then(|| Held::new(tree));
+    let held = file_lock::try_shared(&tree)?.then(|| HeldLock::new(tree));
     Ok(held.filter(|held| is_same(store, name, held.as_fd())))
 }
 
 /// The exclusive lock on a directory of the store; `None` if it is in use or gone.
-pub(super) fn alone(store: BorrowedFd<'_>, name: &str) -> std::result::Result<Option<Held>, Errno> {
+pub(super) fn alone(store: BorrowedFd<'_>, name: &str) -> std::result::Result<Option<HeldLock>, Errno> {
     let tree = match rustix::fs::openat(store, name, ENTER, Mode::empty()) {
         Ok(tree) => tree,
         Err(Errno::NOENT) => return Ok(None),
         Err(errno) => return Err(errno),
     };
-    let held = lock::try_exclusive(&tree)?.then(|| Held::new(tree));
+    let held = file_lock::try_exclusive(&tree)?.then(|| HeldLock::new(tree));
     Ok(held.filter(|held| is_same(store, name, held.as_fd())))
 }
 
@@ -187,7 +187,7 @@ fn remove_below(parent: BorrowedFd<'_>, name: &CString, depth: usize) -> std::re
     }
     let directory = rustix::fs::openat(parent, name, ENTER, Mode::empty())?;
     rustix::fs::fchmod(&directory, Mode::RWXU)?;
-    for entry in entries(directory.as_fd())? {
+    for entry in raw_names(directory.as_fd())? {
         match rustix::fs::unlinkat(&directory, &entry, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(Errno::ISDIR | Errno::PERM) => remove_below(directory.as_fd(), &entry, depth - 1)?,
@@ -203,7 +203,7 @@ fn each(
     depth: usize,
     use_file: &mut dyn FnMut(OwnedFd) -> std::result::Result<(), Errno>,
 ) -> std::result::Result<(), Errno> {
-    for entry in entries(directory)? {
+    for entry in raw_names(directory)? {
         let stat = rustix::fs::statat(directory, &entry, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory if depth > 0 => {
@@ -218,16 +218,4 @@ fn each(
         }
     }
     Ok(())
-}
-
-/// The names in a directory.
-fn entries(directory: BorrowedFd<'_>) -> std::result::Result<Vec<CString>, Errno> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let name = CString::from(entry?.file_name());
-        if !matches!(name.as_bytes(), b"." | b"..") {
-            names.push(name);
-        }
-    }
-    Ok(names)
 }

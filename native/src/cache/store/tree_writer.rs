@@ -9,12 +9,12 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::checksum::{self, Checksum, Hasher};
-use super::directory::{nonce, refused};
-use super::lock::Held;
 use super::names::{self, Form};
 use super::tree::{self, Tree};
 use super::writer::Writer;
 use crate::error::{Code, Error, Result};
+use crate::file_lock::HeldLock;
+use crate::private_dir::{nonce, refused};
 
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
@@ -22,7 +22,7 @@ const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 pub(super) struct TreeWriter {
     temporary: File,
     name: String,
-    parts: Held,
+    parts: HeldLock,
     /// The file being written, and its start and end among all bytes.
     entry: String,
     base: u64,

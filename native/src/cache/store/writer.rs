@@ -15,14 +15,15 @@ use std::sync::Arc;
 use rustix::io::Errno;
 
 use super::checksum::{self, Checksum, Hasher};
-use super::directory::{refused, write_failed};
+use super::directory::write_failed;
 use super::disk::{self, Pin};
 use super::hold::Hold;
 use super::mapping::Mapping;
 use super::source::{self, Source};
 use super::tree_writer::TreeWriter;
-use super::{names, sweep, Shared};
+use super::{names, Shared};
 use crate::error::{Code, Error, Result};
+use crate::private_dir::{is_same, refused};
 
 const BLOCK: usize = 1 << 20;
 /// Without a declared length the reservation doubles, up to this distance ahead of the bytes.
@@ -318,7 +319,7 @@ impl Writer {
             return Some(ended);
         }
         let dir = self.shared.directory.fd();
-        if sweep::is_same(dir, &names::temporary(&self.digest), self.temporary().as_fd()) {
+        if is_same(dir, names::temporary(&self.digest), self.temporary().as_fd()) {
             return None;
         }
         let path = self.path();

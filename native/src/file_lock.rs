@@ -14,31 +14,31 @@ use rustix::io::Errno;
 
 /// A file that this process has locked. Dropping it releases the lock, even if a child still has a copy of
 /// the descriptor.
-pub(super) struct Held(OwnedFd);
+pub(crate) struct HeldLock(OwnedFd);
 
-impl Held {
+impl HeldLock {
     /// Wraps a file that the caller has locked.
-    pub(super) fn new(locked: OwnedFd) -> Held {
-        Held(locked)
+    pub(crate) fn new(locked: OwnedFd) -> HeldLock {
+        HeldLock(locked)
     }
 }
 
-impl AsFd for Held {
+impl AsFd for HeldLock {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldLock {
     fn drop(&mut self) {
         if let Err(errno) = flock(&self.0, FlockOperation::Unlock) {
-            log::warn!("cannot free the lock of a file in the cache directory: {errno}");
+            log::warn!("cannot free the lock of a file: {errno}");
         }
     }
 }
 
 /// Takes the exclusive lock if it is free; false if it is held.
-pub(super) fn try_exclusive(file: impl AsFd) -> Result<bool, Errno> {
+pub(crate) fn try_exclusive(file: impl AsFd) -> Result<bool, Errno> {
     loop {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(true),
@@ -50,7 +50,7 @@ pub(super) fn try_exclusive(file: impl AsFd) -> Result<bool, Errno> {
 }
 
 /// Takes a shared lock; false if the exclusive one is held.
-pub(super) fn try_shared(file: impl AsFd) -> Result<bool, Errno> {
+pub(crate) fn try_shared(file: impl AsFd) -> Result<bool, Errno> {
     loop {
         match flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => return Ok(true),
@@ -62,7 +62,7 @@ pub(super) fn try_shared(file: impl AsFd) -> Result<bool, Errno> {
 }
 
 /// Takes the exclusive lock, with a try every `slice`; false after `timeout`.
-pub(super) fn exclusive_within(file: impl AsFd, timeout: Duration, slice: Duration) -> Result<bool, Errno> {
+pub(crate) fn exclusive_within(file: impl AsFd, timeout: Duration, slice: Duration) -> Result<bool, Errno> {
     let start = Instant::now();
     while !try_exclusive(&file)? {
         let left = timeout.saturating_sub(start.elapsed());
@@ -104,7 +104,7 @@ mod tests {
         let file = OwnedFd::from(File::create(&path).unwrap());
         let of_the_child = file.try_clone().unwrap();
         assert!(try_exclusive(&file).unwrap());
-        let held = Held::new(file);
+        let held = HeldLock::new(file);
         let other = File::open(&path).unwrap();
         assert!(!try_exclusive(&other).unwrap());
         drop(held);
