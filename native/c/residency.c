@@ -11,7 +11,7 @@
  * The bytes of [address, address + length) whose pages are in memory, or -errno.
  *
  * address: start of a live mapping, on a page boundary. length: its bytes; the last page counts with the bytes that
- * belong to the mapping. No page is touched. The answer is old when it arrives: pages come and go meanwhile.
+ * belong to the mapping. No page is touched. The result may be outdated on return: pages come and go at any time.
  */
 int64_t andiron_resident_bytes(uint64_t address, uint64_t length) {
     unsigned char states[CHUNK_PAGES];

@@ -118,7 +118,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error whose message says what failed, why, and how to correct it.
+    /// An error whose message gives the failure, its reason, and the correction.
     pub fn new(code: Code, message: impl Into<String>) -> Error {
         Error { inner: Arc::new(Inner { code, message: message.into(), cause: None }) }
     }

@@ -18,7 +18,7 @@ import org.apache.spark.api.java.function.Function2;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.SparkSession;
 
-/** Jobs whose two tasks wait for one load, which fails or not. */
+/** Jobs with two tasks that wait for one load, which succeeds or fails. */
 public final class Load {
   private static SparkSession spark;
   private static String directory;
@@ -45,7 +45,7 @@ public final class Load {
     return file.toString();
   }
 
-  /** The sizes that two tasks saw, or the class and message of Andiron's exception; then what is left. */
+  /** The sizes that two tasks saw, or the class and message of Andiron's exception; then the sum of remaining leases, waits and bytes. */
   public static String run(String version) throws IOException {
     String answer;
     Catalog<Bytes> catalog = VersionedData.catalog(spark, "panics", Arrays.asList(Version.of("v", source(version))), Loader.bytes());

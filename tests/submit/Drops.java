@@ -5,7 +5,7 @@ import org.apache.spark.api.java.function.MapFunction;
 import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.SparkSession;
 
-/** A user's program whose step drops one row in so many of 1,000. Arguments: that number, a directory that it writes if at most 1 % are dropped. */
+/** A user's program with 1,000 rows whose step drops every n-th. Arguments: n, and a directory that it writes if at most 1 % are dropped. */
 public final class Drops {
   private Drops() {}
 

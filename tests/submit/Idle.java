@@ -1,6 +1,6 @@
 import org.apache.spark.sql.SparkSession;
 
-/** An application that uses nothing of Andiron. */
+/** An application that does not use Andiron. */
 public final class Idle {
 
   public static void main(String[] arguments) {

@@ -16,7 +16,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.api.java.function.Function2;
 
-/** A user's program: every row is multiplied by the number that its version's file holds. Arguments: the two files. */
+/** A user's program: every row is multiplied by the number in the file of its version. Arguments: the two files. */
 public final class Smoke {
   private Smoke() {}
 

@@ -212,9 +212,9 @@ fn parse_after(header: &[u8], bytes: &[u8]) -> Option<Parsed> {
         return None;
     }
     let summed = RECORD_HEADER + id_length + body_length;
-    // No id and no body contains the marker's first byte. Checking this first means that no reader waits for
-    // or sums bytes beyond the next possible record start, whatever length a damaged header claims, and each
-    // byte is summed once.
+    // No id and no body contains the marker's first byte. With this check first, no reader waits for or sums
+    // bytes beyond the next possible record start, regardless of the length in a damaged header, and each byte
+    // is summed once.
     if bytes[RECORD_HEADER..summed.min(bytes.len())].contains(&MARKER[0]) {
         return None;
     }
