@@ -179,7 +179,7 @@ impl PublisherThread {
                     state.health.untold
                 };
                 if untold == 1 {
-                    log::error!("Atlas: the figures of this process could not be told, please report this");
+                    log::error!("Atlas: the figures of this process could not be read; please report this");
                 }
                 Vec::new()
             }
@@ -237,9 +237,7 @@ impl PublisherThread {
             };
             if !self.failing {
                 self.failing = true;
-                log::warn!(
-                    "Atlas does not answer, its points of a step are dropped when the step ends: {why}"
-                );
+                log::warn!("Atlas does not answer; the points of a step are dropped at its end: {why}");
             }
             self.shared.count(|health| health.last_failure = Some(why));
             let left = end.saturating_duration_since(Instant::now());
@@ -269,7 +267,7 @@ impl PublisherThread {
     fn refuse(&mut self, points: u64, why: String) {
         if !self.refusal_told {
             self.refusal_told = true;
-            log::warn!("Atlas refuses {points} points, further ones are counted only: {why}");
+            log::warn!("Atlas refuses {points} points; further refusals are only counted: {why}");
         }
         self.shared.count(|health| {
             health.refused += points;

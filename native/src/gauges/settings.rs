@@ -86,7 +86,7 @@ fn api(value: &str) -> Result<Target> {
         // The part before an @ may be a password, so the message does not repeat the value.
         return Err(bad(
             "uri",
-            "it does not read http://host:port. For an Atlas behind https or a password, run spectatord or a proxy on each host \
+            "it is not of the form http://host:port. For an Atlas behind https or a password, run spectatord or a proxy on each host \
              and name that",
         ));
     }
@@ -120,7 +120,7 @@ fn pairs(value: &str) -> Result<Vec<(String, String)>> {
             return Err(bad("tags", &why));
         }
         if pairs.iter().any(|(known, _)| known == key) {
-            return Err(bad("tags", &format!("the key {key:?} is there twice")));
+            return Err(bad("tags", &format!("the key {key:?} is set twice")));
         }
         pairs.push((key.to_string(), tags::value(text.trim())));
     }

@@ -56,8 +56,8 @@ impl AllGone {
             rows => format!("every one of the {rows} rows"),
         };
         format!(
-            "step '{name}' has dropped {all} that it has read ({label}): nothing is left{}. If that may be, set \
-             spark.andiron.onAllDropped=warn, or put a gate on the step, which decides then",
+            "step '{name}' has dropped {all} that it has read ({label}): no row is left{}. If this is acceptable, set \
+             spark.andiron.onAllDropped=warn, or put a gate on the step, which then decides",
             self.causes()
         )
     }

@@ -32,7 +32,7 @@ pub enum TaskKind {
 
 /// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "Spark's names say it")]
+#[allow(missing_docs, reason = "the names are Spark's")]
 pub enum Reason {
     Success,
     Failed,
@@ -45,7 +45,7 @@ pub enum Reason {
 
 /// The end of one task attempt, as the listener saw it. Borrows the buffer: decoding allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "Spark's names say it")]
+#[allow(missing_docs, reason = "the names are Spark's")]
 pub struct TaskEnd<'a> {
     pub stage: u32,
     pub stage_attempt: u32,

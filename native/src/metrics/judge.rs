@@ -109,7 +109,7 @@ fn decided(matter: &Matter<'_>, limits: &Limits) -> (Verdict, Option<(u64, u64)>
 fn removed(pictures: &[Picture]) -> String {
     pictures.iter().find(|picture| picture.is_removed).map_or_else(String::new, |picture| {
         format!(
-            "{}: adaptive execution has removed it from the plan, and its rows may have decided what is left",
+            "{}: adaptive execution has removed it from the plan, and its rows may have decided which rows remain",
             picture.label
         )
     })

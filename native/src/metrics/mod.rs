@@ -104,7 +104,7 @@ impl Application {
         facts: &str,
         mut sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Arc<Application>> {
-        let facts = object(facts).ok_or_else(|| bad("the facts of an application are no JSON object"))?;
+        let facts = object(facts).ok_or_else(|| bad("the facts of an application are not a JSON object"))?;
         sinks.push(Box::new(Embedded));
         let log = settings.log_dir.as_ref().and_then(|root| open(root, settings, &facts, sinks));
         Ok(Application::with_record(settings, facts, log))
@@ -116,7 +116,7 @@ impl Application {
         facts: &str,
         log: Arc<dyn Record>,
     ) -> Result<Arc<Application>> {
-        let facts = object(facts).ok_or_else(|| bad("the facts of an application are no JSON object"))?;
+        let facts = object(facts).ok_or_else(|| bad("the facts of an application are not a JSON object"))?;
         Ok(Application::with_record(settings, facts, Some(log)))
     }
 

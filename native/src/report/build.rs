@@ -60,7 +60,7 @@ impl View {
         let mut view = View { events: latest.read, notes, ..View::default() };
         if latest.unreadable > 0 {
             let left_out = format::some(latest.unreadable, "event is", "events are");
-            view.notes.push(format!("{left_out} no JSON object, and not shown"));
+            view.notes.push(format!("{left_out} not a JSON object, and not shown"));
         }
         view.last_ms = latest.found.iter().filter_map(|(.., body)| body.count("ts_ms")).max().unwrap_or(0);
         view.application = application(&latest);

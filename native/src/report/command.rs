@@ -15,19 +15,20 @@ use crate::sinks::{self, Embedded, SinkSettings};
 
 const USAGE: &str = "\
 andiron report <application id> [--log-dir DIR] [--attempt N] [--html FILE] [--check]
-                             what the application did, as text, and as one HTML page in FILE; with --check only what its gates
-                             came to: status 0 all passed, 1 one failed, was bypassed or never asked, 2 that cannot be told
+                             what the application did, as text, and as one HTML page in FILE; with --check only the result
+                             of its gates: status 0 all passed, 1 one failed, was bypassed or never asked, 2 unknown
 andiron apps [--log-dir DIR] [--json]
-                             the applications that have a log; as JSON, one a line
+                             the applications that have a log; as JSON, one in each line
 andiron diff <A> <B> [--log-dir DIR]
                              how the ratios of application B differ from those of A
 andiron ship [--log-dir DIR] [--properties-file FILE] [--conf KEY=VALUE ...]
-                             ship what earlier runs have left to the sinks that the settings name;
+                             ship the remaining events of earlier runs to the sinks in the settings;
                              FILE is a spark-defaults.conf, and KEY a setting spark.andiron.*
 andiron events <application id> [--log-dir DIR] [--attempt N] [--since SEQ] [--numbered] [--out FILE]
-                             every event of its log after place SEQ, one JSON value a line, with its place before it
+                             every event of its log after position SEQ, one JSON value in each line;
+                             with --numbered its position comes first
 andiron failures [<application id>] [--log-dir DIR] [--attempt N] [--out FILE]
-                             the failed rows that its log has, or all logs have, one JSON object a line
+                             the failed rows in its log, or in all logs, one JSON object in each line
 
 DIR is spark.andiron.log.dir; without it, $ANDIRON_LOG_DIR, else the folder andiron-log-<user> in /tmp.
 ";
@@ -72,7 +73,7 @@ pub fn run(arguments: &[String], streams: Streams<'_>) -> u8 {
 /// [`run`] for callers without streams: `arguments` is a JSON list of strings; gives `status`, `out` and `err` as a JSON object.
 pub fn run_json(arguments: &str) -> Result<String> {
     let parsed: Vec<String> = serde_json::from_str(arguments).map_err(|error| {
-        Error::new(Code::BadArgument, format!("the arguments are no JSON list of strings: {error}"))
+        Error::new(Code::BadArgument, format!("the arguments are not a JSON list of strings: {error}"))
     })?;
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let status = run(&parsed, Streams { out: &mut out, err: &mut err, colour: Colour::Plain });
@@ -367,8 +368,5 @@ fn ship(root: &Path, settings: &SinkSettings, out: &mut dyn Write) -> Result<()>
         return Ok(());
     }
     let left = format::some(behind, "event is", "events are");
-    Err(Error::new(
-        Code::LogTimedOut,
-        format!("{left} left: run it again, when what is said above is mended"),
-    ))
+    Err(Error::new(Code::LogTimedOut, format!("{left} left: correct the problems above and run it again")))
 }

@@ -43,7 +43,7 @@ pub struct View {
 
 /// The application.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Application {
     pub id: String,
     pub attempt: String,
@@ -91,10 +91,10 @@ impl Outcome {
     /// The state of an application whose log has no end.
     pub fn why_open(self) -> Option<&'static str> {
         match self {
-            Outcome::Running => Some("It runs: what stands here is what was durable when the log was read"),
-            Outcome::Killed => {
-                Some("It never ended, and nobody writes its log any more: its driver was killed")
+            Outcome::Running => {
+                Some("It is running: this report shows the events that were durable when the log was read")
             }
+            Outcome::Killed => Some("It never ended, and no process writes its log: its driver was killed"),
             Outcome::Open => Some("The log has no end of this application: it runs, or it was killed"),
             _ => None,
         }
@@ -103,7 +103,7 @@ impl Outcome {
 
 /// One gate and its history.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Gate {
     pub step: String,
     pub limit_ratio: Option<f64>,
@@ -136,7 +136,7 @@ impl Gate {
 
 /// One decision of a gate.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Verdict {
     pub step: String,
     /// The layer that decided: `commit`, `guard`, `early` or `all dropped`.
@@ -192,7 +192,7 @@ impl Verdict {
 
 /// One of a verdict's most frequent causes.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Cause {
     pub hash: String,
     pub group: String,
@@ -204,7 +204,7 @@ pub struct Cause {
 
 /// One attempt of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct StageId {
     pub stage: u64,
     pub attempt: u64,
@@ -241,7 +241,7 @@ pub struct Figure {
 
 /// Another physical execution of a step's site.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Other {
     pub instance: String,
     pub value: Option<Amount>,
@@ -278,7 +278,7 @@ pub struct Step {
 
 /// The numbers of a step's failed rows and of its samples.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Samples {
     pub seen: u64,
     pub kept: u64,
@@ -333,7 +333,7 @@ pub struct Group {
 
 /// One failed row.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Sample {
     pub step: String,
     pub site: String,
@@ -356,7 +356,7 @@ pub struct Sample {
 
 /// One attempt of a stage that ran.
 #[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Stage {
     pub id: StageId,
     pub name: String,
@@ -378,7 +378,7 @@ pub struct Stage {
 
 /// A job.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Job {
     pub id: u64,
     pub status: String,
@@ -391,7 +391,7 @@ pub struct Job {
 
 /// A SQL execution.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Execution {
     pub id: u64,
     pub description: String,
@@ -405,7 +405,7 @@ pub struct Execution {
 
 /// WARN and ERROR lines of one stage, or of none.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct StageLog {
     pub stage: Option<u64>,
     /// Lines that were logged, including those that the log lacks.
@@ -421,7 +421,7 @@ pub struct StageLog {
 
 /// One line of a log.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct LogLine {
     pub at_ms: u64,
     pub executor: String,
@@ -433,7 +433,7 @@ pub struct LogLine {
 
 /// The shipper's own counters.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct Health {
     pub log: Vec<(String, String)>,
     /// Lost events by cause.
@@ -447,7 +447,7 @@ pub struct Health {
 
 /// One sink's counters.
 #[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names say it")]
+#[allow(missing_docs, reason = "the names are self-explanatory")]
 pub struct SinkHealth {
     pub name: String,
     pub sent: u64,

@@ -204,7 +204,7 @@ impl Delivery {
             }
             let (is_first, stopped) = self.line.failed(cause, &failure, last_try);
             if is_first {
-                log::warn!("sink {} fails, what it misses stays in the log: {failure}", self.name);
+                log::warn!("sink {} fails; its events stay in the log: {failure}", self.name);
             }
             if stopped {
                 return Outcome::Stopped;
@@ -235,7 +235,7 @@ impl Delivery {
         if events == 0 {
             return;
         }
-        let why = "they are gone from the log: raise spark.andiron.log.maxBytes, or look after its disk";
+        let why = "they are gone from the log: raise spark.andiron.log.maxBytes, or check its disk";
         if self.line.dropped(GONE, events, why) {
             let events = some(events, "event", "events");
             log::warn!("sink {} never gets {events} of {}: {why}", self.name, log.display());

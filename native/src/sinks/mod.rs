@@ -98,7 +98,7 @@ fn of_kafka(settings: &settings::KafkaSettings) -> Result<Box<dyn Sink>> {
 
 #[cfg(not(feature = "kafka"))]
 fn of_kafka(_settings: &settings::KafkaSettings) -> Result<Box<dyn Sink>> {
-    Err(settings::bad("bootstrap.servers", "is set, and this build of Andiron has no client of Kafka"))
+    Err(settings::bad("bootstrap.servers", "is set, and this build of Andiron has no Kafka client"))
 }
 
 /// Why a batch was not shipped.

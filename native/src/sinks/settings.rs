@@ -15,15 +15,15 @@ const KAFKA: &str = "spark.andiron.kafka.";
 const OURS: &[(&str, &str)] = &[
     ("acks", "Andiron waits for all replicas, or events could be lost"),
     ("request.required.acks", "Andiron waits for all replicas, or events could be lost"),
-    ("enable.idempotence", "without it a lost answer makes duplicates"),
+    ("enable.idempotence", "without it a lost answer causes duplicates"),
     ("enable.gapless.guarantee", "the ship log already keeps every event in order"),
     ("transactional.id", "Andiron ships without transactions"),
     ("message.timeout.ms", "an event waits as long as its broker is away"),
     ("delivery.timeout.ms", "an event waits as long as its broker is away"),
-    ("retries", "a message that the client gives up and Andiron produces again could be there twice"),
+    ("retries", "a message that the client gives up and Andiron produces again could arrive twice"),
     (
         "message.send.max.retries",
-        "a message that the client gives up and Andiron produces again could be there twice",
+        "a message that the client gives up and Andiron produces again could arrive twice",
     ),
     ("delivery.report.only.error", "an event counts as shipped only when its broker says so"),
     ("plugin.library.paths", "a setting must not load code into the driver"),
@@ -137,7 +137,7 @@ impl KafkaSettings {
             return Err(bad(
                 key,
                 &format!(
-                    "bears a secret, and settings are shown: name the file that has it with {KAFKA}{key}.file, or \
+                    "is a secret, and settings are shown in reports: name the file that has it with {KAFKA}{key}.file, or \
                      the environment variable with {KAFKA}{key}.env"
                 ),
             ));
@@ -145,7 +145,7 @@ impl KafkaSettings {
         if MECHANISM.contains(&key) && value.eq_ignore_ascii_case("OAUTHBEARER") {
             return Err(bad(
                 key,
-                "is OAUTHBEARER, whose token nobody here renews: use SCRAM-SHA-512, PLAIN or certificates",
+                "is OAUTHBEARER, whose token Andiron does not renew: use SCRAM-SHA-512, PLAIN or certificates",
             ));
         }
         match key {
@@ -164,13 +164,13 @@ impl KafkaSettings {
 
     fn point(&mut self, of: &str, value: &str, secret: Secret) -> Result<()> {
         if value.is_empty() {
-            return Err(bad(of, "is said to be elsewhere, and not where"));
+            return Err(bad(of, "has an empty .file or .env"));
         }
         if OURS.iter().any(|(ours, _)| *ours == of) {
             return Err(bad(of, "cannot be set"));
         }
         if MECHANISM.contains(&of) {
-            return Err(bad(of, "is no secret: set it itself"));
+            return Err(bad(of, "is not a secret: set its value directly"));
         }
         match self.secrets.insert(of.to_string(), secret) {
             Some(_) => Err(bad(of, "has both a .file and an .env: leave one of them out")),

@@ -36,7 +36,7 @@ impl Shipper {
             if found.is_none() {
                 if let Err(error) = set_position(following.folder(), sink.name(), Sequence::NONE) {
                     log::warn!(
-                        "if this process is killed, nobody knows what sink {} misses: {error}",
+                        "if this process is killed, the position of sink {} is lost: {error}",
                         sink.name()
                     );
                 }

@@ -152,9 +152,9 @@ impl Site {
         }
         let Some(instance) = self.instances.get(&reached.instance) else {
             if self.has_let_go(reached.instance) {
-                picture.trouble = "its cells gave way to those of later executions";
+                picture.trouble = "its cells were released for those of later executions";
             } else if reached.partitions.is_none() && !partial {
-                picture.trouble = "none of its tasks has told anything";
+                picture.trouble = "none of its tasks has reported";
             } else if !partial {
                 picture.holes = (0..picture.total).collect();
             }
@@ -166,7 +166,7 @@ impl Site {
             picture.is_settled = true;
             // The scopes of released cells are unknown.
             if !instance.is_whole() || reached.behind || scope.is_some() {
-                picture.trouble = "its cells gave way to those of later executions";
+                picture.trouble = "its cells were released for those of later executions";
             }
             let counters = instance.committed.counters.iter();
             let counters = counters.map(|sum| i64::try_from(*sum).unwrap_or(i64::MAX)).collect();

@@ -95,19 +95,19 @@ fn refused(error: &KafkaError, settings: &KafkaSettings) -> Error {
     match error {
         KafkaError::ClientConfig(_, said, key, _) if settings.secrets.contains_key(key) => {
             let known = !said.starts_with("No such configuration property");
-            let why = if known { "is not what the client takes" } else { "is no property of the client" };
+            let why = if known { "is not accepted by the client" } else { "is not a property of the client" };
             bad(key, why)
         }
         KafkaError::ClientConfig(_, said, key, _) => bad(key, &format!("is refused by the client: {said}")),
         KafkaError::ClientCreation(_) if !settings.secrets.is_empty() => Error::new(
             Code::BadSetting,
             format!(
-                "no client can be made of spark.andiron.kafka.*: check keys, certificates and passwords ({})",
+                "no client can be created from spark.andiron.kafka.*: check keys, certificates and passwords ({})",
                 settings.secrets.keys().cloned().collect::<Vec<_>>().join(", ")
             ),
         ),
         other => {
-            Error::new(Code::BadSetting, format!("no client can be made of spark.andiron.kafka.*: {other}"))
+            Error::new(Code::BadSetting, format!("no client can be created from spark.andiron.kafka.*: {other}"))
         }
     }
 }
@@ -141,7 +141,7 @@ pub(super) fn told(code: RDKafkaErrorCode, topic: &str, settings: &KafkaSettings
         ),
         RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => (
             "authorization",
-            format!("the brokers do not let this client write to {topic}: give it the right to write, idempotently"),
+            format!("the brokers do not let this client write to {topic}: grant it idempotent writes"),
         ),
         RDKafkaErrorCode::NotEnoughReplicas | RDKafkaErrorCode::NotEnoughReplicasAfterAppend => {
             ("replicas", format!("{topic} has fewer replicas in sync than its min.insync.replicas"))
