@@ -1,4 +1,4 @@
--- What the tables of andiron.hive.Ingest answer (docs/operations/hive.sql, docs/operations/clusters.md). `make test-services` runs every statement of this file.
+-- Questions to the tables of andiron.hive.Ingest (docs/operations/hive.sql, docs/operations/sinks.md). `make test-services` runs every statement of this file.
 -- ${database} is Ingest's --database, ${app} an application id, ${step} and ${counter} names of a step and a counter, ${job} an application's name:
 -- spark-sql -d database=andiron -d app=application_1795459512_0007 -d step=history -d counter=dropped -d job=member-features -f docs/operations/queries.sql
 -- The views take the last revision of each event. A condition on app_id reads only what that application wrote; one on dt in the raw tables
