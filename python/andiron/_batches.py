@@ -13,7 +13,7 @@ def parts(batch: Any, column: str, dataset: str) -> Iterator[tuple[object, Calla
     """Each value of the column, nulls included, with a function that returns the rows of that value in their order."""
     kind = type(batch).__module__.split(".")[0]
     if kind not in ("pandas", "pyarrow") or not hasattr(batch, "columns"):
-        raise ArgumentError(f"rows of dataset '{dataset}' come in a pandas.DataFrame, a RecordBatch or a Table, not in {type(batch).__name__}", BAD_ARGUMENT)
+        raise ArgumentError(f"a batch for dataset '{dataset}' is a pandas.DataFrame, a RecordBatch or a Table, not a {type(batch).__name__}", BAD_ARGUMENT)
     names = batch.columns if kind == "pandas" else batch.schema.names
     if column not in names:
         raise ArgumentError(f"a batch for dataset '{dataset}' has no column {column!r}, which names the version; it has {', '.join(map(str, names))}", BAD_ARGUMENT)

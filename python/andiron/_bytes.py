@@ -99,7 +99,7 @@ class Bytes:
         if count is None:
             room = len(self.view(start))
             if room % kind.itemsize:
-                raise self._bad(f"the {room} bytes from {start} on are no whole number of values of {kind.itemsize} bytes: say how many")
+                raise self._bad(f"the {room} bytes from {start} are not a whole number of values of {kind.itemsize} bytes: pass a count")
             count = room // kind.itemsize
         values = self._integer(count, "a count")
         memory = self.view(start, values * kind.itemsize)
@@ -212,7 +212,7 @@ def _room(label: str, count: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
 def _no_addresses(label: str, what: str, error: BaseException) -> StoreError:
     return StoreError(
         f"{label}: {what}: {error}. spark.executor.pyspark.memory limits a worker's addresses, those of mapped files included: raise it by the size "
-        "of the two largest versions for each cursor and of what is read at once, or leave it out", IO)
+        "of the two largest versions for each cursor and of the bytes read at once, or leave it unset", IO)
 
 
 def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> memoryview:

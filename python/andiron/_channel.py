@@ -88,7 +88,7 @@ def _own(path: str) -> TextIO:
     if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
         return os.fdopen(descriptor, encoding="ascii")
     os.close(descriptor)
-    raise PermissionError(f"{path} is not a file of this user's alone (mode 0600)")
+    raise PermissionError(f"{path} is not accessible to this user alone (mode 0600)")
 
 
 def _address(dataset: str) -> tuple[str, int, str]:
@@ -100,6 +100,6 @@ def _address(dataset: str) -> tuple[str, int, str]:
             host, port, secret = file.read().split()
     except (OSError, ValueError) as error:
         raise SettingError(
-            f"dataset '{dataset}': this executor lets no Python worker lease ({error}). Start the application with "
+            f"dataset '{dataset}': this executor does not serve Python workers ({error}). Start the application with "
             "--conf spark.plugins=andiron.AndironPlugin, and leave spark.andiron.python.enabled as it is", BAD_SETTING) from error
     return host, int(port), secret

@@ -151,7 +151,7 @@ class Cursor:
         if dataset not in _warned:
             _warned.add(dataset)
             warnings.warn(
-                f"rows are not sorted by version: a batch or partition holds several versions of dataset '{dataset}', and task {self._task} is back at "
+                f"rows are not sorted by version: a batch or partition holds several versions of dataset '{dataset}', and task {self._task} has returned to "
                 f"version '{shown(name)}' after others. Each move waits for a lease, and may load the version again: sortWithinPartitions by the version",
                 RuntimeWarning, stacklevel=4)
 

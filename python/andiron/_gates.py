@@ -29,7 +29,7 @@ class Gate:
         on_unknown: str = "fail", min_out_ratio: float = 0.0, max_counters: Optional[dict[str, float]] = None
     ) -> None:
         if not isinstance(step, Step):
-            raise ArgumentError(f"a gate stands on a Step, not on {step!r}", BAD_ARGUMENT)
+            raise ArgumentError(f"a gate needs a Step, not {step!r}", BAD_ARGUMENT)
         for name, value, kinds in (("max_drop_ratio", max_drop_ratio, (Real,)), ("min_rows", min_rows, (Integral,)),
                                    ("max_dropped", max_dropped, (Integral, type(None))), ("on_zero_rows", on_zero_rows, (str,)),
                                    ("on_unknown", on_unknown, (str,)), ("min_out_ratio", min_out_ratio, (Real,)),
@@ -42,7 +42,7 @@ class Gate:
             on_unknown, float(min_out_ratio), {name: float(most) for name, most in (max_counters or {}).items()})
 
     def __reduce__(self) -> NoReturn:
-        raise ArgumentError(f"the {self!r} stays on the driver and goes into no function", BAD_ARGUMENT)
+        raise ArgumentError(f"the {self!r} stays on the driver and cannot be used in a function", BAD_ARGUMENT)
 
     def __repr__(self) -> str:
         return f"gate on {self.step}"
@@ -111,7 +111,7 @@ def failures(spark: Any, log_directory: Optional[str] = None, application: Optio
     java(spark, "PythonDriver", "failed rows")
     for name, value in (("log_directory", log_directory), ("application", application)):
         if not isinstance(value, (str, type(None))) or (name == "application" and value is not None and log_directory is None):
-            raise ArgumentError(f"failures takes a log directory and an application id of it as str, not {value!r} as its {name}", BAD_ARGUMENT)
+            raise ArgumentError(f"failures takes a log directory and the id of an application in it as str, not {value!r} as its {name}", BAD_ARGUMENT)
     of = [value for value in (log_directory, application) if value is not None]
     return DataFrame(calling(spark._jvm.andiron.Andiron.failures, java_session(spark, "failed rows"), *of), spark)
 

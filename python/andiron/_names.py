@@ -73,5 +73,5 @@ def fault(name: str) -> Optional[str]:
     try:
         name.encode()
     except UnicodeEncodeError:
-        return "has surrogates, which are no characters: it was decoded with another encoding than its own"
-    return f"has {len(name)} characters, more than a worker can ask for" if len(json.dumps(name)) > LONGEST else None
+        return "has surrogates, which are not characters: it was decoded with a wrong encoding"
+    return f"has {len(name)} characters, more than a worker can request" if len(json.dumps(name)) > LONGEST else None

@@ -9,7 +9,7 @@ from andiron.errors import BAD_ARGUMENT, BAD_SETTING, ArgumentError, ConnectErro
 
 CONNECT = (
     "{what} needs the driver's JVM, which a client of Spark Connect does not have. Over Spark Connect there are no catalogs, cursors, steps, "
-    "gates or reports: run this part of the program where the driver is (spark-submit, or a classic SparkSession). Jobs of Connect's clients "
+    "gates or reports: run this part of the program in the driver (spark-submit, or a classic SparkSession). Jobs of Connect's clients "
     "are counted and reported on the server, if it was started with the plugin: `andiron report <application id>` shows them.")
 
 
@@ -25,7 +25,7 @@ def java(spark: Any, name: str, what: str) -> Any:
     if _is_missing(requirements):
         jar = coordinates(spark._jvm.scala.util.Properties.versionNumberString())
         raise SettingError(
-            f"{what} needs Andiron's jar on the driver's class path: start the application with --packages {jar}, or with this jar by --jars, and "
+            f"{what} needs Andiron's jar on the driver's class path: start the application with --packages {jar}, or with this jar in --jars, and "
             "with --conf spark.plugins=andiron.AndironPlugin", BAD_SETTING)
     calling(requirements.require)
     return getattr(spark._jvm.andiron.python, name)
@@ -38,7 +38,7 @@ def _is_missing(java_class: Any) -> bool:
 
 def java_frame(rows: Any, what: str) -> Any:
     """The Dataset of the JVM behind a DataFrame."""
-    return _behind(rows, "_jdf", what, f"a DataFrame, not a {type(rows).__name__}: make one of an RDD by spark.createDataFrame")
+    return _behind(rows, "_jdf", what, f"a DataFrame, not a {type(rows).__name__}: convert an RDD with spark.createDataFrame")
 
 
 def _behind(value: Any, attribute: str, what: str, needs: str) -> Any:

@@ -153,7 +153,7 @@ class Step:
 
     def __reduce__(self) -> NoReturn:
         raise ArgumentError(
-            f"{self} stays on the driver and goes into no function: make its counters before, `hits = step.counter('hits')`, and use those in functions",
+            f"{self} stays on the driver and cannot be used in a function: create its counters before, `hits = step.counter('hits')`, and use those in functions",
             BAD_ARGUMENT)
 
     def __enter__(self) -> Step:
@@ -175,7 +175,7 @@ def _schema(schema: Schema) -> StructType:
 
     made = _parse_datatype_string(schema) if isinstance(schema, str) else schema
     if not isinstance(made, StructType):
-        raise ArgumentError(f"a schema is a StructType or a text as 'id long, name string', not {schema!r}", BAD_ARGUMENT)
+        raise ArgumentError(f"a schema is a StructType or a string such as 'id long, name string', not {schema!r}", BAD_ARGUMENT)
     return made
 
 

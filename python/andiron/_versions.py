@@ -46,7 +46,7 @@ def catalog(spark: Any, dataset: str, versions: Sources, files: bool = False) ->
     what = "a catalog"
     session = java_session(spark, what)
     if not isinstance(dataset, str) or not dataset:
-        raise ArgumentError(f"a dataset is named by a str, not by {dataset!r}", BAD_ARGUMENT)
+        raise ArgumentError(f"the name of a dataset is a str, not {dataset!r}", BAD_ARGUMENT)
     _require_text("the name of a dataset", dataset)
     driver = java(spark, "PythonDriver", what)
     listed = json.dumps([asdict(version) for version in _listed(dataset, versions)])
@@ -78,7 +78,7 @@ def _source(dataset: str, name: str, source: object) -> str:
 
 def _checked(dataset: str, version: object) -> Version:
     if not isinstance(version, Version):
-        raise ArgumentError(f"dataset '{dataset}' has {version!r} in its list, which is no Version", BAD_ARGUMENT)
+        raise ArgumentError(f"dataset '{dataset}' has {version!r} in its list, which is not a Version", BAD_ARGUMENT)
     if not isinstance(version.name, str):
         raise ArgumentError(
             f"the name of version {version.name!r} of dataset '{dataset}' must be a str, not {type(version.name).__name__}: name it as Spark's cast to string "

@@ -86,8 +86,8 @@ fn api(value: &str) -> Result<Target> {
         // The part before an @ may be a password, so the message does not repeat the value.
         return Err(bad(
             "uri",
-            "it is not of the form http://host:port. For an Atlas behind https or a password, run spectatord or a proxy on each host \
-             and name that",
+            "it is not of the form http://host:port. For an Atlas behind https or a password, run spectatord or a \
+             proxy on each host and name that",
         ));
     }
     Ok(Target::Api(base.to_string()))

@@ -164,7 +164,8 @@ impl Gates {
         let idle = self.standing.values().filter(|gate| !gate.was_asked() && gate.bypassed == 0);
         let said = idle.map(|gate| {
             format!(
-                "the gate of step '{}' was never asked: no write of its rows was committed, and no Andiron.guard had it",
+                "the gate of step '{}' was never asked: no write of its rows was committed, and no \
+                 Andiron.guard had it",
                 gate.name
             )
         });

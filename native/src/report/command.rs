@@ -70,7 +70,8 @@ pub fn run(arguments: &[String], streams: Streams<'_>) -> u8 {
     }
 }
 
-/// [`run`] for callers without streams: `arguments` is a JSON list of strings; gives `status`, `out` and `err` as a JSON object.
+/// [`run`] for callers without streams: `arguments` is a JSON list of strings; gives `status`, `out` and `err` as a
+/// JSON object.
 pub fn run_json(arguments: &str) -> Result<String> {
     let parsed: Vec<String> = serde_json::from_str(arguments).map_err(|error| {
         Error::new(Code::BadArgument, format!("the arguments are not a JSON list of strings: {error}"))

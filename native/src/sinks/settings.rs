@@ -137,8 +137,8 @@ impl KafkaSettings {
             return Err(bad(
                 key,
                 &format!(
-                    "is a secret, and settings are shown in reports: name the file that has it with {KAFKA}{key}.file, or \
-                     the environment variable with {KAFKA}{key}.env"
+                    "is a secret, and settings are shown in reports: name the file that has it with \
+                     {KAFKA}{key}.file, or the environment variable with {KAFKA}{key}.env"
                 ),
             ));
         }

@@ -311,7 +311,8 @@ impl Site {
             return "a stage whose rows come in another order each time was rolled back".to_string();
         }
         if self.unclear {
-            return "it is unknown whether its micro-batch was executed before: its thread does not state for which run or batch it works"
+            return "it is unknown whether its micro-batch was executed before: its thread does not \
+                    state for which run or batch it works"
                 .to_string();
         }
         if instance.committed.disputed > 0 {

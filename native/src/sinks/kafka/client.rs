@@ -181,7 +181,8 @@ pub(super) fn ask(
 /// An event whose message no broker accepts.
 pub(super) fn too_large(at: usize, event: &Event) -> Left {
     let why = format!(
-        "its message of about {} bytes is too large: raise spark.andiron.kafka.message.max.bytes and the topic's max.message.bytes",
+        "its message of about {} bytes is too large: raise spark.andiron.kafka.message.max.bytes \
+         and the topic's max.message.bytes",
         event.body.len()
     );
     Left { at, cause: "too_large", why }
