@@ -9,15 +9,17 @@
 //! | [`gauges`] | current figures for graphs, published to Atlas |
 //! | [`report`] | one view of an application, for a terminal and as a page; the command `andiron` |
 //! | [`boundary`] | the only code that uses JNI: entry points, exceptions, the anchor, logging |
+//! | [`event`] | the events themselves: ids, kinds, and the fields of each kind |
 //! | [`error`], [`clock`], [`sync`], `file_lock`, `private_dir`, `words` | error codes, time, the locks that models replace, locks on files, directories of this user alone, numbers in messages |
 //!
 //! Dependencies go one way: `boundary` uses all others, `report` reads `shiplog` and drives `sinks`, which
-//! use `shiplog`; all use the last row.
+//! use `shiplog`; all use the last two rows.
 
 pub mod boundary;
 pub mod cache;
 pub mod clock;
 pub mod error;
+pub mod event;
 mod file_lock;
 pub mod gauges;
 pub mod metrics;

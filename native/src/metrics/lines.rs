@@ -13,7 +13,7 @@ use super::json::{Object, Reads};
 use super::record::Kind;
 use super::ship::{self, Draft};
 use crate::clock::Clock;
-use crate::shiplog::id;
+use crate::event::id;
 
 /// The limit of error lines, and of warning lines, of a stage.
 const MOST_OF_STAGE: u64 = 50;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::{json, Map, Value};
 
 use crate::error::Result;
+pub use crate::event::{Event, Kind, Sequence};
 use crate::shiplog::{Cause, Options, ShipLog};
-pub use crate::shiplog::{Event, Kind, Sequence};
 use crate::sinks::{Shipper, Sink};
 
 /// The least time for closing the log, even if the sinks have used up the whole timeout.

@@ -13,7 +13,7 @@ use super::json::{Object, Reads};
 use super::record::{Event, Kind};
 use super::stages::Stages;
 use super::steps::{reasons, Site, SiteFigure, Summary, OWN};
-use crate::shiplog::id;
+use crate::event::id;
 use crate::words::some;
 
 /// What was last shipped of a thing.
@@ -349,7 +349,7 @@ pub(super) fn stage(
     put(&mut body, "steps", Some(json!(steps)));
     put(&mut body, "changed", Some(json!(changed)));
     let revision = stage.shipped.revise(&Value::Object(body.clone()).to_string())?;
-    Some(Draft { kind: Kind::Stage, id: format!("stage:{}.{}", id.0, id.1), revision, body })
+    Some(Draft { kind: Kind::Stage, id: id::stage(id.0.into(), id.1.into()), revision, body })
 }
 
 /// The Jobs and Executions that differ from what was shipped.
@@ -358,14 +358,14 @@ pub(super) fn jobs_and_executions(stages: &mut Stages) -> Vec<Draft> {
     for (id, job) in stages.jobs.iter_mut().filter(|(_, job)| job.dirty) {
         job.dirty = false;
         if let Some(revision) = job.shipped.revise(&Value::Object(job.body.clone()).to_string()) {
-            drafts.push(Draft { kind: Kind::Job, id: format!("job:{id}"), revision, body: job.body.clone() });
+            drafts.push(Draft { kind: Kind::Job, id: id::job(*id), revision, body: job.body.clone() });
         }
     }
     for (id, execution) in stages.executions.iter_mut().filter(|(_, execution)| execution.dirty) {
         execution.dirty = false;
         let body = execution.event();
         if let Some(revision) = execution.shipped.revise(&Value::Object(body.clone()).to_string()) {
-            drafts.push(Draft { kind: Kind::Execution, id: format!("execution:{id}"), revision, body });
+            drafts.push(Draft { kind: Kind::Execution, id: id::execution(*id), revision, body });
         }
     }
     drafts

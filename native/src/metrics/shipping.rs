@@ -13,7 +13,7 @@ use super::record::{Event, Kind, Record, Sequence};
 use super::series::Judged;
 use super::ship::{self, Draft, Identity, Shipped};
 use super::{now_ms, Application};
-use crate::shiplog::id;
+use crate::event::id;
 use crate::sync::lock;
 
 /// The limit of events that the log refused and that are offered again.
@@ -178,7 +178,7 @@ impl Application {
         let mut shipping = lock(&self.shipping);
         let body = self.health(&*log);
         let Some(revision) = shipping.health.revise(&Value::Object(body.clone()).to_string()) else { return };
-        let draft = Draft { kind: Kind::Health, id: "health".to_string(), revision, body };
+        let draft = Draft { kind: Kind::Health, id: id::health(), revision, body };
         log.append(self.identity.event(draft, now_ms()));
     }
 

@@ -12,6 +12,7 @@ use super::gate::{Decision, Verdict};
 use super::json::{copy, cut, Object, Reads};
 use super::record::Kind;
 use super::ship::Draft;
+use crate::event::id;
 
 /// The limit of gates that are counted; later gates work, and are not listed.
 const MOST_GATES: usize = 10_000;
@@ -56,7 +57,7 @@ impl Standing {
         if !self.last_bypass.is_empty() {
             body.insert("last_bypass".to_string(), json!(self.last_bypass));
         }
-        Draft { kind: Kind::Gate, id: format!("limits:{}", self.place), revision: self.revision, body }
+        Draft { kind: Kind::Gate, id: id::gate(self.place as u64), revision: self.revision, body }
     }
 }
 

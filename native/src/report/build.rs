@@ -7,7 +7,7 @@ use super::model::{
     Application, Execution, Health, Job, LogLine, Outcome, SinkHealth, Stage, StageLog, View,
 };
 use super::{failures, format, steps};
-use crate::shiplog::{Event, Kind};
+use crate::event::{Event, Kind};
 
 /// Lines that are kept for each stage, errors before warnings; without a stage the newest lines. The others are only
 /// counted.

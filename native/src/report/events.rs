@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::{command, reading, View};
 use crate::error::{Error, Result};
-use crate::shiplog::{self, Sequence};
+use crate::event::Sequence;
+use crate::shiplog;
 use crate::sinks::value;
 
 /// The requested events and their format.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::build::Latest;
 use super::json::Body;
 use super::model::{Group, Sample, StageId};
-use crate::shiplog::{id, Kind};
+use crate::event::{id, Kind};
 
 /// Groups, those with most samples first.
 ///

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::build::Latest;
 use super::{failures, reading};
 use crate::error::{Error, Result};
-use crate::shiplog::{self, Found, Kind};
+use crate::event::Kind;
+use crate::shiplog::{self, Found};
 
 /// Prints the samples of an application, or of all applications with a log below `root`, oldest first. Of each sample
 /// the last revision is printed, with its application, its run and its stack. Parts that cannot be read are reported

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::build::Latest;
 use super::json::Body;
 use super::model::{Accumulator, Cause, Figure, Gate, Other, Samples, Stage, StageId, Step, Verdict, View};
-use crate::shiplog::Kind;
+use crate::event::Kind;
 
 /// Stages that ran, and the numbers of those that were only skipped.
 pub(super) fn stages(latest: &Latest) -> (Vec<Stage>, Vec<u64>) {

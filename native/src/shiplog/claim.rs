@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::event::Sequence;
 use super::folder::Folder;
 use super::recovery::recover;
 use crate::error::Result;
+use crate::event::Sequence;
 
 /// A shared lock on the log of an application that has ended. While it is held, no process can write or
 /// remove the log; other processes may replay it for other sinks.

@@ -4,11 +4,11 @@ use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::event::{Event, Kind};
 use super::folder;
 use super::record::{Content, Header};
 use super::scan::{Scanner, Step};
 use crate::error::Result;
+use crate::event::{Event, Kind};
 
 /// The bytes that are read of the first segment, and of the last segments together, not counting the last one
 /// of these.

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::event::{Event, Sequence};
 use super::folder::{self, Folder};
 use super::found;
 use super::health::Health;
@@ -15,6 +14,7 @@ use super::recovery;
 use super::retention::{Limits, Sweeper};
 use super::writer::Writer;
 use crate::error::{Code, Error, Result};
+use crate::event::{Event, Sequence};
 use crate::words::some;
 
 /// Limits and names of a log.

@@ -28,7 +28,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `event`, `id`, `health` | events, their ids, and the log's counters |
+//! | `health` | the log's counters |
 //! | `log` | the writer's side |
 //! | `queue`, `writer`, `medium` | the path from appending threads to the files |
 //! | `record`, `scan` | the format, and reading it from undamaged and damaged files |
@@ -38,11 +38,9 @@
 //! | `lossy`, `told` | disks that tests choose |
 
 mod claim;
-mod event;
 mod folder;
 mod found;
 mod health;
-pub mod id;
 mod log;
 #[cfg(feature = "test-hooks")]
 mod lossy;
@@ -65,8 +63,8 @@ mod tests;
 mod told;
 mod writer;
 
+pub use crate::event::{Event, Kind, Sequence};
 pub use claim::Claim;
-pub use event::{Event, Kind, Sequence};
 pub use folder::Folder;
 pub use found::{applications, Found};
 pub use health::{Cause, Health};

@@ -10,9 +10,9 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::event::Sequence;
 use super::folder;
 use crate::error::{Error, Result};
+use crate::event::Sequence;
 
 /// The longest content of a position file, in bytes.
 const MOST: u64 = 64;

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::event::{Event, Sequence};
 use super::health::{Cause, Health};
 use super::record::{length, MOST_BODY, MOST_ID};
+use crate::event::{Event, Sequence};
 
 /// The most records that one sync makes durable.
 pub(super) const GROUP: usize = 64;

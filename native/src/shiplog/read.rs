@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::event::{Event, Sequence};
 use super::folder;
 use super::record::{Content, Header};
 use super::recovery::later;
 use super::scan::{Scanner, Step};
 use crate::error::{Error, Result};
+use crate::event::{Event, Sequence};
 
 /// Findings of a reader besides events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@
 //! made of bytes that occur in no UTF-8 text, so neither an id nor a body can look like the start of a
 //! record, and the time of a reader is linear in the bytes, also for malicious content.
 
-use super::event::{Event, Kind, Sequence};
+use crate::event::{Event, Kind, Sequence};
 
 const MAGIC: [u8; 8] = *b"\x89ANDLOG\n";
 /// The version of the format that this code writes, and the greatest that it reads.

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::claim::Claim;
-use super::event::{Event, Sequence};
 use super::folder;
 use super::record::Content;
 use super::recovery::later;
 use super::scan::{Scanner, Step};
 use crate::error::{Error, Result};
+use crate::event::{Event, Sequence};
 
 /// The events of a log after a position, also while the log is written.
 ///

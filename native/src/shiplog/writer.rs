@@ -14,13 +14,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::event::{Event, Kind};
 use super::folder::{self, Folder};
 use super::health::Cause;
 use super::medium::{Medium, SegmentFile};
 use super::queue::{Queue, Work};
 use super::record::{encode, encode_closing, Header};
 use super::retention::Sweeper;
+use crate::event::{Event, Kind};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);

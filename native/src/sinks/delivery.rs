@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{ShipError, Sink};
-use crate::shiplog::{Event, Sequence};
+use crate::event::{Event, Sequence};
 use crate::words::some;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
 //! The log itself as a sink: durable events have arrived, and `andiron report` reads them there.
 
 use super::{ShipError, Sink};
-use crate::shiplog::Event;
+use crate::event::Event;
 
 /// The sink that is always present and needs no installation.
 #[derive(Debug, Clone, Copy, Default)]

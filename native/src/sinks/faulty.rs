@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{ShipError, Sink};
-use crate::shiplog::Event;
+use crate::event::Event;
 
 /// The behaviour of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -41,7 +41,7 @@ pub use settings::SinkSettings;
 pub use shipper::Shipper;
 
 use crate::error::Result;
-use crate::shiplog::Event;
+use crate::event::Event;
 
 /// A destination of events. Called from one thread, one batch at a time.
 pub trait Sink: Send {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::delivery::{Delivery, Outcome, SinkHealth, TO_THE_END};
 use super::Sink;
 use crate::error::Result;
-use crate::shiplog::{applications, position, set_position, Claim, Event, Found, Sequence, Tail};
+use crate::event::{Event, Sequence};
+use crate::shiplog::{applications, position, set_position, Claim, Found, Tail};
 
 /// The result of [`ship`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::error::{Code, Error, Result};
-use crate::shiplog::Kind;
+use crate::event::Kind;
 
 const KAFKA: &str = "spark.andiron.kafka.";
 

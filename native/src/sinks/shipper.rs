@@ -8,7 +8,8 @@ use super::delivery::{Delivery, Line, Outcome, SinkHealth, SAVE_EVERY};
 use super::replay::Earlier;
 use super::Sink;
 use crate::error::{Error, Result};
-use crate::shiplog::{position, set_position, Event, Following, Sequence, ShipLog, Tail};
+use crate::event::{Event, Sequence};
+use crate::shiplog::{position, set_position, Following, ShipLog, Tail};
 
 /// The interval at which an idle thread looks at the logs of earlier applications.
 const IDLE: Duration = Duration::from_millis(200);

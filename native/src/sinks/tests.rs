@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::faulty::{Fault, Faults};
 use super::*;
+use crate::event::{Event, Sequence};
 use crate::shiplog::testing::{event, events, open, read_all, root, until, PATIENCE};
-use crate::shiplog::{position, set_position, Event, Options, Sequence, ShipLog};
+use crate::shiplog::{position, set_position, Options, ShipLog};
 
 fn start(root: &Path, application: &str, sinks: &[(&str, &Faults)]) -> (ShipLog, Shipper) {
     let log = open(root, application, Options { segment_bytes: 20_000, ..Options::default() });

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::shiplog::Event;
+use crate::event::Event;
 
 /// The event's body with `event_id`, `kind` (its name) and `revision`, without line breaks.
 ///
@@ -22,7 +22,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::shiplog::Kind;
+    use crate::event::Kind;
 
     fn of(body: &str) -> Value {
         let id = "app-1||a \"step\"/in|\u{1}\n".to_string();

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ShipError, Sink};
-use crate::shiplog::Event;
+use crate::event::Event;
 
 /// The sink, if the environment of this process names one.
 pub(super) fn sink() -> Option<Box<dyn Sink>> {

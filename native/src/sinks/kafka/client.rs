@@ -8,7 +8,7 @@ use rdkafka::producer::{BaseProducer, Producer};
 
 use super::reports::Reports;
 use crate::error::{Code, Error, Result};
-use crate::shiplog::Event;
+use crate::event::Event;
 use crate::sinks::settings::{bad, KafkaSettings};
 use crate::sinks::Left;
 

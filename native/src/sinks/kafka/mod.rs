@@ -18,7 +18,7 @@ use super::settings::KafkaSettings;
 use super::value::value;
 use super::{Left, ShipError, Sink};
 use crate::error::Result;
-use crate::shiplog::{id, Event};
+use crate::event::{id, Event};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};

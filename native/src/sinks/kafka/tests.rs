@@ -11,7 +11,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
 use super::*;
-use crate::shiplog::Kind;
+use crate::event::Kind;
 use crate::sinks::{of, SinkSettings};
 
 const METRICS: &str = "andiron.metrics.v1";

@@ -1,5 +1,7 @@
 //! Logged events, their kinds, and their sequence numbers in the log.
 
+pub mod id;
+
 use std::fmt;
 
 macro_rules! kinds {

@@ -67,6 +67,31 @@ pub fn failures(step: &str) -> String {
     format!("{}|samples", part(step))
 }
 
+/// An attempt of a stage.
+pub fn stage(stage: u64, attempt: u64) -> String {
+    format!("stage:{stage}.{attempt}")
+}
+
+/// A job.
+pub fn job(job: u64) -> String {
+    format!("job:{job}")
+}
+
+/// An execution of a query.
+pub fn execution(execution: u64) -> String {
+    format!("execution:{execution}")
+}
+
+/// The gate with this number in the application.
+pub fn gate(number: u64) -> String {
+    format!("limits:{number}")
+}
+
+/// The health of log, sinks and listener.
+pub fn health() -> String {
+    "health".to_string()
+}
+
 /// The verdict with this number on a step.
 pub fn verdict(step: &str, number: u64) -> String {
     format!("gate:{}:{number}", part(step))
