@@ -1,5 +1,5 @@
-"""Andiron for PySpark: large versioned side data, loaded once in each executor and mapped by its Python workers, and steps
-that count rows exactly once.
+"""Andiron for PySpark: large versioned side data, loaded once in each executor and mapped by its Python workers, and
+steps that count rows exactly once.
 
     import andiron
 

@@ -16,9 +16,11 @@ SCALAS = ("2.12", "2.13")
 
 
 def artifact(spark_home: Union[str, Path, None] = None) -> str:
-    """The coordinates of the jar for a Spark, for `spark.jars.packages`. PySpark 3.5 from pip has Scala 2.12, PySpark 4 has 2.13.
+    """The coordinates of the jar for a Spark, for `spark.jars.packages`. PySpark 3.5 from pip has Scala 2.12, PySpark 4
+    has 2.13.
 
-    The version of Scala is that of the jars in `spark_home`, by default $SPARK_HOME, else the installed PySpark, as `pyspark` does."""
+    The version of Scala is that of the jars in `spark_home`, by default $SPARK_HOME, else the installed PySpark, as
+    `pyspark` does."""
     home = Path(spark_home) if spark_home is not None else _home()
     if home is None:
         raise SettingError("there is no Spark here: set SPARK_HOME, or install pyspark", BAD_SETTING)

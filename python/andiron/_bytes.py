@@ -22,8 +22,9 @@ CHUNK, LARGE = 1 << 19, 4 << 20
 class Bytes:
     """The bytes of one version, leased by a cursor until it moves on, is closed, or its task ends.
 
-    Every call checks the lease and the bounds. Views and arrays that are not copies refer to the mapped pages and cannot be written. They
-    stay readable after the lease, but their bytes no longer count against the budget then: do not keep them.
+    Every call checks the lease and the bounds. Views and arrays that are not copies refer to the mapped pages and
+    cannot be written. They stay readable after the lease, but their bytes no longer count against the budget then: do
+    not keep them.
     """
 
     __slots__ = ("_cursor", "_label", "_memory", "_path", "version")
@@ -51,7 +52,8 @@ class Bytes:
         return Path(named if os.path.exists(named) else self._path)
 
     def read(self, offset: Optional[int] = None, length: Optional[int] = None) -> bytes:
-        """A copy of `length` bytes from `offset`, or of all bytes. One number alone is an error: for a file's `read` it would be a length."""
+        """A copy of `length` bytes from `offset`, or of all bytes. One number alone is an error: for a file's `read` it
+        would be a length."""
         if (offset is None) != (length is None):
             raise self._bad("read takes an offset and a length, or neither: `open()` gives a file, whose `read(n)` gives the next n bytes")
         return self.view(0 if offset is None else offset, length).tobytes()
@@ -139,8 +141,9 @@ class Bytes:
         flat: np.dtype[Any] = kind if kind.subdtype is None else np.dtype(f"V{size}")
         everywhere: np.ndarray[Any, Any] = np.ndarray((len(memory) - size + 1,), flat, memory, 0, (1,))
         made: np.ndarray[Any, Any] = _room(self._label, at.size, flat)
-        # If offsets are whole records apart, `take` needs two thirds of the time of an index. It works on untyped records, since it would
-        # first copy a table that is not aligned. Bounds are checked above; only the mode "clip" writes in place.
+        # If offsets are whole records apart, `take` needs two thirds of the time of an index. It works on untyped
+        # records, since it would first copy a table that is not aligned. Bounds are checked above; only the mode "clip"
+        # writes in place.
         base = least % size
         table: np.ndarray[Any, Any] = np.frombuffer(memory, f"V{size}", (len(memory) - base) // size, base)
         into = made.view(f"V{size}")
@@ -196,7 +199,8 @@ class Bytes:
 
 
 def _room(label: str, count: int, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """An array for `count` values. Large arrays are not allocated by numpy, which asks for huge pages: they are slow in fragmented memory."""
+    """An array for `count` values. Large arrays are not allocated by numpy, which asks for huge pages: they are slow in
+    fragmented memory."""
     import numpy as np
 
     size = count * kind.itemsize
@@ -216,7 +220,8 @@ def _no_addresses(label: str, what: str, error: BaseException) -> StoreError:
 
 
 def mapped(label: str, path: str, length: int, identity: tuple[int, int]) -> memoryview:
-    """Maps a whole file of the executor. If `path` is not the file with this device and inode, the lease has ended: an error."""
+    """Maps a whole file of the executor. If `path` is not the file with this device and inode, the lease has ended: an
+    error."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:

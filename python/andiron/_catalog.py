@@ -1,4 +1,5 @@
-"""A dataset's versions, as functions carry them to workers. This module imports little, since every worker imports it."""
+"""A dataset's versions, as functions carry them to workers. This module imports little, since every worker imports
+it."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from andiron.errors import BAD_ARGUMENT, RELEASED, ArgumentError, ReleasedError,
 
 
 class Catalog:
-    """The list of a dataset's versions, which functions carry to the workers. Created by andiron.catalog on the driver."""
+    """The list of a dataset's versions, which functions carry to the workers. Created by andiron.catalog on the
+    driver."""
 
     def __init__(
         self, id: str, dataset: str, versions: tuple[str, ...], hints: int = 0, skipped: Any = None, driver: Any = None, handle: Any = None,
@@ -23,19 +25,22 @@ class Catalog:
         self.id = id
         self.dataset = dataset
         self.versions = versions
-        """The names, in the order of their UTF-8 bytes. A task whose rows are sorted by version reads them in this order."""
+        """The names, in the order of their UTF-8 bytes. A task whose rows are sorted by version reads them in this
+        order."""
         self.files = files
         """Whether its versions are files that keep their names (`cursor.path`) instead of bytes."""
         self._known = frozenset(versions)
-        # The number of calls of `demand`: an executor with an older copy of the catalog fetches it again from the driver.
+        # The number of calls of `demand`: an executor with an older copy of the catalog fetches it again from the
+        # driver.
         self._hints = hints
         # Counts the rows that `by_version` drops; None if it drops none.
         self._skipped = skipped
         self._driver, self._handle, self._hinting = driver, handle, threading.Lock()
 
     def missing(self, policy: str) -> Catalog:
-        """The same catalog with another policy for rows whose version is null or unknown. `fail`, the default, raises an UnknownVersionError;
-        with `skip` `cursor.by_version` drops such rows and counts them. On the driver. Both catalogs are closed together.
+        """The same catalog with another policy for rows whose version is null or unknown. `fail`, the default, raises
+        an UnknownVersionError; with `skip` `cursor.by_version` drops such rows and counts them. On the driver. Both
+        catalogs are closed together.
         """
         driver = self._on_driver("missing")
         if policy not in ("fail", "skip"):
@@ -44,7 +49,8 @@ class Catalog:
 
     @property
     def skipped_rows(self) -> int:
-        """The number of rows that `missing("skip")` has dropped. Rows of tasks that ran twice may count twice, as in Spark's accumulators. On the driver."""
+        """The number of rows that `missing("skip")` has dropped. Rows of tasks that ran twice may count twice, as in
+        Spark's accumulators. On the driver."""
         self._on_driver("skipped_rows")
         return 0 if self._skipped is None else int(self._skipped.value)
 
@@ -56,7 +62,8 @@ class Catalog:
         return self._named(version) is not None
 
     def _named(self, version: object) -> Optional[str]:
-        """The name of the version that a row's value stands for; None if the catalog has none. An error if it is ambiguous."""
+        """The name of the version that a row's value stands for; None if the catalog has none. An error if it is
+        ambiguous."""
         if type(version) is str:
             return version if version in self._known else None
         found = [name for name in candidates(flat(version)) if name in self._known]
@@ -67,10 +74,11 @@ class Catalog:
         return found[0] if found else None
 
     def demand(self, tasks: Mapping[str, int]) -> None:
-        """Sets the number of further tasks that are expected to read each version. Versions with the least demand are evicted first.
+        """Sets the number of further tasks that are expected to read each version. Versions with the least demand are
+        evicted first.
 
-        Applies to tasks whose function carries the catalog after this call, such as a later `mapInPandas`. A call replaces the previous
-        hint. On the driver.
+        Applies to tasks whose function carries the catalog after this call, such as a later `mapInPandas`. A call
+        replaces the previous hint. On the driver.
         """
         driver = self._on_driver("demand")
         wanted: dict[str, int] = {}
@@ -86,7 +94,8 @@ class Catalog:
             self._hints += 1
 
     def close(self) -> None:
-        """Closes the catalog: leased versions are released with their last lease, all others at once. On the driver. Idempotent."""
+        """Closes the catalog: leased versions are released with their last lease, all others at once. On the driver.
+        Idempotent."""
         calling(self._on_driver("close").close, self._handle)
 
     def _on_driver(self, what: str) -> Any:

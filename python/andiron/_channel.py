@@ -40,8 +40,8 @@ class Channel:
             raise
 
     def ask(self, **request: object) -> dict[str, Any]:
-        """Sends a request and returns the executor's answer, or raises the error in it. If it is interrupted, the channel is closed: a pending
-        answer would be taken for that of the next request."""
+        """Sends a request and returns the executor's answer, or raises the error in it. If it is interrupted, the
+        channel is closed: a pending answer would be taken for that of the next request."""
         with self._lock:
             if os.getpid() != self._process:
                 raise self._ended()
@@ -68,8 +68,8 @@ class Channel:
 
     def close(self) -> None:
         """Idempotent."""
-        # A forked process also has the socket open, so that without the shutdown the lease would remain. The forked process itself must not
-        # shut down its parent's connection.
+        # A forked process also has the socket open, so that without the shutdown the lease would remain. The forked
+        # process itself must not shut down its parent's connection.
         if os.getpid() == self._process:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -81,8 +81,8 @@ class Channel:
 
 
 def _own(path: str) -> TextIO:
-    """Opens a file that only this user can access: in a directory that others can write to, another user could replace it and
-    receive this worker's requests."""
+    """Opens a file that only this user can access: in a directory that others can write to, another user could replace
+    it and receive this worker's requests."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     found = os.fstat(descriptor)
     if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
@@ -92,7 +92,8 @@ def _own(path: str) -> TextIO:
 
 
 def _address(dataset: str) -> tuple[str, int, str]:
-    """The executor's address, and the secret that it expects. Spark passes the executor's directories to its workers."""
+    """The executor's address, and the secret that it expects. Spark passes the executor's directories to its
+    workers."""
     # The executor writes the file into the directory with most space.
     paths = [os.path.join(directory, FILE) for directory in os.environ.get("SPARK_LOCAL_DIRS", "").split(",")]
     try:

@@ -26,8 +26,8 @@ _warned: set[str] = set()
 class Cursor:
     """Leases at most one version at a time and moves from one to the next. For one thread of one task.
 
-    The lease belongs to the task: it is released when the task ends for any reason, including the death of this worker, or earlier by
-    `close`. A cursor raises a ReleasedError in any other task.
+    The lease belongs to the task: it is released when the task ends for any reason, including the death of this worker,
+    or earlier by `close`. A cursor raises a ReleasedError in any other task.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -43,11 +43,13 @@ class Cursor:
         self._left: set[str] = set()
 
     def advance(self, version: object) -> Bytes:
-        """The version's bytes, leased until the next call with another version. A value that is not a str is converted as by Spark's cast to string.
+        """The version's bytes, leased until the next call with another version. A value that is not a str is converted
+        as by Spark's cast to string.
 
-        Releases the previous version, then waits until this one is loaded and fits the budget. The same version again costs one comparison.
-        Raises an UnknownVersionError (the previous version stays leased), a LoadError, SourceError or StoreError if it cannot be loaded, a
-        BudgetError if it does not fit in time, and a ReleasedError after the end of the task.
+        Releases the previous version, then waits until this one is loaded and fits the budget. The same version again
+        costs one comparison. Raises an UnknownVersionError (the previous version stays leased), a LoadError,
+        SourceError or StoreError if it cannot be loaded, a BudgetError if it does not fit in time, and a ReleasedError
+        after the end of the task.
         """
         current = self._current
         if current is not None and type(version) is str and current.version == version and self._is_mine():
@@ -55,10 +57,11 @@ class Cursor:
         return self._move(version)
 
     def by_version(self, batch: Any, column: str) -> Iterator[tuple[Bytes, Any]]:
-        """The rows of each version in a pandas DataFrame, or an Arrow RecordBatch or Table, each with the version's bytes, leased until the next item.
+        """The rows of each version in a pandas DataFrame, or an Arrow RecordBatch or Table, each with the version's
+        bytes, leased until the next item.
 
-        `column` holds the version. Rows whose version is null or unknown raise an UnknownVersionError, or are dropped and counted if the
-        catalog has `missing("skip")`.
+        `column` holds the version. Rows whose version is null or unknown raise an UnknownVersionError, or are dropped
+        and counted if the catalog has `missing("skip")`.
         """
         from andiron._batches import parts
 

@@ -19,9 +19,10 @@ MOST = (1 << 63) - 1
 class Gate:
     """A limit on the rows that a step drops, from its creation until the step is closed.
 
-    A DataFrame write with rows of the step is committed only if the gate passes; `guard` raises after its body if the gate fails; and a
-    running stage is cancelled once more than `max_dropped` rows are dropped. If the counts are unknown, `on_unknown` decides.
-    `min_out_ratio` is the minimum of out / in, `max_counters` the maximum of user counter / in by counter name.
+    A DataFrame write with rows of the step is committed only if the gate passes; `guard` raises after its body if the
+    gate fails; and a running stage is cancelled once more than `max_dropped` rows are dropped. If the counts are
+    unknown, `on_unknown` decides. `min_out_ratio` is the minimum of out / in, `max_counters` the maximum of user
+    counter / in by counter name.
     """
 
     def __init__(
@@ -49,11 +50,12 @@ class Gate:
 
 
 class guard:
-    """`with andiron.guard(gate, ...): body` raises a GateError if one of the gates fails after the body, or has made the body fail.
+    """`with andiron.guard(gate, ...): body` raises a GateError if one of the gates fails after the body, or has made
+    the body fail.
 
-    For actions that Andiron's commit does not cover: `collect`, `foreach`, RDD saves, writes of Delta and Iceberg. The gates judge the jobs of
-    the calling thread, and of threads that inherit its local properties (pyspark.InheritableThread). Results that the body has already
-    published are not undone.
+    For actions that Andiron's commit does not cover: `collect`, `foreach`, RDD saves, writes of Delta and Iceberg. The
+    gates judge the jobs of the calling thread, and of threads that inherit its local properties
+    (pyspark.InheritableThread). Results that the body has already published are not undone.
     """
 
     def __init__(self, *gates: Gate) -> None:
@@ -100,11 +102,13 @@ def report(spark: Any, html: bool = False) -> str:
 
 
 def failures(spark: Any, log_directory: Optional[str] = None, application: Optional[str] = None) -> DataFrame:
-    """The samples of failed rows of steps, one row each. Without a directory they are those of this application so far; with a directory
-    or an archive of logs those of all applications with a log there, including ended ones, or of one of them.
+    """The samples of failed rows of steps, one row each. Without a directory they are those of this application so far;
+    with a directory or an archive of logs those of all applications with a log there, including ended ones, or of one
+    of them.
 
-    Columns: `app_id`, `app_attempt`, `run_id`, `step`, `site`, `error_class`, `message`, `stack`, `stack_hash`, `group`, `row_key`, `key_hash`, `record`,
-    `record_cut`, `version`, `stage`, `stage_attempt`, `partition`, `task_attempt`, `executor`, `host`, `committed`, `count` and `time`.
+    Columns: `app_id`, `app_attempt`, `run_id`, `step`, `site`, `error_class`, `message`, `stack`, `stack_hash`,
+    `group`, `row_key`, `key_hash`, `record`, `record_cut`, `version`, `stage`, `stage_attempt`, `partition`,
+    `task_attempt`, `executor`, `host`, `committed`, `count` and `time`.
     """
     from pyspark.sql import DataFrame
 
@@ -117,14 +121,16 @@ def failures(spark: Any, log_directory: Optional[str] = None, application: Optio
 
 
 def cache_stats(spark: Any) -> list[dict[str, Any]]:
-    """The cache's figures of every process that has used it, each with `executor`, `final` and `figures`; docs/guide/figures.md defines them."""
+    """The cache's figures of every process that has used it, each with `executor`, `final` and `figures`;
+    docs/guide/figures.md defines them."""
     driver = java(spark, "PythonDriver", "the cache's figures")
     found: list[dict[str, Any]] = json.loads(calling(driver.cacheStats, java_session(spark, "the cache's figures")))
     return found
 
 
 def cache_totals(spark: Any) -> dict[str, int]:
-    """The figures of `cache_stats` combined: sums of the counters and of the gauges of live processes, and the greatest of each maximum."""
+    """The figures of `cache_stats` combined: sums of the counters and of the gauges of live processes, and the greatest
+    of each maximum."""
     driver = java(spark, "PythonDriver", "the cache's figures")
     found: dict[str, int] = json.loads(calling(driver.cacheTotals, java_session(spark, "the cache's figures")))
     return found

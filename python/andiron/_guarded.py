@@ -46,8 +46,9 @@ counting = Counting()
 
 
 class Shown(NamedTuple):
-    """The functions that describe a failed row in its sample: `key`, `describe` and `version` of the row, `group` of the row and the error,
-    and `redact` of each text. Without `describe` the row is shown by `str`, without `redact` texts are unchanged; else None means no text."""
+    """The functions that describe a failed row in its sample: `key`, `describe` and `version` of the row, `group` of
+    the row and the error, and `redact` of each text. Without `describe` the row is shown by `str`, without `redact`
+    texts are unchanged; else None means no text."""
 
     key: Optional[Callable[[Any], object]] = None
     describe: Optional[Callable[[Any], object]] = None
@@ -57,8 +58,8 @@ class Shown(NamedTuple):
 
 
 class Guarded:
-    """A function of a row that raises no error of the user's function: its result has a value, or an error with the texts of the sample.
-    PythonSteps.scala reads it."""
+    """A function of a row that raises no error of the user's function: its result has a value, or an error with the
+    texts of the sample. PythonSteps.scala reads it."""
 
     def __init__(self, function: Callable[[Any], Any], value: DataType, shown: Shown) -> None:
         self._function, self._value, self._group, self._redact = function, value, shown.group, shown.redact
@@ -87,7 +88,8 @@ class Guarded:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            # Includes SystemExit, and classes that derive only from BaseException, such as PyO3's panics: the worker stays alive.
+            # Includes SystemExit, and classes that derive only from BaseException, such as PyO3's panics: the worker
+            # stays alive.
             return None, *self._failed(row, error, counts)
         finally:
             counting.counts = None
@@ -108,7 +110,8 @@ class Guarded:
         return (kind, told, frames), counts or None, *shown, identity, stack
 
     def _checked(self, value: Any) -> Any:
-        """The value, if it has the declared type: Spark would silently turn a value that it cannot convert into null."""
+        """The value, if it has the declared type: Spark would silently turn a value that it cannot convert into
+        null."""
         from pyspark.sql.types import ArrayType, _make_type_verifier
 
         if self._verify is None or self._plain is None:

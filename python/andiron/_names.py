@@ -15,7 +15,8 @@ LONGEST = 60_000
 
 
 def flat(version: object) -> object:
-    """The value without a wrapper of pandas or Arrow: `groupby(["version"])` gives tuples of one, Arrow arrays give scalars."""
+    """The value without a wrapper of pandas or Arrow: `groupby(["version"])` gives tuples of one, Arrow arrays give
+    scalars."""
     if isinstance(version, tuple) and len(version) == 1:
         version = version[0]
     return version.as_py() if type(version).__module__.startswith("pyarrow.") and hasattr(version, "as_py") else version
@@ -31,8 +32,8 @@ def is_null(version: object) -> bool:
 
 
 def candidates(version: object) -> tuple[str, ...]:
-    """The names that a value may stand for, the most likely first. Empty for values without a name, such as a timestamp, whose text depends
-    on a time zone.
+    """The names that a value may stand for, the most likely first. Empty for values without a name, such as a
+    timestamp, whose text depends on a time zone.
 
     In pandas a column of whole numbers with nulls has floats: 1.0 stands for "1.0", or for "1" if the catalog has that.
     """

@@ -1,4 +1,5 @@
-"""Conversion of a step function's results to Python's own types: PySpark does not convert numpy's numbers, and would fail the task."""
+"""Conversion of a step function's results to Python's own types: PySpark does not convert numpy's numbers, and would
+fail the task."""
 
 from __future__ import annotations
 

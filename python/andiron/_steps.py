@@ -24,7 +24,8 @@ Redact = Optional[Callable[[str], object]]
 
 @dataclass(frozen=True)
 class Figures:
-    """The figures of a step. `counters` has `in`, `out`, `dropped` and the user's own; `reason` says why the figures are not exact."""
+    """The figures of a step. `counters` has `in`, `out`, `dropped` and the user's own; `reason` says why the figures
+    are not exact."""
 
     step: str
     counters: dict[str, int]
@@ -36,7 +37,8 @@ class Figures:
 
 
 class Counter:
-    """A user counter of a step, for the functions of its operators. It counts each row once. Outside these functions it counts nothing."""
+    """A user counter of a step, for the functions of its operators. It counts each row once. Outside these functions it
+    counts nothing."""
 
     def __init__(self, step: str, name: str) -> None:
         self.step, self.name = step, name
@@ -53,9 +55,10 @@ class Counter:
 class Step:
     """A named part of a pipeline. Create it on the driver; close it when no further job of it will run.
 
-    A row for which a function raises is dropped, counted and sampled, and the job continues. The functions run in Python workers, row by
-    row; the step's operator, which follows them in the JVM, counts. Functions of whole batches, as in mapInPandas, cannot be guarded row by
-    row: use `count` before and after them. RDDs have no steps in Python: convert them to DataFrames.
+    A row for which a function raises is dropped, counted and sampled, and the job continues. The functions run in
+    Python workers, row by row; the step's operator, which follows them in the JVM, counts. Functions of whole batches,
+    as in mapInPandas, cannot be guarded row by row: use `count` before and after them. RDDs have no steps in Python:
+    convert them to DataFrames.
     """
 
     def __init__(self, spark: Any, name: str) -> None:
@@ -82,11 +85,12 @@ class Step:
         self, rows: DataFrame, function: Callable[[Row], Any], schema: Schema, *, key: Text = None, describe: Text = None, version: Text = None,
         group: Group = None, redact: Redact = None
     ) -> DataFrame:
-        """Applies `function` to every row; it returns a Row, tuple or dict of `schema`. `key`, `describe` and `version` are functions of the row
-        for the sample of a failed row. `group`, a function of the row and the error, names the cause by which top causes are counted.
+        """Applies `function` to every row; it returns a Row, tuple or dict of `schema`. `key`, `describe` and `version`
+        are functions of the row for the sample of a failed row. `group`, a function of the row and the error, names the
+        cause by which top causes are counted.
 
-        `redact` returns the part of a text that may be shown; it is applied to key, row, version, group, message and stack. With `redact` the
-        hashes of keys and rows are keyed with a secret.
+        `redact` returns the part of a text that may be shown; it is applied to key, row, version, group, message and
+        stack. With `redact` the hashes of keys and rows are keyed with a secret.
         """
         return self._evaluated("map", rows, function, _schema(schema), Shown(key, describe, version, group, redact))
 
@@ -94,7 +98,8 @@ class Step:
         self, rows: DataFrame, function: Callable[[Row], Iterable[Any]], schema: Schema, *, key: Text = None, describe: Text = None,
         version: Text = None, group: Group = None, redact: Redact = None
     ) -> DataFrame:
-        """All results of `function` for every row. A row for which it raises after some results is dropped as a whole."""
+        """All results of `function` for every row. A row for which it raises after some results is dropped as a
+        whole."""
         from pyspark.sql.types import ArrayType
 
         return self._evaluated("flatMap", rows, function, ArrayType(_schema(schema)), Shown(key, describe, version, group, redact))

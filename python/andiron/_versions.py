@@ -20,9 +20,9 @@ from andiron.errors import BAD_ARGUMENT, ArgumentError, calling
 class Version:
     """One immutable snapshot of a dataset.
 
-    `source` is a `pathlib.Path`, or a path or URI for Hadoop's file systems, which do not decode `%20`. `bytes`, its size, and `checksum`
-    (`xxh3:`, `crc32:` or `sha256:` with hexadecimal digits) are verified during the load. `immutable` declares a local file that is never
-    truncated or rewritten, so that it is mapped in place.
+    `source` is a `pathlib.Path`, or a path or URI for Hadoop's file systems, which do not decode `%20`. `bytes`, its
+    size, and `checksum` (`xxh3:`, `crc32:` or `sha256:` with hexadecimal digits) are verified during the load.
+    `immutable` declares a local file that is never truncated or rewritten, so that it is mapped in place.
     """
 
     name: str
@@ -38,10 +38,12 @@ Sources = Union[Mapping[str, Union[str, "PathLike[str]"]], Iterable[Version]]
 def catalog(spark: Any, dataset: str, versions: Sources, files: bool = False) -> Catalog:
     """The catalog of a dataset, from a mapping of version names to sources, or from Versions.
 
-    With `files` each version is a file or a directory that keeps its name, for libraries that open files themselves: `cursor.path(version)`.
+    With `files` each version is a file or a directory that keeps its name, for libraries that open files themselves:
+    `cursor.path(version)`.
 
-    Only the list is sent to the executors, not the data. Every source is looked up unless its size and checksum are both declared. Raises a
-    SettingError without the jar or the plugin, a SourceError if a source is missing, and a ConnectError over Spark Connect.
+    Only the list is sent to the executors, not the data. Every source is looked up unless its size and checksum are
+    both declared. Raises a SettingError without the jar or the plugin, a SourceError if a source is missing, and a
+    ConnectError over Spark Connect.
     """
     what = "a catalog"
     session = java_session(spark, what)

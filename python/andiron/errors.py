@@ -1,4 +1,5 @@
-"""The errors of Andiron. Each message has the object, the reason and advice; `code` is stable, and the same as in Scala."""
+"""The errors of Andiron. Each message has the object, the reason and advice; `code` is stable, and the same as in
+Scala."""
 
 from __future__ import annotations
 
