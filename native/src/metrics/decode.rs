@@ -4,9 +4,7 @@
 use crate::error::{Code, Error, Result};
 use crate::samples::Bound;
 
-/// The version of a task end's layout.
 const TASK_END_VERSION: u32 = 2;
-/// The version of a step cell's layout.
 const STEP_CELL_VERSION: u32 = 2;
 /// The value for "no SQL execution".
 const NO_EXECUTION: u64 = u64::MAX;

@@ -213,7 +213,6 @@ fn decide(matter: &Matter<'_>, limits: &Limits) -> Found {
     }
 }
 
-/// A limit on a ratio.
 struct Check<'a> {
     counter: usize,
     limit: f64,

@@ -227,7 +227,6 @@ impl Application {
         verdict
     }
 
-    /// Ships a verdict.
     fn tell(&self, verdict: &Verdict) {
         lock(&self.gates).decided(verdict, now_ms());
         lock(&self.pending).verdict(verdict, self.log.is_some());
@@ -352,7 +351,6 @@ fn bad(why: &str) -> Error {
     Error::new(Code::BadArgument, why)
 }
 
-/// Milliseconds since 1970.
 fn now_ms() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

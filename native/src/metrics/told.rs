@@ -23,7 +23,6 @@ const LONGEST_ACTION: usize = 512;
 const LIMITS: [&str; 7] =
     ["limit_ratio", "limit_rows", "min_rows", "min_out_ratio", "max_counters", "zero_rows", "unknown_rows"];
 
-/// One gate.
 #[derive(Debug, Default)]
 struct Standing {
     /// Its number in the application, from 1.
@@ -70,7 +69,6 @@ pub(super) enum Told {
     Bypassed,
 }
 
-/// All gates of an application.
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     standing: BTreeMap<u64, Standing>,
@@ -120,7 +118,6 @@ impl Gates {
         self.refused = (!verdict.passed).then(|| (verdict.step.clone(), now_ms));
     }
 
-    /// Notes that a job has begun.
     pub(super) fn job_began(&mut self, at_ms: u64) {
         self.last_job_ms = self.last_job_ms.max(at_ms);
     }

@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value};
 
-/// One JSON object.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Body(Map<String, Value>);
 
@@ -40,7 +39,6 @@ impl Body {
         }
     }
 
-    /// The object itself.
     pub(super) fn map(&self) -> &Map<String, Value> {
         &self.0
     }

@@ -53,7 +53,6 @@ const MOST_BARE_BYTES: usize = 16 << 20;
 const SCOPE_BYTES: usize = 512;
 const COLUMN_BYTES: usize = 256;
 
-/// The identity of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ScopeId {
     pub(super) rdd: u64,
@@ -109,7 +108,6 @@ pub(super) struct Accumulator {
 }
 
 impl Accumulator {
-    /// The places in which it is counted.
     pub(super) fn places(&self) -> Places {
         match self.scopes.split_first() {
             None | Some((_, [])) => Places::One,

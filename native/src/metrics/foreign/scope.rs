@@ -37,7 +37,6 @@ pub(in crate::metrics) struct Facts {
     pub(in crate::metrics) pruned: bool,
     /// A later attempt of the stage computes other rows, or in another order.
     pub(in crate::metrics) indeterminate: bool,
-    /// The SQL execution that it belongs to.
     pub(in crate::metrics) execution: Option<u64>,
     /// The RDDs of the stage, by id, whose rows may come from a persisted block or a checkpoint.
     pub(in crate::metrics) caches: Option<Arc<[u64]>>,

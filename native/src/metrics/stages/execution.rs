@@ -13,7 +13,6 @@ const LONGEST_PLAN: usize = 64 << 10;
 const MOST_NODES: usize = 1024;
 const MOST_METRICS: usize = 64;
 
-/// A node of a plan.
 #[derive(Debug)]
 struct Node {
     id: Value,
@@ -21,7 +20,6 @@ struct Node {
     metrics: Vec<u64>,
 }
 
-/// One execution of a query.
 #[derive(Debug, Default)]
 pub(in crate::metrics) struct Execution {
     body: Object,

@@ -28,7 +28,6 @@ const MOST_EXECUTIONS: usize = 200;
 /// The limit of most texts, in bytes.
 const LONGEST: usize = 1 << 10;
 
-/// A job.
 #[derive(Debug, Default)]
 pub(super) struct Job {
     pub(super) body: Object,
@@ -163,7 +162,6 @@ impl Stages {
         })
     }
 
-    /// Notes that a job begins.
     pub(super) fn job_started(&mut self, json: &Object) {
         let Some(id) = json.number("job") else { return };
         let job = self.jobs.entry(id).or_default();
@@ -239,17 +237,14 @@ impl Stages {
         Some(&self.common.get(&stage)?.facts)
     }
 
-    /// The jobs of a stage.
     pub(super) fn jobs_of(&self, stage: u32) -> &[u64] {
         self.common.get(&stage).map(|common| common.jobs.as_slice()).unwrap_or_default()
     }
 
-    /// The execution of a stage.
     pub(super) fn execution_of(&self, stage: u32) -> Option<u64> {
         self.common.get(&stage)?.facts.execution
     }
 
-    /// The stages of an execution.
     pub(super) fn of_execution(&self, execution: u64) -> HashSet<u32> {
         let common = self.common.iter().filter(|(_, common)| common.facts.execution == Some(execution));
         common.map(|(id, _)| *id).collect()

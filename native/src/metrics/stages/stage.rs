@@ -11,7 +11,6 @@ use super::LONGEST;
 const MOST_METRICS: usize = 10_000;
 /// The limit of the stack of a stage's call site, in bytes.
 const LONGEST_DETAILS: usize = 4 << 10;
-/// One stage attempt.
 #[derive(Debug, Default)]
 pub(in crate::metrics) struct Stage {
     pub(in crate::metrics) body: Object,

@@ -16,7 +16,6 @@ const MOST_BRANCHES: usize = 256;
 /// The limit of visited RDDs; an RDD that several branches read is visited once for each.
 const MOST_STEPS: usize = 1 << 14;
 
-/// An RDD of the stage.
 #[derive(Debug)]
 struct Node {
     /// Its parents in the stage, without duplicates.

@@ -73,7 +73,6 @@ impl Attempt {
         }
     }
 
-    /// The value of a counter.
     pub(super) fn of_counter(&self, counter: usize) -> i64 {
         self.counters.get(counter).copied().unwrap_or(0)
     }
@@ -94,7 +93,6 @@ impl Attempt {
     }
 }
 
-/// The attempts of one partition.
 #[derive(Debug, Default)]
 pub(super) struct Cell {
     attempts: Vec<Attempt>,

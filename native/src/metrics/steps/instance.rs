@@ -46,7 +46,6 @@ impl Sums {
         self.outside += attempt.outside * sign;
     }
 
-    /// The sum of a counter.
     pub(in crate::metrics) fn of(&self, counter: usize) -> i128 {
         self.counters.get(counter).copied().unwrap_or(0)
     }
@@ -66,7 +65,6 @@ impl Sums {
     }
 }
 
-/// One physical execution.
 #[derive(Debug, Default)]
 pub(super) struct Instance {
     /// The number of its partitions; known from its first cell.
@@ -102,7 +100,6 @@ impl Instance {
         self.settled
     }
 
-    /// The number of its cells.
     pub(super) fn cells(&self) -> usize {
         self.cells.len()
     }
@@ -124,7 +121,6 @@ impl Instance {
             .any(|(_, mask)| mask[OUT / 64] >> (OUT % 64) & 1 == 1)
     }
 
-    /// The attempts of a partition.
     pub(super) fn attempts(&self, partition: u32) -> &[Attempt] {
         self.cells.get(&partition).map(Cell::attempts).unwrap_or_default()
     }

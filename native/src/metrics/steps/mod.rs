@@ -363,7 +363,6 @@ impl StepBook {
         names
     }
 
-    /// The name of a step.
     pub(super) fn name(&self, step: u64) -> Option<Arc<str>> {
         self.steps.get(&step).map(|step| Arc::clone(&step.name))
     }

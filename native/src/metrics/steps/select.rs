@@ -52,7 +52,6 @@ pub(in crate::metrics) struct Tally {
 }
 
 impl Tally {
-    /// The value of a counter.
     pub(in crate::metrics) fn of(&self, counter: usize) -> i128 {
         i128::from(self.counters.get(counter).copied().unwrap_or(0))
     }

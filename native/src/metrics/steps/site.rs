@@ -16,7 +16,6 @@ const LISTED: usize = 16;
 /// Instances without cells whose ids are remembered.
 const REMEMBERED: usize = 4096;
 
-/// One operator of a step.
 #[derive(Debug)]
 pub(in crate::metrics) struct Site {
     pub(in crate::metrics) step: u64,
@@ -147,12 +146,10 @@ impl Site {
         self.instances.get(&instance).is_some_and(|instance| instance.has(partition))
     }
 
-    /// The number of its cells.
     pub(super) fn cells(&self) -> usize {
         self.instances.values().map(Instance::cells).sum()
     }
 
-    /// Whether its figure is exact.
     pub(super) fn is_exact(&self) -> bool {
         let whole = self.newest_whole().and_then(|id| self.instances.get(&id));
         !self.refused

@@ -78,7 +78,6 @@ fn step_merges_commute_associate_and_are_idempotent() {
     }
 }
 
-/// One task end of the naive model.
 #[derive(Clone, Copy)]
 struct End {
     stage: (u32, u32),

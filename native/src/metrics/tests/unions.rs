@@ -2,7 +2,6 @@
 
 use super::*;
 
-/// An RDD of a stage.
 fn rdd(id: u64, name: &str, parents: &[u64], partitions: u32) -> Value {
     json!({"id": id, "name": name, "parents": parents, "partitions": partitions})
 }

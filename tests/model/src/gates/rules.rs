@@ -82,7 +82,6 @@ pub struct Choices {
     pub perhaps: BTreeSet<usize>,
 }
 
-/// The candidates of a partition.
 fn candidates(cells: &[&Cell], scope: &Scope, instance: u64, rules: Rules) -> (BTreeSet<Counts>, bool) {
     let counts = |cell: &&Cell| (cell.read, cell.dropped);
     let reached = scope.reached[&instance];

@@ -83,7 +83,6 @@ pub struct Scheduler {
     pub lost_evidence: bool,
 }
 
-/// The work of a task.
 #[derive(Clone, Copy)]
 struct Work {
     stage: usize,
