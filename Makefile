@@ -52,29 +52,29 @@ test: setup
 	ci/test.py
 
 test-services: setup
-	ci/services/run.py
+	$(python) -m checks.services.run
 
 PYTHONS ?= 2.12:3.5.4 3.5.4 4.0.4 4.1.3 4.2.0
 test-python: setup
-	ci/python/run.py $(PYTHONS)
+	$(python) -m checks.python.run $(PYTHONS)
 
 demo-python: setup
 	$(GRADLE) --no-daemon -q assemble sparkHome
-	ci/python/run_demo.py
+	$(python) -m demo.python
 
 CLUSTERS ?= 2.12:3.5.4 2.13:3.5.4 2.13:4.0.4 2.13:4.1.3 2.13:4.2.0
 test-cluster: setup
-	ci/cluster/run.py --on $(CLUSTERS)
+	$(python) -m checks.cluster.run --on $(CLUSTERS)
 
 demo: build
-	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) ci/demo/run.py
+	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) -m demo.run
 
 demo-stack: build
 	$(GRADLE) --no-daemon -q kafkaClasspath hiveClasspath atlasClasspath
-	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) ci/demo/stack.py
+	DEMO_SPARK_HOME=$(CURDIR)/build/spark-$(spark)_$(scala) $(python) -m demo.stack
 
 faults: build
-	ci/faults/run.py
+	$(python) -m checks.faults.run
 
 crashes: setup
 	$(GRADLE) --no-daemon -q crashes
@@ -91,47 +91,47 @@ gates: setup
 	ANDIRON_GATE_PROGRAMS=$(CURDIR)/build/gate-programs.json $(GRADLE) --no-daemon cleanTest test --tests '*GateProgramsSuite'
 
 bench-cache: build
-	$(python) ci/bench/cache.py
+	$(python) -m bench.cache
 
 # Scala 2.12: the version of sparkMeasure that it is compared with exists for no other.
 bench-metrics: setup
 	$(GRADLE) --no-daemon -PscalaVersion=2.12 assemble benchJar sparkHome
-	$(python) ci/bench/metrics.py
+	$(python) -m bench.metrics
 
 # `make revisions` is its longest part alone.
 bench-sinks: setup
 	$(GRADLE) --no-daemon kafkaClasspath hiveClasspath nativeCommand
-	$(python) ci/bench/sinks.py $(if $(BENCH_PUBLISH),--publish)
+	$(python) -m bench.sinks $(if $(BENCH_PUBLISH),--publish)
 
 revisions: setup
 	$(GRADLE) --no-daemon kafkaClasspath hiveClasspath nativeCommand
-	$(python) ci/bench/sinks.py revisions
+	$(python) -m bench.sinks revisions
 
 bench-atlas: build
 	$(GRADLE) --no-daemon -q atlasClasspath
-	$(python) ci/bench/atlas.py
+	$(python) -m bench.atlas
 
 bench-python: setup
 	$(GRADLE) --no-daemon -q assemble sparkHome
-	$(python) ci/bench/python.py $(if $(BENCH_PUBLISH),--publish)
+	$(python) -m bench.python $(if $(BENCH_PUBLISH),--publish)
 
 bench-cluster: setup
-	ci/cluster/bench.py
+	$(python) -m bench.cluster
 
 verify: setup
-	$(python) ci/bench/verify.py
+	$(python) -m bench.verify
 
 matrix: setup
 	ci/matrix.sh
 
 miri: setup
-	ci/miri.sh
+	checks/core/miri.sh
 
 asan: setup
-	ci/asan.sh
+	checks/core/asan.sh
 
 interleavings: setup
-	ci/interleavings.sh
+	checks/core/interleavings.sh
 
 fuzz: MODEL_SEED ?= $(shell date +%s%N)
 fuzz: MODEL_TIMES ?= 20
@@ -140,16 +140,16 @@ fuzz: setup
 	MODEL_SEED=$(MODEL_SEED) MODEL_TIMES=$(MODEL_TIMES) cargo test --locked -p andiron-model
 
 natives: setup
-	ci/natives.py
+	$(python) -m checks.natives.build
 
 natives-test: setup
-	ci/natives_tests.py
+	$(python) -m checks.natives.emulated
 
 dist: setup
-	ci/dist.sh
+	checks/dist/dist.sh
 
 test-dist: dist
-	ci/consumers.py
+	$(python) -m checks.dist.consumers
 
 clean:
 	rm -rf build target

@@ -18,7 +18,7 @@ programs=(classes testClasses demoClasses benchClasses faultsClasses clusterClas
 "$gradle" --no-daemon --quiet "${programs[@]}" servicesClasses
 # Without the services: the connectors that they use are not in every mirror for Scala 2.12.
 "$gradle" --no-daemon --quiet -PscalaVersion=2.12 "${programs[@]}"
-python3 -m compileall -q ci python
-for script in ci/*.sh ci/spark-home/bin/* .ci/run; do
+python3 -m compileall -q ci harness bench demo checks python
+for script in ci/*.sh checks/*/*.sh harness/spark-home/bin/* .ci/run; do
   bash -n "$script"
 done

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Every test: the core's, the suites on Spark 3.5, the packaged jar and a JVM driven from Rust, faults, a cluster, the suites on a Spark 4.
 
     ci/test.py [STEP ...]
@@ -113,14 +112,14 @@ def suites(spark: str) -> tuple[list[str], Path]:
 
 STEPS = {
     "core": (["cargo", "test", "--locked", "-p", "andiron"], None),
-    "interleavings": (["ci/interleavings.sh", "1"], None),
+    "interleavings": (["checks/core/interleavings.sh", "1"], None),
     "model": (["cargo", "test", "--locked", "-p", "andiron-model"], None),
-    "scripts": ([sys.executable, "-m", "unittest", "discover", "-s", "ci", "-p", "test_*.py"], None),
+    "scripts": ([sys.executable, "-m", "unittest", "discover", "-p", "test_*.py"], None),
     f"spark-{SPARK}": suites(SPARK),
     # The other Scala's jar is tried on this Scala's Spark.
     "jar": (["sh", "-c", '"$@" -PscalaVersion=%s jar && exec "$@" cargoTest' % OTHER_SCALA, "sh", *GRADLE], None),
-    "faults": (["sh", "-c", '"$@" && ci/faults/run.py --short', "sh", *GRADLE, "jar", "faultsJar", "sparkHome"], None),
-    "cluster": (["ci/cluster/run.py", "--short"], None),
+    "faults": (["sh", "-c", '"$@" && exec python3 -m checks.faults.run --short', "sh", *GRADLE, "jar", "faultsJar", "sparkHome"], None),
+    "cluster": ([sys.executable, "-m", "checks.cluster.run", "--short"], None),
     f"spark-{SPARK_4}": suites(SPARK_4),
 }
 

@@ -1,4 +1,4 @@
-//! The sink against a mock cluster; `ci/services` checks a real one.
+//! The sink against a mock cluster; `checks/services` checks a real one.
 
 use std::time::{Duration, Instant};
 

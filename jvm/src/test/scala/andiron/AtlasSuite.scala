@@ -17,7 +17,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What an application publishes, as a server of the test gets it; ci/services has a real Atlas. */
+/** What an application publishes, as a server of the test gets it; checks/services has a real Atlas. */
 @RunWith(classOf[SuiteRunner])
 class AtlasSuite extends AnyFunSuite with BeforeAndAfterAll {
   private val bodies = new ConcurrentLinkedQueue[JsonNode]

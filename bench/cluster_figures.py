@@ -1,0 +1,110 @@
+"""The figures of `make bench-cluster`, and its section of docs/evidence/benchmarks.md.
+
+    python3 bench/cluster_figures.py
+
+renders the section anew from docs/data/bench-cluster.json: what stands between `<!-- cluster NAME -->` and `<!-- end of cluster NAME -->`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from statistics import median
+
+from bench.figures import Record, figure
+from bench.render import DATA, PAGE, Table, figure_table, markdown
+
+ROOT = Path(__file__).resolve().parents[1]
+FILE = "bench-cluster.json"
+GB = 2**30
+MOST_GB = 1.1
+TITLES = {"none": "no version", "shared": "one version, one cache directory", "own": "one version, a directory for each executor"}
+
+
+def of(content: Record) -> list[Record]:
+    """The figures that its raw records give."""
+    turns, found = content["raw"]["memory"], []
+    more = [_more(turns, turn, "shared") / GB for turn in _turns(turns)]
+    if more:
+        apart = median(_more(turns, turn, "own") / GB for turn in _turns(turns))
+        found.append(figure("pss.shared", "PSS of two executors of one host with one version of 1 GB, over the job without it", median(more), "<=",
+                            MOST_GB, "GB", f"{min(more):.3f} to {max(more):.3f} GB in {len(more)} turns; {apart:.2f} GB with a directory for each"))
+        shared = [record for record in turns if record["how"] == "shared"]
+        found.append(figure("downloads.shared", "downloads of that version, both executors together", max(r["downloads"] for r in shared), "<=", 1, ""))
+    kills = content["raw"]["kills"]
+    for name, title in (("executor", "executors"), ("worker", "workers")):
+        mine = [record for record in kills if record["of"] == name]
+        if mine:
+            bad = sum(not record["right"] for record in mine)
+            inside = sum(record["in_round"] for record in mine)
+            found.append(figure(f"kills.{name}", f"kill -9 of one of two {title}: jobs with another digest, or anything left", bad, "<=", 0, "",
+                                f"{len(mine)} random moments, {inside} of them before the job had ended"))
+    return found
+
+
+def _turns(records: list[Record]) -> list[int]:
+    return sorted({record["turn"] for record in records})
+
+
+def _more(records: list[Record], turn: int, how: str) -> int:
+    """What the job takes more than the one without a version, in the same turn."""
+    by = {record["how"]: record["peak_pss_bytes"] for record in records if record["turn"] == turn}
+    return int(by[how] - by["none"])
+
+
+def memory_table(records: list[Record]) -> Table:
+    rows = []
+    for how, title in TITLES.items():
+        mine = [record for record in records if record["how"] == how]
+        if mine:
+            more = [_more(records, record["turn"], how) / GB for record in mine]
+            rows.append((title, *(f"{median(r[key] for r in mine) / GB:.2f}" for key in ("peak_pss_bytes", "peak_rss_bytes")), f"{median(more):.3f}",
+                         f"{max(record['downloads'] for record in mine):.0f}"))
+    return ("job", "PSS, GB", "RSS, GB", "PSS over no version, GB", "downloads"), rows
+
+
+def machine(content: Record) -> str:
+    at, loads = content["machine"], [record["load_average"] for record in content["raw"]["memory"]]
+    return (f"Commit `{content['commit'][:12]}`{' with uncommitted changes' if content['uncommitted'] else ''}, Spark {content['spark']}, Scala {content['scala']}, "
+            f"{at['java']}; {at['cores']} cores ({at['cpu']}), {at['memory_kb'] / 2**20:.0f} GB, Linux {at['kernel']}. Seed {content['seed']}, {content['total_s']:.0f} s in all, "
+            f"load average {min(loads):.1f} to {max(loads):.1f}. Jar: `{content['jar']}`, SHA-256 `{content['jar_sha256'][:16]}`.")
+
+
+def blocks(content: Record) -> dict[str, str]:
+    """The generated parts of the page, by name."""
+    return {"machine": machine(content), "figures": markdown(*figure_table(of(content))), "memory": markdown(*memory_table(content["raw"]["memory"]))}
+
+
+def filled(page: str, parts: dict[str, str]) -> str:
+    """The page with these parts replaced. An error if it lacks one."""
+    for name, part in parts.items():
+        page, count = re.subn(rf"(<!-- cluster {name} -->\n).*?(\n<!-- end of cluster {name} -->)", lambda m: m[1] + part + m[2], page, flags=re.DOTALL)
+        if count != 1:
+            raise ValueError(f"the page has the part `cluster {name}` {count} times, not once")
+    return page
+
+
+def mismatches(root: Path) -> list[str]:
+    """What does not agree between data and page, a sentence each."""
+    file = root / DATA / FILE
+    if not file.exists():
+        return [f"{file.relative_to(root)} is missing: run `make bench-cluster BENCH_PUBLISH=1`"]
+    content = json.loads(file.read_text(encoding="utf-8"))
+    found = [] if content["figures"] == of(content) else [f"{FILE}: its figures are not those of its raw records"]
+    page = (root / PAGE).read_text(encoding="utf-8")
+    if filled(page, blocks(content)) != page:
+        found.append(f"{PAGE} has other figures of clusters than {FILE}")
+    return found
+
+
+def publish(root: Path, content: Record) -> None:
+    """Writes the data's copy and the page's section."""
+    page = root / PAGE
+    text = filled(page.read_text(encoding="utf-8"), blocks(content))
+    (root / DATA / FILE).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    publish(ROOT, json.loads((ROOT / DATA / FILE).read_text(encoding="utf-8")))

@@ -1,0 +1,38 @@
+"""For the tests of a benchmark's section: a folder with its data and a page that has the section's markers."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+
+from bench.figures import Record
+from bench.render import PAGE
+
+
+class Published(unittest.TestCase):
+    """`render`: the section's module; `names`: its generated parts; `made`: a whole run; `beside`: other data that it is rendered with."""
+
+    render: Any
+    names: tuple[str, ...]
+    beside: dict[str, Record] = {}
+
+    def made(self) -> Record:
+        raise NotImplementedError
+
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        (self.root / self.render.DATA).mkdir(parents=True)
+        for name, data in self.beside.items():
+            (self.root / self.render.DATA / name).write_text(json.dumps(data))
+        (self.root / PAGE.parent).mkdir(parents=True)
+        (self.root / PAGE).write_text("".join(f"<!-- begin {name} -->\n\n<!-- end {name} -->\n" for name in self.names))
+        self.write(self.made())
+        self.render.publish(self.root)
+
+    def write(self, made: Record) -> None:
+        (self.root / self.render.DATA / self.render.FILE).write_text(json.dumps(made))

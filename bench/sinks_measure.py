@@ -1,0 +1,143 @@
+"""The parts of the benchmark of sinks; each gives its raw records."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.figures import Record
+from checks.services import kafka, revisions
+from checks.services.kafka_checks import TOPICS, Application, Place
+from harness.process import free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+WARM_UP, TASKS_A_ROUND, DUMPS = 10, 4, 10
+JOBS = ("off", "works", "absent", "silent")
+"""Kafka not set, a broker that works, none that listens, one that takes connections and never answers."""
+HEADS = re.compile(r'^"(?P<name>[^"]+)".*? cpu=(?P<cpu>[0-9.]+)ms', re.MULTILINE)
+
+
+RATE = ["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", "tls", "--bench", "kafka"]
+
+
+def build_rate() -> None:
+    """What `rate` runs; no part of its time."""
+    subprocess.run([*RATE, "--no-run"], cwd=ROOT, check=True)
+
+
+def rate(broker: kafka.Broker) -> list[Record]:
+    """Of the sink and of a bare producer with the same settings and messages, in turns."""
+    done = subprocess.run(RATE, cwd=ROOT, env=os.environ | {"BENCH_KAFKA_SERVERS": broker.address}, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout.splitlines()[-1])
+    return [{"turn": turn, "events": told["events"], "sink": sink, "bare": bare} for turn, (sink, bare) in enumerate(zip(told["sink"], told["bare"], strict=True))]
+
+
+@contextmanager
+def _silent() -> Iterator[str]:
+    """The address of what takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken: list[socket.socket] = []
+
+        def accept() -> None:
+            try:
+                while True:
+                    taken.append(listener.accept()[0])
+            except OSError:
+                pass
+
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            for connection in taken:
+                connection.close()
+
+
+def job(place: Place, turn: int, rounds: int, brokers: dict[str, str]) -> list[Record]:
+    """One application for each of JOBS: the time of its rounds, what its threads stood in, the CPU of the listener's, how long its end took."""
+    found = []
+    # In another order each turn, so that none always follows the same.
+    for name in (*JOBS[turn % len(JOBS):], *JOBS[:turn % len(JOBS)]):
+        settings = {} if name == "off" else {"spark.andiron.kafka.bootstrap.servers": brokers[name]}
+        app = Application(place, f"{name}-{turn}", settings, [])
+        try:
+            app.rounds(WARM_UP)
+            app.rounds(rounds)
+            # A dump halts the application: none is taken while rounds are timed.
+            dumps = []
+            for _ in range(DUMPS):
+                app.rounds(2)
+                dumps.append((_dump(app.java), _dump(app.java)))
+            walls = [int(ms) for _, ms in app.said("round")][WARM_UP:WARM_UP + rounds]
+            tasks = len(app.said("round")) * TASKS_A_ROUND
+            stop = app.end()
+        finally:
+            app.kill()
+        [listener] = [float(head["cpu"]) for head in HEADS.finditer(dumps[-1][-1]) if head["name"].startswith("spark-listener-group-andiron")]
+        found.append({"broker": name, "turn": turn, "rounds": rounds, "round_ms": walls, "stop_ms": stop, "listener_us_a_task": 1000 * listener / tasks,
+                      "dumps": len(dumps), "in_andiron": standing(dumps), "load_average": os.getloadavg()[0]})
+    return found
+
+
+def _dump(java: int) -> str:
+    return subprocess.run(["jcmd", str(java), "Thread.print"], capture_output=True, text=True, check=True).stdout
+
+
+def standing(dumps: list[tuple[str, str]]) -> Record:
+    """How often which thread of Spark's waited below Andiron's code, or was in a native of Andiron's, in both dumps of a pair; names without
+    their numbers. One that is only passing is elsewhere a moment later."""
+    found: Counter[str] = Counter()
+    for first, second in dumps:
+        before = _in_andiron(first)
+        found.update(f"{re.sub(r'[0-9.]+', 'N', name)} in {frame}" for name, frame in _in_andiron(second).items() if before.get(name) == frame)
+    return dict(found)
+
+
+def _in_andiron(dump: str) -> dict[str, str]:
+    """The frame of Andiron's below which each thread waits or runs native code."""
+    found = {}
+    for block in dump.split("\n\n"):
+        name, frames = re.match(r'"([^"]+)"', block), re.findall(r"\tat (.+)", block)
+        if name and frames and not name[1].startswith("andiron"):
+            ours = [frame.split("/")[-1] for frame in frames[:12] if "andiron.internal." in frame or "spark.andironshim." in frame]
+            passes = "java.lang.Thread.State: RUNNABLE" in block and not frames[0].endswith("(Native Method)")
+            if ours and not passes:
+                found[name[1]] = ours[0].split("(")[0]
+    return found
+
+
+def jobs(place: Place, turns: int, rounds: int, say: Callable[[str], None]) -> list[Record]:
+    found: list[Record] = []
+    with kafka.server(place.build, place.folder / "kafka") as broker, _silent() as silent:
+        broker.create(*TOPICS)
+        for turn in range(turns):
+            found += job(place, turn, rounds, {"works": broker.address, "absent": f"127.0.0.1:{free_port()}", "silent": silent})
+            say(f"jobs: turn {turn + 1} of {turns}")
+    return found
+
+
+def library(build: Path) -> list[Record]:
+    """The library as the jar has it, without what only a debugger reads."""
+    stripped = build / "bench-sinks.so"
+    subprocess.run(["strip", "-o", str(stripped), str(ROOT / "target/release/libandiron.so")], check=True)
+
+    def read(option: str) -> str:
+        return subprocess.run(["readelf", "-W", option, str(stripped)], capture_output=True, text=True, check=True).stdout
+
+    versions = {tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_(\d+(?:\.\d+)+)", read("-V"))}
+    facts = {"bytes": stripped.stat().st_size, "needed": re.findall(r"\(NEEDED\).*\[(.*)\]", read("-d")), "glibc": ".".join(map(str, max(versions)))}
+    stripped.unlink()
+    return [facts]
+
+
+def million() -> list[Record]:
+    return [revisions.run()]

@@ -1,0 +1,1 @@
+"""Checks against real processes, one folder for each kind of evidence."""

@@ -1,0 +1,229 @@
+"""Checks on running clusters. Each starts what it needs, and returns what it has seen or raises ApplicationError."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from checks.cluster import sharing
+from checks.cluster.application import EXIT_S, Application, ApplicationError, Job, Record, Setup
+from checks.cluster.content import Content
+from checks.cluster.standalone import Daemon, Standalone
+from checks.faults import leftovers
+from harness.process import processes
+
+SMALL = Content(versions=2, blocks=16, seed=20200624)
+# Three versions of which two fit the budget: loads, evictions and waits go on all the time.
+BUSY = Content(versions=3, blocks=16, seed=20200625)
+BUSY_BUDGET = {"spark.andiron.cache.budgetBytes": f"{2 * BUSY.bytes}"}
+LOCAL_CLUSTER = "local-cluster[2,2,1024]"
+ROUND_S = 2.0
+
+
+def require(condition: bool, what: str) -> None:
+    if not condition:
+        raise ApplicationError(what)
+
+
+def on(cluster: Standalone, setup: Setup, job: Job, name: str) -> Application:
+    return Application(setup, cluster.url, job, setup.work / name, lambda: [worker.pid for worker in cluster.workers])
+
+
+def nothing_left(setup: Setup, app: Application, cluster: Standalone | None = None, killed: bool = False, cache: Path | None = None) -> None:
+    """No process, crash or file. `killed`: processes had no chance to remove what they had unpacked."""
+    roots = [app.process.pid, *(worker.pid for worker in (cluster.workers if cluster else []))]
+    end = time.monotonic() + EXIT_S
+
+    def running() -> list[int]:
+        return [pid for root in roots for pid in processes(root) if root == app.process.pid or pid in app.executors()]
+
+    while running() and time.monotonic() < end:
+        time.sleep(0.1)
+    require(not running(), f"processes {running()} had not ended {EXIT_S} s after their driver")
+    for work in cluster.folder.glob(f"work-*/{app.id}") if cluster else []:
+        (app.folder / "executors").mkdir(exist_ok=True)
+        shutil.move(work, app.folder / "executors" / work.parent.name)
+    crashes, wrong = leftovers.inspect(setup.home, app.folder, killed)
+    require(not crashes and not wrong, f"{crashes} crashes; {'; '.join(wrong)}")
+
+    def local() -> list[Path]:
+        folders = ([cluster.folder] if cluster else []) + [app.folder / "local"]
+        # os.walk goes on where a folder is removed meanwhile.
+        names = [Path(place, name) for folder in folders for place, _, files in os.walk(folder) for name in files]
+        found = [path for path in names if path.suffix == ".bytes" or path.name.startswith("andiron-python")]
+        return found + ([path for path in cache.rglob("*") if path.name != ".andiron.lock"] if cache else [])
+
+    # What killed executors had in their workers' directories goes when these hear of the application's end.
+    while (left := local()) and time.monotonic() < end:
+        time.sleep(0.1)
+    require(not left, f"left behind: {', '.join(map(str, left[:5]))}")
+
+
+def shared(setup: Setup, app: Application) -> Record:
+    """What two executors of one host have in common, while the application holds on."""
+    app.await_mark("held")
+    pids, content = app.executors(), app.job.content
+    found = sharing.files(app.folder / "cache")
+    require(len(pids) == 2, f"{len(pids)} executors, not 2")
+    require(len(found) == content.versions, f"{len(found)} files for {content.versions} versions")
+    require(app.downloads() == content.versions, f"{app.downloads():.2f} downloads of {content.versions} versions")
+    pages = [sharing.mapped(pids, file) for file in found]
+    for file, one in zip(found, pages, strict=True):
+        require(all(one.rss.values()), f"{file.name} is not in every executor's memory: {one.rss}")
+        require(one.pss <= content.bytes, f"{file.name} takes {one.pss} bytes in two executors, more than its {content.bytes}")
+    require(not (wrong := sharing.open_to_others(app.folder / "cache")), "; ".join(wrong))
+    tried = sharing.others_can_try(app.folder)
+    require(not (read := sharing.readable_by_nobody(found)), f"another user reads {read}")
+    return {"executors": 2, "versions": content.versions, "downloads": app.downloads(), "rss_bytes": sum(sum(one.rss.values()) for one in pages),
+            "pss_bytes": sum(one.pss for one in pages), "another_user_tried": tried}
+
+
+def sharing_by_packages(setup: Setup) -> Record:
+    with Standalone(setup.home, setup.work / "packages-cluster") as cluster:
+        with on(cluster, setup, Job(SMALL, hold=True, by="--packages"), "packages") as app:
+            seen = shared(setup, app)
+            app.go()
+            app.finish()
+            nothing_left(setup, app, cluster)
+    return seen
+
+
+def sharing_by_jars(setup: Setup) -> Record:
+    with Application(setup, LOCAL_CLUSTER, Job(SMALL, hold=True), setup.work / "jars") as app:
+        seen = shared(setup, app)
+        app.go()
+        app.finish()
+        nothing_left(setup, app)
+    return seen
+
+
+def own_directories(setup: Setup) -> Record:
+    """Without a cache directory of its own each executor has Spark's, and a copy of its own in it."""
+    with Standalone(setup.home, setup.work / "own-cluster") as cluster:
+        with on(cluster, setup, Job(SMALL, hold=True, settings={"spark.andiron.cache.dir": None}), "own") as app:
+            app.await_mark("held")
+            found = list(cluster.folder.rglob("*.bytes"))
+            app.go()
+            app.finish()
+            require(len(found) == 2 * SMALL.versions, f"{len(found)} files of two executors, not {2 * SMALL.versions}")
+            require(app.downloads() == 2 * SMALL.versions, f"{app.downloads():.2f} downloads, not {2 * SMALL.versions}")
+            nothing_left(setup, app, cluster)
+    return {"downloads": 2 * SMALL.versions}
+
+
+def two_applications(setup: Setup) -> Record:
+    """Side by side in one cache directory, over the same sources: each has files of its own, which the other does not map."""
+    cache = setup.work / "two-cache"
+    shutil.rmtree(cache, ignore_errors=True)
+    settings = {"spark.andiron.cache.dir": cache, "spark.cores.max": "2"}
+    job = Job(SMALL, hold=True, executors=1, settings=settings)
+    with Standalone(setup.home, setup.work / "two-cluster") as cluster, on(cluster, setup, job, "two-a") as a, on(cluster, setup, job, "two-b") as b:
+        for app in (a, b):
+            app.await_mark("held")
+        found = {app.id: sorted((cache / app.id).glob("*.bytes")) for app in (a, b)}
+        for app, other in ((a, b), (b, a)):
+            require(len(found[app.id]) == SMALL.versions, f"{app.id} has {len(found[app.id])} files")
+            require(app.downloads() == SMALL.versions, f"{app.id} has {app.downloads():.2f} downloads")
+            foreign = [file.name for file in found[other.id] if any(sharing.mapped(app.executors(), file).rss.values())]
+            require(not foreign, f"{app.id} maps the other's {foreign}")
+        for app in (a, b):
+            app.go()
+            app.finish()
+        for app in (a, b):
+            nothing_left(setup, app, cluster)
+        nothing_left(setup, a, cluster, cache=cache)
+    return {"downloads_each": SMALL.versions}
+
+
+def dynamic(setup: Setup) -> Record:
+    """Executors come with each round and go after it; each time the versions are loaded anew and their files removed."""
+    settings = {
+        "spark.dynamicAllocation.enabled": "true", "spark.dynamicAllocation.shuffleTracking.enabled": "true", "spark.dynamicAllocation.minExecutors": "0",
+        "spark.dynamicAllocation.executorIdleTimeout": "1s", "spark.dynamicAllocation.shuffleTracking.timeout": "1s",
+        "spark.dynamicAllocation.cachedExecutorIdleTimeout": "1s",
+    }
+    rounds = 3
+    with Standalone(setup.home, setup.work / "dynamic-cluster") as cluster:
+        job = Job(SMALL, rounds=rounds, pause=10, executors=0, idle=True, settings=settings)
+        with on(cluster, setup, job, "dynamic") as app:
+            app.finish()
+            require(app.downloads() >= rounds * SMALL.versions, f"{app.downloads():.2f} downloads in {rounds} rounds: an executor was kept")
+            nothing_left(setup, app, cluster)
+            return {"rounds": rounds, "downloads": app.downloads()}
+
+
+def decommission(setup: Setup) -> Record:
+    """An executor, then a worker, are told to go away (SIGPWR) in the middle of a round."""
+    daemons = {"spark.decommission.enabled": "true"}
+    settings = daemons | BUSY_BUDGET | {"spark.storage.decommission.enabled": "true", "spark.storage.decommission.shuffleBlocks.enabled": "true"}
+    with Standalone(setup.home, setup.work / "decommission-cluster", settings=daemons) as cluster:
+        with on(cluster, setup, Job(BUSY, rounds=3, pause=20, settings=settings), "decommission") as app:
+            app.await_mark("round-0")
+            time.sleep(ROUND_S / 2)
+            victim = app.executors()[0]
+            os.kill(victim, signal.SIGPWR)
+            app.await_mark("done-0")
+            app.wait_until(f"end of executor {victim}", lambda: victim not in app.executors())
+            app.await_mark("round-1")
+            time.sleep(ROUND_S / 2)
+            leaving = cluster.workers[0]
+            leaving.signal(signal.SIGPWR)
+            cluster.add_worker()
+            app.await_mark("done-1")
+            end = app.finish()
+            nothing_left(setup, app, cluster)
+    return {"rounds": 3, "executors_at_end": end["executors"]}
+
+
+def kills(setup: Setup, seed: int, count: int, workers: bool, own: bool = False) -> Record:
+    """kill -9 of one of two executors, or workers, at random moments of the job: one in each round but the first two and the last. A moment is
+    drawn from as long as the shortest round before took; one that comes after its round disturbs the next. `own`: executors have their versions in Spark's own directories."""
+    kind, moments = random.Random(f"{seed} {workers}"), []
+    name = f"kill-{'own-' if own else ''}{'workers' if workers else 'executors'}"
+    settings = BUSY_BUDGET | ({"spark.andiron.cache.dir": None} if own else {})
+    with Standalone(setup.home, setup.work / f"{name}-cluster") as cluster:
+        with on(cluster, setup, Job(BUSY, rounds=count + 3, pause=20, hold=True, settings=settings), name) as app:
+            for n in range(2, count + 2):
+                app.await_mark(f"round-{n}")
+                moment = kind.uniform(0, min(result["wall_ms"] / 1000 for result in app.results()))
+                time.sleep(moment)
+                inside = not app.has(f"done-{n}")
+                ended = kill_worker(app, cluster, kind) if workers else kill_executor(app, kind)
+                moments.append({"seconds": round(moment, 3), "ended": ended, "in_round": inside})
+                app.await_mark(f"done-{n}")
+            app.await_mark("held")
+            app.go()
+            app.finish()
+            nothing_left(setup, app, cluster, killed=True)
+            walls = [result["wall_ms"] for result in app.results()[:-1]]
+            return {"kills": count, "in_round": sum(moment["in_round"] for moment in moments), "moments": moments, "walls_ms": walls,
+                    "downloads": round(app.downloads(), 2)}
+
+
+def kill_executor(app: Application, kind: random.Random) -> int:
+    victim = kind.choice(app.executors())
+    os.kill(victim, signal.SIGKILL)
+    app.wait_until(f"end of executor {victim}", lambda: victim not in app.executors())
+    return 1
+
+
+def kill_worker(app: Application, cluster: Standalone, kind: random.Random) -> int:
+    """Its executors have to notice and to end; another worker takes its place."""
+    worker: Daemon = kind.choice(cluster.workers)
+    orphans = [pid for pid in processes(worker.pid) if pid != worker.pid]
+    cluster.kill_worker(worker)
+    cluster.add_worker()
+    app.wait_until(f"end of the executors of {worker.name}", lambda: not processes(worker.pid))
+    return len(orphans)
+
+
+Check = Callable[[Setup], Record]
+CHECKS: dict[str, Check] = {
+    "packages": sharing_by_packages, "jars": sharing_by_jars, "own-directories": own_directories, "two-applications": two_applications,
+    "dynamic-allocation": dynamic, "decommission": decommission,
+}

@@ -1,0 +1,97 @@
+"""Andiron on real clusters of this machine: a standalone master with two workers, and `local-cluster`.
+
+    checks/cluster/run.py [--short] [--on SCALA:SPARK ...] [--kills N] [--seed N] [CHECK ...]
+
+Builds what it needs with Gradle and runs every check on each Spark, by default on the one of gradle.properties. --short is the quickest, for
+`make test`. Writes build/cluster.json. Exit status 1 and a line for each check that failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from checks.cluster import checks
+from checks.cluster.application import ApplicationError, Record, Setup
+from checks.cluster.standalone import ClusterError
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line)
+KILLS, SHORT_KILLS, OWN_KILLS = 20, 1, 2
+
+
+def built(scala: str, spark: str, work: Path) -> Setup:
+    """The setup for a Scala and a Spark, after Gradle has brought it up to date."""
+    gradle = [os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", "jar", "dist", "clusterJar", "sparkHome"]
+    subprocess.run([*gradle, f"-PscalaVersion={scala}", f"-PtestSpark={spark}"], cwd=ROOT, check=True)
+    libs, version, group = BUILD / f"scala-{scala}/libs", FACTS["version"], FACTS["group"]
+    return Setup(
+        BUILD / f"spark-{spark}_{scala}", libs / f"andiron_{scala}-{version}.jar", libs / f"andiron-cluster_{scala}-{version}.jar",
+        BUILD / "repo", f"{group}:andiron_{scala}:{version}", work)
+
+
+def chosen(options: argparse.Namespace) -> dict[str, Callable[[Setup], Record]]:
+    count = SHORT_KILLS if options.short else options.kills
+    found = dict(checks.CHECKS) | {
+        "kill-executors": lambda setup: checks.kills(setup, options.seed, count - count // 2, workers=False),
+        "kill-workers": lambda setup: checks.kills(setup, options.seed, count // 2, workers=True),
+        "kill-own-executors": lambda setup: checks.kills(setup, options.seed, OWN_KILLS, workers=False, own=True),
+        "kill-own-workers": lambda setup: checks.kills(setup, options.seed, OWN_KILLS, workers=True, own=True),
+    }
+    names = options.checks or (["packages", "kill-executors"] if options.short else list(found))
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        sys.exit(f"checks/cluster/run.py: no check {', '.join(unknown)}; there are {', '.join(found)}")
+    return {name: found[name] for name in names}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Andiron on clusters of this machine")
+    parser.add_argument("--short", action="store_true", help="the quickest checks, once")
+    parser.add_argument("--on", nargs="+", default=[f"{FACTS['scalaVersion']}:{FACTS['sparkVersion']}"], help="which Scala and Spark, as 2.13:4.1.3")
+    parser.add_argument("--kills", type=int, default=KILLS, help="how often an executor or a worker is killed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("checks", nargs="*")
+    options = parser.parse_args()
+    rows: list[Record] = []
+    for line in options.on:
+        scala, spark = line.split(":")
+        work = BUILD / "cluster" / f"{spark}_{scala}"
+        shutil.rmtree(work, ignore_errors=True)
+        setup = built(scala, spark, work)
+        for name, check in chosen(options).items():
+            rows.append(ran(name, check, setup, scala, spark))
+    (BUILD / "cluster.json").write_text(json.dumps(rows, indent=1) + "\n")
+    bad = [row for row in rows if "error" in row]
+    for row in bad:
+        print(f"cluster: {row['check']} on Spark {row['spark']}, Scala {row['scala']}: {row['error']}", file=sys.stderr)
+    print(f"{len(rows)} checks on clusters: {len(rows) - len(bad)} passed, {len(bad)} failed")
+    return 1 if bad or not rows else 0
+
+
+def ran(name: str, check: Callable[[Setup], Record], setup: Setup, scala: str, spark: str) -> Record:
+    started = time.monotonic()
+    row: Record = {"check": name, "scala": scala, "spark": spark}
+    try:
+        row |= check(setup)
+    except (ApplicationError, ClusterError) as error:
+        row["error"] = str(error)
+    except Exception:
+        row["error"] = traceback.format_exc()
+    row["wall_s"] = round(time.monotonic() - started, 1)
+    shown = {key: value for key, value in row.items() if key not in ("check", "scala", "spark", "moments", "error")}
+    print(f"  {name:20}Spark {spark}, Scala {scala}  {'FAILED' if 'error' in row else 'ok'}  {shown}", flush=True)
+    return row
+
+
+if __name__ == "__main__":
+    sys.exit(main())

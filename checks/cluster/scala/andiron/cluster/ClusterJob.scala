@@ -1,0 +1,113 @@
+package andiron.cluster
+
+import java.nio.file.{Files, Paths}
+
+import org.apache.spark.sql.functions.col
+import org.apache.spark.sql.{Encoder, Encoders, SparkSession}
+
+import andiron._
+import andiron.faults.Waiting
+
+/**
+ * One job over the versions that lie in `folder/versions`, run `rounds` times: `ClusterJob folder=... versions=v0,v1 rows=400 partitions=8
+ * rounds=1 pause=0 read=cells|all|none executors=2 hold=true|false idle=true|false`. checks/cluster starts it, disturbs it and looks at what it
+ * leaves behind.
+ *
+ * @param pause milliseconds that each row takes
+ * @param read what a row reads of its version: eight cells, all of them, or nothing of no version
+ * @param executors how many there must be before a round begins; 0 begins at once
+ * @param hold after the rounds the application goes on until there is a mark `go`
+ * @param idle after each round the application waits until it has no executor left
+ */
+final case class Options(
+    folder: String, versions: IndexedSeq[String], rows: Long, partitions: Int, rounds: Int, pause: Long, read: String, executors: Int,
+    hold: Boolean, idle: Boolean)
+
+object Options {
+  def of(arguments: Array[String]): Options = {
+    val words = arguments.map(_.split("=", 2)).collect { case Array(key, value) => key -> value }.toMap
+    Options(
+      words("folder"), words("versions").split(',').toIndexedSeq, words("rows").toLong, words("partitions").toInt, words("rounds").toInt,
+      words("pause").toLong, words("read"), words("executors").toInt, words("hold").toBoolean, words("idle").toBoolean)
+  }
+}
+
+object ClusterJob {
+  def main(arguments: Array[String]): Unit = {
+    val options = Options.of(arguments)
+    val spark = SparkSession.builder().appName("andiron-cluster").getOrCreate()
+    println(s"application: ${spark.sparkContext.applicationId}")
+    try new ClusterJob(spark, options).run()
+    finally spark.stop()
+  }
+}
+
+/** The job in one application. It leaves marks `round-<n>`, `done-<n>` and `held`, and a line of `results.jsonl` for each round and the end. */
+final class ClusterJob(spark: SparkSession, options: Options) {
+  private val marks = new Marks(options.folder)
+  private val look = new Executors(spark)
+  private implicit val pair: Encoder[(Long, Long)] = Encoders.tuple(Encoders.scalaLong, Encoders.scalaLong)
+
+  def run(): Unit = {
+    val catalog = VersionedData.catalog(
+      spark, "cells", options.versions.map(name => Version(name, s"counted:${Paths.get(options.folder, "versions", name)}")), Loader.bytes)
+    for (n <- 0 until options.rounds) {
+      if (options.executors > 0) look.await(options.executors)
+      marks.leave(s"round-$n")
+      val started = System.nanoTime()
+      val digest = Reading.digest(features(catalog))
+      marks.result("round" -> n, "digest" -> digest, "wall_ms" -> (System.nanoTime() - started) / 1000000)
+      marks.leave(s"done-$n")
+      if (options.idle) look.awaitNone()
+    }
+    if (options.hold) {
+      marks.leave("held")
+      marks.await("go", 600)
+    }
+    val before = look.settled()
+    catalog.close()
+    val after = look.settled()
+    def sum(probes: Seq[Probe], name: String) = probes.map(_.figures.getOrElse(name, 0L)).sum
+    marks.result(
+      "round" -> "end", "executors" -> before.size, "leases" -> sum(before, "leases"), "waiting" -> sum(before, "waiting"), "attempts" -> sum(before, "attempts"),
+      "loads" -> sum(before, "loads"), "resident_after_close" -> sum(after, "residentBytes"), "spark" -> spark.version)
+  }
+
+  /** Each row's id with its feature, through a shuffle whose outputs die with their executors. */
+  private def features(catalog: Catalog[Bytes]): Seq[(Long, Long)] = {
+    val (names, pause, read) = (options.versions, options.pause, options.read)
+    val rows = spark.range(0, options.rows, 1, options.partitions)
+      .map((id: java.lang.Long) => (id.longValue, names((id % names.size).toInt)))(Encoders.tuple(Encoders.scalaLong, Encoders.STRING))
+      .repartition(options.partitions, col("_1"))
+    val found =
+      if (read == "none") rows.map { (row: (Long, String)) =>
+        Thread.sleep(pause)
+        (row._1, row._1)
+      }
+      else rows.mapWithVersion(catalog, col("_2")) { (row, bytes) =>
+        Thread.sleep(pause)
+        (row._1, if (read == "all") Reading.all(row._1, bytes) else Reading.cells(row._1, bytes))
+      }
+    found.collect().toSeq
+  }
+}
+
+/** Marks and results in the application's folder, which checks/cluster reads and writes too. */
+final class Marks(folder: String) {
+  private def path(name: String) = Paths.get(folder, "marks", name)
+
+  def leave(name: String): Unit = Files.createFile(path(name)): Unit
+
+  def await(name: String, seconds: Int): Unit = Waiting.until(s"mark '$name'", seconds)(Files.exists(path(name)))
+
+  /** A line of JSON. */
+  def result(facts: (String, Any)*): Unit = {
+    val json = facts.map {
+      case (key, value @ (_: Long | _: Int)) => s""""$key": $value"""
+      case (key, value)                      => s""""$key": "$value""""
+    }.mkString("{", ", ", "}\n")
+    Files.write(
+      Paths.get(folder, "results.jsonl"), json.getBytes("UTF-8"), java.nio.file.StandardOpenOption.CREATE,
+      java.nio.file.StandardOpenOption.APPEND): Unit
+  }
+}

@@ -1,0 +1,114 @@
+import array
+import json
+import mmap
+import os
+import tempfile
+import unittest
+from pathlib import Path
+
+from bench.figures import Record
+from bench import cluster_figures as figures
+from checks.cluster import run, sharing
+from checks.cluster.application import Job, Setup, command
+from checks.cluster.content import Content, digest
+from bench.cluster_figures import GB
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTENT = Content(versions=2, blocks=2, seed=7)
+
+
+def contents() -> Record:
+    """A whole run, made up."""
+    pss = {"none": GB, "shared": 2 * GB, "own": 3 * GB}
+    return {"raw": {
+        "memory": [{"turn": turn, "how": how, "bytes": GB, "peak_pss_bytes": bytes_ + turn * GB // 100 * (how == "shared"), "peak_rss_bytes": 2 * bytes_,
+                    "downloads": 2.0 if how == "own" else 1.0, "load_average": 1.0} for turn in range(3) for how, bytes_ in pss.items()],
+        "kills": [{"of": name, "right": True, "seconds": 0.5, "ended": 1, "in_round": True} for name in ("executor", "worker") for _ in range(10)],
+    }}
+
+
+class ContentTest(unittest.TestCase):
+    def test_rows_are_those_of_the_files(self) -> None:
+        """The digest, computed from blocks, against one from the files' own numbers."""
+        with tempfile.TemporaryDirectory() as folder:
+            CONTENT.write(Path(folder) / "versions")
+            numbers = [array.array("q", (Path(folder) / "versions" / name).read_bytes()) for name in CONTENT.names]
+        self.assertEqual([len(of) * 8 for of in numbers], [CONTENT.bytes] * 2)
+
+        def signed(x: int) -> int:
+            return (x + (1 << 63)) % (1 << 64) - (1 << 63)
+
+        rows = [(row, signed(row + sum(numbers[row % 2]))) for row in range(5)]
+        self.assertEqual(digest(rows), CONTENT.digest(5, "all"))
+        self.assertEqual(digest([(row, row) for row in range(5)]), CONTENT.digest(5, "none"))
+        self.assertNotEqual(CONTENT.digest(5, "cells"), Content(2, 2, 8).digest(5, "cells"))
+
+
+class SharingTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory())) / "cache"
+        (self.folder / "app").mkdir(parents=True)
+        for path in (self.folder, self.folder / "app"):
+            path.chmod(0o700)
+        self.file = self.folder / "app/d.bytes"
+        self.file.write_bytes(b"x" * 4096)
+        self.file.chmod(0o400)
+
+    def test_modes(self) -> None:
+        self.assertEqual((sharing.open_to_others(self.folder), sharing.files(self.folder)), ([], [self.file]))
+        self.file.chmod(0o440)
+        self.assertEqual(len(sharing.open_to_others(self.folder)), 1)
+
+    def test_pages_of_a_file(self) -> None:
+        with self.file.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapping:
+            self.assertEqual(mapping[0], ord("x"))
+            found = sharing.mapped([os.getpid()], self.file)
+        self.assertEqual((found.rss, found.pss), ({os.getpid(): 4096}, 4096))
+        self.assertEqual(sharing.mapped([os.getpid()], self.file).pss, 0)
+
+
+class CommandTest(unittest.TestCase):
+    def test_packages_come_from_the_one_repository(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            setup = Setup(Path("/home"), Path("/a.jar"), Path("/p.jar"), Path("/repo"), "g:andiron_2.13:1", Path(folder))
+            words = command(setup, "local", Job(CONTENT, by="--packages", settings={"spark.andiron.cache.dir": None}), Path(folder))
+        self.assertIn("file:///repo", words)
+        self.assertFalse([word for word in words if "/a.jar" in word or word.startswith("spark.andiron.cache.dir")])
+        self.assertEqual(setup.scala, "2.13")
+
+
+class FiguresTest(unittest.TestCase):
+    def test_turns_are_compared_with_themselves(self) -> None:
+        found = {one["id"]: one for one in figures.of(contents())}
+        self.assertEqual({one["reached"] for one in found.values()}, {True})
+        self.assertEqual(found["pss.shared"]["value"], 1.01)
+
+    def test_what_is_wrong_is_missed(self) -> None:
+        content = contents()
+        content["raw"]["kills"][0]["right"] = False
+        content["raw"]["memory"][1]["downloads"] = 2.0
+        missed = [one["id"] for one in figures.of(content) if not one["reached"]]
+        self.assertEqual(missed, ["downloads.shared", "kills.executor"])
+
+    def test_the_page_is_that_of_its_data(self) -> None:
+        self.assertEqual(figures.mismatches(ROOT), [])
+
+    def test_a_changed_page_does_not_agree(self) -> None:
+        page = (ROOT / figures.PAGE).read_text()
+        content = json.loads((ROOT / figures.DATA / figures.FILE).read_text())
+        content["raw"]["memory"][0]["peak_pss_bytes"] += GB
+        self.assertNotEqual(figures.filled(page, figures.blocks(content)), page)
+        with self.assertRaises(ValueError):
+            figures.filled("no section", figures.blocks(content))
+
+
+class RunTest(unittest.TestCase):
+    def test_the_versions_are_lines_that_gradle_knows(self) -> None:
+        makefile = (ROOT / "Makefile").read_text()
+        lines = next(line for line in makefile.splitlines() if line.startswith("CLUSTERS")).split("=")[1].split()
+        self.assertEqual(lines, ["2.12:3.5.4", "2.13:3.5.4", "2.13:4.0.4", "2.13:4.1.3", "2.13:4.2.0"])
+        self.assertIn(f"{run.FACTS['scalaVersion']}:{run.FACTS['sparkVersion']}", lines)
+
+
+if __name__ == "__main__":
+    unittest.main()

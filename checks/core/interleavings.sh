@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Slots, leases and the budget under shuttle's schedules: what was run stands in build/interleavings.json.
+#   checks/core/interleavings.sh [<times the quick number of schedules>] [<test> ...]
+# Without a number: a campaign of some minutes, with seeds that nobody has seen before. With 1: seconds, and always the same.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+if [ $# -gt 0 ]; then
+  export INTERLEAVINGS=$1
+  shift
+else
+  export INTERLEAVINGS=20 INTERLEAVINGS_SEED=${INTERLEAVINGS_SEED:-time}
+fi
+rm -rf build/interleavings build/interleavings.json
+# Optimised, since a schedule is thousands of steps, but with the debug profile's assertions. A folder of its own, since the
+# feature `shuttle` changes the core.
+CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked -p andiron-interleavings --target-dir target/shuttle -- --nocapture "$@"

@@ -1,0 +1,152 @@
+"""Projects that use build/repo as a user's build does: with Gradle, Maven and sbt, for both Scala versions.
+
+    checks/dist/consumers.py [gradle] [maven] [sbt]
+
+Each resolves jar, sources and scaladoc by coordinates from the repository in the folder, compiles a program against the jar and runs it. Gradle asks
+nothing of the network; Maven fetches its plugins and sbt itself. Needs `make dist` before, and Debian's maven.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY = ROOT / "build/repo"
+WORK = ROOT / "build/consumers"
+FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line)
+GROUP, VERSION = FACTS["group"], FACTS["version"]
+SBT, SBT_SCALA = "1.9.9", {"2.12": "2.12.18", "2.13": "2.13.8"}
+LAUNCHER_BUILD = f"""repositories {{ mavenCentral() }}
+configurations {{ launcher }}
+dependencies {{ launcher('org.scala-sbt:sbt-launch:{SBT}') {{ transitive = false }} }}
+task launcher(type: Copy) {{
+    from configurations.launcher
+    into '.'
+}}
+"""
+PROGRAM = """public final class Uses {
+  public static void main(String[] arguments) {
+    System.out.println("code " + new andiron.SettingException(7, "no budget", null).code());
+  }
+}
+"""
+ANSWER = "code 7"
+
+GRADLE_BUILD = """plugins {{ id 'java' }}
+repositories {{ maven {{ url '{repository}' }} }}
+configurations {{ papers }}
+dependencies {{
+    compileOnly '{group}:andiron_{scala}:{version}'
+    runtimeOnly '{group}:andiron_{scala}:{version}'
+    papers '{group}:andiron_{scala}:{version}:sources@jar', '{group}:andiron_{scala}:{version}:javadoc@jar'
+}}
+task uses(type: JavaExec, dependsOn: 'classes') {{
+    classpath = sourceSets.main.runtimeClasspath
+    if (hasProperty('mainClass')) mainClass.set('Uses') else main = 'Uses'
+    doLast {{ configurations.papers.files.each {{ println it.name }} }}
+}}
+"""
+
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>example</groupId><artifactId>uses</artifactId><version>1</version>
+  <properties><maven.compiler.source>17</maven.compiler.source><maven.compiler.target>17</maven.compiler.target></properties>
+  <repositories><repository><id>here</id><url>{repository}</url></repository></repositories>
+  <dependencies>
+    <dependency><groupId>{group}</groupId><artifactId>andiron_{scala}</artifactId><version>{version}</version></dependency>
+    <dependency><groupId>{group}</groupId><artifactId>andiron_{scala}</artifactId><version>{version}</version><classifier>sources</classifier></dependency>
+    <dependency><groupId>{group}</groupId><artifactId>andiron_{scala}</artifactId><version>{version}</version><classifier>javadoc</classifier></dependency>
+  </dependencies>
+</project>
+"""
+
+SBT_BUILD = """scalaVersion := "{full}"
+resolvers += "here" at "{repository}"
+libraryDependencies += "{group}" %% "andiron" % "{version}" withSources() withJavadoc()
+"""
+
+
+class Refused(Exception):
+    """A tool could not resolve, compile or run."""
+
+
+def run(words: list[str], folder: Path) -> str:
+    done = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False, timeout=900)
+    if done.returncode != 0:
+        raise Refused(f"{words[0]} ended with {done.returncode}:\n" + "\n".join(done.stdout.splitlines()[-25:]))
+    return done.stdout
+
+
+def project(tool: str, scala: str, build: str, text: str) -> Path:
+    folder = WORK / f"{tool}-{scala}"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "src/main/java").mkdir(parents=True)
+    (folder / "src/main/java/Uses.java").write_text(PROGRAM)
+    (folder / build).write_text(text.format(repository=REPOSITORY.as_uri(), group=GROUP, version=VERSION, scala=scala, full=SBT_SCALA[scala]))
+    return folder
+
+
+def gradle(scala: str) -> str:
+    folder = project("gradle", scala, "build.gradle", GRADLE_BUILD)
+    (folder / "settings.gradle").write_text("rootProject.name = 'uses'\n")
+    # A home of its own: what another build has fetched is not this repository's doing.
+    return run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--offline", "-g", str(folder / "home"), "-q", "uses"], folder)
+
+
+def maven(scala: str) -> str:
+    if not shutil.which("mvn"):
+        raise Refused("mvn is missing: apt-get install maven")
+    folder = project("maven", scala, "pom.xml", POM)
+    shutil.rmtree(WORK / "maven-home" / GROUP.replace(".", "/"), ignore_errors=True)
+    run(["mvn", "-B", "-q", f"-Dmaven.repo.local={WORK / 'maven-home'}", "compile"], folder)
+    jars = sorted((WORK / "maven-home" / GROUP.replace(".", "/") / f"andiron_{scala}" / VERSION).glob("*.jar"))
+    java = Path(os.environ["JAVA_HOME"]) / "bin/java" if "JAVA_HOME" in os.environ else Path("java")
+    main = next(jar for jar in jars if jar.name == f"andiron_{scala}-{VERSION}.jar")
+    return run([str(java), "-cp", f"{folder / 'target/classes'}:{main}", "Uses"], folder) + "\n".join(jar.name for jar in jars)
+
+
+def sbt(scala: str) -> str:
+    launcher = WORK / f"launcher/sbt-launch-{SBT}.jar"
+    if not launcher.exists():
+        launcher.parent.mkdir(exist_ok=True)
+        (launcher.parent / "build.gradle").write_text(LAUNCHER_BUILD)
+        (launcher.parent / "settings.gradle").write_text("rootProject.name = 'launcher'\n")
+        run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "-q", "launcher"], launcher.parent)
+    folder = project("sbt", scala, "build.sbt", SBT_BUILD)
+    (folder / "project").mkdir()
+    (folder / "project/build.properties").write_text(f"sbt.version={SBT}\n")
+    home = [f"-Dsbt.{name}={WORK / 'sbt-home' / name.replace('.', '-')}" for name in ("global.base", "boot.directory", "ivy.home", "coursier.home")]
+    words = ["java", "-Xmx1g", *home, "-Dsbt.color=false", "-Dsbt.supershell=false", "-Dsbt.server.autostart=false", "-jar", str(launcher)]
+    return run([*words, "show updateClassifiers", "run"], folder)
+
+
+TOOLS = {"gradle": gradle, "maven": maven, "sbt": sbt}
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or list(TOOLS)
+    WORK.mkdir(parents=True, exist_ok=True)
+    bad = 0
+    for tool in wanted:
+        for scala in ("2.12", "2.13"):
+            try:
+                printed = TOOLS[tool](scala)
+                if ANSWER not in printed:
+                    raise Refused(f"the program did not print {ANSWER!r}:\n{printed[-2000:]}")
+                lacking = [f"andiron_{scala}-{VERSION}{of}.jar" for of in ("-sources", "-javadoc") if f"andiron_{scala}-{VERSION}{of}.jar" not in printed]
+                if lacking:
+                    raise Refused(f"{', '.join(lacking)} not resolved")
+                print(f"{tool}, Scala {scala}: resolved, compiled, ran", flush=True)
+            except (Refused, subprocess.TimeoutExpired) as error:
+                bad += 1
+                print(f"consumers: {tool}, Scala {scala}: {error}", file=sys.stderr, flush=True)
+    print(f"{2 * len(wanted) - bad} passed, {bad} failed")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""PySpark in build/, pinned by hash: the Python files of its source archive, beside the Spark home that Gradle has put together.
+
+    python3 checks/python/environment.py [SCALA:]SPARK ...     fetches what is missing for these
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+HERE = Path(__file__).resolve().parent
+FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
+SPARK, SCALA, VERSION = FACTS["sparkVersion"], FACTS["scalaVersion"], FACTS["version"]
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+PINNED = ["--no-deps", "--require-hashes"]
+CONNECT = ("deps/jars/spark-connect_", "deps/jars/spark-pipelines_")
+"""The jars of a server of Spark Connect that a Spark home from Maven does not have; the second is not in every mirror of it."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Spark of this version with its PySpark."""
+
+    spark: str
+    scala: str = SCALA
+
+    @classmethod
+    def of(cls, name: str) -> Environment:
+        """`3.5.4`, or with the version of Scala before it: `2.12:3.5.4`."""
+        *scala, spark = name.split(":")
+        return cls(spark, *scala)
+
+    @property
+    def home(self) -> Path:
+        return BUILD / f"spark-{self.spark}_{self.scala}"
+
+    @property
+    def jar(self) -> Path:
+        return BUILD / f"scala-{self.scala}/libs/andiron_{self.scala}-{VERSION}.jar"
+
+    @property
+    def path(self) -> str:
+        """PYTHONPATH of driver and workers."""
+        return f"{ROOT / 'python'}{os.pathsep}{self.libraries}"
+
+    @property
+    def libraries(self) -> str:
+        """The same without the package."""
+        return os.pathsep.join(map(str, (BUILD / f"python-spark-{self.spark}", BUILD / "python-workers")))
+
+    @property
+    def has_connect(self) -> bool:
+        """Whether the checks start a server of Spark Connect, which is done for Spark 4."""
+        return not self.spark.startswith("3.")
+
+    @property
+    def connect_jars(self) -> list[Path]:
+        return sorted((BUILD / f"python-spark-{self.spark}/deps/jars").glob("*.jar"))
+
+    def variables(self) -> dict[str, str]:
+        """The process environment of a driver."""
+        return os.environ | {
+            "SPARK_HOME": str(self.home), "PYTHONPATH": self.path, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable,
+            "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_SCALA_VERSION": self.scala}
+
+    def fetch(self) -> None:
+        """Fetches what is missing. An error if Gradle has not built the rest."""
+        for built in (self.home, self.jar):
+            if not built.exists():
+                raise FileNotFoundError(f"{built.relative_to(ROOT)} is missing: gradle assemble sparkHome -PscalaVersion={self.scala} -PtestSpark={self.spark}")
+        pyspark(BUILD / f"python-spark-{self.spark}", HERE / f"pyspark-{self.spark}.txt")
+        installed(BUILD / "python-workers", HERE / "requirements.txt")
+        installed(BUILD / "python-build", HERE / "requirements-build.txt")
+        installed(BUILD / "python-types", HERE / "requirements-types.txt")
+        if self.has_connect:
+            installed(BUILD / "python-connect", HERE / "requirements-connect.txt")
+
+
+def wheel(folder: Path) -> Path:
+    """The package's wheel, made in `folder` as a user makes it, of a copy of python/ and without the network."""
+    source = folder / "source"
+    shutil.copytree(ROOT / "python", source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    words = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, source]
+    subprocess.run(words, env=os.environ | {"PYTHONPATH": str(BUILD / "python-build")}, check=True)
+    made, = folder.glob("*.whl")
+    return made
+
+
+def installed(folder: Path, pinned: Path) -> None:
+    """`folder` with what `pinned` lists. A copy of the list beside what it installed says that it is done."""
+    if not _is_done(folder, pinned):
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([*PIP, "install", "--root-user-action=ignore", *PINNED, "--target", folder, "-r", pinned], check=True)
+        shutil.copy(pinned, folder / "requirements.txt")
+
+
+def pyspark(folder: Path, pinned: Path) -> None:
+    """The same of a list with PySpark in it, whose archive has the jars of a whole Spark beside its Python files."""
+    if _is_done(folder, pinned):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as fetched:
+        subprocess.run([*PIP, "download", *PINNED, "--dest", fetched, "-r", pinned], check=True)
+        with tarfile.open(next(Path(fetched).glob("pyspark-*.tar.gz"))) as archive:
+            for member in archive:
+                _, _, path = member.name.partition("/")
+                content = archive.extractfile(member)
+                if content is not None and (path.startswith("pyspark/") or path.startswith(CONNECT)) and ".." not in path:
+                    to = folder / path
+                    to.parent.mkdir(parents=True, exist_ok=True)
+                    to.write_bytes(content.read())
+        wheel = next(Path(fetched).glob("py4j-*.whl"))
+        subprocess.run([*PIP, "install", "--root-user-action=ignore", "--no-deps", "--no-index", "--target", folder, wheel], check=True)
+    shutil.copy(pinned, folder / "requirements.txt")
+
+
+def _is_done(folder: Path, pinned: Path) -> bool:
+    done = folder / "requirements.txt"
+    return done.exists() and done.read_text() == pinned.read_text()
+
+
+if __name__ == "__main__":
+    for spark in sys.argv[1:] or [SPARK]:
+        Environment.of(spark).fetch()

@@ -1,0 +1,51 @@
+"""The checks of the Python package, with real PySpark, on each Spark that is named (all that are pinned, if none is).
+
+    checks/python/run.py [[SCALA:]SPARK ...] [-k PATTERN]
+
+Builds what it needs with Gradle, and fetches PySpark (317 to 456 MB each) once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from checks.python.environment import ROOT, Environment
+
+HERE = Path(__file__).resolve().parent
+PINNED = sorted(file.stem.partition("-")[2] for file in HERE.glob("pyspark-*.txt"))
+
+
+def build(environment: Environment) -> None:
+    gradle = [os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", "assemble", "dist", "sparkHome"]
+    subprocess.run([*gradle, f"-PscalaVersion={environment.scala}", f"-PtestSpark={environment.spark}"], cwd=ROOT, check=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="the checks of the Python package")
+    parser.add_argument("spark", nargs="*", default=PINNED)
+    parser.add_argument("-k", dest="patterns", action="append", default=[], help="run what matches only")
+    options = parser.parse_args()
+    failed = []
+    for spark in options.spark:
+        environment = Environment.of(spark)
+        try:
+            build(environment)
+            environment.fetch()
+        except (subprocess.CalledProcessError, OSError) as error:
+            print(f"test-python: PySpark {spark} cannot be built or fetched: {error}", file=sys.stderr, flush=True)
+            failed.append(spark)
+            continue
+        print(f"\n==== PySpark {spark}", flush=True)
+        command = [sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "discover", "-v", "-s", HERE, *(word for pattern in options.patterns for word in ("-k", pattern))]
+        if subprocess.run(command, env=environment.variables() | {"ANDIRON_JAR": str(environment.jar), "ANDIRON_SPARK": spark}, cwd=HERE, check=False).returncode:
+            failed.append(spark)
+    print(f"test-python: failed on {', '.join(failed)}" if failed else f"test-python: passed on {', '.join(options.spark)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

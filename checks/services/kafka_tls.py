@@ -1,0 +1,155 @@
+"""The checks of kafka_checks.py, and what holds of the sink where the broker speaks TLS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from checks.services import kafka, kafka_checks
+from checks.services.kafka_checks import STOP_MS, TOPICS, Facts, Place, require
+from checks.services.proxy import Proxy, swallowing
+from harness.process import free_port
+
+STORE_PASSWORD = "of-the-stores"
+
+
+class Certificates:
+    """Self-signed, each its own authority: the broker's, a client's, and one that nobody trusts."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        for name in ("broker", "client", "stranger"):
+            self._keytool("-genkeypair", "-alias", name, "-keyalg", "RSA", "-keysize", "2048", "-validity", "2", "-dname", f"CN={name}", "-ext", "san=ip:127.0.0.1",
+                          "-keystore", str(self.store(name)))
+            self._keytool("-exportcert", "-rfc", "-alias", name, "-keystore", str(self.store(name)), "-file", str(self.pem(name)))
+        self._keytool("-importcert", "-noprompt", "-alias", "client", "-file", str(self.pem("client")), "-keystore", str(self.store("trusted")))
+
+    def store(self, name: str) -> Path:
+        return self._folder / f"{name}.p12"
+
+    def pem(self, name: str) -> Path:
+        return self._folder / f"{name}.pem"
+
+    @staticmethod
+    def _keytool(*arguments: str) -> None:
+        java = os.environ.get("JAVA_HOME", "")
+        command = [f"{java}/bin/keytool" if java else "keytool", *arguments, "-storetype", "PKCS12", "-storepass", STORE_PASSWORD]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        require(done.returncode == 0, f"keytool {arguments[0]}: {done.stdout}{done.stderr}")
+
+
+class TlsBroker:
+    """A broker with two listeners more: `scram`, TLS with SCRAM, and `mutual`, TLS which wants a client's certificate."""
+
+    def __init__(self, place: Place) -> None:
+        self.certificates = Certificates(place.folder / "certificates")
+        plain, scram, mutual, controller = (free_port() for _ in range(4))
+        self.scram, self.mutual = f"127.0.0.1:{scram}", f"127.0.0.1:{mutual}"
+        listeners = f"PLAINTEXT://127.0.0.1:{plain},SCRAM://127.0.0.1:{scram},MUTUAL://127.0.0.1:{mutual}"
+        more = {
+            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller}", "advertised.listeners": listeners,
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SCRAM:SASL_SSL,MUTUAL:SSL",
+            "listener.name.scram.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.scram.scram-sha-512.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+            "listener.name.mutual.ssl.client.auth": "required",
+            "ssl.keystore.type": "PKCS12", "ssl.keystore.location": str(self.certificates.store("broker")), "ssl.keystore.password": STORE_PASSWORD,
+            "ssl.truststore.type": "PKCS12", "ssl.truststore.location": str(self.certificates.store("trusted")), "ssl.truststore.password": STORE_PASSWORD,
+        }
+        self.broker = kafka.Broker(place.build, place.folder / "kafka", more=more, format=("--add-scram", f"SCRAM-SHA-512=[name=andiron,password={kafka.PASSWORD}]"))
+        self.broker.port, self.broker.address = plain, f"127.0.0.1:{plain}"
+
+    def __enter__(self) -> TlsBroker:
+        try:
+            self.broker.start()
+            self.broker.create(*TOPICS)
+        except BaseException:
+            self.broker.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.broker.stop()
+
+    def by_password(self, place: Place, trusted: str = "broker") -> dict[str, str]:
+        file = place.folder / "password"
+        file.write_text(kafka.PASSWORD)
+        return {"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "andiron", "sasl.password.file": str(file),
+                "ssl.ca.location": str(self.certificates.pem(trusted))}
+
+    def by_certificate(self, place: Place) -> dict[str, str]:
+        file = place.folder / "of-the-store"
+        file.write_text(STORE_PASSWORD)
+        return {"security.protocol": "SSL", "ssl.ca.location": str(self.certificates.pem("broker")), "ssl.keystore.location": str(self.certificates.store("client")),
+                "ssl.keystore.password.file": str(file)}
+
+
+class Checks(kafka_checks.Checks):
+    def checks(self) -> list[Callable[[Place], Facts]]:
+        return [*super().checks(), self.tls, self.tls_at_the_end]
+
+    def tls(self, place: Place) -> Facts:
+        """A broker that is not trusted; then a password over TLS, and a certificate. No secret is shown."""
+        with TlsBroker(place) as tls:
+            with self.app(place, "stranger", tls.scram, tls.by_password(place, "stranger")) as app:
+                app.wait("the log says that the sink fails", lambda: bool(app.failures()))
+                require("TLS fails" in app.failures()[0] and "spark.andiron.kafka.ssl" in app.failures()[0], app.failures())
+                app.rounds(2)
+                stop = app.end()
+                require(len(app.failures()) == 1, app.failures())
+                require(self.health(place, app.id)["failed"].get("tls", 0) > 0, "no failure of TLS is counted")
+                ids = [app.id]
+            for name, address, settings in (("password", tls.scram, tls.by_password(place)), ("certificate", tls.mutual, tls.by_certificate(place))):
+                with self.app(place, name, address, settings, ["rounds=10"]) as app:
+                    app.end()
+                    ids.append(app.id)
+                    require(not app.failures(), app.failures())
+                    require(self.health(place, app.id)["sent"] > 0, "nothing was sent over TLS")
+                    shown = app.log + app.out + place.andiron("report", app.id) + place.andiron("events", app.id)
+                    require(kafka.PASSWORD not in shown and STORE_PASSWORD not in shown, "a secret is shown")
+            place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={tls.broker.address}")
+            return self.compare(place, tls.broker, ids) | {"stop_ms": stop}
+
+    def tls_at_the_end(self, place: Place) -> Facts:
+        """Applications that end while their client is inside TLS: with a broker that has stopped, and while connections break again and again."""
+        stops: list[int] = []
+        ids: list[str] = []
+        with TlsBroker(place) as tls:
+            for turn in range(3):
+                with self.app(place, f"stopped-{turn}", tls.scram, tls.by_password(place)) as app:
+                    app.rounds(3)
+                    os.kill(tls.broker.pid, signal.SIGSTOP)
+                    try:
+                        app.rounds(2)
+                        stops.append(app.end())
+                    finally:
+                        os.kill(tls.broker.pid, signal.SIGCONT)
+                    ids.append(app.id)
+            for turn in range(3):
+                with self._breaking(int(tls.scram.split(":")[1])) as cutter, self.app(
+                        place, f"breaking-{turn}", f"127.0.0.1:{cutter.port}", tls.by_password(place) | {"reconnect.backoff.ms": "1", "reconnect.backoff.max.ms": "10"}) as app:
+                    app.wait("100 connections have broken", lambda: cutter.cuts >= 100)
+                    stops.append(app.end())
+                    ids.append(app.id)
+            require(max(stops) < STOP_MS, f"ends took {stops} ms")
+            place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={tls.broker.address}")
+            values = {(message["key"], message["headers"]["revision"]) for topic in TOPICS for message in tls.broker.messages(topic)}
+            missing = [key for key in self._logged(place, ids) if key not in values]
+            require(not missing, f"{len(missing)} events are missing: {missing[:3]}")
+            return {"ends": len(stops), "stop_ms": max(stops)}
+
+    @staticmethod
+    @contextmanager
+    def _breaking(port: int) -> Iterator[Proxy]:
+        """A proxy that breaks each connection at its first answer."""
+        with swallowing(0, 0) as cutter:
+            cutter.forward(port)
+            yield cutter
+
+    def _logged(self, place: Place, ids: list[str]) -> set[tuple[object, object]]:
+        return {(value["event_id"], str(value["revision"])) for id in ids for value in self.events(place, id)}

@@ -1,0 +1,200 @@
+"""A million revisions into Hive while what carries them fails: `make revisions`.
+
+Drivers make the revisions, by stages that change accumulators, and ship them through a proxy that swallows acknowledgements; the broker is killed and
+started again 10 times meanwhile, the driver killed 5 times and replaced. `andiron.hive.Ingest` takes the topics into a real metastore, once in the middle and
+once at the end. Then every event id of every ship log, the killed drivers' too, must be in Hive once, with its last revision; and every revision in the raw
+tables. Writes the part `revisions` of build/bench-sinks.json. REVISIONS_TOTAL (1000000) and REVISIONS_SEED set size and moments.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from checks.services import hive, kafka, proxy
+from checks.services.kafka_checks import FAILURES, METRICS, TOPICS, Application, Facts, Place, require
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+GRADLE = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
+TOTAL = int(os.environ.get("REVISIONS_TOTAL", "1000000"))
+SEED = int(os.environ.get("REVISIONS_SEED", "20200624"))
+DRIVER_KILLS, BROKER_KILLS = 5, 10
+ACCUMULATORS, AGE = 500, 20
+"""A round changes so many accumulators; a set of them lives for so many rounds."""
+SWALLOW_BYTES, SWALLOW_S = 20000, 5.0
+PATIENCE_S = 3600
+
+
+class Drivers:
+    """Drivers that follow one another, and what all of them have done."""
+
+    def __init__(self, place: Place, servers: str) -> None:
+        self._place, self._servers = place, servers
+        self.ids: list[str] = []
+        self._finished = 0
+        self._application: Application | None = None
+        self._turn = 0
+
+    def start(self) -> None:
+        self._turn += 1
+        self._done = self._place.folder / f"driver-{self._turn}.done"
+        self._application = Application(self._place, f"driver-{self._turn}", {"spark.andiron.kafka.bootstrap.servers": self._servers},
+                                        [str(ACCUMULATORS), str(AGE), str(self._done)], main="andiron.services.Revisions")
+        self._application.wait("it has started", lambda: bool(self.current.said("ready")))
+        self.ids.append(self.current.id)
+
+    @property
+    def current(self) -> Application:
+        assert self._application is not None
+        return self._application
+
+    @property
+    def rounds(self) -> int:
+        return self._finished + len(self.current.said("round"))
+
+    def reach(self, rounds: int) -> None:
+        self.current.wait(f"round {rounds} of all", lambda: self.rounds >= rounds)
+
+    def kill(self) -> None:
+        require(self.current.is_running, "the driver had ended before it was killed")
+        self.current.kill()
+        self._finished = self.rounds
+        self._application = None
+
+    def clear(self) -> None:
+        if self._application is not None:
+            self._application.kill()
+
+    def end(self) -> None:
+        """The last one ends in order."""
+        self._done.touch()
+        require(self.current.status() == 0, f"the driver failed:\n{self.current.log[-3000:]}")
+
+
+def submit(place: Place, metastore: hive.Metastore, label: str, main: str, jars: list[Path], arguments: list[str]) -> str:
+    """What it printed; it must end well."""
+    here = place.folder / label
+    here.mkdir()
+    home = place.build / f"spark-{place.spark}_{place.scala}"
+    jar, *others = jars
+    settings = {
+        "spark.hadoop.hive.metastore.uris": metastore.uri, "spark.sql.warehouse.dir": metastore.warehouse, "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1", "spark.sql.shuffle.partitions": "4", "spark.local.dir": here / "local",
+    }
+    command = [
+        str(home / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", "2g", "--class", main,
+        "--driver-class-path", ":".join((place.build / f"scala-{place.scala}/services/hive.classpath").read_text().split()), *(["--jars", ",".join(map(str, others))] if others else []),
+        *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")), str(jar), *arguments,
+    ]
+    with (here / "out").open("wb") as out:
+        done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, cwd=here, env=os.environ | {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"},
+                              timeout=PATIENCE_S, check=False)
+    text = (here / "out").read_text(errors="replace")
+    require(done.returncode == 0, f"{label}: exit status {done.returncode}\n{text[-4000:]}")
+    return text
+
+
+def ask(place: Place, metastore: hive.Metastore, label: str, statement: str) -> list[Facts]:
+    jar = place.build / f"scala-{place.scala}/libs/andiron-services_{place.scala}-{place.version}.jar"
+    rows = place.folder / f"{label}-rows"
+    submit(place, metastore, label, "andiron.services.Ask", [jar], [statement, rows.as_uri()])
+    return [json.loads(line) for file in sorted(rows.glob("part-*")) for line in file.read_text().splitlines()]
+
+
+def ingest(place: Place, metastore: hive.Metastore, broker: kafka.Broker, label: str) -> str:
+    jar = place.build / f"scala-{place.scala}/libs/andiron_{place.scala}-{place.version}.jar"
+    text = submit(place, metastore, label, "andiron.hive.Ingest", [jar], [
+        "--from", "kafka", "--bootstrap-servers", broker.address, "--checkpoint", (place.folder / "checkpoint").as_uri(), "--database", "andiron", "--max-records", "250000"])
+    [told] = re.findall(r"(?m)^done: .*$", text)
+    return told
+
+
+def truth(place: Place, ids: list[str]) -> tuple[dict[str, tuple[int, Facts]], int]:
+    """The last revision of each event of the logs, and how many revisions they have."""
+    last: dict[str, tuple[int, Facts]] = {}
+    revisions = 0
+    for application in ids:
+        for line in place.andiron("events", application).split("\n"):
+            if line:
+                value = json.loads(line)
+                revisions += 1
+                if value["event_id"] not in last or last[value["event_id"]][0] < value["revision"]:
+                    last[value["event_id"]] = (value["revision"], value)
+    return last, revisions
+
+
+def campaign(place: Place) -> Facts:
+    chance = random.Random(SEED)
+    total = TOTAL // ACCUMULATORS
+    between = lambda parts, n: int(total * (n + chance.uniform(0.25, 0.75)) / parts)
+    plan = sorted([(between(BROKER_KILLS, n), "broker") for n in range(BROKER_KILLS)] + [(between(DRIVER_KILLS, n), "driver") for n in range(DRIVER_KILLS)])
+    begun, middle, kills = time.monotonic(), "", 0
+    with proxy.swallowing(SWALLOW_BYTES, SWALLOW_S) as cutter, hive.server(place.build, place.folder / "hive") as metastore, \
+            kafka.server(place.build, place.folder / "kafka", cutter.port) as broker:
+        cutter.forward(broker.port)
+        broker.create(*TOPICS)
+        drivers = Drivers(place, f"127.0.0.1:{cutter.port}")
+        try:
+            drivers.start()
+            for number, (at, what) in enumerate(plan):
+                drivers.reach(at)
+                if what == "driver":
+                    drivers.kill()
+                    kills += 1
+                    if kills == DRIVER_KILLS // 2:
+                        middle = ingest(place, metastore, broker, "ingest-middle")
+                    drivers.start()
+                else:
+                    broker.kill()
+                    time.sleep(chance.uniform(0, 5))
+                    broker.start()
+                print(f"round {drivers.rounds} of {total}: {what} killed ({number + 1} of {len(plan)})", flush=True)
+            drivers.reach(total)
+            drivers.end()
+        finally:
+            drivers.clear()
+        made = time.monotonic() - begun
+        said = place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
+        require(" 0 left" in said, said)
+        last, revisions = truth(place, drivers.ids)
+        messages = {topic: broker.counts(topic) for topic in (METRICS, FAILURES)}
+        end = ingest(place, metastore, broker, "ingest-end")
+        found = ask(place, metastore, "events", "SELECT event_id, revision, body FROM andiron.events")
+        [raw] = ask(place, metastore, "raw", "SELECT count(*) AS many, count(DISTINCT event_id, revision) AS different FROM "
+                    "(SELECT event_id, revision FROM andiron.metrics_raw UNION ALL SELECT event_id, revision FROM andiron.failures_raw) AS both")
+    in_hive = {str(row["event_id"]): row for row in found}
+    missing = [event for event in last if event not in in_hive]
+    wrong = [event for event, (revision, value) in last.items() if event in in_hive and
+             (in_hive[event]["revision"] != revision or json.loads(str(in_hive[event]["body"])) != value)]
+    facts: Facts = {
+        "revisions": revisions, "events": len(last), "drivers": len(drivers.ids), "driver_kills": DRIVER_KILLS, "broker_kills": BROKER_KILLS, "answers_swallowed": cutter.cuts,
+        "messages": sum(count for count, _ in messages.values()), "different_messages": sum(different for _, different in messages.values()),
+        "rows_in_raw_tables": raw["many"], "different_in_raw_tables": raw["different"], "events_in_hive": len(found), "ids_twice_in_hive": len(found) - len(in_hive),
+        "ids_missing": len(missing), "ids_not_of_a_log": len(in_hive.keys() - last.keys()), "last_revision_wrong": len(wrong), "revisions_missing": revisions - int(str(raw["different"])),
+        "making_s": round(made), "all_s": round(time.monotonic() - begun), "seed": SEED, "ingests": [middle, end],
+    }
+    print(json.dumps(facts, indent=1))
+    for name in ("ids_twice_in_hive", "ids_missing", "ids_not_of_a_log", "last_revision_wrong", "revisions_missing"):
+        require(facts[name] == 0, f"{name}: {facts[name]}, as {missing[:2] + wrong[:2]}")
+    require(revisions >= TOTAL and cutter.cuts > 0, f"{revisions} revisions, {cutter.cuts} answers swallowed")
+    return facts
+
+
+def run() -> Facts:
+    folder = BUILD / "revisions"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    facts = campaign(Place(ROOT, BUILD, folder, GRADLE["sparkVersion"], GRADLE["scalaVersion"], GRADLE["version"]))
+    shutil.rmtree(folder, ignore_errors=True)
+    return facts
+
+
+if __name__ == "__main__":
+    run()

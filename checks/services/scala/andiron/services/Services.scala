@@ -1,0 +1,68 @@
+package andiron.services
+
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Path, Paths, StandardOpenOption}
+
+/**
+ * Checks Andiron against one real service and writes a line of JSON for each check into `<folder>/results.jsonl`:
+ * `Services service=hdfs folder=...`, for S3 `server=<command>` and `port=<number>`, for Hive and Atlas where they and what they need listen.
+ * checks/services/run.py starts it.
+ */
+object Services {
+
+  def main(arguments: Array[String]): Unit = {
+    val option = arguments.map(_.split("=", 2)).collect { case Array(key, value) => key -> value }.toMap
+    val folder = Paths.get(option("folder"))
+    option("service") match {
+      case "hdfs" => Hdfs.run(folder, report(folder, _))
+      case "s3"   => S3.run(folder, option("server").split(' ').toSeq, option("port").toInt, report(folder, _))
+      case "hive" => Hive.run(folder, option, report(folder, _))
+      case "atlas" => new Atlas(folder, option).run(report(folder, _))
+      case other  => throw new IllegalArgumentException(s"no service $other; there are hdfs, s3, hive and atlas")
+    }
+  }
+
+  private def report(folder: Path, facts: Seq[(String, Any)]): Unit = {
+    val json = facts.map { case (key, value) => s"${quoted(key)}: ${text(value)}" }.mkString("{", ", ", "}\n")
+    Files.write(folder.resolve("results.jsonl"), json.getBytes(UTF_8), StandardOpenOption.CREATE, StandardOpenOption.APPEND): Unit
+  }
+
+  private def text(value: Any): String = value match {
+    case plain @ (_: Long | _: Int | _: Boolean) => plain.toString
+    case other                                   => quoted(other.toString)
+  }
+
+  private def quoted(text: String): String = text.flatMap {
+    case '"'          => "\\\""
+    case '\\'         => "\\\\"
+    case c if c < ' ' => f"\\u${c.toInt}%04x"
+    case c            => c.toString
+  }.mkString("\"", "", "\"")
+}
+
+/** One check against a service: `run` throws if something does not hold, and gives what it has seen. */
+final case class Check(name: String)(val run: () => Seq[(String, Any)])
+
+object Check {
+  def require(condition: Boolean, what: => String): Unit = if (!condition) throw new IllegalStateException(what)
+
+  /** Runs the checks one after the other. After each, nothing may be leased, waited for or resident. */
+  def all(checks: Seq[Check], bench: Bench, report: Seq[(String, Any)] => Unit): Unit = each(checks, report)(bench.requireQuiet())
+
+  /** Runs the checks one after the other, and `after` after each that holds. */
+  def each(checks: Seq[Check], report: Seq[(String, Any)] => Unit)(after: => Unit): Unit = checks.foreach { check =>
+    println(s"progress: ${check.name}")
+    val started = System.nanoTime()
+    val seen =
+      try {
+        val seen = check.run()
+        after
+        seen
+      } catch {
+        case t: Throwable =>
+          t.printStackTrace()
+          Seq("error" -> t.toString)
+      } finally Halting.disarm()
+    report(Seq("check" -> check.name, "ms" -> (System.nanoTime() - started) / 1000000) ++ seen)
+  }
+}

@@ -1,0 +1,80 @@
+"""The main job in Python, on two executors: demo/flights.py gives the digest that `make demo` computes without Spark.
+
+    demo/python.py [SPARK]
+
+after `gradle assemble sparkHome`. Fetches PySpark once. Exit status 1: another digest, a lease that was left, or figures that are wrong.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from checks.python.environment import BUILD, ROOT, SPARK, Environment
+
+from demo import digest, prepare, sources, versions
+from demo.features import Lookup, lines
+
+TIMEOUT_S = 600
+
+
+def submit(environment: Environment, work: Path, prepared: prepare.Prepared) -> subprocess.CompletedProcess[str]:
+    conf = {
+        "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
+        "spark.executor.memory": "1g", "spark.executorEnv.PYTHONPATH": environment.libraries, "spark.sql.files.openCostInBytes": "128m",
+        "spark.andiron.cache.budgetBytes": "256m", "spark.andiron.cache.dir": work / "cache", "spark.andiron.log.dir": work / "log",
+        "spark.local.dir": work / "local"}
+    words = [environment.home / "bin/spark-submit", "--master", "local-cluster[2,2,1024]", "--jars", environment.jar]
+    words += [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")]
+    # As a user submits it who has nothing installed on the cluster.
+    words += ["--py-files", shutil.make_archive(str(work / "andiron"), "zip", ROOT / "python", "andiron")]
+    words += [ROOT / "demo/flights.py", prepared.flights.parent, prepared.versions, work / "features"]
+    return subprocess.run(list(map(str, words)), env=environment.variables() | {"PYTHONPATH": environment.libraries}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def wrong(ended: subprocess.CompletedProcess[str], found: digest.Digest, truth: digest.Digest) -> list[str]:
+    """What does not hold, a sentence each."""
+    problems = [] if found == truth else [f"{found.rows} rows with digest {found.sha256}, not {truth.rows} with {truth.sha256}"]
+    for step in ("labels", "features"):
+        if f"step: {step} {truth.rows} in, 0 dropped, exact True" not in ended.stdout:
+            problems.append(f"step {step} has not counted {truth.rows} rows")
+    if not re.search(r"^leases left: 0, loads: [1-9]", ended.stdout, re.MULTILINE):
+        problems.append("leases were left, or nothing was loaded")
+    return problems
+
+
+def main() -> int:
+    environment = Environment.of(sys.argv[1] if len(sys.argv) > 1 else SPARK)
+    environment.fetch()
+    work = BUILD / "demo-python"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    rows = sources.read()
+    monthly = list(versions.build(rows))
+    lookups = {version.month: Lookup(version) for version in monthly}
+    prepared = prepare.write_all(rows, monthly, lookups, work / "data")
+    truth = digest.of_lines(lines(rows.flights, lookups))
+    print(f"{truth.rows} flights; digest computed without Spark: {truth.sha256}", flush=True)
+    started = time.monotonic()
+    ended = submit(environment, work, prepared)
+    (work / "log.txt").write_text(ended.stdout + ended.stderr)
+    if ended.returncode != 0:
+        print(f"demo-python: ended with {ended.returncode}; its log is {(work / 'log.txt').relative_to(ROOT)}:\n{ended.stderr[-3000:]}", file=sys.stderr)
+        return 1
+    print("".join(line + "\n" for line in ended.stdout.splitlines() if line.startswith(("step: ", "leases "))), end="")
+    found = digest.of_output(work / "features")
+    print(f"PySpark {environment.spark}: {found.rows} rows, digest {found.sha256}, in {time.monotonic() - started:.0f} s with starting Spark")
+    problems = wrong(ended, found, truth)
+    for problem in problems:
+        print(f"demo-python: {problem}", file=sys.stderr)
+    if not problems:
+        shutil.rmtree(work)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+package andiron.demo
+
+import org.apache.spark.SparkContext
+
+/** Prints how far the running stages are, for demo/application.py to show. */
+final class Progress(context: SparkContext) extends AutoCloseable {
+  @volatile private var open = true
+  private val thread = new Thread(() => run(), "demo-progress")
+  thread.setDaemon(true)
+  thread.start()
+
+  private def run(): Unit = {
+    var last = ""
+    while (open) {
+      val tracker = context.statusTracker
+      val now = tracker.getActiveStageIds().sorted.flatMap(tracker.getStageInfo(_)).filter(_.numTasks > 0).map { stage =>
+        s"stage ${stage.stageId}: ${stage.numCompletedTasks} of ${stage.numTasks} tasks"
+      }.mkString(", ")
+      if (now.nonEmpty && now != last) println(s"progress: $now")
+      last = now
+      Thread.sleep(250)
+    }
+  }
+
+  def close(): Unit = {
+    open = false
+    thread.join()
+  }
+}

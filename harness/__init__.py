@@ -1,0 +1,1 @@
+"""The kernel of benchmarks, checks and demo: facts of the tree, processes, memory, waits, applications of Spark."""

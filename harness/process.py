@@ -1,0 +1,142 @@
+"""Processes of this machine: those of a session, tools of the JDK, servers on loopback. Processes are ended by their ids."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from harness import wait
+
+START_S, END_S = 180, 60
+
+
+def _fields() -> dict[int, list[str]]:
+    """State, parent, group and session of every process."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(stat.parent.name)] = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def processes(session: int) -> list[int]:
+    """The processes of a session that have not ended."""
+    return [pid for pid, fields in _fields().items() if int(fields[3]) == session and fields[0] != "Z"]
+
+
+def descendants(root: int) -> list[int]:
+    tree: dict[int, list[int]] = {}
+    for pid, fields in _fields().items():
+        tree.setdefault(int(fields[1]), []).append(pid)
+    found = list(tree.get(root, []))
+    for pid in found:
+        found += tree.get(pid, [])
+    return found
+
+
+def command(pid: int) -> list[str]:
+    """The words by which the process was started; none once it has gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def kill(pids: list[int]) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def tail(log: Path, lines: int = 25) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def jdk(tool: str) -> str:
+    """`java`, `keytool` and the like, of JAVA_HOME if that is set."""
+    home = os.environ.get("JAVA_HOME")
+    return f"{home}/bin/{tool}" if home else tool
+
+
+def java(jars: list[str], *words: str, heap: str = "256m") -> list[str]:
+    """The command of a small JVM."""
+    return [jdk("java"), f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", ":".join(jars), *words]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ServerError(RuntimeError):
+    """A server did not come up."""
+
+
+class Server:
+    """A process on loopback, with a session of its own. `ready`: what a line of its output says once it works; a group in it captures the port."""
+
+    def __init__(self, command: list[str], log: Path, ready: str, variables: dict[str, str] | None = None) -> None:
+        self._command, self.log, self._ready, self._variables = command, log, ready, variables
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None, "the server is not started"
+        return self.process.pid
+
+    def start(self, command: list[str] | None = None) -> None:
+        """Starts it and waits until it is ready, or ends it; `command` in place of the one that it was made with."""
+        self.launch(command)
+        try:
+            found = self.said(self._ready)
+            self.port = int(found[1]) if found.groups() else self.port
+        except BaseException:
+            self.kill()
+            raise
+
+    def launch(self, command: list[str] | None = None) -> None:
+        self._command = command or self._command
+        self._begin = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._variables, cwd=self.log.parent, start_new_session=True)
+
+    def said(self, pattern: str) -> re.Match[str]:
+        """The first match in its output since it was launched."""
+        assert self.process is not None
+        def found() -> re.Match[str] | None:
+            return re.search(pattern, self.log.read_bytes()[self._begin:].decode(errors="replace"))
+        wait.until(lambda: found() or self.process.poll() is not None, START_S)
+        if match := found():
+            return match
+        raise ServerError(f"{self.log.stem} did not say {pattern!r} within {START_S} s; the end of its log:\n{tail(self.log)}")
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """kill -9 of the process alone, which may leave others of its session."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> None:
+        """Asks it to end; kills it, and all else of its session, if it has not after END_S."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        kill(processes(self.pid))

@@ -1,0 +1,137 @@
+"""Applications of spark-submit: their command, their settings, and a running one in a session of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness import process, wait
+
+Record = dict[str, Any]
+Settings = Mapping[str, object]
+PLUGIN = {"spark.plugins": "andiron.AndironPlugin"}
+EXIT_S = 60
+
+
+class ApplicationError(Exception):
+    """The application failed, hung, or does not do what is expected of it."""
+
+
+def require(condition: object, what: object) -> None:
+    if not condition:
+        raise ApplicationError(str(what))
+
+
+def settings(folder: Path) -> dict[str, object]:
+    """Those of every application: no page, loopback, and its own folders below `folder`."""
+    return {"spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
+            "spark.local.dir": folder / "local", "spark.sql.warehouse.dir": folder / "warehouse"}
+
+
+def andiron(folder: Path) -> dict[str, object]:
+    """The plugin, with cache and log below `folder`."""
+    return {**PLUGIN, "spark.andiron.cache.dir": folder / "cache", "spark.andiron.log.dir": folder / "log"}
+
+
+def checked(folder: Path) -> str:
+    """Options of a JVM whose natives are checked, with its dumps and temporary files in `folder`."""
+    return f"-Xcheck:jni -XX:ErrorFile={folder}/hs_err_%p.log -Djava.io.tmpdir={folder}/tmp"
+
+
+def submit(home: Path, program: Path, arguments: Iterable[object], conf: Settings, *options: object, main: str = "", master: str = "",
+           jars: Iterable[Path] = (), heap: str = "1g") -> list[str]:
+    """The command. Settings that are None are left out, and so are options that are empty."""
+    named = {"--master": master, "--driver-memory": heap, "--class": main, "--jars": ",".join(map(str, jars))}
+    words = [home / "bin/spark-submit", *(word for name, value in named.items() if value for word in (name, value)), *options]
+    words += [word for key, value in conf.items() if value is not None for word in ("--conf", f"{key}={value}")]
+    return [*map(str, words), str(program), *map(str, arguments)]
+
+
+def pairs(options: Mapping[str, object]) -> list[str]:
+    """`key=value` for each option, as programs of this tree take them; true and false in small letters."""
+    return [f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in options.items()]
+
+
+def environment(home: Path) -> dict[str, str]:
+    return os.environ | {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
+
+
+class Application:
+    """One that runs in `folder`. Its output goes to `<name>.out`, its log to `<name>.err`; all of its processes have ended when it is left."""
+
+    def __init__(self, words: list[str], variables: dict[str, str], folder: Path, name: str = "driver") -> None:
+        self.folder, self.out_file, self.log_file = folder, folder / f"{name}.out", folder / f"{name}.err"
+        folder.mkdir(parents=True, exist_ok=True)
+        with self.out_file.open("ab") as out, self.log_file.open("ab") as err:
+            self.process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=variables, cwd=folder, start_new_session=True)
+
+    def __enter__(self) -> Application:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def pid(self) -> int:
+        """The driver's: spark-submit becomes it."""
+        return self.process.pid
+
+    @property
+    def out(self) -> str:
+        return self.out_file.read_text(errors="replace")
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    @property
+    def name(self) -> str:
+        """Spark's id of the application, which the program prints; "" before that."""
+        return next(iter(re.findall(r"^application: (\S+)$", self.out, re.MULTILINE)), "")
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def tail(self) -> str:
+        return f"the end of {self.log_file}:\n{process.tail(self.log_file)}"
+
+    def wait_until(self, what: str, condition: Callable[[], object], seconds: float = 300) -> None:
+        """An error if the application ends before the condition holds, or it does not hold in time."""
+        wait.until(lambda: condition() or not self.is_running, seconds)
+        if not condition():
+            ended = "" if self.is_running else f", the application ended with {self.process.returncode}"
+            raise ApplicationError(f"no {what} within {seconds:.0f} s{ended}; {self.tail()}")
+
+    def status(self, seconds: float) -> int:
+        """Waits for the end; an error if it does not come in time."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise ApplicationError(f"the application took more than {seconds:.0f} s; {self.tail()}") from None
+
+    def finish(self, seconds: float) -> str:
+        """Waits for the end, which must be good; returns the output."""
+        if status := self.status(seconds):
+            raise ApplicationError(f"the application ended with {status}; {self.tail()}\n{self.out[-2000:]}")
+        return self.out
+
+    def left(self, seconds: float = EXIT_S) -> list[int]:
+        """The processes of its session that still run after the seconds."""
+        wait.until(lambda: not process.processes(self.pid), seconds)
+        return process.processes(self.pid)
+
+    def end(self) -> None:
+        process.kill(process.processes(self.pid))
+        self.process.wait()
+
+
+def records(file: Path) -> list[Record]:
+    """The objects of a file with one JSON object a line; none if there is no file."""
+    return [json.loads(line) for line in file.read_text().splitlines() if line] if file.exists() else []

@@ -1,0 +1,16 @@
+"""Waits with a limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def until(condition: Callable[[], object], seconds: float, period: float = 0.05) -> bool:
+    """Whether the condition comes to hold within the seconds; it is asked at least once, and once more at the end."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(period)
+    return True
