@@ -20,7 +20,7 @@ pub(in crate::metrics) struct Column {
     pub(in crate::metrics) stages: Vec<(u32, u32)>,
     /// A later stage computed a partition again, with another result.
     pub(in crate::metrics) differs: bool,
-    /// A cache may have answered a part of a later attempt.
+    /// A cache may have served a part of a later attempt.
     pub(in crate::metrics) mixed: bool,
     /// Overlapping attempts of one stage have reported different values.
     pub(in crate::metrics) overtaken: bool,
