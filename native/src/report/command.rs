@@ -1,8 +1,11 @@
 //! The command `andiron`: its arguments, and the logs that it reads.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use lexopt::Arg::{Long, Short, Value};
 
 use super::events::{self, Wanted};
 use super::model::Application;
@@ -23,7 +26,7 @@ andiron diff <A> <B> [--log-dir DIR]
                              how the ratios of application B differ from those of A
 andiron ship [--log-dir DIR] [--properties-file FILE] [--conf KEY=VALUE ...]
                              ship the remaining events of earlier runs to the sinks in the settings;
-                             FILE is a spark-defaults.conf, and KEY a setting spark.andiron.*
+                             FILE is a spark-defaults.conf, and KEY a setting spark.andiron.kafka.*
 andiron events <application id> [--log-dir DIR] [--attempt N] [--since SEQ] [--numbered] [--out FILE]
                              every event of its log after position SEQ, one JSON value in each line;
                              with --numbered its position comes first
@@ -111,37 +114,33 @@ struct Arguments {
 impl Arguments {
     fn parse(arguments: &[String]) -> std::result::Result<Arguments, String> {
         let mut parsed = Arguments::default();
-        let mut rest = arguments.iter();
-        while let Some(argument) = rest.next() {
-            let (name, inline) = match argument.split_once('=') {
-                Some((name, value)) if name.starts_with("--") => (name, Some(value.to_string())),
-                _ => (argument.as_str(), None),
-            };
-            let mut value =
-                || inline.clone().or_else(|| rest.next().cloned()).ok_or(format!("{name} needs a value"));
-            match name {
-                "--log-dir" => parsed.log_dir = Some(value()?.into()),
-                "--attempt" => parsed.attempt = Some(value()?),
-                "--html" => parsed.html = Some(value()?.into()),
-                "--properties-file" => parsed.properties = Some(value()?.into()),
-                "--conf" => {
-                    let given = value()?;
-                    let pair = given.split_once('=').ok_or("--conf needs KEY=VALUE")?;
-                    parsed.conf.push((pair.0.to_string(), pair.1.to_string()));
+        let mut rest = lexopt::Parser::from_args(arguments.to_vec());
+        while let Some(argument) = rest.next().map_err(misuse)? {
+            match argument {
+                Long("log-dir") => parsed.log_dir = Some(value(&mut rest)?.into()),
+                Long("attempt") => parsed.attempt = Some(value(&mut rest)?),
+                Long("html") => parsed.html = Some(value(&mut rest)?.into()),
+                Long("properties-file") => parsed.properties = Some(value(&mut rest)?.into()),
+                Long("conf") => {
+                    let given = value(&mut rest)?;
+                    let (key, value) = given.split_once('=').ok_or("--conf needs KEY=VALUE")?;
+                    parsed.conf.push((key.to_string(), value.to_string()));
                 }
-                "--out" => parsed.out = Some(value()?.into()),
-                "--since" => {
-                    let place = value()?;
+                Long("out") => parsed.out = Some(value(&mut rest)?.into()),
+                Long("since") => {
+                    let place = value(&mut rest)?;
                     parsed.since =
                         place.parse().map_err(|_| format!("--since takes a number, not {place}"))?;
                 }
-                "--numbered" => parsed.numbered = true,
-                "--json" => parsed.json = true,
-                "--check" => parsed.check = true,
-                "--help" | "-h" | "help" => parsed.command = "help".to_string(),
-                _ if name.starts_with('-') => return Err(format!("no option {name}")),
-                _ if parsed.command.is_empty() => parsed.command = argument.clone(),
-                _ => parsed.names.push(argument.clone()),
+                Long("numbered") => parsed.numbered = true,
+                Long("json") => parsed.json = true,
+                Long("check") => parsed.check = true,
+                Long("help") | Short('h') => parsed.command = "help".to_string(),
+                Value(word) => match text(word)? {
+                    word if word == "help" || parsed.command.is_empty() => parsed.command = word,
+                    name => parsed.names.push(name),
+                },
+                other => return Err(misuse(other.unexpected())),
             }
         }
         let wanted = match parsed.command.as_str() {
@@ -224,8 +223,11 @@ impl Arguments {
         }
     }
 
-    /// The sinks of the settings; `--conf` overrides the file.
+    /// The sinks of the settings; `--conf` overrides the file, which may hold settings of any kind.
     fn sinks(&self) -> Result<SinkSettings> {
+        if let Some((key, _)) = self.conf.iter().find(|(key, _)| !SinkSettings::has(key)) {
+            return Err(SinkSettings::unknown(key));
+        }
         let mut pairs = match &self.properties {
             Some(file) => properties::read(file)?,
             None => Vec::new(),
@@ -243,6 +245,24 @@ impl Arguments {
             say(out, &format!("\npage: {}\n", file.display()))?;
         }
         Ok(())
+    }
+}
+
+/// The value of the option that was read last.
+fn value(rest: &mut lexopt::Parser) -> std::result::Result<String, String> {
+    text(rest.value().map_err(misuse)?)
+}
+
+fn text(argument: OsString) -> std::result::Result<String, String> {
+    argument.into_string().map_err(|wrong| format!("{} is not UTF-8", wrong.to_string_lossy()))
+}
+
+fn misuse(error: lexopt::Error) -> String {
+    match error {
+        lexopt::Error::MissingValue { option: Some(option) } => format!("{option} needs a value"),
+        lexopt::Error::UnexpectedOption(option) => format!("no option {option}"),
+        lexopt::Error::UnexpectedValue { option, .. } => format!("{option} takes no value"),
+        other => other.to_string(),
     }
 }
 

@@ -57,6 +57,21 @@ impl SinkSettings {
         Ok(SinkSettings { kafka: if kafka.is_empty() { None } else { KafkaSettings::of(kafka)? } })
     }
 
+    /// Whether `key` is a setting of a sink.
+    pub fn has(key: &str) -> bool {
+        key.trim().strip_prefix(KAFKA).is_some_and(|property| !property.is_empty())
+    }
+
+    /// The error for a key that is none.
+    pub fn unknown(key: &str) -> Error {
+        Error::new(
+            Code::BadSetting,
+            format!(
+                "{key} is no setting of a sink: those begin with {KAFKA} and name a property of the client"
+            ),
+        )
+    }
+
     /// Reads them from `key=value` lines, in which `\n` stands for a line break and `\\` for a backslash.
     pub fn parse(lines: &str) -> Result<SinkSettings> {
         let pairs: Vec<(String, String)> = lines

@@ -149,6 +149,36 @@ fn misuse_and_missing_logs_are_told() {
     let (status, _, err) = andiron(&["report", "app", "--log-dir", &format!("{root}/none")]);
     assert_eq!(status, 1, "{err}");
     assert_eq!(andiron(&["help"]).0, 0);
+    for (misuse, said) in [
+        (&["apps", "--no"][..], "andiron: no option --no\n"),
+        (&["apps", "-x"], "andiron: no option -x\n"),
+        (&["apps", "--log-dir"], "andiron: --log-dir needs a value\n"),
+        (&["apps", "--json=yes"], "andiron: --json takes no value\n"),
+        (&["ship", "--conf", "a"], "andiron: --conf needs KEY=VALUE\n"),
+        (&["events", "a", "--since=-"], "andiron: --since takes a number, not -\n"),
+    ] {
+        let (status, _, err) = andiron(misuse);
+        assert!(status == 2 && err.starts_with(said), "{misuse:?}: {err}");
+    }
+    let helps = [&["--help"][..], &["report", "-h"], &["report", "help"]].map(andiron);
+    assert!(helps.iter().all(|help| *help == helps[0] && help.0 == 0 && help.2.is_empty()), "{helps:?}");
+}
+
+#[test]
+fn ship_refuses_settings_of_no_sink_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().display().to_string();
+    for key in ["spark.andiron.kafk.bootstrap.servers", "spark.andiron.log.dir", "spark.andiron.kafka.", "x"]
+    {
+        let (status, out, err) = andiron(&["ship", "--log-dir", &root, "--conf", &format!("{key}=a")]);
+        assert_eq!((status, out.as_str()), (1, ""), "{err}");
+        assert!(err.starts_with(&format!("andiron: {key} is no setting of a sink")), "{err}");
+    }
+    let file = folder.path().join("spark-defaults.conf");
+    std::fs::write(&file, "spark.app.name x\nspark.andiron.log.dir y\n").expect("the file");
+    let (status, _, err) =
+        andiron(&["ship", "--log-dir", &root, "--properties-file", &file.display().to_string()]);
+    assert_eq!((status, err.as_str()), (0, ""));
 }
 
 #[test]
