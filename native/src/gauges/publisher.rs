@@ -1,6 +1,5 @@
 //! The thread that publishes once in each step.
 
-use std::hash::{BuildHasher, RandomState};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -143,7 +142,7 @@ struct PublisherThread {
 impl PublisherThread {
     fn run(mut self) {
         let step = self.settings.step;
-        let offset = (step / SPREAD).mul_f64(RandomState::new().hash_one(0) as f64 / u64::MAX as f64);
+        let offset = (step / SPREAD).mul_f64(fastrand::f64());
         loop {
             let now = since_1970();
             let stopped = self.shared.sleep((step_of(now, step) + step + offset).saturating_sub(now));

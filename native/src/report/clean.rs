@@ -1,5 +1,7 @@
 //! Untrusted text, made safe to show: no character of it can move, hide or reorder the text around it.
 
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 use super::format;
 
 /// A bound on the shown part of a text, and the treatment of its line breaks.
@@ -100,21 +102,14 @@ fn is_unsafe(c: char) -> bool {
         || (c as u32) & 0xfffe == 0xfffe
 }
 
+/// Whether `c` takes no column of its own: it is drawn on what stands before it.
 fn is_mark(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}' | '\u{610}'..='\u{61a}'
-        | '\u{64b}'..='\u{65f}' | '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}'
-        | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe2f}')
+    c.width() == Some(0)
 }
 
 /// The number of terminal columns of `text`.
 pub(super) fn width(text: &str) -> usize {
-    text.chars().map(|c| if is_mark(c) { 0 } else { 1 + usize::from(is_wide(c)) }).sum()
-}
-
-fn is_wide(c: char) -> bool {
-    matches!(c, '\u{1100}'..='\u{115e}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}' | '\u{ff01}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' | '\u{1f300}'..='\u{1faff}'
-        | '\u{20000}'..='\u{3fffd}')
+    text.width()
 }
 
 #[cfg(test)]
@@ -156,5 +151,11 @@ mod tests {
     fn piles_of_marks_are_taken_down() {
         let pile = format!("a{}", "\u{301}".repeat(50));
         assert!(pieces(&pile, LINE).iter().filter(|p| matches!(p, Piece::Sign(_))).count() == 46);
+    }
+
+    #[test]
+    fn columns_are_those_of_a_terminal() {
+        let wide = ["plain", "naïve", "e\u{301}", "日本語", "ｆ", "🚀", "กำ", "שָׁלוֹם"].map(width);
+        assert_eq!(wide, [5, 5, 1, 6, 2, 2, 2, 4]);
     }
 }

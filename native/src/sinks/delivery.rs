@@ -1,7 +1,6 @@
 //! Delivery of one batch to one sink, with back-off.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -167,14 +166,12 @@ pub(super) struct Delivery {
     pub(super) sink: Box<dyn Sink>,
     pub(super) line: Arc<Line>,
     pub(super) name: String,
-    random: u64,
 }
 
 impl Delivery {
     pub(super) fn new(sink: Box<dyn Sink>) -> Delivery {
         let name = sink.name().to_string();
-        let random = RandomState::new().hash_one(&name) | 1;
-        Delivery { sink, line: Arc::default(), name, random }
+        Delivery { sink, line: Arc::default(), name }
     }
 
     /// Ships a batch repeatedly until the sink has taken it or its thread must stop. Then a failing sink gets one
@@ -209,8 +206,7 @@ impl Delivery {
             if stopped {
                 return Outcome::Stopped;
             }
-            let pause_now = self.jitter(pause);
-            self.line.sleep(pause_now);
+            self.line.sleep(jitter(pause));
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -263,15 +259,12 @@ impl Delivery {
         called
             .unwrap_or_else(|_| Err(ShipError::Retry { cause: PANIC, why: "the sink panicked".to_string() }))
     }
+}
 
-    /// A random duration between half of `pause` and all of it, so that the sinks of many applications do not retry
-    /// together.
-    fn jitter(&mut self, pause: Duration) -> Duration {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        pause.mul_f64(0.5 + (self.random >> 11) as f64 / (1u64 << 54) as f64)
-    }
+/// A random duration between half of `pause` and all of it, so that the sinks of many applications do not retry
+/// together.
+fn jitter(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 const PANIC: &str = "panic";
