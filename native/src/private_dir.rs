@@ -108,7 +108,8 @@ pub(crate) fn raw_names(directory: BorrowedFd<'_>) -> std::result::Result<Vec<CS
     Ok(names)
 }
 
-/// A number for file names that no other process or call uses.
+/// A number for file names that no other process or call uses. The keys of std's hasher come from the operating system;
+/// fastrand's seed is the time and the thread, which processes in two containers may share.
 pub(crate) fn nonce() -> u64 {
     RandomState::new().hash_one(std::time::SystemTime::now())
 }

@@ -14,15 +14,30 @@ mod imp {
 }
 
 pub use imp::{Condvar, Mutex, MutexGuard};
+use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 use std::time::Duration;
 
-/// Takes the lock, also after a panic elsewhere: cache transitions are complete before any code that can
-/// panic runs.
+/// The guard of any lock or wait, std's or shuttle's, also after a panic elsewhere: state changes are complete before
+/// any code that can panic runs, so the state behind a poisoned lock is consistent.
+pub fn held<G>(locked: LockResult<G>) -> G {
+    locked.unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same for an attempt to lock; none while another thread has the lock.
+pub fn try_held<G>(locked: TryLockResult<G>) -> Option<G> {
+    match locked {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+/// Takes the lock, also after a panic elsewhere.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    held(mutex.lock())
 }
 
 /// Waits for a notification, at most `timeout`. Shuttle has no time, and waits for the notification.
 pub fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>, timeout: Duration) -> MutexGuard<'a, T> {
-    condvar.wait_timeout(guard, timeout).unwrap_or_else(|poisoned| poisoned.into_inner()).0
+    held(condvar.wait_timeout(guard, timeout)).0
 }

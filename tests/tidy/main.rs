@@ -53,6 +53,16 @@ fn unsafe_code_has_its_places() {
 }
 
 #[test]
+fn poisoned_locks_are_judged_in_one_place() {
+    let all = files();
+    let elsewhere = all.iter().filter(|s| s.is("native/src/", ".rs") && s.path != "native/src/sync.rs");
+    let judges = |line: &str| {
+        ["PoisonError", "TryLockError", "poisoned.into_inner"].iter().any(|it| line.contains(it))
+    };
+    none("poisoned locks outside native/src/sync.rs", lines_with(elsewhere, judges));
+}
+
+#[test]
 fn arrows_between_modules_go_one_way() {
     // A module of the left column may name those of the right one.
     const ARROWS: [(&str, &[&str]); 16] = [

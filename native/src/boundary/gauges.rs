@@ -8,11 +8,12 @@ use crate::cache::process::process;
 use crate::cache::{StatKind, Stats};
 use crate::gauges::{AtlasHealth, AtlasSettings, Figure, Publisher, Reading, ReadingSource};
 use crate::metrics::Application;
+use crate::sync::held;
 use jni::objects::{JObject, JString};
 use jni::sys::{jboolean, jlong};
 use jni::EnvUnowned;
 use serde_json::json;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 /// The running publisher, with a number that is never reused.
 struct Running {
@@ -23,7 +24,7 @@ struct Running {
 static RUNNING: Mutex<Running> = Mutex::new(Running { next: 1, publisher: None });
 
 fn running() -> MutexGuard<'static, Running> {
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+    held(RUNNING.lock())
 }
 
 macro_rules! at {

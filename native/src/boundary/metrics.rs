@@ -12,12 +12,13 @@ use crate::metrics::{Application, Limits, MetricsSettings, ValueKind};
 use crate::report::command::{report_html, report_text, run_json};
 use crate::report::text::Colour;
 use crate::sinks::{self, SinkSettings};
+use crate::sync::held;
 use jni::objects::{JByteArray, JByteBuffer, JObject, JString};
 use jni::sys::{jboolean, jint, jlong};
 use jni::{Env, EnvUnowned};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 /// Numbers of natives in [`super::guard::hooks`] begin here.
@@ -85,7 +86,7 @@ struct Open {
 static OPEN: RwLock<Open> = RwLock::new(Open { next: 1, applications: BTreeMap::new() });
 
 fn add(application: Arc<Application>) -> jlong {
-    let mut open = OPEN.write().unwrap_or_else(PoisonError::into_inner);
+    let mut open = held(OPEN.write());
     let number = open.next;
     open.next += 1;
     while open.applications.len() > 1 {
@@ -96,7 +97,7 @@ fn add(application: Arc<Application>) -> jlong {
 }
 
 pub(super) fn application(number: jlong) -> Result<Arc<Application>> {
-    let open = OPEN.read().unwrap_or_else(PoisonError::into_inner);
+    let open = held(OPEN.read());
     open.applications.get(&number).cloned().ok_or_else(|| {
         Error::new(
             Code::BadHandle,

@@ -3,6 +3,7 @@
 use super::slot::Payload;
 use super::store::Mapping;
 use crate::error::Result;
+use crate::sync::held;
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -32,7 +33,7 @@ impl Bytes {
     }
 
     fn stays(&self) -> MutexGuard<'_, usize> {
-        self.stays.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        held(self.stays.lock())
     }
 }
 

@@ -1,8 +1,9 @@
 //! A figure that is expensive to measure, with a limit on the frequency of measurements.
 
 use crate::clock::{Clock, Moment};
+use crate::sync::try_held;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, TryLockError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// The shortest time between two measurements.
@@ -21,12 +22,7 @@ impl Probe {
     /// The figure. Measures on the calling thread when that is due and no other thread does so; never waits
     /// for another thread.
     pub(super) fn read(&self, clock: &Clock, measure: impl FnOnce() -> u64) -> u64 {
-        let due = match self.due.try_lock() {
-            Ok(due) => Some(due),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        };
-        if let Some(mut due) = due {
+        if let Some(mut due) = try_held(self.due.try_lock()) {
             let begun = clock.now();
             if begun >= *due {
                 self.figure.store(measure(), Ordering::Relaxed);

@@ -10,6 +10,7 @@ use super::underway::Underway;
 use super::{Cache, CursorId, Files, LoadId, LoadOrder, Payload, Residency, SlotId, Stats};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
+use crate::sync::held;
 use crossbeam::channel::{unbounded, Receiver, Sender};
 use once_cell::sync::Lazy;
 use std::collections::HashMap;
@@ -333,7 +334,7 @@ fn repopulated(bytes: Arc<Bytes>, order: &LoadOrder) -> Result<Arc<Bytes>> {
 }
 
 fn leaf<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    held(mutex.lock())
 }
 
 #[cfg(all(test, not(feature = "shuttle")))]

@@ -6,6 +6,8 @@ use super::store::{Hold, Writer};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::sync::held;
+
 /// A table by load. While its lock is held, no lock is taken, no file is written, and no resource is dropped.
 #[derive(Default)]
 pub(super) struct Underway(Mutex<HashMap<LoadId, InHand>>);
@@ -68,6 +70,6 @@ impl Underway {
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<LoadId, InHand>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        held(self.0.lock())
     }
 }

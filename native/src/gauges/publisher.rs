@@ -1,7 +1,7 @@
 //! The thread that publishes once in each step.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::api::{self, Answer, Api};
@@ -11,6 +11,7 @@ use super::reading::Reading;
 use super::settings::{AtlasSettings, Target};
 use super::spectatord::{datagrams, Agent};
 use crate::error::{Error, Result};
+use crate::sync::held;
 
 /// Gives the current figures of the process, the most important first.
 pub type ReadingSource = Box<dyn FnMut() -> Vec<Reading> + Send>;
@@ -83,7 +84,7 @@ impl Publisher {
             if left.is_zero() {
                 return false;
             }
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = held(self.shared.changed.wait_timeout(state, left)).0;
         }
         true
     }
@@ -97,7 +98,7 @@ impl Drop for Publisher {
 
 impl PublisherShared {
     fn lock(&self) -> MutexGuard<'_, PublisherState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.state.lock())
     }
 
     /// Sets the deadline; the first one holds.
@@ -113,7 +114,7 @@ impl PublisherShared {
     /// Sleeps until `pause` has passed or the thread must stop. Returns whether it must stop.
     fn sleep(&self, pause: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(self.lock(), pause, |state| state.stop.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.stop.is_some()
+        held(waited).0.stop.is_some()
     }
 
     fn count(&self, change: impl FnOnce(&mut AtlasHealth)) {

@@ -17,7 +17,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
@@ -27,6 +27,7 @@ use sha2::Digest as _;
 use crate::error::{Code, Error, Result};
 use crate::file_lock::HeldLock;
 use crate::private_dir::{self, is_same, make, refused, Purpose, PRIVATE_FILE};
+use crate::sync::held;
 
 const LOCK: &str = "writer.lock";
 const LOG_DIRECTORY: Purpose = Purpose { name: "log directory", setting: "spark.andiron.log.dir" };
@@ -140,7 +141,7 @@ impl Folder {
 
     /// Releases the lock.
     pub(super) fn unlock(&self) {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        held(self.lock.lock()).take();
     }
 
     /// Removes one file of the folder.

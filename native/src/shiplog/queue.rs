@@ -4,12 +4,13 @@
 //! by the first record, a full group, or a thread that waits for durability.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::health::{Cause, Health};
 use super::record::{length, MOST_BODY, MOST_ID};
 use crate::event::{Event, Sequence};
+use crate::sync::held;
 
 /// The most records that one sync makes durable.
 pub(super) const GROUP: usize = 64;
@@ -135,8 +136,8 @@ impl Queue {
             }
             state.wake_at = if count == 0 { 1 } else { GROUP };
             state = match count {
-                0 => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
-                _ => self.work.wait_timeout(state, LINGER - age).unwrap_or_else(PoisonError::into_inner).0,
+                0 => held(self.work.wait(state)),
+                _ => held(self.work.wait_timeout(state, LINGER - age)).0,
             };
         }
     }
@@ -182,7 +183,7 @@ impl Queue {
                 return true;
             }
             let end = state.closing.map_or(until, |end| end.min(until));
-            state = self.work.wait_timeout(state, end - now).unwrap_or_else(PoisonError::into_inner).0;
+            state = held(self.work.wait_timeout(state, end - now)).0;
         }
     }
 
@@ -273,14 +274,11 @@ impl Queue {
         timeout: Duration,
         enough: impl Fn(&State) -> bool,
     ) -> MutexGuard<'a, State> {
-        self.progress
-            .wait_timeout_while(state, timeout, |state| !enough(state))
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
+        held(self.progress.wait_timeout_while(state, timeout, |state| !enough(state))).0
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.state.lock())
     }
 }
 

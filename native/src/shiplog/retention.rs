@@ -1,7 +1,7 @@
 //! Removal of logs, whenever a log begins a segment.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use super::claim::Claim;
@@ -9,6 +9,7 @@ use super::folder::{self, Folder};
 use super::found::{applications, look, Found};
 use super::{position, tail, Sequence};
 use crate::error::Result;
+use crate::sync::held;
 
 /// The limits below one root.
 #[derive(Debug, Clone)]
@@ -68,7 +69,7 @@ impl Sweeper {
 
     /// Changes the state and returns the previous one.
     fn turn(&self, to: impl Fn(State) -> State) -> State {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = held(self.state.lock());
         let was = *state;
         *state = to(was);
         was

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::{ShipError, Sink};
 use crate::event::{Event, Sequence};
+use crate::sync::held;
 use crate::words::some;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -131,7 +132,7 @@ impl Line {
     /// Sleeps until `pause` has passed or the thread must stop.
     pub(super) fn sleep(&self, pause: Duration) {
         let waited = self.changed.wait_timeout_while(self.lock(), pause, |state| !state.stop);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        drop(held(waited));
     }
 
     /// Asks the thread to ship the remaining events and to end.
@@ -151,13 +152,13 @@ impl Line {
                 state.abandoned = true;
                 return false;
             }
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = held(self.changed.wait_timeout(state, left)).0;
         }
         true
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.state.lock())
     }
 }
 

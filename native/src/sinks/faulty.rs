@@ -1,10 +1,11 @@
 //! A sink that records its events and fails on command.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::{ShipError, Sink};
 use crate::event::Event;
+use crate::sync::held;
 
 /// The behaviour of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Faults {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.0.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.inner.0.lock())
     }
 }
 
@@ -108,12 +109,7 @@ impl Sink for Faulty {
                 panic!("the sink panics as it was told");
             }
             Some(Fault::Block) => {
-                inner = self
-                    .faults
-                    .inner
-                    .1
-                    .wait_while(inner, |inner| !inner.opened)
-                    .unwrap_or_else(PoisonError::into_inner);
+                inner = held(self.faults.inner.1.wait_while(inner, |inner| !inner.opened));
             }
             None => {}
         }

@@ -23,7 +23,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
@@ -33,6 +33,7 @@ use super::{names, sweep};
 use crate::error::{Code, Error, Result};
 use crate::file_lock::{self, HeldLock};
 use crate::private_dir::{make, nonce, refused, PRIVATE_FILE};
+use crate::sync::held;
 
 /// The longest time that opening waits for another process that opens or sweeps the same root.
 const ROOT_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
@@ -119,7 +120,7 @@ impl Directory {
     }
 
     fn claim(&self) -> std::sync::MutexGuard<'_, Option<HeldLock>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.process.lock())
     }
 }
 

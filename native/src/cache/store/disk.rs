@@ -16,7 +16,7 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
@@ -29,6 +29,7 @@ use super::{sweep, tree, Shared};
 use crate::error::{Code, Error, Result};
 use crate::file_lock::{self, HeldLock};
 use crate::private_dir::refused;
+use crate::sync::held;
 
 const DISK_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 const DISK_LOCK_SLICE: Duration = Duration::from_millis(2);
@@ -56,7 +57,7 @@ impl Pins {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.users.lock())
     }
 }
 
@@ -93,7 +94,7 @@ impl Tally {
     }
 
     pub(super) fn change(&self) -> Change<'_> {
-        Change { tally: self, _alone: self.changing.lock().unwrap_or_else(PoisonError::into_inner) }
+        Change { tally: self, _alone: held(self.changing.lock()) }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustix::fs::{AtFlags, FlockOperation, Mode};
 use rustix::io::Errno;
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use super::{names, Shared};
 use crate::error::{Code, Error, Result};
 use crate::private_dir::is_same;
+use crate::sync::held;
 
 /// The claim of one writer on its digest, shared by the writer and the code that may give it up.
 pub struct Hold {
@@ -105,7 +106,7 @@ impl Hold {
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.stage.lock())
     }
 
     fn path(&self) -> std::path::PathBuf {

@@ -37,7 +37,7 @@ mod writer;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,7 @@ pub use writer::Writer;
 use crate::error::{Code, Error, Result};
 use crate::file_lock::{self, HeldLock};
 use crate::private_dir::{is_same, refused};
+use crate::sync::held;
 use directory::{write_failed, Directory};
 use disk::{Pin, Pins, Tally};
 
@@ -286,7 +287,7 @@ impl Store {
     }
 
     fn offers(&self) -> MutexGuard<'_, HashMap<String, Offer>> {
-        self.shared.offers.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.shared.offers.lock())
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
