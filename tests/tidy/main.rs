@@ -1,5 +1,7 @@
 //! Rules of the source tree that compilers do not check.
 
+mod documents;
+mod prose;
 mod tree;
 
 use tree::{code_lines, files, Source};

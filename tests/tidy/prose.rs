@@ -1,0 +1,179 @@
+//! Counts words that stand for a noun in a free relative or as a vague pronoun ("what", "whoever", …), in documents and in comments.
+//!
+//! Well-kept projects have 0.1 to 3 of them per 1,000 words. More makes a text hard to read: name the thing instead.
+
+use std::collections::BTreeMap;
+
+use crate::documents::{lines, without_code, without_targets};
+use crate::none;
+use crate::tree::{files, Source};
+
+const WORDS: [&str; 9] =
+    ["what", "who", "whoever", "whatever", "whichever", "nobody", "somebody", "anybody", "everybody"];
+
+/// The group of a file by the end of its name, and the most that the group may have per 1,000 words.
+const GROUPS: [(&str, &str, f64); 5] = [
+    (".md", "documents", 7.0),
+    (".rs", "Rust comments", 3.0),
+    (".scala", "Scala comments", 21.0),
+    (".java", "Java comments", 22.0),
+    (".py", "Python comments", 16.0),
+];
+
+/// Words counted, and all words.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+struct Count {
+    found: usize,
+    words: usize,
+}
+
+impl Count {
+    fn of(prose: &str) -> Count {
+        let is_word = |c: char| c.is_ascii_alphabetic() || c == '\'';
+        let words = prose.split(|c| !is_word(c)).filter(|word| !word.is_empty());
+        words.fold(Count::default(), |count, word| {
+            let bare = word.trim_matches('\'').to_lowercase();
+            Count { found: count.found + usize::from(WORDS.contains(&bare.as_str())), words: count.words + 1 }
+        })
+    }
+
+    fn rate(self) -> f64 {
+        1000.0 * self.found as f64 / self.words.max(1) as f64
+    }
+}
+
+/// The prose of a file: a document without code and links, or the comments of a program.
+fn prose(source: &Source) -> String {
+    let text = &source.text;
+    let raw = match source.path.rsplit('.').next() {
+        Some("md") => {
+            let kept = lines(text).into_iter().filter(|line| !line.is_code);
+            return without_code_spans(&kept.map(|line| without_targets(line.text)).collect::<Vec<_>>());
+        }
+        Some("py") => python(text),
+        _ => braces(text, source.path.ends_with(".rs")),
+    };
+    without_code_spans(&raw)
+}
+
+fn without_code_spans(lines: &[String]) -> String {
+    lines.iter().map(|line| without_code(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The comments of Rust, Scala and Java. Texts in quotes are skipped, since `//` in them begins no comment.
+fn braces(text: &str, is_rust: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['/', '"', '\'', 'r']) {
+        let after_word = rest[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        rest = &rest[at..];
+        if rest.starts_with("//") {
+            let end = rest.find('\n').unwrap_or(rest.len());
+            found.push(rest[2..end].to_string());
+            rest = &rest[end..];
+        } else if rest.starts_with("/*") {
+            let end = rest.find("*/").unwrap_or(rest.len());
+            found.extend(rest[2..end.max(2)].lines().map(String::from));
+            rest = &rest[end..];
+        } else if !is_rust && rest.starts_with("\"\"\"") {
+            rest = after(&rest[3..], "\"\"\"");
+        } else if is_rust && !after_word && (rest.starts_with("r\"") || rest.starts_with("r#")) {
+            let hashes = rest[1..].chars().take_while(|c| *c == '#').count();
+            let body = &rest[1 + hashes..];
+            let close = format!("\"{}", "#".repeat(hashes));
+            rest = if body.starts_with('"') { after(&body[1..], &close) } else { body };
+        } else if rest.starts_with('"') {
+            rest = after_quote(&rest[1..], '"');
+        } else if rest.starts_with('\'') {
+            // A character, unlike a lifetime or a symbol, ends with another quote.
+            let mut chars = rest[1..].chars();
+            let (first, second) = (chars.next(), chars.next());
+            let is_char = first == Some('\\') || second == Some('\'');
+            rest = if is_char { after_quote(&rest[1..], '\'') } else { &rest[1..] };
+        } else {
+            rest = &rest[1..];
+        }
+    }
+    found
+}
+
+/// The comments of Python, and its texts in three quotes.
+fn python(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['#', '"', '\'']) {
+        rest = &rest[at..];
+        if rest.starts_with('#') {
+            let end = rest.find('\n').unwrap_or(rest.len());
+            found.push(rest[1..end].to_string());
+            rest = &rest[end..];
+        } else if rest.starts_with("\"\"\"") || rest.starts_with("'''") {
+            let body = &rest[3..];
+            let end = body.find(&rest[..3]).unwrap_or(body.len());
+            found.extend(body[..end].lines().map(String::from));
+            rest = body.get(end + 3..).unwrap_or_default();
+        } else {
+            let quote = if rest.starts_with('"') { '"' } else { '\'' };
+            rest = after_quote(&rest[1..], quote);
+        }
+    }
+    found
+}
+
+fn after<'a>(text: &'a str, end: &str) -> &'a str {
+    text.find(end).map_or("", |at| &text[at + end.len()..])
+}
+
+/// The rest of `text` after the end of a text in quotes, in which a backslash escapes the next character.
+fn after_quote(text: &str, quote: char) -> &str {
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        if escaped {
+            escaped = false;
+        } else if c == '\\' {
+            escaped = true;
+        } else if c == quote {
+            return &text[at + c.len_utf8()..];
+        }
+    }
+    ""
+}
+
+#[test]
+fn prose_names_things() {
+    let all = files();
+    let mut groups: BTreeMap<usize, (Count, Vec<(f64, String)>)> = BTreeMap::new();
+    for source in &all {
+        let Some(group) = GROUPS.iter().position(|(end, ..)| source.path.ends_with(end)) else { continue };
+        let count = Count::of(&prose(source));
+        let (sum, each) = groups.entry(group).or_default();
+        *sum = Count { found: sum.found + count.found, words: sum.words + count.words };
+        if count.words > 80 {
+            each.push((count.rate(), format!("{} ({} of {})", source.path, count.found, count.words)));
+        }
+    }
+    assert_eq!(groups.len(), GROUPS.len(), "a group has no file");
+    let mut wrong = Vec::new();
+    for (group, (count, mut each)) in groups {
+        let (_, name, limit) = GROUPS[group];
+        println!("{name}: {:.1} per 1,000 words", count.rate());
+        if count.rate() > limit {
+            each.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let worst: Vec<String> =
+                each.into_iter().take(10).map(|(rate, file)| format!("{rate:.1} {file}")).collect();
+            wrong.push(format!("{name}: {:.1}, the limit is {limit}: {}", count.rate(), worst.join("; ")));
+        }
+    }
+    none("vague words per 1,000 words of prose", wrong);
+}
+
+#[test]
+fn comments_are_told_from_code() {
+    let rust = "// one\nlet a = \"// no\"; let b = '\"'; /* two\nthree */ let c = r#\"// no \" \"#; // four\nfn f<'a>() {} // five";
+    assert_eq!(braces(rust, true), [" one", " two", "three ", " four", " five"]);
+    let scala = "val a = \"\"\"// no \" \"\"\" // one\n/** two */";
+    assert_eq!(braces(scala, false), [" one", "* two "]);
+    let python_text = "\"\"\"one\ntwo\"\"\"\na = '# no' # three\n";
+    assert_eq!(python(python_text), ["one", "two", " three"]);
+    assert_eq!(Count::of("What, `x` is 'who' it's whatsoever"), Count { found: 2, words: 6 });
+}
