@@ -2,6 +2,7 @@
 
 mod documents;
 mod prose;
+mod imports;
 mod tree;
 
 use tree::{code_lines, files, Source};
@@ -103,6 +104,15 @@ fn arrows_between_modules_go_one_way() {
         }
     }
     none("arrows against the order", wrong);
+}
+
+#[test]
+fn no_files_of_a_crate_import_each_other() {
+    let arrows = imports::arrows(&files(), "native/src/");
+    let circles = imports::circles(&arrows).into_iter().enumerate().flat_map(|(number, circle)| {
+        circle.into_iter().map(move |(from, to)| format!("circle {}: {from} names {to}", number + 1))
+    });
+    none("circles of imports", circles.collect());
 }
 
 #[test]

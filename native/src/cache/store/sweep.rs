@@ -126,7 +126,7 @@ pub(super) fn abandoned(dir: BorrowedFd<'_>, name: &str) -> Result<Option<HeldLo
     Ok(held.filter(|held| is_same(dir, name, held.as_fd())))
 }
 
-/// The names in a directory. Names that are not UTF-8 are not ours and left out.
+/// The names in a directory, without those that are not UTF-8, which are never the store's.
 pub(super) fn entries(dir: BorrowedFd<'_>, shown: &Path) -> Vec<String> {
     match private_dir::names(dir) {
         Ok(names) => names,
