@@ -19,6 +19,7 @@ struct Table {
 
 #[repr(C)]
 struct Row {
+    class: *const c_char,
     name: *const c_char,
     signature: *const c_char,
     function: *const c_void,
@@ -39,25 +40,28 @@ fn a_panic_in_a_load_is_an_exception_of_its_waiters() {
     // SAFETY: the JVM has loaded this library already, so that no initialiser runs.
     let library = unsafe { libloading::Library::new(&path) }.expect("the library with hooks");
     // SAFETY: the hook has this signature (native/src/boundary/guard.rs).
-    let panic_at = unsafe { library.get::<extern "C" fn(i64)>(b"andiron_test_panic_at") }.expect("the hook");
+    let panic_at = unsafe { library.get::<unsafe extern "C" fn(*const c_char)>(b"andiron_test_panic_at") }
+        .expect("the hook");
     // SAFETY: the symbol is a constant table of this layout.
     let table = unsafe { &**library.get::<*const Table>(b"andiron_anchor_1").expect("the table") };
     assert_eq!(table.magic.to_be_bytes().as_slice(), b"NORIDNA1".as_slice());
     // SAFETY: the table has this number of rows, all of them constants.
     let rows = unsafe { std::slice::from_raw_parts(table.natives, table.count as usize) };
-    let place = |name: &str| {
-        rows.iter().position(|row| {
+    let row = |name: &str| {
+        rows.iter().find(|row| {
             // SAFETY: names are NUL-terminated constants.
             unsafe { CStr::from_ptr(row.name) }.to_bytes() == name.as_bytes()
         })
     };
     jvm::attached(|env| start(env, &directory.path().display().to_string()));
     for native in ["storeBegin", "storeWrite", "storePublish"] {
-        let index = place(native).unwrap_or_else(|| panic!("no native {native}"));
-        panic_at(index as i64);
+        let row = row(native).unwrap_or_else(|| panic!("no native {native}"));
+        // SAFETY: names are NUL-terminated constants.
+        unsafe { panic_at(row.name) };
         let failed = jvm::attached(|env| run(env, native));
-        panic_at(-1);
-        let expected = format!("injected behind native {index}");
+        // SAFETY: the name is NUL-terminated.
+        unsafe { panic_at(c"".as_ptr()) };
+        let expected = format!("injected behind native {native}");
         assert!(
             failed.starts_with("andiron.NativePanicException: ") && failed.contains(&expected),
             "{native}: {failed}"

@@ -8,6 +8,7 @@ use jni::signature::{RuntimeFieldSignature, RuntimeMethodSignature};
 use jni::strings::JNIString;
 use jni::sys::jvalue;
 use jni::{jni_str, Env};
+use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void, CStr};
 
 /// The library's table of natives, in the layout of native/src/boundary/anchor.rs.
@@ -21,10 +22,13 @@ struct Table {
 
 #[repr(C)]
 struct Row {
+    class: *const c_char,
     name: *const c_char,
     signature: *const c_char,
     function: *const c_void,
 }
+
+const NATIVE: &str = "andiron/internal/Native$";
 
 #[test]
 fn a_panic_behind_every_native_is_an_exception() {
@@ -34,39 +38,39 @@ fn a_panic_behind_every_native_is_an_exception() {
     // SAFETY: the JVM has loaded this library already, so that no initialiser runs.
     let library = unsafe { libloading::Library::new(&path) }.expect("the library with hooks");
     // SAFETY: the hook has this signature (native/src/boundary/guard.rs).
-    let panic_at = unsafe { library.get::<extern "C" fn(i64)>(b"andiron_test_panic_at") }.expect("the hook");
-    for (symbol, class, first, least) in
-        [("andiron_anchor_1", "Native$", 0, 30), ("andiron_metrics_anchor_1", "NativeMetrics$", 1000, 19)]
-    {
-        // SAFETY: the symbol is a constant table of this layout.
-        let table = unsafe { &**library.get::<*const Table>(symbol.as_bytes()).expect("the table") };
-        assert_eq!(
-            (table.magic.to_be_bytes().as_slice(), table.abi),
-            (b"NORIDNA1".as_slice(), artifacts::ABI)
-        );
-        // SAFETY: the table has this number of rows, all of them constants.
-        let rows = unsafe { std::slice::from_raw_parts(table.natives, table.count as usize) };
-        assert!(rows.len() >= least, "only {} natives of {class}", rows.len());
-        for (index, row) in rows.iter().enumerate() {
-            let index = first + index;
-            // SAFETY: names and signatures are NUL-terminated constants.
-            let (name, signature) = unsafe { (CStr::from_ptr(row.name), CStr::from_ptr(row.signature)) };
-            let (name, signature) = (name.to_str().expect("ASCII"), signature.to_str().expect("ASCII"));
-            assert!(!row.function.is_null(), "{name} has no function");
-            panic_at(index as i64);
-            let (thrown, message) = jvm::attached(|env| call(env, class, name, signature))
-                .unwrap_or_else(|| panic!("{name} returned"));
-            panic_at(-1);
-            assert_eq!(thrown, "andiron.NativePanicException", "{name}: {message}");
-            assert!(message.contains(&format!("injected behind native {index}")), "{name}: {message}");
-        }
+    let panic_at = unsafe { library.get::<unsafe extern "C" fn(*const c_char)>(b"andiron_test_panic_at") }
+        .expect("the hook");
+    // SAFETY: the symbol is a constant table of this layout.
+    let table = unsafe { &**library.get::<*const Table>(b"andiron_anchor_1").expect("the table") };
+    assert_eq!((table.magic.to_be_bytes().as_slice(), table.abi), (b"NORIDNA1".as_slice(), artifacts::ABI));
+    // SAFETY: the table has this number of rows, all of them constants.
+    let rows = unsafe { std::slice::from_raw_parts(table.natives, table.count as usize) };
+    let mut natives = BTreeMap::new();
+    for row in rows {
+        // SAFETY: classes, names and signatures are NUL-terminated constants.
+        let [class, name, signature] = [row.class, row.name, row.signature]
+            .map(|text| unsafe { CStr::from_ptr(text) }.to_str().expect("ASCII"));
+        *natives.entry(class).or_insert(0) += 1;
+        assert!(!row.function.is_null(), "{name} has no function");
+        // SAFETY: the name is NUL-terminated.
+        unsafe { panic_at(row.name) };
+        let (thrown, message) = jvm::attached(|env| call(env, class, name, signature))
+            .unwrap_or_else(|| panic!("{name} returned"));
+        // SAFETY: the name is NUL-terminated.
+        unsafe { panic_at(c"".as_ptr()) };
+        assert_eq!(thrown, "andiron.NativePanicException", "{name}: {message}");
+        assert!(message.contains(&format!("injected behind native {name};")), "{name}: {message}");
     }
-    let after = jvm::attached(|env| call(env, "Native$", "buildInfo", "()Ljava/lang/String;"));
+    for (class, least) in [(NATIVE, 30), ("andiron/internal/NativeMetrics$", 19)] {
+        let found = natives.get(class).copied().unwrap_or_default();
+        assert!(found >= least, "only {found} natives of {class}");
+    }
+    let after = jvm::attached(|env| call(env, NATIVE, "buildInfo", "()Ljava/lang/String;"));
     assert_eq!(after, None, "the process goes on");
     for (name, signature) in
         [("release", "(J)V"), ("buildInfo", "()Ljava/lang/String;"), ("closeView", "(J)V")]
     {
-        let thrown = jvm::attached(|env| call(env, "Native$", name, signature)).map(|(class, _)| class);
+        let thrown = jvm::attached(|env| call(env, NATIVE, name, signature)).map(|(class, _)| class);
         let expected = (name != "buildInfo").then(|| "andiron.ReleasedException".to_string());
         assert_eq!(thrown, expected, "{name} of a handle that never was, with no panic injected");
     }
@@ -80,7 +84,7 @@ fn call(
     name: &str,
     signature: &str,
 ) -> jni::errors::Result<Option<(String, String)>> {
-    let path = JNIString::from(format!("andiron/internal/{class}"));
+    let path = JNIString::from(class);
     let class = env.find_class(&path)?;
     let field = RuntimeFieldSignature::from_str(format!("L{};", path.to_str()))?;
     let natives = env.get_static_field(&class, jni_str!("MODULE$"), field.field_signature())?.l()?;

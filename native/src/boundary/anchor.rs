@@ -2,8 +2,8 @@
 //!
 //! Each class loader that finds Andiron's jar unpacks and links its own copy (the JVM does not load one file
 //! for two loaders), and each copy would have its own statics: two caches, two budgets. Every copy therefore
-//! exports versioned tables of its natives, one for each class with natives, and a newly loaded copy binds
-//! its classes to the tables of the *first* copy in the dynamic linker's list. The list is in loading order
+//! exports a versioned table of its natives, and a newly loaded copy binds
+//! its classes to the table of the *first* copy in the dynamic linker's list. The list is in loading order
 //! and copies are never unmapped (`-z nodelete`), so all copies agree.
 
 use std::ffi::{c_char, c_void};
@@ -11,13 +11,14 @@ use std::ffi::{c_char, c_void};
 use std::ffi::{CStr, CString};
 
 /// The version of the table's layout, and of the names, signatures and meaning of natives.
-pub(super) const ABI: u32 = 6;
+pub(super) const ABI: u32 = 7;
 
 const MAGIC: u64 = 0x4e4f_5249_444e_4131;
 
-/// One native: its name and JNI signature, both NUL-terminated, and its function.
+/// One native: its class, name and JNI signature, all NUL-terminated, and its function.
 #[repr(C)]
 pub(super) struct Native {
+    pub(super) class: *const c_char,
     pub(super) name: *const c_char,
     pub(super) signature: *const c_char,
     pub(super) function: *const c_void,
@@ -50,39 +51,19 @@ impl Table {
     }
 }
 
-/// This copy's table of the cache's natives, which other copies find by name. The name changes with the
-/// layout of [`Table`].
-#[no_mangle]
-#[allow(non_upper_case_globals)]
-pub(super) static andiron_anchor_1: Table = Table::new(super::entries::TABLE);
-
-/// This copy's table of the natives of the metrics.
-#[no_mangle]
-#[allow(non_upper_case_globals)]
-pub(super) static andiron_metrics_anchor_1: Table = Table::new(super::metrics::TABLE);
-
-/// The tables of one copy.
-pub(super) struct Tables {
-    pub(super) cache: &'static Table,
-    /// `None` if the copy comes from a build without metrics, which has another ABI.
-    pub(super) metrics: Option<&'static Table>,
-}
-
-const OWN: Tables = Tables { cache: &andiron_anchor_1, metrics: Some(&andiron_metrics_anchor_1) };
-
-/// The tables of the copy that was loaded first, or this copy's own.
+/// The table of the copy that was loaded first, or `own` if there is no other.
 #[cfg(target_os = "linux")]
-pub(super) fn first() -> Tables {
+pub(super) fn first(own: &'static Table) -> &'static Table {
     let mut copies: Vec<CString> = Vec::new();
     // SAFETY: the callback matches the signature and gets the pointer to `copies`, which outlives the call.
     unsafe { libc::dl_iterate_phdr(Some(note_copy), std::ptr::from_mut(&mut copies).cast()) };
-    copies.iter().find_map(|copy| tables_of(copy)).unwrap_or(OWN)
+    copies.iter().find_map(|copy| table_of(copy)).unwrap_or(own)
 }
 
 /// On other systems a second class loader has its own cache.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn first() -> Tables {
-    OWN
+pub(super) fn first(own: &'static Table) -> &'static Table {
+    own
 }
 
 /// Records the name of a library that may be a copy. The linker holds the lock of its list during the call,
@@ -104,27 +85,17 @@ extern "C" fn note_copy(info: *mut libc::dl_phdr_info, _size: usize, data: *mut 
     0
 }
 
-/// The tables of a loaded library, if it exports any.
+/// The table of a loaded library, if it exports one.
 #[cfg(target_os = "linux")]
-fn tables_of(library: &CStr) -> Option<Tables> {
+fn table_of(library: &CStr) -> Option<&'static Table> {
     // SAFETY: NOLOAD only finds libraries that are loaded already, under the name that the linker gave.
     let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_NOLOAD | libc::RTLD_LAZY) };
     if handle.is_null() {
         return None;
     }
     // SAFETY: `handle` comes from `dlopen` and is not closed: it pins the copy.
-    let (cache, metrics) =
-        unsafe { (table(handle, c"andiron_anchor_1"), table(handle, c"andiron_metrics_anchor_1")) };
-    cache.map(|cache| Tables { cache, metrics })
-}
-
-/// # Safety
-/// `handle` is from `dlopen` and never closed; a symbol of this name is a [`Table`] in every copy.
-#[cfg(target_os = "linux")]
-unsafe fn table(handle: *mut c_void, name: &'static CStr) -> Option<&'static Table> {
-    // SAFETY: guaranteed by the caller; the name is NUL-terminated.
-    let symbol = unsafe { libc::dlsym(handle, name.as_ptr()) }.cast::<Table>();
-    // SAFETY: guaranteed by the caller; it is null or lives as long as the process.
+    let symbol = unsafe { libc::dlsym(handle, c"andiron_anchor_1".as_ptr()) }.cast::<Table>();
+    // SAFETY: a symbol of this name is a `Table` in every copy; it is null or lives as long as the process.
     unsafe { symbol.as_ref() }.filter(|table| table.magic == MAGIC)
 }
 
@@ -137,6 +108,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
     use std::time::Duration;
+
+    static OWN: Table = Table::new(&[]);
 
     /// A shared library without any of Andiron's symbols.
     fn library(folder: &Path, name: &str) -> CString {
@@ -171,7 +144,7 @@ mod tests {
                 }
             });
             scope.spawn(|| {
-                let own = |_| std::ptr::eq(first().cache, &andiron_anchor_1);
+                let own = |_| std::ptr::eq(first(&OWN), &OWN);
                 tell.send((0..5_000).all(own)).unwrap();
                 done.store(true, Ordering::SeqCst);
             });

@@ -4,7 +4,8 @@
 //! Handles cross as `jlong`s that carry kind and generation: a wrong or stale one is an exception. Natives
 //! that a task calls per row take primitives only.
 
-use super::anchor::{Native, ABI};
+use super::anchor::ABI;
+use super::arguments::millis;
 use super::guard::{entry, hot, Fault};
 use super::object::{next_evicted, JvmObject, JvmThrowable};
 use super::raw;
@@ -22,68 +23,6 @@ use std::time::Duration;
 
 /// The longest wait of a native; between such slices the task checks whether it was killed.
 const LONGEST_SLICE: Duration = Duration::from_millis(100);
-
-macro_rules! natives {
-    ($($function:ident $name:literal $signature:literal,)+) => {
-        /// All natives, in the order of [`Index`].
-        pub(super) static TABLE: &[Native] = &[$(Native {
-            name: concat!($name, "\0").as_ptr().cast(),
-            signature: concat!($signature, "\0").as_ptr().cast(),
-            function: $function as *const std::ffi::c_void,
-        }),+];
-
-        /// Positions in [`TABLE`].
-        #[allow(non_camel_case_types)]
-        enum Index {
-            $($function),+
-        }
-    };
-}
-
-natives! {
-    build_info "buildInfo" "()Ljava/lang/String;",
-    configure "configure" "(Ljava/lang/String;)V",
-    open_catalog "openCatalog" "(Ljava/lang/String;Ljava/lang/String;IJ)J",
-    add_version "addVersion" "(JLjava/lang/String;Ljava/lang/String;JLjava/lang/String;)J",
-    set_demand "setDemand" "(JJ)V",
-    close_catalog "closeCatalog" "(J)V",
-    begin_attempt "beginAttempt" "(Ljava/lang/String;Z)J",
-    end_attempt "endAttempt" "(J)I",
-    open_cursor "openCursor" "(JZ)J",
-    advance "advance" "(JJ)J",
-    advance_all "advanceAll" "(J[J)J",
-    await_slice "await" "(JJ)J",
-    release "release" "(J)V",
-    close_cursor "closeCursor" "(J)V",
-    open_view "openView" "(JI[J)J",
-    close_view "closeView" "(J)V",
-    view_buffer "viewBuffer" "(JJI)Ljava/nio/ByteBuffer;",
-    leased_file "leasedFile" "(JI[J)Ljava/lang/String;",
-    leased_object "leasedObject" "(JI)Ljava/lang/Object;",
-    leased_path "leasedPath" "(JI)Ljava/lang/String;",
-    next_load "nextLoad" "(J)J",
-    load_version "loadVersion" "(J)J",
-    give_back_load "giveBackLoad" "(J)V",
-    store_begin "storeBegin" "(JLjava/lang/String;)Z",
-    store_write "storeWrite" "(J[BI)V",
-    store_entry "storeEntry" "(JLjava/lang/String;J)V",
-    store_copy "storeCopy" "(JLjava/lang/String;)V",
-    store_publish "storePublish" "(J)V",
-    map_in_place "mapInPlace" "(JLjava/lang/String;Ljava/lang/String;)V",
-    load_object "loadObject" "(JLjava/lang/Object;JZ)V",
-    next_evicted_object "nextEvicted" "()Ljava/lang/Object;",
-    load_failed "loadFailed" "(JLjava/lang/String;Ljava/lang/Throwable;)V",
-    stat_names "statNames" "()Ljava/lang/String;",
-    stat_kinds "statKinds" "()Ljava/lang/String;",
-    stats "stats" "([J)I",
-    close_application "closeApplication" "(Ljava/lang/String;)V",
-}
-
-macro_rules! at {
-    ($function:ident) => {
-        Index::$function as usize
-    };
-}
 
 /// The handle of this number, or the error for a number that is no handle.
 fn handle<T: crate::cache::Kind>(raw: jlong, what: &str) -> Result<Handle<T>> {
@@ -118,10 +57,6 @@ fn checksum(text: &str) -> Result<Option<Checksum>> {
     Checksum::parse(text).map(Some)
 }
 
-fn millis(raw: jlong) -> Duration {
-    Duration::from_millis(raw.max(0) as u64)
-}
-
 /// The result of a move or a wait: the residency, 0 if it waits, -1 if it waits for the budget while its task
 /// holds other versions.
 fn leased(cursor: CursorId, residency: Option<u64>) -> jlong {
@@ -132,22 +67,22 @@ fn leased(cursor: CursorId, residency: Option<u64>) -> jlong {
     }
 }
 
-extern "system" fn build_info<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JString<'l> {
-    entry(env, &this, at!(build_info), |env| {
+pub(super) extern "system" fn build_info<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JString<'l> {
+    entry(env, &this, "buildInfo", |env| {
         let text =
             format!("version={};abi={ABI};build={}", env!("CARGO_PKG_VERSION"), env!("ANDIRON_BUILD_ID"));
         Ok(raw::new_string(env, text)?)
     })
 }
 
-extern "system" fn configure<'l>(env: EnvUnowned<'l>, this: JObject<'l>, settings: JString<'l>) {
-    entry(env, &this, at!(configure), |env| {
+pub(super) extern "system" fn configure<'l>(env: EnvUnowned<'l>, this: JObject<'l>, settings: JString<'l>) {
+    entry(env, &this, "configure", |env| {
         let settings = CacheSettings::parse(&string(env, &settings, "settings")?)?;
         Ok(process().configure(settings)?)
     })
 }
 
-extern "system" fn open_catalog<'l>(
+pub(super) extern "system" fn open_catalog<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     application: JString<'l>,
@@ -155,7 +90,7 @@ extern "system" fn open_catalog<'l>(
     kind: jint,
     loader_scope: jlong,
 ) -> jlong {
-    entry(env, &this, at!(open_catalog), |env| {
+    entry(env, &this, "openCatalog", |env| {
         let kind = match kind {
             0 => PayloadKind::Bytes,
             1 => PayloadKind::Object,
@@ -169,7 +104,7 @@ extern "system" fn open_catalog<'l>(
     })
 }
 
-extern "system" fn add_version<'l>(
+pub(super) extern "system" fn add_version<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     catalog: jlong,
@@ -178,7 +113,7 @@ extern "system" fn add_version<'l>(
     bytes: jlong,
     source: JString<'l>,
 ) -> jlong {
-    entry(env, &this, at!(add_version), |env| {
+    entry(env, &this, "addVersion", |env| {
         let catalog: CatalogId = handle(catalog, "catalog")?;
         let version = string(env, &version, "version")?;
         let (digest, label) = (string(env, &digest, "digest")?, string(env, &source, "source")?);
@@ -188,69 +123,78 @@ extern "system" fn add_version<'l>(
     })
 }
 
-extern "system" fn set_demand<'l>(env: EnvUnowned<'l>, this: JObject<'l>, version: jlong, tasks: jlong) {
-    hot(env, &this, at!(set_demand), || {
+pub(super) extern "system" fn set_demand<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    version: jlong,
+    tasks: jlong,
+) {
+    hot(env, &this, "setDemand", || {
         process().cache.set_demand(handle(version, "version")?, tasks.max(0) as u64)
     })
 }
 
-extern "system" fn close_catalog<'l>(env: EnvUnowned<'l>, this: JObject<'l>, catalog: jlong) {
-    hot(env, &this, at!(close_catalog), || {
+pub(super) extern "system" fn close_catalog<'l>(env: EnvUnowned<'l>, this: JObject<'l>, catalog: jlong) {
+    hot(env, &this, "closeCatalog", || {
         process().cache.close_catalog(handle(catalog, "catalog")?);
         Ok(())
     })
 }
 
-extern "system" fn begin_attempt<'l>(
+pub(super) extern "system" fn begin_attempt<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     name: JString<'l>,
     barrier: jboolean,
 ) -> jlong {
-    entry(env, &this, at!(begin_attempt), |env| {
+    entry(env, &this, "beginAttempt", |env| {
         let (cache, name) = (&process().cache, string(env, &name, "name")?);
         let attempt = if barrier { cache.begin_barrier_attempt(&name) } else { cache.begin_attempt(&name) };
         Ok(attempt.raw())
     })
 }
 
-extern "system" fn end_attempt<'l>(env: EnvUnowned<'l>, this: JObject<'l>, attempt: jlong) -> jint {
-    hot(env, &this, at!(end_attempt), || {
+pub(super) extern "system" fn end_attempt<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    attempt: jlong,
+) -> jint {
+    hot(env, &this, "endAttempt", || {
         let attempt: AttemptId = handle(attempt, "task attempt")?;
         Ok(process().cache.end_attempt(attempt) as jint)
     })
 }
 
-extern "system" fn open_cursor<'l>(
+pub(super) extern "system" fn open_cursor<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     attempt: jlong,
     ordered: jboolean,
 ) -> jlong {
-    hot(env, &this, at!(open_cursor), || {
+    hot(env, &this, "openCursor", || {
         Ok(process().cache.open_cursor(handle(attempt, "task attempt")?, ordered)?.raw())
     })
 }
 
-extern "system" fn advance<'l>(
+pub(super) extern "system" fn advance<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     cursor: jlong,
     version: jlong,
 ) -> jlong {
-    hot(env, &this, at!(advance), || {
+    hot(env, &this, "advance", || {
         let (cursor, slot): (CursorId, SlotId) = (handle(cursor, "cursor")?, handle(version, "version")?);
         Ok(leased(cursor, process().cache.advance(cursor, slot)?))
     })
 }
 
-extern "system" fn advance_all<'l>(
+pub(super) extern "system" fn advance_all<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     cursor: jlong,
     versions: JLongArray<'l>,
 ) -> jlong {
-    entry(env, &this, at!(advance_all), |env| {
+    entry(env, &this, "advanceAll", |env| {
         let cursor: CursorId = handle(cursor, "cursor")?;
         present(&versions, "versions")?;
         let mut raw = vec![0; versions.len(env)?];
@@ -261,40 +205,40 @@ extern "system" fn advance_all<'l>(
     })
 }
 
-extern "system" fn await_slice<'l>(
+pub(super) extern "system" fn await_slice<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     cursor: jlong,
     slice_millis: jlong,
 ) -> jlong {
-    hot(env, &this, at!(await_slice), || {
+    hot(env, &this, "await", || {
         let cursor: CursorId = handle(cursor, "cursor")?;
         Ok(leased(cursor, process().cache.wait(cursor, millis(slice_millis).min(LONGEST_SLICE))?))
     })
 }
 
-extern "system" fn release<'l>(env: EnvUnowned<'l>, this: JObject<'l>, cursor: jlong) {
-    hot(env, &this, at!(release), || {
+pub(super) extern "system" fn release<'l>(env: EnvUnowned<'l>, this: JObject<'l>, cursor: jlong) {
+    hot(env, &this, "release", || {
         process().cache.release(handle(cursor, "cursor")?);
         Ok(())
     })
 }
 
-extern "system" fn close_cursor<'l>(env: EnvUnowned<'l>, this: JObject<'l>, cursor: jlong) {
-    hot(env, &this, at!(close_cursor), || {
+pub(super) extern "system" fn close_cursor<'l>(env: EnvUnowned<'l>, this: JObject<'l>, cursor: jlong) {
+    hot(env, &this, "closeCursor", || {
         process().cache.close_cursor(handle(cursor, "cursor")?);
         Ok(())
     })
 }
 
-extern "system" fn open_view<'l>(
+pub(super) extern "system" fn open_view<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     cursor: jlong,
     index: jint,
     out: JLongArray<'l>,
 ) -> jlong {
-    entry(env, &this, at!(open_view), |env| {
+    entry(env, &this, "openView", |env| {
         let cursor: CursorId = handle(cursor, "cursor")?;
         present(&out, "out")?;
         if out.len(env)? < 3 {
@@ -319,21 +263,21 @@ fn place(index: jint) -> Result<usize> {
         .map_err(|_| Error::new(Code::BadArgument, format!("{index} is not a place in a set of leases")))
 }
 
-extern "system" fn close_view<'l>(env: EnvUnowned<'l>, this: JObject<'l>, view: jlong) {
-    hot(env, &this, at!(close_view), || {
+pub(super) extern "system" fn close_view<'l>(env: EnvUnowned<'l>, this: JObject<'l>, view: jlong) {
+    hot(env, &this, "closeView", || {
         process().close_view(handle(view, "view")?);
         Ok(())
     })
 }
 
-extern "system" fn view_buffer<'l>(
+pub(super) extern "system" fn view_buffer<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     view: jlong,
     offset: jlong,
     length: jint,
 ) -> JObject<'l> {
-    entry(env, &this, at!(view_buffer), |env| {
+    entry(env, &this, "viewBuffer", |env| {
         let view: ViewId = handle(view, "view")?;
         let bad =
             |_| Error::new(Code::BadArgument, format!("{length} bytes at offset {offset} are not a region"));
@@ -349,14 +293,14 @@ extern "system" fn view_buffer<'l>(
     })
 }
 
-extern "system" fn leased_file<'l>(
+pub(super) extern "system" fn leased_file<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     cursor: jlong,
     index: jint,
     out: JLongArray<'l>,
 ) -> JString<'l> {
-    entry(env, &this, at!(leased_file), |env| {
+    entry(env, &this, "leasedFile", |env| {
         present(&out, "out")?;
         if out.len(env)? < 3 {
             return Err(Error::new(Code::BadArgument, "out has no room for three numbers").into());
@@ -367,13 +311,13 @@ extern "system" fn leased_file<'l>(
     })
 }
 
-extern "system" fn leased_path<'l>(
+pub(super) extern "system" fn leased_path<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     cursor: jlong,
     index: jint,
 ) -> JString<'l> {
-    entry(env, &this, at!(leased_path), |env| {
+    entry(env, &this, "leasedPath", |env| {
         let path = process().leased_path(handle(cursor, "cursor")?, place(index)?)?;
         let path = path.into_os_string().into_string();
         let path = path.map_err(|path| {
@@ -385,13 +329,13 @@ extern "system" fn leased_path<'l>(
     })
 }
 
-extern "system" fn leased_object<'l>(
+pub(super) extern "system" fn leased_object<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     cursor: jlong,
     index: jint,
 ) -> JObject<'l> {
-    entry(env, &this, at!(leased_object), |env| {
+    entry(env, &this, "leasedObject", |env| {
         let (_, payload) = process().cache.leased(handle(cursor, "cursor")?, place(index)?)?;
         let object = payload.as_any().downcast_ref::<JvmObject>().ok_or_else(|| {
             Error::new(Code::BadArgument, "this version is bytes, not an object; open a view of it")
@@ -400,40 +344,44 @@ extern "system" fn leased_object<'l>(
     })
 }
 
-extern "system" fn next_load<'l>(env: EnvUnowned<'l>, this: JObject<'l>, wait_millis: jlong) -> jlong {
-    hot(env, &this, at!(next_load), || {
+pub(super) extern "system" fn next_load<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    wait_millis: jlong,
+) -> jlong {
+    hot(env, &this, "nextLoad", || {
         Ok(process().next_load(millis(wait_millis)).map_or(0, |load| load as jlong))
     })
 }
 
-extern "system" fn load_version<'l>(env: EnvUnowned<'l>, this: JObject<'l>, load: jlong) -> jlong {
-    hot(env, &this, at!(load_version), || Ok(process().load_slot(load_id(load)?)?.raw()))
+pub(super) extern "system" fn load_version<'l>(env: EnvUnowned<'l>, this: JObject<'l>, load: jlong) -> jlong {
+    hot(env, &this, "loadVersion", || Ok(process().load_slot(load_id(load)?)?.raw()))
 }
 
-extern "system" fn give_back_load<'l>(env: EnvUnowned<'l>, this: JObject<'l>, load: jlong) {
-    hot(env, &this, at!(give_back_load), || process().give_back_load(load_id(load)?))
+pub(super) extern "system" fn give_back_load<'l>(env: EnvUnowned<'l>, this: JObject<'l>, load: jlong) {
+    hot(env, &this, "giveBackLoad", || process().give_back_load(load_id(load)?))
 }
 
-extern "system" fn store_begin<'l>(
+pub(super) extern "system" fn store_begin<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     load: jlong,
     sum: JString<'l>,
 ) -> jboolean {
-    entry(env, &this, at!(store_begin), |env| {
+    entry(env, &this, "storeBegin", |env| {
         let sum = checksum(&string(env, &sum, "checksum")?)?;
         Ok(process().begin_bytes(load_id(load)?, sum)?)
     })
 }
 
-extern "system" fn store_write<'l>(
+pub(super) extern "system" fn store_write<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     load: jlong,
     buffer: JByteArray<'l>,
     length: jint,
 ) {
-    entry(env, &this, at!(store_write), |env| {
+    entry(env, &this, "storeWrite", |env| {
         present(&buffer, "buffer")?;
         let length =
             usize::try_from(length).ok().filter(|length| buffer.len(env).is_ok_and(|most| *length <= most));
@@ -460,14 +408,14 @@ fn unsigned(bytes: &[i8]) -> &[u8] {
     unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
 }
 
-extern "system" fn store_entry<'l>(
+pub(super) extern "system" fn store_entry<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     load: jlong,
     path: JString<'l>,
     bytes: jlong,
 ) {
-    entry(env, &this, at!(store_entry), |env| {
+    entry(env, &this, "storeEntry", |env| {
         let path = string(env, &path, "path")?;
         let bytes = u64::try_from(bytes)
             .map_err(|_| Error::new(Code::BadArgument, format!("a file of {bytes} bytes does not exist")))?;
@@ -475,31 +423,36 @@ extern "system" fn store_entry<'l>(
     })
 }
 
-extern "system" fn store_copy<'l>(env: EnvUnowned<'l>, this: JObject<'l>, load: jlong, path: JString<'l>) {
-    entry(env, &this, at!(store_copy), |env| {
+pub(super) extern "system" fn store_copy<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    load: jlong,
+    path: JString<'l>,
+) {
+    entry(env, &this, "storeCopy", |env| {
         let path = string(env, &path, "path")?;
         Ok(process().write(load_id(load)?, |writer| writer.copy_local(Path::new(&path)))?)
     })
 }
 
-extern "system" fn store_publish<'l>(env: EnvUnowned<'l>, this: JObject<'l>, load: jlong) {
-    hot(env, &this, at!(store_publish), || process().publish_bytes(load_id(load)?))
+pub(super) extern "system" fn store_publish<'l>(env: EnvUnowned<'l>, this: JObject<'l>, load: jlong) {
+    hot(env, &this, "storePublish", || process().publish_bytes(load_id(load)?))
 }
 
-extern "system" fn map_in_place<'l>(
+pub(super) extern "system" fn map_in_place<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     load: jlong,
     path: JString<'l>,
     sum: JString<'l>,
 ) {
-    entry(env, &this, at!(map_in_place), |env| {
+    entry(env, &this, "mapInPlace", |env| {
         let (path, sum) = (string(env, &path, "path")?, checksum(&string(env, &sum, "checksum")?)?);
         Ok(process().map_in_place(load_id(load)?, Path::new(&path), sum)?)
     })
 }
 
-extern "system" fn load_object<'l>(
+pub(super) extern "system" fn load_object<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     load: jlong,
@@ -507,7 +460,7 @@ extern "system" fn load_object<'l>(
     bytes: jlong,
     tells: jboolean,
 ) {
-    entry(env, &this, at!(load_object), |env| {
+    entry(env, &this, "loadObject", |env| {
         let load = load_id(load)?;
         let (_, order) = process().cache.load_slot(load)?;
         if value.is_null() {
@@ -523,21 +476,21 @@ extern "system" fn load_object<'l>(
     })
 }
 
-extern "system" fn next_evicted_object<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JObject<'l> {
-    entry(env, &this, at!(next_evicted_object), |env| match next_evicted() {
+pub(super) extern "system" fn next_evicted_object<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JObject<'l> {
+    entry(env, &this, "nextEvicted", |env| match next_evicted() {
         Some(object) => Ok(env.new_local_ref(&**object)?),
         None => Ok(JObject::null()),
     })
 }
 
-extern "system" fn load_failed<'l>(
+pub(super) extern "system" fn load_failed<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     load: jlong,
     message: JString<'l>,
     cause: JThrowable<'l>,
 ) {
-    entry(env, &this, at!(load_failed), |env| {
+    entry(env, &this, "loadFailed", |env| {
         let load = load_id(load)?;
         let message = string(env, &message, "message")?;
         let error = if cause.is_null() {
@@ -556,19 +509,19 @@ fn code_of(env: &Env<'_>, cause: &JThrowable<'_>) -> Code {
     code.and_then(Code::from_number).unwrap_or(Code::LoadFailed)
 }
 
-extern "system" fn stat_names<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JString<'l> {
-    entry(env, &this, at!(stat_names), |env| Ok(raw::new_string(env, Stats::NAMES.join("\n"))?))
+pub(super) extern "system" fn stat_names<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JString<'l> {
+    entry(env, &this, "statNames", |env| Ok(raw::new_string(env, Stats::NAMES.join("\n"))?))
 }
 
-extern "system" fn stat_kinds<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JString<'l> {
-    entry(env, &this, at!(stat_kinds), |env| {
+pub(super) extern "system" fn stat_kinds<'l>(env: EnvUnowned<'l>, this: JObject<'l>) -> JString<'l> {
+    entry(env, &this, "statKinds", |env| {
         let kinds: Vec<&str> = Stats::KINDS.iter().map(|kind| kind.name()).collect();
         Ok(raw::new_string(env, kinds.join("\n"))?)
     })
 }
 
-extern "system" fn stats<'l>(env: EnvUnowned<'l>, this: JObject<'l>, out: JLongArray<'l>) -> jint {
-    entry(env, &this, at!(stats), |env| {
+pub(super) extern "system" fn stats<'l>(env: EnvUnowned<'l>, this: JObject<'l>, out: JLongArray<'l>) -> jint {
+    entry(env, &this, "stats", |env| {
         present(&out, "out")?;
         let values: Vec<jlong> = process().stats().values().into_iter().map(|value| value as jlong).collect();
         let count = values.len().min(out.len(env)?);
@@ -577,8 +530,12 @@ extern "system" fn stats<'l>(env: EnvUnowned<'l>, this: JObject<'l>, out: JLongA
     })
 }
 
-extern "system" fn close_application<'l>(env: EnvUnowned<'l>, this: JObject<'l>, application: JString<'l>) {
-    entry(env, &this, at!(close_application), |env| {
+pub(super) extern "system" fn close_application<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    application: JString<'l>,
+) {
+    entry(env, &this, "closeApplication", |env| {
         process().close_application(&string(env, &application, "application")?);
         Ok(())
     })

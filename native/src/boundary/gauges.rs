@@ -1,8 +1,9 @@
 //! The single publisher of this process and its sources: the cache's figures, and on the driver the
 //! application's.
 
+use super::arguments::{millis, string};
 use super::guard::entry;
-use super::metrics::{application, millis, string, Index, FIRST_INDEX};
+use super::metrics::application;
 use super::raw;
 use crate::cache::process::process;
 use crate::cache::{StatKind, Stats};
@@ -27,14 +28,8 @@ fn running() -> MutexGuard<'static, Running> {
     held(RUNNING.lock())
 }
 
-macro_rules! at {
-    ($function:ident) => {
-        FIRST_INDEX + Index::$function as usize
-    };
-}
-
 pub(super) extern "system" fn atlas_check<'l>(env: EnvUnowned<'l>, this: JObject<'l>, settings: JString<'l>) {
-    entry(env, &this, at!(atlas_check), |env| {
+    entry(env, &this, "atlasCheck", |env| {
         AtlasSettings::parse(&string(env, &settings, "settings")?)?;
         Ok(())
     })
@@ -47,7 +42,7 @@ pub(super) extern "system" fn atlas_start<'l>(
     id: JString<'l>,
     metrics: jlong,
 ) -> jlong {
-    entry(env, &this, at!(atlas_start), |env| {
+    entry(env, &this, "atlasStart", |env| {
         let settings = AtlasSettings::parse(&string(env, &settings, "settings")?)?;
         let id = string(env, &id, "application")?;
         let of_driver = if metrics == 0 { Weak::new() } else { Arc::downgrade(&application(metrics)?) };
@@ -65,7 +60,7 @@ pub(super) extern "system" fn atlas_figures<'l>(
     this: JObject<'l>,
     number: jlong,
 ) -> JString<'l> {
-    entry(env, &this, at!(atlas_figures), |env| {
+    entry(env, &this, "atlasFigures", |env| {
         let found = find(number).map(|publisher| publisher.health()).unwrap_or_default();
         Ok(raw::new_string(env, json(&found))?)
     })
@@ -77,7 +72,7 @@ pub(super) extern "system" fn atlas_stop<'l>(
     number: jlong,
     wait: jlong,
 ) -> jboolean {
-    entry(env, &this, at!(atlas_stop), |_| {
+    entry(env, &this, "atlasStop", |_| {
         let Some(publisher) = find(number) else { return Ok(true) };
         let ended = publisher.stop(millis(wait));
         let mut running = running();

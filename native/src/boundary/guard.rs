@@ -34,15 +34,21 @@ impl From<jni::errors::Error> for Fault {
     }
 }
 
-/// Runs a native that needs the JVM.
+impl From<raw::Refused> for Fault {
+    fn from(_: raw::Refused) -> Fault {
+        Fault::Refused
+    }
+}
+
+/// Runs a native that needs the JVM. `native` is its name in Scala.
 pub(super) fn entry<'local, T: Default>(
     env: EnvUnowned<'local>,
     this: &JObject<'local>,
-    index: usize,
+    native: &'static str,
     body: impl FnOnce(&mut Env<'local>) -> Result<T, Fault>,
 ) -> T {
     guarded(env, this, |env| {
-        hooks::before(index);
+        hooks::before(native);
         body(env)
     })
 }
@@ -76,11 +82,11 @@ fn guarded<'local, T: Default>(
 pub(super) fn hot<'local, T: Default>(
     env: EnvUnowned<'local>,
     this: &JObject<'local>,
-    index: usize,
+    native: &'static str,
     body: impl FnOnce() -> Result<T, Error>,
 ) -> T {
     let result = catch_unwind(AssertUnwindSafe(|| {
-        hooks::before(index);
+        hooks::before(native);
         body()
     }));
     let error = match result {
@@ -128,31 +134,38 @@ fn throw(env: &Env<'_>, this: &JObject<'_>, error: &Error) -> Result<(), raw::Re
 
 #[cfg(feature = "test-hooks")]
 pub(super) mod hooks {
-    //! Panics on demand, in the library built for tests: the host requests them, or the file that
-    //! `ANDIRON_TEST_PANICS` names lists the positions of natives.
+    //! Panics on demand, in the library built for tests: the host requests one by the name of a native, or the file that
+    //! `ANDIRON_TEST_PANICS` names lists such names.
 
+    use crate::sync::{lock, Mutex};
+    use std::ffi::{c_char, CStr};
     use std::path::PathBuf;
-    use std::sync::atomic::{AtomicI64, Ordering};
     use std::sync::OnceLock;
 
     static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    static PANIC_AT: AtomicI64 = AtomicI64::new(-1);
+    static PANIC_AT: OnceLock<Mutex<String>> = OnceLock::new();
 
-    /// Makes the native at this position of the table panic from now on; a negative number ends that.
+    /// Makes the native of this name panic from now on; an empty name ends that.
+    ///
+    /// # Safety
+    /// `name` is NUL-terminated.
     #[no_mangle]
-    pub(super) extern "C" fn andiron_test_panic_at(index: i64) {
-        PANIC_AT.store(index, Ordering::SeqCst);
+    pub(super) unsafe extern "C" fn andiron_test_panic_at(name: *const c_char) {
+        // SAFETY: guaranteed by the caller.
+        let name = unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned();
+        *lock(PANIC_AT.get_or_init(Mutex::default)) = name;
     }
 
-    pub(in super::super) fn before(index: usize) {
+    pub(in super::super) fn before(native: &'static str) {
         let named = || {
             let file =
                 FILE.get_or_init(|| std::env::var_os("ANDIRON_TEST_PANICS").map(PathBuf::from)).as_ref()?;
             let places = std::fs::read_to_string(file).ok()?;
-            places.split_whitespace().find(|place| place.parse() == Ok(index)).map(drop)
+            places.split_whitespace().find(|place| *place == native).map(drop)
         };
-        if usize::try_from(PANIC_AT.load(Ordering::SeqCst)) == Ok(index) || named().is_some() {
-            panic!("injected behind native {index}");
+        let asked = PANIC_AT.get().is_some_and(|at| *lock(at) == native);
+        if asked || named().is_some() {
+            panic!("injected behind native {native}");
         }
     }
 }
@@ -162,5 +175,5 @@ pub(super) mod hooks {
     //! No hooks in the library that ships.
 
     #[inline(always)]
-    pub(in super::super) fn before(_index: usize) {}
+    pub(in super::super) fn before(_native: &'static str) {}
 }

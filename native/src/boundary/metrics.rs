@@ -3,9 +3,8 @@
 //! An application's metrics have a number that is never reused. They stay reachable by it until another
 //! application is opened: tasks and events that arrive after an application's end are still counted.
 
-use super::anchor::Native;
-use super::gauges::{atlas_check, atlas_figures, atlas_start, atlas_stop};
-use super::guard::{entry, Fault};
+use super::arguments::{millis, null, string};
+use super::guard::entry;
 use super::raw;
 use crate::error::{Code, Error, Result};
 use crate::metrics::{Application, Limits, MetricsSettings, ValueKind};
@@ -15,67 +14,14 @@ use crate::sinks::{self, SinkSettings};
 use crate::sync::held;
 use jni::objects::{JByteArray, JByteBuffer, JObject, JString};
 use jni::sys::{jboolean, jint, jlong};
-use jni::{Env, EnvUnowned};
+use jni::EnvUnowned;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-/// Numbers of natives in [`super::guard::hooks`] begin here.
-pub(super) const FIRST_INDEX: usize = 1000;
-
 /// The longest wait of a native for a sentinel.
 const LONGEST_SLICE: Duration = Duration::from_millis(100);
-
-macro_rules! natives {
-    ($($function:ident $name:literal $signature:literal,)+) => {
-        /// All natives of the metrics, in the order of [`Index`].
-        pub(super) static TABLE: &[Native] = &[$(Native {
-            name: concat!($name, "\0").as_ptr().cast(),
-            signature: concat!($signature, "\0").as_ptr().cast(),
-            function: $function as *const std::ffi::c_void,
-        }),+];
-
-        /// Positions in [`TABLE`].
-        #[allow(non_camel_case_types)]
-        pub(super) enum Index {
-            $($function),+
-        }
-    };
-}
-
-natives! {
-    open "open" "(Ljava/lang/String;Ljava/lang/String;)J",
-    accumulator "accumulator" "(JJLjava/lang/String;I)V",
-    task_ends "taskEnds" "(JLjava/nio/ByteBuffer;I)V",
-    event "event" "(JILjava/lang/String;)V",
-    step_cell "stepCell" "(J[B)V",
-    judge "judge" "(JLjava/lang/String;Ljava/lang/String;)Ljava/lang/String;",
-    step_figures "stepFigures" "(JJ)Ljava/lang/String;",
-    sentinel "sentinel" "(JJ)V",
-    await_sentinel "awaitSentinel" "(JJJ)Z",
-    dropped_events "droppedEvents" "(JJ)V",
-    flush "flush" "(JJ)Z",
-    end "end" "(JLjava/lang/String;J)V",
-    figures "figures" "(J)Ljava/lang/String;",
-    report "report" "(Ljava/lang/String;Ljava/lang/String;Z)Ljava/lang/String;",
-    command "command" "(Ljava/lang/String;)Ljava/lang/String;",
-    check_sinks "checkSinks" "(Ljava/lang/String;)V",
-    series "series" "(J)Ljava/lang/String;",
-    atlas_check "atlasCheck" "(Ljava/lang/String;)V",
-    atlas_start "atlasStart" "(Ljava/lang/String;Ljava/lang/String;J)J",
-    atlas_figures "atlasFigures" "(J)Ljava/lang/String;",
-    atlas_stop "atlasStop" "(JJ)Z",
-    ask "ask" "(JLjava/lang/String;)Ljava/lang/String;",
-    failures "failures" "(JJ)Ljava/lang/String;",
-    secret "secret" "(Ljava/lang/String;Ljava/lang/String;)Ljava/lang/String;",
-}
-
-macro_rules! at {
-    ($function:ident) => {
-        FIRST_INDEX + Index::$function as usize
-    };
-}
 
 /// The metrics of this process by number: the running application's, and those of the one before it.
 struct Open {
@@ -106,34 +52,19 @@ pub(super) fn application(number: jlong) -> Result<Arc<Application>> {
     })
 }
 
-pub(super) fn string(env: &Env<'_>, text: &JString<'_>, what: &str) -> std::result::Result<String, Fault> {
-    if text.is_null() {
-        return Err(null(what).into());
-    }
-    Ok(text.try_to_string(env)?)
-}
-
-fn null(what: &str) -> Error {
-    Error::new(Code::BadArgument, format!("{what} is null"))
-}
-
-pub(super) fn millis(raw: jlong) -> Duration {
-    Duration::from_millis(raw.max(0) as u64)
-}
-
-extern "system" fn open<'l>(
+pub(super) extern "system" fn open<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     settings: JString<'l>,
     facts: JString<'l>,
 ) -> jlong {
-    entry(env, &this, at!(open), |env| {
+    entry(env, &this, "open", |env| {
         let settings = MetricsSettings::parse(&string(env, &settings, "settings")?)?;
         Ok(add(Application::start(&settings, &string(env, &facts, "facts")?)?))
     })
 }
 
-extern "system" fn accumulator<'l>(
+pub(super) extern "system" fn accumulator<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
@@ -141,7 +72,7 @@ extern "system" fn accumulator<'l>(
     name: JString<'l>,
     kind: jint,
 ) {
-    entry(env, &this, at!(accumulator), |env| {
+    entry(env, &this, "accumulator", |env| {
         let kind = match kind {
             0 => ValueKind::Long,
             1 => ValueKind::Double,
@@ -154,14 +85,14 @@ extern "system" fn accumulator<'l>(
     })
 }
 
-extern "system" fn task_ends<'l>(
+pub(super) extern "system" fn task_ends<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     buffer: JByteBuffer<'l>,
     length: jint,
 ) {
-    entry(env, &this, at!(task_ends), |env| {
+    entry(env, &this, "taskEnds", |env| {
         if buffer.is_null() {
             return Err(null("buffer").into());
         }
@@ -177,14 +108,14 @@ extern "system" fn task_ends<'l>(
     })
 }
 
-extern "system" fn event<'l>(
+pub(super) extern "system" fn event<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     kind: jint,
     json: JString<'l>,
 ) {
-    entry(env, &this, at!(event), |env| {
+    entry(env, &this, "event", |env| {
         let (to, json) = (application(metrics)?, string(env, &json, "json")?);
         match kind {
             1 => to.stage_submitted(&json),
@@ -203,13 +134,13 @@ extern "system" fn event<'l>(
     })
 }
 
-extern "system" fn step_cell<'l>(
+pub(super) extern "system" fn step_cell<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     cell: JByteArray<'l>,
 ) {
-    entry(env, &this, at!(step_cell), |env| {
+    entry(env, &this, "stepCell", |env| {
         if cell.is_null() {
             return Err(null("cell").into());
         }
@@ -218,96 +149,114 @@ extern "system" fn step_cell<'l>(
     })
 }
 
-extern "system" fn judge<'l>(
+pub(super) extern "system" fn judge<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     step: JString<'l>,
     limits: JString<'l>,
 ) -> JString<'l> {
-    entry(env, &this, at!(judge), |env| {
+    entry(env, &this, "judge", |env| {
         let limits = Limits::parse(&string(env, &limits, "limits")?)?;
         let verdict = application(metrics)?.judge(&string(env, &step, "step")?, &limits);
         Ok(raw::new_string(env, serde_json::Value::Object(verdict.json()).to_string())?)
     })
 }
 
-extern "system" fn step_figures<'l>(
+pub(super) extern "system" fn step_figures<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     step: jlong,
 ) -> JString<'l> {
-    entry(env, &this, at!(step_figures), |env| {
+    entry(env, &this, "stepFigures", |env| {
         let figures = application(metrics)?.figures_of(step as u64)?;
         Ok(raw::new_string(env, figures.json().to_string())?)
     })
 }
 
-extern "system" fn sentinel<'l>(env: EnvUnowned<'l>, this: JObject<'l>, metrics: jlong, number: jlong) {
-    entry(env, &this, at!(sentinel), |_| {
+pub(super) extern "system" fn sentinel<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    metrics: jlong,
+    number: jlong,
+) {
+    entry(env, &this, "sentinel", |_| {
         application(metrics)?.sentinel(number as u64);
         Ok(())
     })
 }
 
-extern "system" fn await_sentinel<'l>(
+pub(super) extern "system" fn await_sentinel<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     number: jlong,
     wait: jlong,
 ) -> jboolean {
-    entry(env, &this, at!(await_sentinel), |_| {
+    entry(env, &this, "awaitSentinel", |_| {
         Ok(application(metrics)?.reached(number as u64, millis(wait).min(LONGEST_SLICE)))
     })
 }
 
-extern "system" fn dropped_events<'l>(env: EnvUnowned<'l>, this: JObject<'l>, metrics: jlong, count: jlong) {
-    entry(env, &this, at!(dropped_events), |_| {
+pub(super) extern "system" fn dropped_events<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    metrics: jlong,
+    count: jlong,
+) {
+    entry(env, &this, "droppedEvents", |_| {
         application(metrics)?.dropped_events(count.max(0) as u64);
         Ok(())
     })
 }
 
-extern "system" fn flush<'l>(
+pub(super) extern "system" fn flush<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     wait: jlong,
 ) -> jboolean {
-    entry(env, &this, at!(flush), |_| Ok(application(metrics)?.flush(millis(wait))))
+    entry(env, &this, "flush", |_| Ok(application(metrics)?.flush(millis(wait))))
 }
 
-extern "system" fn end<'l>(
+pub(super) extern "system" fn end<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     json: JString<'l>,
     wait: jlong,
 ) {
-    entry(env, &this, at!(end), |env| {
+    entry(env, &this, "end", |env| {
         application(metrics)?.end(&string(env, &json, "json")?, millis(wait));
         Ok(())
     })
 }
 
-extern "system" fn figures<'l>(env: EnvUnowned<'l>, this: JObject<'l>, metrics: jlong) -> JString<'l> {
-    entry(env, &this, at!(figures), |env| Ok(raw::new_string(env, application(metrics)?.figures_json())?))
+pub(super) extern "system" fn figures<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    metrics: jlong,
+) -> JString<'l> {
+    entry(env, &this, "figures", |env| Ok(raw::new_string(env, application(metrics)?.figures_json())?))
 }
 
-extern "system" fn series<'l>(env: EnvUnowned<'l>, this: JObject<'l>, metrics: jlong) -> JString<'l> {
-    entry(env, &this, at!(series), |env| Ok(raw::new_string(env, application(metrics)?.gauges_json())?))
+pub(super) extern "system" fn series<'l>(
+    env: EnvUnowned<'l>,
+    this: JObject<'l>,
+    metrics: jlong,
+) -> JString<'l> {
+    entry(env, &this, "series", |env| Ok(raw::new_string(env, application(metrics)?.gauges_json())?))
 }
 
-extern "system" fn report<'l>(
+pub(super) extern "system" fn report<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     log_directory: JString<'l>,
     application: JString<'l>,
     html: jboolean,
 ) -> JString<'l> {
-    entry(env, &this, at!(report), |env| {
+    entry(env, &this, "report", |env| {
         let (root, application) =
             (string(env, &log_directory, "log directory")?, string(env, &application, "application")?);
         let root = Path::new(&root);
@@ -320,56 +269,56 @@ extern "system" fn report<'l>(
     })
 }
 
-extern "system" fn secret<'l>(
+pub(super) extern "system" fn secret<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     log_directory: JString<'l>,
     run: JString<'l>,
 ) -> JString<'l> {
-    entry(env, &this, at!(secret), |env| {
+    entry(env, &this, "secret", |env| {
         let (root, run) = (string(env, &log_directory, "log directory")?, string(env, &run, "run")?);
         let bytes = crate::metrics::secret(Path::new(&root), &run)?;
         Ok(raw::new_string(env, bytes.map(|byte| format!("{byte:02x}")).concat())?)
     })
 }
 
-extern "system" fn command<'l>(
+pub(super) extern "system" fn command<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     arguments: JString<'l>,
 ) -> JString<'l> {
-    entry(env, &this, at!(command), |env| {
+    entry(env, &this, "command", |env| {
         let printed = run_json(&string(env, &arguments, "arguments")?)?;
         Ok(raw::new_string(env, printed)?)
     })
 }
 
-extern "system" fn ask<'l>(
+pub(super) extern "system" fn ask<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     question: JString<'l>,
 ) -> JString<'l> {
-    entry(env, &this, at!(ask), |env| {
+    entry(env, &this, "ask", |env| {
         let answer = application(metrics)?.ask(&string(env, &question, "question")?)?;
         Ok(env.new_string(answer.to_string())?)
     })
 }
 
-extern "system" fn failures<'l>(
+pub(super) extern "system" fn failures<'l>(
     env: EnvUnowned<'l>,
     this: JObject<'l>,
     metrics: jlong,
     step: jlong,
 ) -> JString<'l> {
-    entry(env, &this, at!(failures), |env| {
+    entry(env, &this, "failures", |env| {
         let step = u64::try_from(step).ok().filter(|step| *step > 0);
         Ok(raw::new_string(env, application(metrics)?.failures_json(step))?)
     })
 }
 
-extern "system" fn check_sinks<'l>(env: EnvUnowned<'l>, this: JObject<'l>, settings: JString<'l>) {
-    entry(env, &this, at!(check_sinks), |env| {
+pub(super) extern "system" fn check_sinks<'l>(env: EnvUnowned<'l>, this: JObject<'l>, settings: JString<'l>) {
+    entry(env, &this, "checkSinks", |env| {
         sinks::check(&SinkSettings::parse(&string(env, &settings, "settings")?)?)?;
         Ok(())
     })

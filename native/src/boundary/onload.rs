@@ -1,8 +1,9 @@
 //! The hooks that the JVM calls when a class loader loads or unloads the library.
 
-use super::anchor;
+use super::anchor::{self, Native};
 use super::logging;
 use super::raw;
+use super::table::andiron_anchor_1;
 use jni::strings::JNIStr;
 use jni::sys::{jint, JNI_ERR, JNI_VERSION_1_8};
 use jni::{jni_str, Env, EnvUnowned, NativeMethod};
@@ -31,22 +32,21 @@ pub(super) extern "system" fn JNI_OnLoad(vm: *mut jni::sys::JavaVM, _reserved: *
 pub(super) extern "system" fn JNI_OnUnload(_vm: *mut jni::sys::JavaVM, _reserved: *mut c_void) {}
 
 fn bind(env: &mut Env<'_>) -> jni::errors::Result<jint> {
-    let tables = anchor::first();
-    if tables.cache.abi != anchor::ABI {
+    let table = anchor::first(&andiron_anchor_1);
+    if table.abi != anchor::ABI {
         env.throw_new(
             jni_str!("java/lang/UnsatisfiedLinkError"),
             jni::strings::JNIString::from(format!(
                 "another build of Andiron, with native table {}, is loaded in this process already; this one has {}: use one \
                  version of the jar for the whole application",
-                tables.cache.abi,
+                table.abi,
                 anchor::ABI
             )),
         )?;
         return Ok(JNI_ERR);
     }
-    register(env, jni_str!("andiron/internal/Native$"), tables.cache)?;
-    if let Some(metrics) = tables.metrics {
-        register(env, jni_str!("andiron/internal/NativeMetrics$"), metrics)?;
+    for natives in table.natives().chunk_by(|a, b| class(a) == class(b)) {
+        register(env, natives)?;
     }
     // The JVM prepares direct buffers once, at the first use; if that fails for lack of stack, it never
     // supports them.
@@ -62,16 +62,23 @@ fn bind(env: &mut Env<'_>) -> jni::errors::Result<jint> {
     Ok(JNI_VERSION_1_8)
 }
 
-fn register(env: &mut Env<'_>, class: &JNIStr, table: &anchor::Table) -> jni::errors::Result<()> {
-    let mut methods = Vec::with_capacity(table.natives().len());
-    for native in table.natives() {
+fn class(native: &Native) -> &'static JNIStr {
+    // SAFETY: classes of a table are NUL-terminated ASCII constants, which are valid modified UTF-8.
+    unsafe { text(native.class) }
+}
+
+/// Binds the natives of one class.
+fn register(env: &mut Env<'_>, natives: &[Native]) -> jni::errors::Result<()> {
+    let Some(first) = natives.first() else { return Ok(()) };
+    let mut methods = Vec::with_capacity(natives.len());
+    for native in natives {
         // SAFETY: names and signatures of a table are NUL-terminated ASCII constants, which are valid
         // modified UTF-8.
         let (name, signature) = unsafe { (text(native.name), text(native.signature)) };
         // SAFETY: the table pairs every function with its signature.
         methods.push(unsafe { NativeMethod::from_raw_parts(name, signature, native.function.cast_mut()) });
     }
-    let class = env.find_class(class)?;
+    let class = env.find_class(class(first))?;
     // SAFETY: all natives are instance methods, and their functions take the receiver second.
     unsafe { env.register_native_methods(class, &methods) }
 }

@@ -6,7 +6,6 @@
 //! and the native returns. Of these only [`direct_buffer`], [`throw_failure`] and [`call_void`] run Java
 //! code.
 
-use super::guard::Fault;
 use jni::objects::{JByteBuffer, JMethodID, JObject, JString, JThrowable};
 use jni::sys::{jint, jlong, jobject, jsize, jvalue};
 use jni::Env;
@@ -26,14 +25,6 @@ macro_rules! jvm {
 /// An exception is pending, or a JVM function failed without one.
 pub(super) struct Refused;
 
-impl From<Refused> for Fault {
-    fn from(_: Refused) -> Fault {
-        Fault::Refused
-    }
-}
-
-type Result<T> = std::result::Result<T, Refused>;
-
 /// Whether an exception is pending.
 pub(super) fn is_pending(env: &Env<'_>) -> bool {
     jvm!(env, v1_2, ExceptionCheck)
@@ -45,7 +36,7 @@ pub(super) fn clear(env: &Env<'_>) {
 }
 
 /// Checks a reference that the JVM returned.
-fn made(env: &Env<'_>, reference: jobject) -> Result<jobject> {
+fn made(env: &Env<'_>, reference: jobject) -> Result<jobject, Refused> {
     if reference.is_null() || is_pending(env) {
         return Err(Refused);
     }
@@ -53,7 +44,7 @@ fn made(env: &Env<'_>, reference: jobject) -> Result<jobject> {
 }
 
 /// A new Java string.
-pub(super) fn new_string<'l>(env: &Env<'l>, text: impl AsRef<str>) -> Result<JString<'l>> {
+pub(super) fn new_string<'l>(env: &Env<'l>, text: impl AsRef<str>) -> Result<JString<'l>, Refused> {
     let units: Vec<u16> = text.as_ref().encode_utf16().collect();
     let length = jsize::try_from(units.len()).map_err(|_| Refused)?;
     let string = made(env, jvm!(env, v1_1, NewString, units.as_ptr(), length))?;
@@ -70,7 +61,7 @@ pub(super) unsafe fn direct_buffer<'l>(
     env: &Env<'l>,
     address: *mut u8,
     length: usize,
-) -> Result<JByteBuffer<'l>> {
+) -> Result<JByteBuffer<'l>, Refused> {
     let length = jlong::try_from(length).map_err(|_| Refused)?;
     let buffer = made(env, jvm!(env, v1_4, NewDirectByteBuffer, address.cast(), length))?;
     // SAFETY: a new local reference of this frame, to a buffer.
@@ -84,7 +75,7 @@ pub(super) fn throw_failure(
     code: jint,
     message: &str,
     cause: &JObject<'_>,
-) -> Result<()> {
+) -> Result<(), Refused> {
     let message = new_string(env, message)?;
     let class = made(env, jvm!(env, v1_1, GetObjectClass, this.as_raw()))?;
     let signature = c"(ILjava/lang/String;Ljava/lang/Throwable;)Ljava/lang/Throwable;";
@@ -119,7 +110,7 @@ pub(super) unsafe fn call_void(
     object: &JObject<'_>,
     method: JMethodID,
     argument: &JObject<'_>,
-) -> Result<()> {
+) -> Result<(), Refused> {
     let arguments = [jvalue { l: argument.as_raw() }];
     jvm!(env, v1_1, CallVoidMethodA, object.as_raw(), method.into_raw(), arguments.as_ptr());
     if is_pending(env) {

@@ -38,7 +38,8 @@ class HarmProcessSuite extends AnyFunSuite {
   test("a panic behind each native of the metrics, and behind all at once: every job ends as it would") {
     withDirectory { directory =>
       // The last is what is asked of gates and of rows that are all dropped.
-      val places = ((1000 to 1013) :+ 1021).map(_.toString)
+      val places = Seq("open", "accumulator", "taskEnds", "event", "stepCell", "judge", "stepFigures", "sentinel", "awaitSentinel",
+        "droppedEvents", "flush", "end", "figures", "report", "ask")
       val ran = submit(directory, Seq("natives", directory.resolve("panics").toString, places.mkString(",")),
         Submitted.hooks + ("ANDIRON_TEST_PANICS" -> directory.resolve("panics").toString))
       assert(ran.await() == 0, ran.log)
@@ -46,16 +47,15 @@ class HarmProcessSuite extends AnyFunSuite {
       assert(ends.size == places.size + 1 && ends.forall(_.contains(" 100 ")), ends)
       assert(rounds(ran).size == places.size + 1 && rounds(ran).forall(_.startsWith(s"@round $Left ")), ran.lines)
       assert(ends.count(_.endsWith(" ok ok")) >= 5, ends)
-      // 1005 and 1013, which are for the user, are below; 1009 and 1012 are called for dropped events and by tests.
-      places.filterNot(Seq("1005", "1009", "1012", "1013").contains).foreach(place => assert(ran.log.contains(s"injected behind native $place"), place))
-      assert(ends.exists(_.matches("1005 100 \\w*Exception ok")) && ends.exists(_.matches("1013 100 ok \\w*Exception")), ends)
+      // judge and report, which are for the user, are below; droppedEvents and figures are called for dropped events and by tests.
+      places.filterNot(Seq("judge", "droppedEvents", "figures", "report").contains).foreach(place => assert(ran.log.contains(s"injected behind native $place"), place))
+      assert(ends.exists(_.matches("judge 100 \\w*Exception ok")) && ends.exists(_.matches("report 100 ok \\w*Exception")), ends)
     }
   }
 
   test("a panic behind each native of the sinks: every application starts, its job ends as it would, and so does the application") {
     withDirectory { directory =>
-      // checkSinks, series, and those of Atlas.
-      val places = (1015 to 1020).map(_.toString)
+      val places = Seq("checkSinks", "series", "atlasCheck", "atlasStart", "atlasFigures", "atlasStop")
       val ran = submit(directory, Seq("natives", directory.resolve("panics").toString, places.mkString(",")),
         Submitted.hooks + ("ANDIRON_TEST_PANICS" -> directory.resolve("panics").toString),
         conf = Seq("spark.andiron.kafka.bootstrap.servers" -> "127.0.0.1:9", "spark.andiron.atlas.spectatord" -> "udp://127.0.0.1:9", "spark.andiron.atlas.step" -> "1s"))
@@ -63,7 +63,7 @@ class HarmProcessSuite extends AnyFunSuite {
       assert(rounds(ran) == Seq.fill(places.size + 1)(s"@round $Left true"), ran.lines)
       assert(ran.lines.count(_.startsWith("@place ")) == places.size + 1 && ran.lines.filter(_.startsWith("@place ")).forall(_.endsWith(" 100 ok ok")), ran.lines)
       // atlasFigures, 1019, is for the user.
-      places.filterNot(_ == "1019").foreach(place => assert(ran.log.contains(s"injected behind native $place"), place))
+      places.filterNot(_ == "atlasFigures").foreach(place => assert(ran.log.contains(s"injected behind native $place"), place))
     }
   }
 
