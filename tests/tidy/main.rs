@@ -1,8 +1,8 @@
 //! Rules of the source tree that compilers do not check.
 
 mod documents;
-mod prose;
 mod imports;
+mod prose;
 mod tree;
 
 use tree::{code_lines, files, Source};
