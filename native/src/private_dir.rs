@@ -52,11 +52,14 @@ impl Purpose {
         let stat = rustix::fs::fstat(&fd).map_err(|errno| refused("stat", shown, errno))?;
         let us = rustix::process::geteuid().as_raw();
         if stat.st_uid != us {
-            return Err(self.refuse(shown, &format!("it belongs to user {}, we are user {us}", stat.st_uid)));
+            return Err(self.refuse(
+                shown,
+                &format!("it belongs to user {}, but this process runs as user {us}", stat.st_uid),
+            ));
         }
         if stat.st_mode & 0o077 != 0 {
             let mode = stat.st_mode & 0o7777;
-            let why = format!("its mode is {mode:04o}, others can enter it (chmod 0700 helps)");
+            let why = format!("its mode {mode:04o} lets other users enter it; run chmod 0700 on it");
             return Err(self.refuse(shown, &why));
         }
         Ok(fd)

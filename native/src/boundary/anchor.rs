@@ -149,9 +149,9 @@ mod tests {
                 done.store(true, Ordering::SeqCst);
             });
             match told.recv_timeout(Duration::from_secs(60)) {
-                Ok(own) => assert!(own, "a library without a table is no copy"),
+                Ok(own) => assert!(own, "a library without a table is not a copy"),
                 Err(_) => {
-                    eprintln!("the search and the loading of a library wait for each other");
+                    eprintln!("the search and the loading of a library deadlock");
                     std::process::abort();
                 }
             }

@@ -26,12 +26,8 @@ const LONGEST_SLICE: Duration = Duration::from_millis(100);
 
 /// The handle of this number, or the error for a number that is no handle.
 fn handle<T: crate::cache::Kind>(raw: jlong, what: &str) -> Result<Handle<T>> {
-    Handle::from_raw(raw).ok_or_else(|| {
-        Error::new(
-            Code::BadHandle,
-            format!("{raw} is not the handle of a {what}; it is closed, or never was"),
-        )
-    })
+    Handle::from_raw(raw)
+        .ok_or_else(|| Error::new(Code::BadHandle, format!("no {what} is open under the handle {raw}")))
 }
 
 fn load_id(raw: jlong) -> Result<LoadId> {
@@ -242,7 +238,7 @@ pub(super) extern "system" fn open_view<'l>(
         let cursor: CursorId = handle(cursor, "cursor")?;
         present(&out, "out")?;
         if out.len(env)? < 3 {
-            return Err(Error::new(Code::BadArgument, "out has no room for three numbers").into());
+            return Err(Error::new(Code::BadArgument, "the array out needs room for three numbers").into());
         }
         let region = process().open_view(cursor, place(index)?)?;
         let told = out.set_region(
@@ -260,7 +256,7 @@ pub(super) extern "system" fn open_view<'l>(
 
 fn place(index: jint) -> Result<usize> {
     usize::try_from(index)
-        .map_err(|_| Error::new(Code::BadArgument, format!("{index} is not a place in a set of leases")))
+        .map_err(|_| Error::new(Code::BadArgument, format!("{index} is not a position in a set of leases")))
 }
 
 pub(super) extern "system" fn close_view<'l>(env: EnvUnowned<'l>, this: JObject<'l>, view: jlong) {
@@ -303,7 +299,7 @@ pub(super) extern "system" fn leased_file<'l>(
     entry(env, &this, "leasedFile", |env| {
         present(&out, "out")?;
         if out.len(env)? < 3 {
-            return Err(Error::new(Code::BadArgument, "out has no room for three numbers").into());
+            return Err(Error::new(Code::BadArgument, "the array out needs room for three numbers").into());
         }
         let file = process().leased_file(handle(cursor, "cursor")?, place(index)?)?;
         out.set_region(env, 0, &[file.length as jlong, file.device as jlong, file.inode as jlong])?;
@@ -385,9 +381,7 @@ pub(super) extern "system" fn store_write<'l>(
         present(&buffer, "buffer")?;
         let length =
             usize::try_from(length).ok().filter(|length| buffer.len(env).is_ok_and(|most| *length <= most));
-        let length = length.ok_or_else(|| {
-            Error::new(Code::BadArgument, "the length is outside the buffer that is written")
-        })?;
+        let length = length.ok_or_else(|| Error::new(Code::BadArgument, "the length exceeds the buffer"))?;
         CHUNK.with(|chunk| -> std::result::Result<(), Fault> {
             let mut chunk = chunk.borrow_mut();
             chunk.resize(length, 0);
@@ -418,7 +412,7 @@ pub(super) extern "system" fn store_entry<'l>(
     entry(env, &this, "storeEntry", |env| {
         let path = string(env, &path, "path")?;
         let bytes = u64::try_from(bytes)
-            .map_err(|_| Error::new(Code::BadArgument, format!("a file of {bytes} bytes does not exist")))?;
+            .map_err(|_| Error::new(Code::BadArgument, format!("a file cannot have {bytes} bytes")))?;
         Ok(process().write(load_id(load)?, |writer| writer.entry(&path, bytes))?)
     })
 }

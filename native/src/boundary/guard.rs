@@ -105,7 +105,10 @@ fn panicked(payload: Box<dyn Any + Send>) -> Error {
         .unwrap_or_else(|| "its payload is not a string".to_string());
     // Dropping a payload may panic itself.
     std::mem::forget(payload);
-    Error::new(Code::Panic, format!("native code panicked: {text}; the process goes on, please report this"))
+    Error::new(
+        Code::Panic,
+        format!("native code panicked: {text}; the process continues; please report this"),
+    )
 }
 
 /// Leaves an exception pending in every case.
@@ -113,7 +116,7 @@ fn raise<T: Default>(env: &mut Env<'_>, this: &JObject<'_>, fault: Fault) -> T {
     let error = match fault {
         Fault::Core(error) => error,
         Fault::Jvm(error) => Error::new(Code::Panic, format!("a call into the JVM failed: {error}")),
-        Fault::Refused => Error::new(Code::Panic, "a call into the JVM failed, and it has not said why"),
+        Fault::Refused => Error::new(Code::Panic, "a call into the JVM failed without an exception"),
     };
     if raw::is_pending(env) {
         return T::default();

@@ -44,12 +44,10 @@ fn add(application: Arc<Application>) -> jlong {
 
 pub(super) fn application(number: jlong) -> Result<Arc<Application>> {
     let open = held(OPEN.read());
-    open.applications.get(&number).cloned().ok_or_else(|| {
-        Error::new(
-            Code::BadHandle,
-            format!("{number} is not the handle of an application's metrics, or no longer is"),
-        )
-    })
+    open.applications
+        .get(&number)
+        .cloned()
+        .ok_or_else(|| Error::new(Code::BadHandle, format!("no metrics are open under the handle {number}")))
 }
 
 pub(super) extern "system" fn open<'l>(
@@ -128,7 +126,9 @@ pub(super) extern "system" fn event<'l>(
             8 => to.callback_failed(&json),
             20 => to.accumulator_values(&json),
             21 => to.speculation(&json),
-            other => return Err(Error::new(Code::BadArgument, format!("{other} is no kind of event")).into()),
+            other => {
+                return Err(Error::new(Code::BadArgument, format!("{other} is not a kind of event")).into())
+            }
         }
         Ok(())
     })

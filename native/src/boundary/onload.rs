@@ -9,7 +9,8 @@ use jni::sys::{jint, JNI_ERR, JNI_VERSION_1_8};
 use jni::{jni_str, Env, EnvUnowned, NativeMethod};
 use std::ffi::{c_void, CStr};
 
-/// Binds the natives of the loading class loader's `andiron.internal.Native` and `NativeMetrics` to the first copy's entries.
+/// Binds the natives of the loading class loader's `andiron.internal.Native` and `NativeMetrics` to the first
+/// copy's entries.
 #[no_mangle]
 pub(super) extern "system" fn JNI_OnLoad(vm: *mut jni::sys::JavaVM, _reserved: *mut c_void) -> jint {
     let mut raw: *mut c_void = std::ptr::null_mut();
@@ -37,8 +38,8 @@ fn bind(env: &mut Env<'_>) -> jni::errors::Result<jint> {
         env.throw_new(
             jni_str!("java/lang/UnsatisfiedLinkError"),
             jni::strings::JNIString::from(format!(
-                "another build of Andiron, with native table {}, is loaded in this process already; this one has {}: use one \
-                 version of the jar for the whole application",
+                "another build of Andiron, with native table {}, is already loaded in this process; this one \
+                 has {}: use one version of the jar for the whole application",
                 table.abi,
                 anchor::ABI
             )),

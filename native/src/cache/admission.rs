@@ -42,7 +42,7 @@ impl State {
         }
         let names: Vec<String> =
             distinct.iter().filter_map(|slot| self.slots.get(*slot)).map(Slot::name).collect();
-        let what = if distinct.len() == 1 { "it has" } else { "wanted at once, they have" };
+        let what = if distinct.len() == 1 { "it has" } else { "requested together, they have" };
         Err(Error::new(
             Code::VersionLargerThanBudget,
             format!(
@@ -328,8 +328,8 @@ impl State {
                     "tasks that hold versions wait for it at a barrier: raise spark.andiron.cache.budgetBytes or \
                      spark.andiron.cache.hardLimitBytes until all tasks of the stage that run in an executor have room"
                 } else if code == Code::BudgetDeadlock {
-                    "it holds versions itself: take them together with acquireAll, or raise spark.andiron.cache.budgetBytes \
-                     or spark.andiron.cache.hardLimitBytes"
+                    "it holds versions itself: take them together with acquireAll, or raise \
+                     spark.andiron.cache.budgetBytes or spark.andiron.cache.hardLimitBytes"
                 } else if self.cursors.get(id).is_some_and(|cursor| self.waits_for_a_thread(cursor)) {
                     "no loader thread was free for its load: raise spark.andiron.cache.loaderThreads or \
                      spark.andiron.cache.waitTimeout"
@@ -423,8 +423,8 @@ impl State {
             if let Some(attempt) = self.attempts.get_mut(attempt_id) {
                 attempt.overdraft = Some(slot);
                 fx.warnings.push(format!(
-                    "{} {how}: admitted over the budget, {} of {} bytes; take versions together with acquireAll, or raise \
-                     spark.andiron.cache.budgetBytes",
+                    "{} {how}: admitted over the budget, {} of {} bytes; take versions together with \
+                     acquireAll, or raise spark.andiron.cache.budgetBytes",
                     attempt.name, self.stats.reserved_bytes, self.settings.budget_bytes
                 ));
             }

@@ -87,9 +87,9 @@ impl State {
             _ => (format!("{bytes} is"), bytes_key.to_string()),
         };
         format!(
-            "versions are evicted and loaded again ({} reloads so far): {limit} too small for the order in which tasks need them; \
-             {} bytes in {} versions would have sufficed; raise {keys} or sort by version; the next alarm comes when the reloads \
-             have doubled",
+            "versions are evicted and loaded again ({} reloads so far): {limit} too small for the order in \
+             which tasks need them; {} bytes in {} versions would have sufficed; raise {keys} or sort by \
+             version; the next alarm comes when the reloads have doubled",
             self.stats.reloads, self.stats.sufficient_bytes, self.thrash.sufficient_versions
         )
     }
@@ -107,9 +107,10 @@ impl State {
         let task = self.attempts.get(cursor.attempt).map_or("", |attempt| attempt.name.as_str());
         let Trail { visited, returns, loads } = &cursor.trail;
         let warning = format!(
-            "dataset {dataset:?}: the rows of {task} are not sorted by version: its cursor waited for {loads} loads of {} versions, and \
-             went back {returns} times to one that it had left; sort within partitions by version first (sortWithinPartitions), or use \
-             mapWithVersion, which does; said once for each dataset in this process",
+            "dataset {dataset:?}: the rows of {task} are not sorted by version: its cursor waited for {loads} \
+             loads of {} versions, and returned {returns} times to a version visited before; sort within \
+             partitions by version first (sortWithinPartitions), or use mapWithVersion, which sorts; logged \
+             once for each dataset in this process",
             visited.len()
         );
         self.told_unsorted.insert(dataset);

@@ -1,4 +1,5 @@
-//! The invariants of the whole state, checked after every transition: in tests, and under the feature `audit` for models.
+//! The invariants of the whole state, checked after every transition: in tests, and under the feature `audit`
+//! for models.
 
 use super::cursor::{Cursor, CursorId, Phase};
 use super::slot::{SlotId, SlotState};
@@ -51,16 +52,26 @@ impl State {
                 Phase::Idle | Phase::Failed(_) => {
                     holds("an idle cursor has no slots", &id, cursor.slots.is_empty())
                 }
-                Phase::Holding => holds("a holding cursor leases all", &id, all && !cursor.slots.is_empty()),
+                Phase::Holding => {
+                    holds("a holding cursor leases all its slots", &id, all && !cursor.slots.is_empty())
+                }
                 Phase::Waiting { admitted: false, .. } => {
-                    holds("who waits for the budget holds nothing", &id, none && !cursor.slots.is_empty());
-                    holds("who waits is queued or its version loads", &id, self.looked_after(id, cursor));
+                    holds(
+                        "a cursor that waits for the budget holds nothing",
+                        &id,
+                        none && !cursor.slots.is_empty(),
+                    );
+                    holds(
+                        "a waiting cursor is queued or its version loads",
+                        &id,
+                        self.looked_after(id, cursor),
+                    );
                 }
                 Phase::Waiting { admitted: true, .. } => {
                     let rest = cursor.slots.iter().filter(|s| !s.1);
-                    holds("an admitted set waits for something", &id, !all);
+                    holds("an admitted set that waits is incomplete", &id, !all);
                     holds(
-                        "what an admitted set waits for loads",
+                        "the missing versions of an admitted set load",
                         &id,
                         rest.into_iter().all(|s| self.loading(s.0)),
                     );
@@ -109,8 +120,8 @@ impl State {
         same("admitted bytes", &"", self.stats.reserved_bytes, resident + loading);
         same("admitted versions", &"", self.admitted_versions, (stays().count() + self.loads.len()) as u64);
         let over = self.stats.reserved_bytes > self.settings.budget_bytes;
-        holds("what is over the budget is counted", &"", !over || self.stats.over_budget_admissions > 0);
-        holds("nothing idle is kept over the budget", &"", !over || stays().all(|(leases, _)| leases > 0));
+        holds("an admission over the budget is counted", &"", !over || self.stats.over_budget_admissions > 0);
+        holds("no idle version is kept over the budget", &"", !over || stays().all(|(leases, _)| leases > 0));
     }
 
     fn audit_queue(&self, now: Moment) {
@@ -126,13 +137,13 @@ impl State {
             let open = group.slots.iter().all(|id| self.slots.get(*id).is_some_and(|slot| !slot.doomed()));
             holds("a group wants versions of open catalogs", &group.slots, open);
             holds(
-                "nobody queues for a resident version alone",
+                "no group queues for a single resident version",
                 &group.slots,
                 group.slots.len() > 1 || !self.resident(group.slots[0]),
             );
             let twin =
                 self.queue.iter().skip(place + 1).any(|g| g.cursor == group.cursor && g.slots == group.slots);
-            holds("a group stands in the queue once", &group.slots, !twin);
+            holds("a group is in the queue once", &group.slots, !twin);
         }
         let idle_head = self.queue.front().is_some_and(|group| self.admissible(&group.slots, now));
         holds("the head of the queue is admitted as soon as it fits", &"", !idle_head);
@@ -161,5 +172,5 @@ fn holds(invariant: &str, of: &impl Debug, held: bool) {
 }
 
 fn same<T: PartialEq + Debug>(what: &str, of: &impl Debug, counted: T, found: T) {
-    assert_eq!(counted, found, "broken invariant: {what} ({of:?}): left is kept, right is found");
+    assert_eq!(counted, found, "broken invariant: {what} ({of:?}): left is stored, right is counted");
 }

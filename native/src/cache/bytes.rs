@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(in_memory(&bytes), LENGTH);
         bytes.stay_again("label").unwrap();
         bytes.evict();
-        assert_eq!(in_memory(&bytes), LENGTH, "an eviction that came after the next load took its pages");
+        assert_eq!(in_memory(&bytes), LENGTH, "a late eviction removed the pages of the next load");
         bytes.evict();
         assert_eq!(in_memory(&bytes), 0);
     }

@@ -162,8 +162,8 @@ impl Slot {
             return Err(Error::new(
                 Code::SourceSizeMismatch,
                 format!(
-                    "{} from {}: the catalog declares {bytes} bytes, but it is known to have {known} ({}); two catalogs disagree \
-                     about this version: correct the one that is wrong",
+                    "{} from {}: the catalog declares {bytes} bytes, but it is known to have {known} ({}); two \
+                     catalogs disagree about this version: correct the one that is wrong",
                     self.key, listing.label, self.label
                 ),
             ));

@@ -80,8 +80,7 @@ impl State {
         let Some(slot_id) = load.slot else {
             self.stats.abandoned_loads += 1;
             fx.retired.push(payload);
-            fx.warnings
-                .push(format!("{}: the result of an abandoned load came late and was dropped", load.name));
+            fx.warnings.push(format!("{}: the late result of an abandoned load was dropped", load.name));
             self.pump(now, fx);
             return Ok(());
         };
@@ -117,8 +116,8 @@ impl State {
             self.stats.over_budget_admissions += u64::from(load.overdraft_of.is_none());
             if bytes > load.reserved {
                 fx.warnings.push(format!(
-                    "{}: {bytes} bytes were loaded but {} reserved; {} of {budget} bytes of the budget are admitted; declare \
-                     the size in the catalog",
+                    "{}: {bytes} bytes were loaded but {} reserved; {} of {budget} bytes of the budget are \
+                     admitted; declare the size in the catalog",
                     load.name, load.reserved, self.stats.reserved_bytes
                 ));
             }
@@ -176,7 +175,9 @@ impl State {
         let error = Error::new(
             Code::BudgetDeadlock,
             format!(
-                "{}: {bytes} bytes were loaded but {} reserved, and with {} bytes admitted they would exceed the hard limit of {}; it                  is tried again with its true size; declare the size in the catalog, or raise spark.andiron.cache.hardLimitBytes",
+                "{}: {bytes} bytes were loaded but {} reserved, and with {} bytes admitted they would exceed \
+                 the hard limit of {}; it is tried again with its true size; declare the size in the catalog, \
+                 or raise spark.andiron.cache.hardLimitBytes",
                 load.name, load.reserved, self.stats.reserved_bytes, self.settings.hard_limit_bytes
             ),
         );
@@ -215,7 +216,7 @@ impl State {
     /// Removes the record and the charge of a load whose thread has returned.
     fn take_load(&mut self, id: LoadId, now: Moment) -> Result<Load> {
         let load = self.loads.remove(&id).ok_or_else(|| {
-            Error::new(Code::BadHandle, format!("load {id} has ended already, or never began"))
+            Error::new(Code::BadHandle, format!("load {id} has already ended, or never began"))
         })?;
         self.stats.discharge(load.reserved);
         self.admitted_versions -= 1;

@@ -262,7 +262,8 @@ impl Cache {
     /// [`Cache::wait`].
     ///
     /// # Errors
-    /// [`Code::VersionLargerThanBudget`], a remembered failure of the load, [`Code::CatalogClosed`], [`Code::Released`].
+    /// [`Code::VersionLargerThanBudget`], a remembered failure of the load, [`Code::CatalogClosed`],
+    /// [`Code::Released`].
     pub fn advance(&self, cursor: CursorId, slot: SlotId) -> Result<Option<Residency>> {
         self.act(|state, now, fx| state.move_to(cursor, &[slot], now, fx))
     }

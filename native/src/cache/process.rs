@@ -279,8 +279,9 @@ impl Process {
     pub fn leased_path(&self, cursor: CursorId, index: usize) -> Result<PathBuf> {
         let (_, payload) = self.cache.leased(cursor, index)?;
         let files = payload.as_any().downcast_ref::<Files>();
-        let files = files
-            .ok_or_else(|| Error::new(Code::BadArgument, "this version is not files that have names"))?;
+        let files = files.ok_or_else(|| {
+            Error::new(Code::BadArgument, "this version does not consist of files with names")
+        })?;
         Ok(files.tree().path().to_path_buf())
     }
 

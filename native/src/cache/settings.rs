@@ -102,8 +102,8 @@ impl CacheSettings {
         if self.budget_bytes == 0 {
             return Err(bad(
                 "budgetBytes",
-                "a budget of 0 bytes admits nothing; set spark.andiron.cache.budgetBytes to at least the largest version, \
-                 or spark.andiron.enabled=false",
+                "a budget of 0 bytes admits nothing; set spark.andiron.cache.budgetBytes to at least the \
+                 largest version, or spark.andiron.enabled=false",
             ));
         }
         if self.hard_limit_bytes < self.budget_bytes {

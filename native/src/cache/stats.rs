@@ -24,7 +24,8 @@ impl StatKind {
 
 macro_rules! stats {
     ($($(#[$doc:meta])* $field:ident : $name:literal $kind:ident,)+) => {
-        /// Counters and gauges of one process since it was configured for its application. Bytes are bytes, times are milliseconds.
+        /// Counters and gauges of one process since it was configured for its application. Bytes are bytes,
+        /// times are milliseconds.
         #[derive(Debug, Clone, Default, PartialEq, Eq)]
         pub struct Stats {
             $($(#[$doc])* pub $field: u64,)+

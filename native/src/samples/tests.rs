@@ -37,7 +37,7 @@ fn all_are_kept_up_to_the_limit() {
     assert_eq!(hashes(&mut samples), [0, 1, 2, 3, 4]);
     assert!(!samples.of("history").unwrap().is_cut());
     samples.add(&step(), origin(1), &text(3, "r"));
-    assert!(!samples.of("history").unwrap().is_cut(), "the same row again is none more");
+    assert!(!samples.of("history").unwrap().is_cut(), "the same row again does not count");
     samples.add(&step(), origin(1), &text(9, "r"));
     assert_eq!(hashes(&mut samples), [0, 1, 2, 3, 4]);
     assert!(samples.of("history").unwrap().is_cut());
@@ -141,7 +141,7 @@ fn memory_is_bounded_however_many_steps_fail() {
     }
     assert!(samples.bytes() > BOUND / 4, "{}", samples.bytes());
     let real: usize = samples.steps.values().flat_map(|step| step.kept.values()).map(|s| s.body.len()).sum();
-    assert!(real <= samples.bytes(), "{real} bytes are kept, {} told", samples.bytes());
+    assert!(real <= samples.bytes(), "{real} bytes are kept, {} reported", samples.bytes());
 }
 
 #[test]
@@ -153,8 +153,8 @@ fn stacks_are_bounded() {
     assert!(stacks.ship("0").is_none() && stacks.ship("99").is_none());
     assert_eq!(stacks.get("0").map(str::len), Some(16 << 10), "it is kept after it was shipped");
     stacks.add("new", "s".repeat(10_000));
-    assert!(stacks.get("0").is_none() && stacks.get("new").is_some(), "as long as no other needs its room");
-    assert!(stacks.get("1").is_some() && stacks.bytes() <= 100_000, "what was not shipped stays");
+    assert!(stacks.get("0").is_none() && stacks.get("new").is_some(), "until another needs its room");
+    assert!(stacks.get("1").is_some() && stacks.bytes() <= 100_000, "unshipped stacks stay");
 }
 
 #[test]

@@ -192,7 +192,7 @@ pub(super) fn name(application: &str, attempt: &str) -> Result<String> {
     let whole = if attempt.is_empty() { application.to_string() } else { format!("{application}.{attempt}") };
     if application.is_empty() || whole.starts_with('.') || whole.contains(['/', '\0']) {
         let shown: String = whole.chars().take(80).collect();
-        let why = "it is empty, begins with a dot or holds a slash or a NUL";
+        let why = "it is empty, begins with a dot or contains a slash or a NUL";
         return Err(Error::new(
             Code::BadSetting,
             format!("the application id {shown:?} cannot name a log: {why}"),

@@ -110,7 +110,7 @@ impl ShipLog {
     pub fn append_durable(&self, event: Event, timeout: Duration) -> Result<Sequence> {
         let sequence = self.append(event);
         if sequence.is_none() {
-            return Err(self.failed(Code::LogLost, "an event was not taken: the queue is full or closed"));
+            return Err(self.failed(Code::LogLost, "an event was not accepted: the queue is full or closed"));
         }
         self.wait(sequence, timeout)
     }
@@ -168,7 +168,7 @@ impl ShipLog {
         if self.queue.wait_durable(sequence, timeout) {
             return Ok(sequence);
         }
-        Err(self.failed(Code::LogTimedOut, "events are not on disk in time"))
+        Err(self.failed(Code::LogTimedOut, "events did not reach the disk in time"))
     }
 
     fn failed(&self, code: Code, what: &str) -> Error {

@@ -16,8 +16,9 @@ pub fn local(named: &Path) -> Result<PathBuf> {
     if !scheme.eq_ignore_ascii_case("file") {
         let shown = without_password(&named.to_string_lossy());
         return Err(bad(format!(
-            "{shown} is a URI of {scheme}, and the log is in a local directory (spark.andiron.log.dir). What \
-             spark.andiron.log.archive names is read by the jar: spark-submit --class andiron.Report <jar> apps --log-dir {shown}"
+            "{shown} is a URI of {scheme}, and the log is in a local directory (spark.andiron.log.dir). The \
+             archive of spark.andiron.log.archive is read by the jar: spark-submit --class andiron.Report \
+             <jar> apps --log-dir {shown}"
         )));
     }
     let path = match rest.strip_prefix(b"//") {
@@ -28,7 +29,8 @@ pub fn local(named: &Path) -> Result<PathBuf> {
     match decoded(path).filter(|_| whole) {
         Some(path) => Ok(PathBuf::from(OsString::from_vec(path))),
         None => Err(bad(format!(
-            "{} is no directory: a file: URI reads file:///directory, with no host, and '?', '#' and '%' as %3F, %23 and %25",
+            "{} is not a directory: a file: URI reads file:///directory, with no host, and '?', '#' and '%' as %3F, \
+             %23 and %25",
             named.display()
         ))),
     }

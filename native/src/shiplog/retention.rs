@@ -50,7 +50,7 @@ impl Sweeper {
         let spawned =
             std::thread::Builder::new().name("andiron-log-old".to_string()).spawn(move || sweeper.run());
         if let Err(error) = spawned {
-            log::warn!("old logs stay: {error}");
+            log::warn!("old logs were not removed: {error}");
             self.turn(|_| State::Idle);
         }
     }
@@ -58,7 +58,7 @@ impl Sweeper {
     fn run(&self) {
         loop {
             if let Err(error) = sweep(&self.limits) {
-                log::warn!("old logs stay: {error}");
+                log::warn!("old logs were not removed: {error}");
             }
             if self.turn(|state| if state == State::Again { State::Busy } else { State::Idle }) == State::Busy
             {
@@ -104,12 +104,15 @@ pub(super) fn sweep(limits: &Limits) -> Result<()> {
             Ok(Some(false)) => continue,
             Ok(Some(true)) if owed => {
                 let why = "the logs take more than spark.andiron.log.maxBytes";
-                log::warn!("{} is gone though sinks have not had all of it: {why}", found.folder.display());
+                log::warn!(
+                    "{} was removed although sinks have not shipped all of it: {why}",
+                    found.folder.display()
+                );
             }
             Ok(Some(true)) => {}
             Ok(None) => continue,
             Err(error) => {
-                log::warn!("an old log stays: {error}");
+                log::warn!("an old log was not removed: {error}");
                 continue;
             }
         }
@@ -141,12 +144,12 @@ fn shorten(own: &Path, mut bytes: u64, most: u64) -> Result<()> {
         let is_first_owed = !owed && last().is_none_or(|last| position::owed(own, last));
         match folder::remove_file(path) {
             Ok(()) => bytes -= length.min(bytes),
-            Err(error) => log::warn!("{} stays: {error}", path.display()),
+            Err(error) => log::warn!("{} was not removed: {error}", path.display()),
         }
         if is_first_owed {
             owed = true;
             let why = "the logs take more than spark.andiron.log.maxBytes";
-            log::warn!("{} is gone though sinks have not had all of it: {why}", path.display());
+            log::warn!("{} was removed although sinks have not shipped all of it: {why}", path.display());
         }
     }
     Ok(())

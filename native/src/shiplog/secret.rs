@@ -48,7 +48,7 @@ fn read(directory: BorrowedFd<'_>, shown: &Path) -> Result<Option<[u8; LENGTH]>>
     let stat = rustix::fs::fstat(&file)
         .map_err(|errno| Error::io(&format!("stat {}", shown.display()), &errno.into()))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(unsafe_because("it is no file"));
+        return Err(unsafe_because("it is not a regular file"));
     }
     if stat.st_uid != rustix::process::geteuid().as_raw() || stat.st_mode & 0o077 != 0 {
         return Err(unsafe_because("others may have read it (mode 0600 and this user are needed)"));

@@ -50,7 +50,7 @@ pub(crate) fn segments(folder: &Path) -> Vec<std::path::PathBuf> {
 pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let start = std::time::Instant::now();
     while !holds() {
-        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+        assert!(start.elapsed() < PATIENCE, "timed out: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -111,7 +111,7 @@ impl Medium for Faulty {
 
 impl SegmentFile for FaultyFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        assert!(!take_one(&self.faults.panics), "the disk panics as it was told");
+        assert!(!take_one(&self.faults.panics), "the disk panics on request");
         self.faults.waits.store(*self.faults.blocked.lock().unwrap(), Ordering::SeqCst);
         let blocked = self.faults.blocked.lock().unwrap();
         drop(self.faults.unblocked.wait_while(blocked, |blocked| *blocked).unwrap());

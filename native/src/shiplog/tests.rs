@@ -53,7 +53,7 @@ fn a_group_is_64_records_or_20_milliseconds() {
     let start = Instant::now();
     log.append(event(5_000));
     log.append(event(5_001));
-    until("a lone record is durable without anybody asking", || log.acknowledged() == Sequence(5_002));
+    until("a lone record is durable without a request", || log.acknowledged() == Sequence(5_002));
     assert!(start.elapsed() >= Duration::from_millis(15), "it waits for others");
     assert!(log.health().syncs <= before + 2);
 }

@@ -102,7 +102,7 @@ impl Writer {
             self.current = None;
             let message = format!("write {}: {error}", self.folder.path().display());
             if pause == FIRST_PAUSE {
-                log::warn!("the ship log waits, and tries again: {message}");
+                log::warn!("a write of the ship log failed and is retried: {message}");
             }
             if !self.queue.refused(Cause::of(&error), message, pause) {
                 return false;
@@ -198,7 +198,8 @@ pub(super) fn lost(path: &Path, from: u64, first: u64) -> String {
         ),
     };
     format!(
-        "the log {path} was removed while the application runs: {what}. It is made anew, and begins with the application and what follows. Let nothing \
-         else clean spark.andiron.log.dir: Andiron removes old logs itself"
+        "the log {path} was removed while the application runs: {what}. It is created anew, with the event of \
+         the application and all later events. No other program may clean spark.andiron.log.dir: Andiron \
+         removes old logs itself"
     )
 }

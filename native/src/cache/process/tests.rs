@@ -211,7 +211,7 @@ fn figures_do_not_wait_for_a_directory_that_is_being_opened() {
             tell
         });
         let figure = told.recv_timeout(Duration::from_secs(20));
-        assert!(!opening.is_finished(), "it waits for who sweeps the directory");
+        assert!(!opening.is_finished(), "it waits for the sweep of the directory");
         rustix::fs::flock(&swept, rustix::fs::FlockOperation::Unlock).unwrap();
         assert_eq!(figure, Ok(0));
         opening.join().unwrap().unwrap();

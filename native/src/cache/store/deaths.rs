@@ -88,7 +88,7 @@ fn who_dies_before_a_file_has_its_name_blocks_nobody() {
         let mut dying = start("die", root.path());
         assert!(says(&mut dying, "@open"));
         assert!(!dying.wait().unwrap().success());
-        assert_eq!(std::fs::metadata(&left).unwrap().len(), LENGTH, "it left what it was about to publish");
+        assert_eq!(std::fs::metadata(&left).unwrap().len(), LENGTH, "the unpublished file remains");
         let mut live = live.unwrap_or_else(|| start(survivor, root.path()));
         // A process that comes after may have ended already, and does not read.
         drop(live.stdin.as_mut().unwrap().write_all(b"\n"));

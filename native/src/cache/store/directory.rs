@@ -130,7 +130,7 @@ fn create(dir: BorrowedFd<'_>, name: &str, more: OFlags) -> std::result::Result<
     rustix::fs::openat(dir, name, flags, PRIVATE_FILE)
 }
 
-/// Locks the root against other processes that open, sweep or close. Released when dropped.
+/// Locks the root against other processes that open, sweep or close. The lock is released on drop.
 fn lock_root(root: BorrowedFd<'_>, path: &Path) -> Result<HeldLock> {
     let shown = path.join(names::ROOT_LOCK);
     let file =
@@ -161,13 +161,13 @@ fn open_application(root: BorrowedFd<'_>, name: &str, shown: &Path) -> Result<(O
     }
 }
 
-/// What the operating system refused while bytes of `label` were written; a full disk or quota is
+/// An error of the operating system while bytes of `label` were written; a full disk or quota is
 /// [`Code::DiskFull`].
 pub(super) fn write_failed(label: &str, action: &str, path: &Path, error: &io::Error) -> Error {
     let what = format!("{label}: cannot {action} {}", path.display());
     if matches!(Errno::from_io_error(error), Some(Errno::NOSPC | Errno::DQUOT)) {
         let help =
-            "free space on that disk, lower spark.andiron.cache.diskBytes so that old versions go earlier, \
+            "free space on that disk, lower spark.andiron.cache.diskBytes so that old versions are evicted earlier, \
                     or set spark.andiron.cache.dir to a larger disk";
         return Error::new(Code::DiskFull, format!("{what}: {error}; {help}"));
     }

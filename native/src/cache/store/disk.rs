@@ -351,7 +351,7 @@ mod tests {
         assert_eq!((store.disk_used(), listed(&store)), (2 * MB, 2 * MB));
         let foreign = dir.path().join("cache/app-1/foreign.bytes");
         fs::write(foreign, noise(3, MB as usize)).unwrap();
-        assert_eq!(store.disk_used(), 2 * MB, "what another process did is seen at the next reservation");
+        assert_eq!(store.disk_used(), 2 * MB, "changes by another process are seen at the next reservation");
         drop(begin(&store, "c", Some(MB)));
         assert_eq!((store.disk_used(), listed(&store)), (3 * MB, 3 * MB));
         drop(begin(&store, "d", Some(3 * MB)));

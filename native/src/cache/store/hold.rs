@@ -73,10 +73,7 @@ impl Hold {
             return Ok(());
         }
         let why = "this load was given up, because it took too long or its catalog was closed";
-        Err(Error::new(
-            Code::CatalogClosed,
-            format!("{}: {why}; what it still brings is dropped", self.label),
-        ))
+        Err(Error::new(Code::CatalogClosed, format!("{}: {why}; its further bytes are dropped", self.label)))
     }
 
     /// Gives the finished file its name, then removes write permission from its mode. The mode stays

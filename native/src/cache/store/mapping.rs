@@ -118,8 +118,9 @@ impl Mapping {
     /// The file's path and identity for another process of this user.
     pub fn open_file(&self) -> Result<OpenFile> {
         let told = rustix::fs::fstat(&self.file).and_then(|stat| Ok((stat, system::path(&self.file)?)));
-        let (stat, path) =
-            told.map_err(|errno| Error::io("tell other processes where a version's file is", &errno.into()))?;
+        let (stat, path) = told.map_err(|errno| {
+            Error::io("find the path of a version's file for other processes", &errno.into())
+        })?;
         let (device, inode) = identity(&stat);
         Ok(OpenFile { path, length: self.len(), device, inode })
     }

@@ -85,7 +85,8 @@ struct Offer {
     made: Instant,
 }
 
-/// Whether the files of a version with this digest keep their names: it is loaded by [`Writer::entry`] and is a [`Tree`].
+/// Whether the files of a version with this digest keep their names: it is loaded by [`Writer::entry`] and is
+/// a [`Tree`].
 pub fn is_tree(digest: &str) -> bool {
     names::form(digest) != names::Form::Bytes
 }
@@ -151,8 +152,8 @@ impl Store {
                 return Err(Error::new(
                     Code::LoadTimedOut,
                     format!(
-                        "{label}: another loader on this host has been writing {} for {} ms and is not done; look \
-                         at what it does, or raise spark.andiron.cache.loadTimeout",
+                        "{label}: another loader on this host has been writing {} for {} ms and has not \
+                         finished; check its progress, or raise spark.andiron.cache.loadTimeout",
                         self.path(&names::temporary(digest)).display(),
                         start.elapsed().as_millis()
                     ),
@@ -204,7 +205,7 @@ impl Store {
 
     fn not_there(&self, digest: &str, label: &str) -> Error {
         let path = self.path(&names::published(digest));
-        let why = "is not there: it was evicted, or something else cleans the cache directory";
+        let why = "does not exist: it was evicted, or another program cleans the cache directory";
         Error::new(Code::Io, format!("{label}: {} {why}; load it again", path.display()))
     }
 
@@ -296,11 +297,13 @@ impl Store {
 }
 
 fn vanished(label: &str, directory: &Path) -> Error {
-    let message =
-        format!("{label}: the cache directory {} was removed under the application", directory.display());
+    let message = format!(
+        "{label}: the cache directory {} was removed while the application runs",
+        directory.display()
+    );
     Error::new(
         Code::Io,
-        format!("{message}; let nothing else clean it, or set spark.andiron.cache.dir elsewhere"),
+        format!("{message}; exclude it from any other clean-up, or set spark.andiron.cache.dir elsewhere"),
     )
 }
 

@@ -111,7 +111,7 @@ pub(super) fn application(id: &str) -> Result<String> {
         return bad("it begins with a dot");
     }
     if id.contains(['/', '\0']) {
-        return bad("it holds a slash or a NUL");
+        return bad("it contains a slash or a NUL");
     }
     if id.len() > LONGEST {
         let hash = sha2::Sha256::digest(id.as_bytes());

@@ -48,7 +48,7 @@ impl Tree {
             let message = format!("{label}: {} is not the directory that was published", path.display());
             return Err(Error::new(
                 Code::Io,
-                format!("{message}; let nothing else write to the cache directory"),
+                format!("{message}; no other program may write to the cache directory"),
             ));
         }
         if names::form(digest) == Form::File {
@@ -58,7 +58,7 @@ impl Tree {
                 _ => None,
             };
             let only = only.ok_or_else(|| {
-                Error::new(Code::Io, format!("{label}: {} is not one file any more", path.display()))
+                Error::new(Code::Io, format!("{label}: {} is no longer a single file", path.display()))
             })?;
             path.push(only);
         }

@@ -169,8 +169,8 @@ impl Writer {
             return Err(Error::new(
                 Code::SourceSizeMismatch,
                 format!(
-                    "{}: its file {} gave {found} bytes, it was listed with {declared}; it was truncated or rewritten: publish \
-                     versions under new names and never rewrite one",
+                    "{}: its file {} gave {found} bytes, it was listed with {declared}; it was truncated or \
+                     rewritten: publish versions under new names and never rewrite one",
                     self.label, tree.entry
                 ),
             ));
@@ -196,7 +196,7 @@ impl Writer {
     fn directories_of(&self, path: &str) -> Result<Vec<String>> {
         let bad = |why: &str| {
             let shown: String = path.chars().take(200).collect();
-            let message = format!("{}: its file {shown:?} cannot be kept by its name: {why}", self.label);
+            let message = format!("{}: its file {shown:?} cannot keep its name: {why}", self.label);
             Error::new(Code::BadArgument, message)
         };
         let parts: Vec<&str> = path.split('/').collect();
@@ -205,7 +205,7 @@ impl Writer {
             matches!((components.next(), components.next()), (Some(Component::Normal(_)), None))
         };
         if !parts.iter().all(plain) || path.contains('\0') {
-            return Err(bad("it is no path below a directory"));
+            return Err(bad("it is not a path below a directory"));
         }
         if parts.len() > tree::DEEPEST {
             return Err(bad("it is nested too deeply"));
@@ -214,7 +214,8 @@ impl Writer {
     }
 
     fn not_a_tree(&self) -> Error {
-        let message = format!("{}: it was not begun as a version of files, or has not its file", self.label);
+        let message =
+            format!("{}: it was not begun as a version of files, or its file is missing", self.label);
         Error::new(Code::BadArgument, message)
     }
 }

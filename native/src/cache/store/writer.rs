@@ -324,7 +324,7 @@ impl Writer {
         }
         let path = self.path();
         let message = format!("{}: {} was removed while it was being written", self.label, path.display());
-        Some(Error::new(Code::Io, format!("{message}; let nothing else clean the cache directory")))
+        Some(Error::new(Code::Io, format!("{message}; exclude the cache directory from any other clean-up")))
     }
 
     pub(super) fn wrong_length(&self, found: &str, declared: u64) -> Error {

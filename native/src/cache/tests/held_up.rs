@@ -44,7 +44,11 @@ fn who_is_waited_for_at_a_barrier_is_admitted_over_the_budget() {
     assert_eq!((stats.over_budget_admissions, stats.max_over_budget_bytes), (2, 20));
     bench.cache.close_cursor(third);
     bench.cache.close_cursor(fourth);
-    assert_eq!(bench.cache.stats().reserved_bytes, 20, "what is over the budget goes with its last lease");
+    assert_eq!(
+        bench.cache.stats().reserved_bytes,
+        20,
+        "a version over the budget is evicted with its last lease"
+    );
 }
 
 #[test]
@@ -99,7 +103,7 @@ fn a_wait_tells_whether_what_its_task_holds_is_in_the_way() {
     assert_eq!(bench.advance(other, 3), None);
     assert!(!bench.cache.waits_on_its_own(other), "it holds nothing");
     bench.cache.release(first);
-    assert!(!bench.cache.waits_on_its_own(third), "what was taken back has made room");
+    assert!(!bench.cache.waits_on_its_own(third), "the lease that was taken back has made room");
     bench.finish();
     assert!(bench.look(third).unwrap().is_some());
     assert_eq!(bench.cache.stats().over_budget_admissions, 0);
