@@ -113,7 +113,7 @@ fn median(rates: &[f64]) -> f64 {
 
 fn main() {
     let Ok(servers) = std::env::var("BENCH_KAFKA_SERVERS") else {
-        println!("BENCH_KAFKA_SERVERS names no broker: nothing is measured");
+        println!("BENCH_KAFKA_SERVERS is not set: nothing is measured");
         return;
     };
     let number =

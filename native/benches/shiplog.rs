@@ -193,7 +193,7 @@ fn main() {
             let turn_by_turn: Vec<f64> =
                 of(figure).iter().zip(of(other)).map(|(ours, theirs)| theirs / ours).collect();
             let paired = median(&turn_by_turn);
-            println!("{figure} / {other}: {ratio:.2} of the rate (turn by turn {paired:.2}), at least {wanted} is wanted");
+            println!("{figure} / {other}: {ratio:.2} of the rate (turn by turn {paired:.2}), at least {wanted} is required");
             format!("\"{figure}/{other}\":{{\"ratio\":{ratio:.3},\"turn_by_turn\":{paired:.3},\"wanted\":{wanted}}}")
         })
         .join(",");

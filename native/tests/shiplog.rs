@@ -155,7 +155,7 @@ fn kill_again_and_again(layer: &str) -> (u64, u64) {
         (numbers, notes) = numbers_of(&root.join("app-1"));
         let there: HashSet<u64> = numbers.iter().copied().collect();
         let lost: Vec<u64> = acknowledged.iter().copied().filter(|number| !there.contains(number)).collect();
-        assert!(lost.is_empty(), "kill {kill}, seed {seed}: acknowledged and not there: {lost:?}");
+        assert!(lost.is_empty(), "kill {kill}, seed {seed}: acknowledged and missing: {lost:?}");
         next = numbers.last().map_or(0, |last| last + 1);
         gaps = next - numbers.len() as u64;
         assert_eq!((notes.missing, notes.repeated), (gaps, 0), "kill {kill}, seed {seed}");
@@ -171,7 +171,7 @@ fn what_was_acknowledged_survives_a_kill() {
     let (acknowledged, read) = kill_again_and_again("files");
     assert!(
         0 < acknowledged && acknowledged <= read,
-        "{acknowledged} of {read}: nobody was killed while it wrote"
+        "{acknowledged} of {read}: no child was killed while it wrote"
     );
 }
 
@@ -180,6 +180,6 @@ fn what_was_acknowledged_survives_a_disk_that_forgets() {
     let (acknowledged, read) = kill_again_and_again("lossy");
     assert!(
         0 < acknowledged && acknowledged <= read,
-        "{acknowledged} of {read}: nobody was killed while it wrote"
+        "{acknowledged} of {read}: no child was killed while it wrote"
     );
 }

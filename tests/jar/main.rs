@@ -48,7 +48,7 @@ fn the_jar_holds_what_is_meant_and_nothing_else() {
     let jar = unpacked_jar();
     let all = files(jar.path());
     let strange: Vec<&String> = all.iter().filter(|name| !allowed(name)).collect();
-    assert!(strange.is_empty(), "not meant to be shipped: {strange:?}");
+    assert!(strange.is_empty(), "must not be shipped: {strange:?}");
     for needed in [
         "META-INF/andiron.properties",
         "META-INF/LICENSE",

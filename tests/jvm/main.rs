@@ -1,4 +1,5 @@
-//! A JVM driven from Rust: the packaged library loads, and a lease goes through the natives from `configure` to release.
+//! A JVM driven from Rust: the packaged library loads, and a lease goes through the natives from `configure`
+//! to release.
 
 mod natives;
 
@@ -55,7 +56,7 @@ fn a_version_is_loaded_leased_read_in_place_and_released() {
     assert_eq!(call(&env, Native::advance(&env, cursor, version)), 0, "nothing is loaded yet");
     let load = call(&env, Native::nextLoad(&env, 1000));
     assert_eq!(call(&env, Native::loadVersion(&env, load)), version);
-    assert!(call(&env, Native::storeBegin(&env, load, String::new())), "nobody has published it before");
+    assert!(call(&env, Native::storeBegin(&env, load, String::new())), "it was not published before");
     call(&env, Native::storeWrite(&env, load, CONTENT.into(), CONTENT.len() as i32));
     call(&env, Native::storePublish(&env, load));
     assert!(call(&env, Native::advance(&env, cursor, version)) > 0, "resident, and leased");

@@ -66,13 +66,13 @@ fn a_panic_behind_every_native_is_an_exception() {
         assert!(found >= least, "only {found} natives of {class}");
     }
     let after = jvm::attached(|env| call(env, NATIVE, "buildInfo", "()Ljava/lang/String;"));
-    assert_eq!(after, None, "the process goes on");
+    assert_eq!(after, None, "the process continues");
     for (name, signature) in
         [("release", "(J)V"), ("buildInfo", "()Ljava/lang/String;"), ("closeView", "(J)V")]
     {
         let thrown = jvm::attached(|env| call(env, NATIVE, name, signature)).map(|(class, _)| class);
         let expected = (name != "buildInfo").then(|| "andiron.ReleasedException".to_string());
-        assert_eq!(thrown, expected, "{name} of a handle that never was, with no panic injected");
+        assert_eq!(thrown, expected, "{name} of an invalid handle, with no panic injected");
     }
     jvm::assert_no_complaints();
 }

@@ -159,7 +159,7 @@ fn start_tag(rest: &str) -> Result<StartTag<'_>, String> {
             return Ok((name, attributes, at + 1, false));
         }
         if !spaced {
-            return Err(format!("attributes of <{name}> are not apart"));
+            return Err(format!("attributes of <{name}> are not separated"));
         }
         let attribute = &rest[at..];
         let end =

@@ -128,7 +128,11 @@ fn a_sample_is_the_hashes_up_to_the_ceiling_whatever_is_missing() {
     log.add(Kind::Failure, "history|samples", summary);
     let view = view(log.events);
     let tasks: Vec<u64> = view.failures[0].samples.iter().filter_map(|sample| sample.task_attempt).collect();
-    assert_eq!(tasks, [1001, 1004, 1007], "one of the four is lost: the next in the log is none of them");
+    assert_eq!(
+        tasks,
+        [1001, 1004, 1007],
+        "one of the four is lost, and the next in the log does not replace it"
+    );
 }
 
 #[test]
@@ -465,6 +469,6 @@ fn a_write_that_passed_has_its_path_in_a_row_of_its_own() {
     ));
     assert!(
         page.contains(".passes .path { grid-column: 2 / -1;"),
-        "not in the first column, which is one sign wide"
+        "not in the first column, which is one character wide"
     );
 }

@@ -117,7 +117,7 @@ impl Ledger {
         for (version, _, payload) in leases {
             let watched = payload.as_any().downcast_ref::<Watched>().unwrap();
             let life = &mut book.lives[watched.serial];
-            assert_eq!(life.version, *version, "leased another version than was asked for");
+            assert_eq!(life.version, *version, "leased another version than requested");
             assert!(!life.freed, "leased a payload that was freed");
             assert!(life.stays > 0, "leased a payload that was evicted");
             if watched.kept {
@@ -141,7 +141,7 @@ impl Ledger {
             let older = other.min(load);
             assert!(
                 cache.load_slot(older).is_err(),
-                "load {load} was started while {other} of the same slot was on"
+                "load {load} was started while {other} of the same slot was running"
             );
         }
     }

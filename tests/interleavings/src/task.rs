@@ -119,7 +119,7 @@ impl Attempt<'_> {
         };
         let leases = self.leases(mark, versions)?;
         if leases[0].1 != residency {
-            return Err(self.ended(mark, &Error::new(Code::Released, "another stay than was granted")));
+            return Err(self.ended(mark, &Error::new(Code::Released, "another residency than was granted")));
         }
         self.world.ledger.hold(mark, &leases);
         if chance(self.world.plan.late_readers) {
@@ -129,7 +129,7 @@ impl Attempt<'_> {
         let again = self.leases(mark, versions)?;
         let same = again.iter().zip(&leases).all(|(a, b)| a.1 == b.1 && Arc::ptr_eq(&a.2, &b.2));
         if !same {
-            return Err(self.ended(mark, &Error::new(Code::Released, "what is held was replaced")));
+            return Err(self.ended(mark, &Error::new(Code::Released, "a held payload was replaced")));
         }
         self.world.ledger.hold(mark, &again);
         Ok(())
@@ -163,7 +163,7 @@ impl Attempt<'_> {
             return End::Disturbed;
         }
         let expected = expected(self.world, error.code());
-        assert!(expected, "an error that nothing explains: {error:?}");
+        assert!(expected, "an unexplained error: {error:?}");
         End::Failed
     }
 

@@ -314,12 +314,12 @@ pub fn run(plan: &Plan) -> Stats {
     }
     let stats = world.check();
     let live = (stats.leases, stats.waiting, stats.attempts, stats.cursors, stats.leased_bytes);
-    assert_eq!(live, (0, 0, 0, 0, 0), "left after all tasks: {stats:?}");
-    assert_eq!(stats.reserved_bytes, stats.resident_bytes, "a reservation is left: {stats:?}");
+    assert_eq!(live, (0, 0, 0, 0, 0), "remaining after all tasks: {stats:?}");
+    assert_eq!(stats.reserved_bytes, stats.resident_bytes, "a reservation remains: {stats:?}");
     world.still_works();
     let left = world.check();
     let bytes = (left.resident_bytes, left.reserved_bytes, left.resident_versions, left.retired_mappings);
-    assert_eq!(bytes, (0, 0, 0, 0), "left after all catalogs: {left:?}");
+    assert_eq!(bytes, (0, 0, 0, 0), "remaining after all catalogs: {left:?}");
     world.ledger.nothing_left();
     stats
 }

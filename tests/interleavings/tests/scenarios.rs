@@ -93,7 +93,7 @@ fn tasks_that_hold_and_wait() {
     };
     let totals = explore(&plan, 400);
     happened(&totals, totals.over_budget_admissions, "an admission over the budget");
-    happened(&totals, totals.deadlock_kills, "a task that gave way");
+    happened(&totals, totals.deadlock_kills, "a task that failed at the hard limit");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn tasks_of_a_barrier_stage() {
     };
     let totals = explore(&plan, 400);
     happened(&totals, totals.over_budget_admissions, "an admission over the budget");
-    happened(&totals, totals.deadlock_kills, "a task that gave way");
+    happened(&totals, totals.deadlock_kills, "a task that failed at the hard limit");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn sizes_that_are_unknown_or_wrong() {
     };
     let totals = explore(&plan, 600);
     happened(&totals, totals.over_budget_admissions, "an admission over the budget");
-    happened(&totals, totals.deadlock_kills, "a load that gave way at the hard limit");
+    happened(&totals, totals.deadlock_kills, "a load that was rejected at the hard limit");
 }
 
 #[test]

@@ -403,7 +403,7 @@ impl Twin {
             at.filter(|at| at.phase == Phase::Holding).and_then(|at| at.slots.get(place)).map(|(slot, _)| {
                 match self.model.slots[slot].place {
                     Place::Resident { payload, .. } => payload,
-                    _ => panic!("the model holds what is not resident"),
+                    _ => panic!("the model leases a version that is not resident"),
                 }
             });
         let real = self.cache.leased(cursor, place);

@@ -15,6 +15,6 @@ fn the_checked_in_programs_are_the_models() {
     let made: String = programs(50).iter().map(|program| format!("{program}\n")).collect();
     assert!(
         std::fs::read_to_string(file).unwrap() == made,
-        "{file} is not what gate-programs writes: make it anew"
+        "{file} differs from the output of gate-programs: write it anew"
     );
 }

@@ -73,7 +73,7 @@ fn no_write_is_published_that_should_not_be_and_none_fails_that_should_pass() {
             prop_assert_eq!(
                 one.answers[0],
                 one.answers[1],
-                "the product does not judge as its page says: {:?}",
+                "the product does not judge by its documentation: {:?}",
                 one
             );
             prop_assert!(
@@ -99,7 +99,7 @@ fn no_write_is_published_that_should_not_be_and_none_fails_that_should_pass() {
 fn wrong_rules_are_found() {
     let wrong = [
         (
-            "the newest complete cell, whatever became of it",
+            "the newest complete cell, regardless of its fate",
             Rules { own: Own::NewestComplete, ..Rules::PAGE },
         ),
         ("own cells before foreign ones", Rules { beside: Beside::Never, ..Rules::PAGE }),
