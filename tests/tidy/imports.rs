@@ -1,8 +1,8 @@
 //! Imports between the files of one crate, and the circles that they form.
 //!
-//! A node is a file. An arrow leads from a file to the file that defines an item which the first one names by a path.
-//! `mod x;` and a re-export are no arrows: a path through a re-export leads to the file that defines the item. Code of
-//! tests is left out.
+//! A node is a file. An arrow leads from a file to the file that defines an item named by a path in the first
+//! one. `mod x;` and a re-export are no arrows: a path through a re-export leads to the file that defines the
+//! item. Test code is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ struct Module {
     file: String,
     code: String,
     items: BTreeSet<String>,
-    /// What `use` brings in, by its name there; glob imports have the name `*`.
+    /// The imports of `use`, by their local names; glob imports have the name `*`.
     uses: Vec<Import>,
 }
 
@@ -26,7 +26,7 @@ struct Import {
     is_public: bool,
 }
 
-/// The modules of a crate by their paths, without those of tests.
+/// The modules of a crate by their paths, without test modules.
 struct Crate(BTreeMap<Vec<String>, Module>);
 
 /// The arrows between the files below `root`, which ends with a slash.
@@ -93,7 +93,7 @@ impl Crate {
         all.filter(|to| *to != module.file).collect()
     }
 
-    /// The file that defines what `named` leads to, seen from the module `here`.
+    /// The file that defines the item `named`, seen from the module `here`.
     fn file_of(&self, here: &[String], named: &[String], depth: usize) -> Option<String> {
         let (mut at, mut rest) = self.start(here, named, depth)?;
         while let Some(next) = rest.first() {
@@ -124,7 +124,7 @@ impl Crate {
         Some(module.file.clone())
     }
 
-    /// The module where a path begins, and what remains of it; `None` for paths of other crates.
+    /// The module where a path begins, and the rest of the path; `None` for paths of other crates.
     fn start<'a>(
         &self,
         here: &[String],
@@ -175,7 +175,7 @@ fn module_path(file: &str) -> Vec<String> {
     stem.split('/').map(str::to_string).collect()
 }
 
-/// The modules in files of their own that only tests have.
+/// Test modules with their own files.
 fn test_modules(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let declared = lines.iter().enumerate().filter_map(|(at, line)| {
@@ -186,13 +186,13 @@ fn test_modules(text: &str) -> Vec<String> {
     declared.collect()
 }
 
-/// Whether an attribute keeps what follows to tests.
+/// Whether an attribute restricts the next item to tests.
 pub fn is_of_tests(line: &str) -> bool {
     line.trim_start().starts_with("#[cfg(")
         && line.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_').any(|word| word == "test")
 }
 
-/// The code without comments and without inline modules of tests.
+/// The code without comments and without inline test modules.
 pub fn product_code(text: &str) -> String {
     let mut code = String::new();
     let mut lines = text.lines().peekable();
@@ -201,7 +201,7 @@ pub fn product_code(text: &str) -> String {
             while lines.peek().is_some_and(|next| next.starts_with("#[")) {
                 lines.next();
             }
-            // An item of tests: up to its end, which rustfmt puts at the beginning of a line.
+            // A test item: skipped up to its end, which rustfmt puts at the beginning of a line.
             if lines.next().is_some_and(|first| !first.ends_with(';') && !first.ends_with('}')) {
                 lines.by_ref().find(|line| line.starts_with('}') || line.starts_with(')'));
             }
@@ -235,7 +235,7 @@ fn items(code: &str) -> BTreeSet<String> {
     found
 }
 
-/// All that `use` brings in, at the top level and inside functions.
+/// All imports by `use`, at the top level and inside functions.
 fn imports(code: &str) -> Vec<Import> {
     let mut found = Vec::new();
     let mut rest = code;

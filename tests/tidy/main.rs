@@ -109,7 +109,7 @@ fn arrows_between_modules_go_one_way() {
 #[test]
 fn no_files_of_a_crate_import_each_other() {
     let arrows = imports::arrows(&files(), "native/src/");
-    // The folders whose circles are not dissolved yet.
+    // Folders whose circles are not dissolved yet.
     let open =
         ["cache", "metrics", "report", "shiplog", "sinks"].map(|folder| format!("native/src/{folder}/"));
     let circles = imports::circles(&arrows).into_iter();

@@ -1,6 +1,7 @@
-//! Counts words that stand for a noun in a free relative or as a vague pronoun ("what", "whoever", …), in documents and in comments.
+//! Counts free relatives and vague pronouns (`what`, `whoever`, …) in documents and in comments.
 //!
-//! Well-kept projects have 0.1 to 3 of them per 1,000 words. More makes a text hard to read: name the thing instead.
+//! Well-kept projects have 0.1 to 3 of them per 1,000 words. More of them make a text hard to read: name the
+//! thing instead.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::tree::{files, Source};
 const WORDS: [&str; 9] =
     ["what", "who", "whoever", "whatever", "whichever", "nobody", "somebody", "anybody", "everybody"];
 
-/// The group of a file by the end of its name, and the most that the group may have per 1,000 words.
+/// The group of a file, by the end of its name, and the limit of the group per 1,000 words.
 const GROUPS: [(&str, &str, f64); 5] = [
     (".md", "documents", 7.0),
     (".rs", "Rust comments", 3.0),
@@ -60,7 +61,7 @@ fn without_code_spans(lines: &[String]) -> String {
     lines.iter().map(|line| without_code(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// The comments of Rust, Scala and Java. Texts in quotes are skipped, since `//` in them begins no comment.
+/// The comments of Rust, Scala and Java. Quoted texts are skipped, since `//` in them begins no comment.
 fn braces(text: &str, is_rust: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -97,7 +98,7 @@ fn braces(text: &str, is_rust: bool) -> Vec<String> {
     found
 }
 
-/// The comments of Python, and its texts in three quotes.
+/// The comments of Python, and its texts in triple quotes.
 fn python(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -124,7 +125,7 @@ fn after<'a>(text: &'a str, end: &str) -> &'a str {
     text.find(end).map_or("", |at| &text[at + end.len()..])
 }
 
-/// The rest of `text` after the end of a text in quotes, in which a backslash escapes the next character.
+/// The rest of `text` after the end of a quoted text, in which a backslash escapes the next character.
 fn after_quote(text: &str, quote: char) -> &str {
     let mut escaped = false;
     for (at, c) in text.char_indices() {
