@@ -8,7 +8,7 @@
 //!     process-<pid>-<nonce>.lock     held as long as a process uses the application
 //!     disk.lock                      held while room is made and reserved
 //!     <digest>.tmp                   held by the process that writes it; its length is its reservation
-//!     <digest>.bytes                 complete, never written again; 0400, but for the moment after it got its name
+//!     <digest>.bytes                 complete, never written again; 0400, except right after it got its name
 //!     file(s)-<digest>.files/        files that keep their names, complete; 0500, its files 0400. Its users share
 //!                                    its lock. An empty .bytes beside it has the length of all of them
 //!     file(s)-<digest>-<nonce>.parts/  such a directory while it is written, under a shared lock, or removed
