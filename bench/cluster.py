@@ -14,15 +14,17 @@ import os
 import shutil
 import sys
 import time
-from pathlib import Path
 
 from bench import machine
 from bench import cluster_figures as figures
 from checks.cluster import checks, run
-from checks.cluster.application import Application, ApplicationError, Job, Record, Setup
+from checks.cluster.application import Job, Setup
 from checks.cluster.content import Content
-from checks.cluster.standalone import ClusterError, Standalone
+from checks.cluster.standalone import Standalone
+from harness.facts import BUILD, ROOT, SCALA, SPARK, is_set
 from harness.memory import Sampler
+from harness.process import ServerError
+from harness.spark import ApplicationError, Record
 
 MEGABYTE = 1 << 20
 
@@ -35,10 +37,10 @@ def memory(setup: Setup, content: Content, turn: int, how: str) -> Record:
     } | ({"spark.andiron.cache.dir": None} if how == "own" else {})
     job = Job(content, rows=8, partitions=8, rounds=2, read="none" if how == "none" else "all", settings=settings)
     load = os.getloadavg()[0]
-    with Standalone(setup.home, setup.work / "memory-cluster") as cluster:
+    with Standalone(setup.built.home, setup.work / "memory-cluster") as cluster:
         # The workers are children of this process, and executors of theirs.
         with checks.on(cluster, setup, job, "memory") as app, Sampler(os.getpid(), 2) as sampler:
-            end = app.finish()
+            end = app.finished()
             downloads = app.downloads()
             checks.nothing_left(setup, app, cluster)
     if sampler.error is not None or sampler.peak.samples == 0 or end["executors"] != 2:
@@ -51,7 +53,7 @@ def kills(setup: Setup, seed: int, count: int) -> list[Record]:
     """Every kill with whether all was right after it. If anything was wrong, all kills of that application count as wrong."""
     found: list[Record] = []
     for name, number, workers in (("executor", count - count // 2, False), ("worker", count // 2, True)):
-        row = run.ran(f"kill-{name}s", lambda setup, n=number, w=workers: checks.kills(setup, seed, n, w), setup, setup.scala, setup.spark)
+        row = run.ran(f"kill-{name}s", lambda setup, n=number, w=workers: checks.kills(setup, seed, n, w), setup, setup.built.scala, setup.built.spark)
         if "error" in row:
             print(f"bench-cluster: {row['error']}", file=sys.stderr)
         moments = row.get("moments") or [{"seconds": 0.0, "ended": 0, "in_round": False}] * number
@@ -65,29 +67,29 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=run.KILLS)
     parser.add_argument("--gigabytes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=20200624)
-    parser.add_argument("--publish", action="store_true", default=os.environ.get("BENCH_PUBLISH", "") not in ("", "0"))
+    parser.add_argument("--publish", action="store_true", default=is_set("BENCH_PUBLISH"))
     p = parser.parse_args()
-    started, work = time.time(), run.BUILD / "bench-cluster"
+    started, work = time.time(), BUILD / "bench-cluster"
     shutil.rmtree(work, ignore_errors=True)
     content = Content(1, round(p.gigabytes * 1024), p.seed)
     try:
-        setup = run.built(run.FACTS["scalaVersion"], run.FACTS["sparkVersion"], work)
+        setup = run.built(SCALA, SPARK, work)
         turns = []
         for turn in range(p.turns):
             for how in figures.TITLES:
                 turns.append(memory(setup, content, turn, how))
                 print(f"[{time.time() - started:5.0f} s] turn {turn + 1}, {figures.TITLES[how]}: PSS {turns[-1]['peak_pss_bytes'] / figures.GB:.3f} GB", flush=True)
         raw = {"memory": turns, "kills": kills(setup, p.seed, p.kills)}
-    except (ApplicationError, ClusterError) as error:
+    except (ApplicationError, ServerError) as error:
         print(f"bench-cluster: {error}", file=sys.stderr)
         return 1
-    content_of_file = machine.facts(run.ROOT, setup.jar) | {
-        "spark": setup.spark, "scala": setup.scala, "seed": p.seed, "started": round(started), "total_s": round(time.time() - started, 1),
+    content_of_file = machine.facts(ROOT, setup.built.jar()) | {
+        "spark": setup.built.spark, "scala": setup.built.scala, "seed": p.seed, "started": round(started), "total_s": round(time.time() - started, 1),
         "parameters": {"turns": p.turns, "kills": p.kills, "gigabytes": p.gigabytes}, "raw": raw}
     content_of_file["figures"] = figures.of(content_of_file)
-    (run.BUILD / figures.FILE).write_text(json.dumps(content_of_file, indent=1) + "\n", encoding="utf-8")
+    (BUILD / figures.FILE).write_text(json.dumps(content_of_file, indent=1) + "\n", encoding="utf-8")
     if p.publish:
-        figures.publish(run.ROOT, content_of_file)
+        figures.publish(ROOT, content_of_file)
     for one in content_of_file["figures"]:
         print(f"{'reached' if one['reached'] else 'MISSED':8} {one['title']}: {one['value']:.3f} {one['unit']} (aimed at {one['sense']} {one['limit']}); {one['note']}")
     return 0 if all(one["reached"] for one in content_of_file["figures"]) else 1

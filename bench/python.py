@@ -16,10 +16,10 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
 from bench import machine, python_render
 from bench.cache import write
-from checks.python.environment import BUILD, SPARK, Environment
+from checks.python.environment import Environment
+from harness.facts import BUILD, ROOT
 
 
 def main() -> int:
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--publish", action="store_true")
     parser.add_argument("--turns", type=int, default=7)
     options = parser.parse_args()
-    environment = Environment(SPARK)
+    environment = Environment.of()
     environment.fetch()
     work, started = BUILD / "bench-python", time.time()
     shutil.rmtree(work, ignore_errors=True)
@@ -36,7 +36,7 @@ def main() -> int:
     variables = environment.variables()
     # Workers import bench.python_bulk.
     variables["PYTHONPATH"] += os.pathsep + os.pathsep.join((str(ROOT), str(ROOT / "checks/python")))
-    variables |= {"ANDIRON_JAR": str(environment.jar), "PYSPARK_SUBMIT_ARGS": "--driver-memory 2g pyspark-shell"}
+    variables |= {"ANDIRON_JAR": str(environment.jar()), "PYSPARK_SUBMIT_ARGS": "--driver-memory 2g pyspark-shell"}
     words = [sys.executable, "-m", "bench.python_job", work / "result.json", work, str(options.turns)]
     ended = subprocess.run(list(map(str, words)), env=variables, check=False)
     if ended.returncode != 0:
@@ -44,7 +44,7 @@ def main() -> int:
         return 1
     told = json.loads((work / "result.json").read_text())
     shutil.rmtree(work)
-    content = machine.facts(ROOT, environment.jar) | told | {
+    content = machine.facts(ROOT, environment.jar()) | told | {
         "parameters": {"turns": options.turns, **python_render.PARAMETERS}, "started": round(started), "total_s": round(time.time() - started, 1),
         "load_average": float(load)}
     content["figures"] = python_render.figures(content)

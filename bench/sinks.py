@@ -13,23 +13,20 @@ import os
 import shutil
 import sys
 import time
-from pathlib import Path
 
 from bench import machine, sinks_measure, sinks_render
 from bench.cache import write
 from bench.figures import Record
 from checks.services import kafka, revisions
 from checks.services.kafka_checks import TOPICS, Place
+from harness.facts import BUILD, ROOT, Built
 
-ROOT = Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build"
-GRADLE = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
 
 
 def measure(part: str, place: Place, turns: int, rounds: int) -> list[Record]:
     if part == "rate":
         sinks_measure.build_rate()
-        with kafka.server(place.build, place.folder / "kafka") as broker:
+        with kafka.server(place.built, place.folder / "kafka") as broker:
             broker.create(*TOPICS)
             return sinks_measure.rate(broker)
     if part == "jobs":
@@ -48,17 +45,17 @@ def main() -> int:
     if unknown:
         parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(sinks_render.PARTS)}")
     file, folder = BUILD / "bench-sinks.json", BUILD / "bench-sinks"
-    jar = BUILD / f"scala-{GRADLE['scalaVersion']}/libs/andiron_{GRADLE['scalaVersion']}-{GRADLE['version']}.jar"
+    built = Built.of()
     content: Record = {"raw": {}, "runs": {}} | (json.loads(file.read_text()) if file.exists() else {})
     for part in options.parts or sinks_render.PARTS:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        facts, started, load = machine.facts(ROOT, jar), time.time(), os.getloadavg()[0]
-        place = Place(ROOT, BUILD, folder, GRADLE["sparkVersion"], GRADLE["scalaVersion"], GRADLE["version"])
+        facts, started, load = machine.facts(ROOT, built.jar()), time.time(), os.getloadavg()[0]
+        place = Place(built, folder)
         content["raw"][part] = measure(part, place, options.turns, options.rounds)
         content["runs"][part] = {"commit": facts["commit"], "uncommitted": facts["uncommitted"], "load_average": round(load, 2), "started": round(started),
                                  "total_s": round(time.time() - started, 1)}
-        content |= facts | {"spark": GRADLE["sparkVersion"], "scala": GRADLE["scalaVersion"], "seed": revisions.SEED, "started": round(started),
+        content |= facts | {"spark": built.spark, "scala": built.scala, "seed": revisions.SEED, "started": round(started),
                             "parameters": {"turns": options.turns, "rounds": options.rounds}}
         write(file, content)
     shutil.rmtree(folder, ignore_errors=True)

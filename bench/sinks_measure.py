@@ -16,9 +16,9 @@ from pathlib import Path
 from bench.figures import Record
 from checks.services import kafka, revisions
 from checks.services.kafka_checks import TOPICS, Application, Place
+from harness.facts import ROOT
 from harness.process import free_port
 
-ROOT = Path(__file__).resolve().parents[1]
 WARM_UP, TASKS_A_ROUND, DUMPS = 10, 4, 10
 JOBS = ("off", "works", "absent", "silent")
 """Kafka not set, a broker that works, none that listens, one that takes connections and never answers."""
@@ -76,12 +76,12 @@ def job(place: Place, turn: int, rounds: int, brokers: dict[str, str]) -> list[R
             dumps = []
             for _ in range(DUMPS):
                 app.rounds(2)
-                dumps.append((_dump(app.java), _dump(app.java)))
+                dumps.append((_dump(app.pid), _dump(app.pid)))
             walls = [int(ms) for _, ms in app.said("round")][WARM_UP:WARM_UP + rounds]
             tasks = len(app.said("round")) * TASKS_A_ROUND
-            stop = app.end()
+            stop = app.ended()
         finally:
-            app.kill()
+            app.end()
         [listener] = [float(head["cpu"]) for head in HEADS.finditer(dumps[-1][-1]) if head["name"].startswith("spark-listener-group-andiron")]
         found.append({"broker": name, "turn": turn, "rounds": rounds, "round_ms": walls, "stop_ms": stop, "listener_us_a_task": 1000 * listener / tasks,
                       "dumps": len(dumps), "in_andiron": standing(dumps), "load_average": os.getloadavg()[0]})
@@ -117,7 +117,7 @@ def _in_andiron(dump: str) -> dict[str, str]:
 
 def jobs(place: Place, turns: int, rounds: int, say: Callable[[str], None]) -> list[Record]:
     found: list[Record] = []
-    with kafka.server(place.build, place.folder / "kafka") as broker, _silent() as silent:
+    with kafka.server(place.built, place.folder / "kafka") as broker, _silent() as silent:
         broker.create(*TOPICS)
         for turn in range(turns):
             found += job(place, turn, rounds, {"works": broker.address, "absent": f"127.0.0.1:{free_port()}", "silent": silent})

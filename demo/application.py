@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
-import subprocess
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import TimeoutExpired
 
 from demo import digest
-from harness import memory
 from demo.approaches import Approach
+from harness import memory, spark
+from harness.facts import Built
+from harness.process import tail
+from harness.spark import ApplicationError
 
 MASTER = "local-cluster[2,2,2048]"
 EXECUTORS = 2
 TIMEOUT_S = 300
 SHOW_EVERY_S = 4.0
 
-# The executors of all approaches, the baseline too. The serial collector with a young generation of fixed size keeps what
-# the heap takes steady: left to itself the collector takes free memory before it collects, by hundreds of megabytes more
-# or less from run to run, and that would be read as the approach's. Nothing is touched in advance, so that objects and
-# copies on the heap are counted when they are made. The jobs last for seconds: the second compiler would take cores from
-# the tasks for longer than its code runs.
+# The executors of all approaches, the baseline too. The serial collector with a young generation of fixed size keeps the size of the
+# heap steady: left to itself the collector takes free memory before it collects, by hundreds of megabytes more or less from run to run,
+# and that would be read as the approach's. Nothing is touched in advance, so that objects and copies on the heap are counted when they
+# are made. The jobs last for seconds: the second compiler would take cores from the tasks for longer than its code runs.
 EXECUTOR_JVM = "-XX:+UseSerialGC -Xmn128m -XX:TieredStopAtLevel=1 -XX:-UsePerfData -XX:MaxDirectMemorySize=4g"
-EXECUTOR_HEAP = "1g"
-EXECUTOR_OVERHEAD = "1g"
 DRIVER_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
-
-
-class ApplicationError(Exception):
-    """The application failed, hung, or wrote no result."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What all applications share."""
+    """What all applications share: the files that are built, the command andiron, and a folder for the rest."""
 
-    spark_home: Path
-    andiron_jar: Path | None
-    demo_jar: Path
+    built: Built
     command: Path
-    data: Path
     work: Path
 
     @property
+    def data(self) -> Path:
+        return self.work / "data"
+
+    @property
     def log_dir(self) -> Path:
-        """Where the applications' metrics are logged."""
+        """The folder with the logs of the applications' metrics."""
         return self.work / "log"
 
 
@@ -72,7 +68,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Ended:
-    """How an application has ended. `name` is Spark's id of it, "" if unknown."""
+    """An application that has ended. `name` is Spark's id of it; executors were sampled until its end."""
 
     exit_code: int
     name: str
@@ -81,64 +77,48 @@ class Ended:
 
 
 def settings(folder: Path) -> dict[str, object]:
-    """The settings of all applications that run in `folder`."""
-    return {
-        "spark.ui.enabled": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.local.dir": folder / "local",
-        "spark.sql.warehouse.dir": folder / "warehouse",
-        "spark.executor.memory": EXECUTOR_HEAP,
-        "spark.executor.memoryOverhead": EXECUTOR_OVERHEAD,
-        "spark.executor.extraJavaOptions": EXECUTOR_JVM,
-        "spark.executorEnv.MALLOC_ARENA_MAX": "2",
-        "spark.sql.shuffle.partitions": "16",
+    """Those of every application; `folder` is its own."""
+    return spark.settings(folder) | {
+        "spark.executor.memory": "1g", "spark.executor.memoryOverhead": "1g", "spark.executor.extraJavaOptions": EXECUTOR_JVM,
+        "spark.executorEnv.MALLOC_ARENA_MAX": "2", "spark.sql.shuffle.partitions": "16",
         # One partition per file: a file fills a partition by itself.
-        "spark.sql.files.openCostInBytes": "128m",
-        "spark.sql.files.maxPartitionBytes": "128m",
+        "spark.sql.files.openCostInBytes": "128m", "spark.sql.files.maxPartitionBytes": "128m",
     }
 
 
 def with_andiron(setup: Setup, folder: Path, budget: int) -> dict[str, object]:
     """The settings that Andiron adds."""
-    if setup.andiron_jar is None:
-        raise ApplicationError("there is no Andiron jar: run `make build`")
-    return {
-        "spark.jars": setup.andiron_jar,
-        "spark.plugins": "andiron.AndironPlugin",
-        "spark.andiron.cache.dir": folder / "cache",
-        "spark.andiron.cache.budgetBytes": budget,
-        "spark.andiron.log.dir": setup.log_dir,
-    }
+    return spark.andiron(folder) | {
+        "spark.jars": setup.built.jar(), "spark.andiron.cache.budgetBytes": budget, "spark.andiron.log.dir": setup.log_dir}
 
 
 def command(setup: Setup, main_class: str, conf: dict[str, object], options: dict[str, object], master: str = MASTER) -> list[str]:
-    return [
-        str(setup.spark_home / "bin" / "spark-submit"), "--master", master, "--driver-memory", "1g",
-        "--driver-java-options", DRIVER_JVM, "--class", main_class,
-        *(word for key, value in conf.items() for word in ("--conf", f"{key}={value}")),
-        str(setup.demo_jar), *(f"{key}={value}" for key, value in options.items()),
-    ]
+    return spark.submit(setup.built.home, setup.built.jar("demo"), spark.pairs(options), conf, "--driver-java-options", DRIVER_JVM, main=main_class, master=master)
 
 
 def submit(setup: Setup, title: str, words: list[str], folder: Path, log: Path) -> Ended:
-    """Runs a command of `command` to its end, in `folder`, which is made anew. What it and its executors log goes to `log`."""
+    """Runs a command of `command` to its end, in `folder`, which is made anew, and shows its progress. Its log, and those of its executors, go to `log`."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     started = time.monotonic()
-    environment = os.environ | {"SPARK_HOME": str(setup.spark_home), "SPARK_LOCAL_IP": "127.0.0.1"}
-    with log.open("wb") as errors, subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=errors, env=environment, cwd=folder, text=True,
-    ) as process:
-        with memory.Sampler(process.pid, EXECUTORS) as sampler:
-            application = watch(process, sampler, title, started)
-    keep_logs(setup.spark_home / "work" / application, log)
-    return Ended(process.returncode, application, round(time.monotonic() - started, 3), sampler)
+    with spark.Application(words, spark.environment(setup.built.home), folder) as app:
+        with memory.Sampler(app.pid, EXECUTORS) as sampler:
+            while app.is_running:
+                try:
+                    app.process.wait(SHOW_EVERY_S)
+                except TimeoutExpired:
+                    seconds = time.monotonic() - started
+                    state = re.findall(r"^progress: (.*)$", app.out, re.MULTILINE) or ["starting Spark"]
+                    print(f"  {title}: {seconds:4.0f} s, {sampler.last_rss >> 20:5d} MB, {state[-1]}", flush=True)
+                    if seconds > TIMEOUT_S:
+                        raise ApplicationError(f"{title} took more than {TIMEOUT_S} s; {app.tail()}") from None
+        app.left()
+    shutil.copy(app.log_file, log)
+    keep_logs(setup.built.home / "work" / app.name, log)
+    return Ended(app.process.returncode, app.name, round(time.monotonic() - started, 3), sampler)
 
 
 def failure(title: str, exit_code: int, log: Path) -> ApplicationError:
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
-    return ApplicationError(f"{title} ended with {exit_code}; the end of {log}:\n{tail}")
+    return ApplicationError(f"{title} ended with {exit_code}; the end of {log}:\n{tail(log, 40)}")
 
 
 def run(setup: Setup, approach: Approach, versions: Path, version_mb: int, budget: int) -> Measured:
@@ -147,8 +127,7 @@ def run(setup: Setup, approach: Approach, versions: Path, version_mb: int, budge
     log = setup.work / f"{approach.name}-{version_mb}.log"
     conf = settings(folder) | (with_andiron(setup, folder, budget) if approach.andiron else {})
     options = {
-        "approach": approach.name, "data": setup.data, "versions": versions, "out": folder / "features",
-        "scratch": folder / "scratch", "result": folder / "result",
+        "approach": approach.name, "data": setup.data, "versions": versions, "out": folder / "features", "result": folder / "result",
     }
     ended = submit(setup, approach.title, command(setup, "andiron.demo.Demo", conf, options), folder, log)
     result = folder / "result"
@@ -165,35 +144,6 @@ def run(setup: Setup, approach: Approach, versions: Path, version_mb: int, budge
         sampler.peak.pss, int(facts["loads"]), int(facts["max_resident_versions"]), int(facts["max_resident_bytes"]),
         int(facts["leases_left"]), found.rows, found.sha256, facts["spark"],
     )
-
-
-def watch(process: subprocess.Popen[str], sampler: memory.Sampler, title: str, started: float) -> str:
-    """Shows progress until the application ends; ends it when it takes too long. Returns Spark's id of it, "" if unknown."""
-    state, application = ["starting Spark"], [""]
-
-    def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("progress: "):
-                state[0] = line.removeprefix("progress: ").strip()
-            elif line.startswith("application: "):
-                application[0] = line.removeprefix("application: ").strip()
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    while True:
-        try:
-            process.wait(SHOW_EVERY_S)
-            break
-        except subprocess.TimeoutExpired:
-            seconds = time.monotonic() - started
-            print(f"  {title}: {seconds:4.0f} s, {sampler.last_rss >> 20:5d} MB, {state[0]}", flush=True)
-            if seconds > TIMEOUT_S:
-                process.kill()
-                process.wait()
-                raise ApplicationError(f"{title} took more than {TIMEOUT_S} s") from None
-    reader.join()
-    return application[0]
 
 
 def keep_logs(work: Path, log: Path) -> None:

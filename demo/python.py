@@ -1,6 +1,6 @@
 """The main job in Python, on two executors: demo/flights.py gives the digest that `make demo` computes without Spark.
 
-    demo/python.py [SPARK]
+    python3 -m demo.python [SPARK]
 
 after `gradle assemble sparkHome`. Fetches PySpark once. Exit status 1: another digest, a lease that was left, or figures that are wrong.
 """
@@ -14,7 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from checks.python.environment import BUILD, ROOT, SPARK, Environment
+from checks.python.environment import Environment
+from harness import spark
+from harness.facts import BUILD, ROOT, SPARK
 
 from demo import digest, prepare, sources, versions
 from demo.features import Lookup, lines
@@ -23,17 +25,13 @@ TIMEOUT_S = 600
 
 
 def submit(environment: Environment, work: Path, prepared: prepare.Prepared) -> subprocess.CompletedProcess[str]:
-    conf = {
-        "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
-        "spark.executor.memory": "1g", "spark.executorEnv.PYTHONPATH": environment.libraries, "spark.sql.files.openCostInBytes": "128m",
-        "spark.andiron.cache.budgetBytes": "256m", "spark.andiron.cache.dir": work / "cache", "spark.andiron.log.dir": work / "log",
-        "spark.local.dir": work / "local"}
-    words = [environment.home / "bin/spark-submit", "--master", "local-cluster[2,2,1024]", "--jars", environment.jar]
-    words += [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")]
+    conf = spark.settings(work) | spark.andiron(work) | {
+        "spark.executor.memory": "1g", "spark.executorEnv.PYTHONPATH": environment.libraries, "spark.sql.files.openCostInBytes": "128m", "spark.andiron.cache.budgetBytes": "256m"}
     # As a user submits it who has nothing installed on the cluster.
-    words += ["--py-files", shutil.make_archive(str(work / "andiron"), "zip", ROOT / "python", "andiron")]
-    words += [ROOT / "demo/flights.py", prepared.flights.parent, prepared.versions, work / "features"]
-    return subprocess.run(list(map(str, words)), env=environment.variables() | {"PYTHONPATH": environment.libraries}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    package = shutil.make_archive(str(work / "andiron"), "zip", ROOT / "python", "andiron")
+    words = spark.submit(environment.home, ROOT / "demo/flights.py", [prepared.flights.parent, prepared.versions, work / "features"], conf, "--py-files", package,
+                         master="local-cluster[2,2,1024]", jars=[environment.jar()])
+    return subprocess.run(words, env=environment.variables() | {"PYTHONPATH": environment.libraries}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
 
 
 def wrong(ended: subprocess.CompletedProcess[str], found: digest.Digest, truth: digest.Digest) -> list[str]:
@@ -48,7 +46,7 @@ def wrong(ended: subprocess.CompletedProcess[str], found: digest.Digest, truth: 
 
 
 def main() -> int:
-    environment = Environment.of(sys.argv[1] if len(sys.argv) > 1 else SPARK)
+    environment = Environment.named(sys.argv[1] if len(sys.argv) > 1 else SPARK)
     environment.fetch()
     work = BUILD / "demo-python"
     shutil.rmtree(work, ignore_errors=True)

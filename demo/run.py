@@ -1,14 +1,11 @@
-"""The main job on real input: delay features of every flight of 2013, by every approach, with equal digests; then as
+"""The main job on real input: delay features of every flight of 2013, by a plain join, a closure and Andiron, with equal digests; then as
 three steps with a gate, once with few lost rows and once with so many that it must fail.
 
-    python demo/run.py [--only APPROACH,...]     `steps` are the runs with the gate
+    python3 -m demo.run [--only APPROACH,...]     `steps` are the runs with the gate
 
 Reads build/ as `make build` leaves it and writes build/demo.json. Environment:
-    DEMO_VERSION_MB   size of a version in the second table, 256 by default; 0 leaves the second table out
-    DEMO_SPARK_HOME   the Spark to run on
-    DEMO_JAR          the Andiron jar
-    DEMO_APP_JAR      the jar of the demo's application
-    DEMO_COMMAND      the command andiron
+    DEMO_VERSION_MB      size of a version in the second table, 256 by default; 0 leaves the second table out
+    HARNESS_SPARK_HOME   the Spark to run on
 """
 
 from __future__ import annotations
@@ -16,17 +13,16 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from demo import approaches, digest, layout, prepare, sources, steps, table, verdict, versions
-from demo.application import ApplicationError, Measured, Setup, run
+from demo.application import Measured, Setup, run
 from demo.features import Lookup, lines
+from harness.facts import BUILD, ROOT, BuildError, Built, commit
+from harness.spark import ApplicationError
 
-ROOT = Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build"
 ROOM_FOR_ALL = 256 * 2**20
 """The budget of an executor, in bytes, where all versions as they are fit several times over."""
 LARGEST_MB = 1024
@@ -43,7 +39,7 @@ def main() -> int:
         version_mb = inflated_size(os.environ.get("DEMO_VERSION_MB", "256"))
         setup = locate(work)
         measured, ran, breaches = job(setup, only, version_mb)
-    except (ApplicationError, sources.SourceError) as error:
+    except (ApplicationError, BuildError, sources.SourceError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     finally:
@@ -66,22 +62,11 @@ def inflated_size(text: str) -> int:
 
 
 def locate(work: Path) -> Setup:
-    """Where the build has put things."""
-    homes = [Path(home) for home in filter(None, [os.environ.get("DEMO_SPARK_HOME")])] or sorted(BUILD.glob("spark-*"))
-    if not homes or not (homes[0] / "bin" / "spark-submit").exists():
-        raise ApplicationError(f"no Spark in {homes[0] if homes else BUILD}: run `make build`, or set DEMO_SPARK_HOME")
-    home = homes[0]
-    scala = next(home.glob("jars/spark-core_*.jar")).name.split("_")[1].split("-")[0]
-    libs = BUILD / f"scala-{scala}" / "libs"
-    jars = [path for path in libs.glob(f"andiron_{scala}-*.jar") if not path.stem.endswith("-sources")]
-    jar = Path(os.environ["DEMO_JAR"]) if "DEMO_JAR" in os.environ else next(iter(jars), None)
-    application = os.environ.get("DEMO_APP_JAR") or next(libs.glob(f"andiron-demo_{scala}-*.jar"), None)
-    if application is None:
-        raise ApplicationError(f"no andiron-demo jar in {libs}: run `make build`")
-    command = Path(os.environ.get("DEMO_COMMAND", BUILD / "bin" / "andiron"))
+    """The files that `make build` has left."""
+    command = BUILD / "bin/andiron"
     if not command.is_file():
-        raise ApplicationError(f"no command {command}: run `make build`")
-    return Setup(home.absolute(), jar and jar.absolute(), Path(application).absolute(), command.absolute(), work / "data", work)
+        raise BuildError(f"{command} is missing: run `make build`")
+    return Setup(Built.located("demo"), command, work)
 
 
 def job(setup: Setup, only: set[str], version_mb: int) -> tuple[list[Measured], list[steps.Ran], list[str]]:
@@ -130,11 +115,6 @@ def run_shown(setup: Setup, approach: approaches.Approach, folder: Path, version
     measured = run(setup, approach, folder, version_mb, budget)
     print(f"  {approach.title}: done, job {measured.wall_s:.1f} s of {measured.whole_s:.1f} s", flush=True)
     return measured
-
-
-def commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ import uuid
 from pathlib import Path
 
 from demo import sources
-from demo.application import ApplicationError
-from demo.run import BUILD, ROOT, commit, locate
+from demo.run import locate
 from demo.stack_chain import Chain
-from demo.stack_hive import HiveError
+from harness.facts import BUILD, ROOT, BuildError, commit
 from harness.process import kill
+from harness.spark import ApplicationError
 
 FACTS = BUILD / "demo-stack.json"
 MARK = "ANDIRON_DEMO_STACK"
@@ -60,11 +60,11 @@ def main() -> int:
     try:
         with contextlib.ExitStack() as services:
             setup = locate(work)
-            chain.facts |= {"commit": commit(), "spark": setup.spark_home.name.removeprefix("spark-").split("_")[0]}
+            chain.facts |= {"commit": commit(), "spark": setup.built.spark}
             chain.run(setup, services)
     except KeyboardInterrupt:
         failure = "interrupted"
-    except (ApplicationError, HiveError, sources.SourceError, RuntimeError, OSError, subprocess.SubprocessError) as error:
+    except (ApplicationError, BuildError, sources.SourceError, RuntimeError, OSError, subprocess.SubprocessError) as error:
         failure = str(error)
     except Exception as error:  # whatever it is: what was started is ended, and the figures are written
         failure = f"{type(error).__name__}: {error}"

@@ -6,16 +6,16 @@ import contextlib
 import json
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 from demo import prepare, sources, stack_atlas, stack_verdict, steps, versions
-from demo.application import ApplicationError, Setup
+from demo.application import Setup
 from demo.features import Lookup
-from demo.run import BUILD, ROOT
-from demo.stack_drivers import JOB, Killed, Logs, killed, published, started, words
-from demo.stack_hive import DATABASE, EVERY_EVENT, Answer, Hive, filled, questions, table
+from demo.stack_drivers import JOB, PATIENCE_S, Killed, Logs, killed, published, started, words
+from demo.stack_hive import DATABASE, EVERY_EVENT, filled, questions, table
 from checks.services import atlas, hive, kafka
+from checks.services.hive import Answer, Hive
 from checks.services.kafka_checks import TOPICS
+from harness.facts import ROOT
 
 SHOWN = (
     "Which application is it", "Which stages ran", "Which steps ran", "Which of the application's own counters", "Why were rows dropped", "How many rows failed",
@@ -55,11 +55,10 @@ class Chain:
         return bool(self.checks) and not any(check["breaches"] for check in self.checks)
 
     def run(self, setup: Setup, services: contextlib.ExitStack) -> None:
-        classpath = {name: classpath_of(setup, name) for name in ("kafka", "hive", "atlas")}
         flights, truth = self.prepare(setup)
-        metastore = services.enter_context(hive.server(BUILD, setup.work / "hive"))
-        broker = services.enter_context(kafka.server(BUILD, setup.work / "kafka"))
-        graphs = services.enter_context(atlas.server(BUILD, setup.work / "atlas"))
+        metastore = services.enter_context(hive.server(setup.built, setup.work / "hive"))
+        broker = services.enter_context(kafka.server(setup.built, setup.work / "kafka"))
+        graphs = services.enter_context(atlas.server(setup.built, setup.work / "atlas"))
         broker.create(*TOPICS)
         self.say(f"Kafka at {broker.address}, a Hive metastore at {metastore.uri}, Atlas at {graphs.uri}")
         logs, out = Logs(setup), setup.work / "features"
@@ -73,14 +72,14 @@ class Chain:
 
         broker.start()
         with started(setup, "second", command["second"]) as driver:
-            driver.finish()
+            driver.finish(PATIENCE_S)
             second = driver.name
         self.say(f"{second}: the same run, started again, has ended well")
         answers = stack_atlas.ask(graphs.uri, json.loads((ROOT / "docs/operations/atlas-graphs.json").read_text()), JOB)
         self.check(f"its table has the digest of an undisturbed run, {truth.published.sha256[:12]}",
                    stack_verdict.same_table(published(setup, out), truth.published))
         self.after(logs, broker, first, second)
-        self.consolidate(Hive(setup, metastore, classpath["hive"]), broker, logs, first, second, truth)
+        self.consolidate(Hive(setup.built, metastore, setup.work), broker, logs, first, second, truth)
         self.graphs(answers)
 
     def prepare(self, setup: Setup) -> tuple[int, steps.Truth]:
@@ -139,14 +138,6 @@ class Chain:
         self.facts["atlas"] = [graph.as_json() for graph in answers]
         lines = stack_atlas.rows(answers)
         self.print(f"\n{table(['graph', 'line', 'points', 'greatest', 'last'], lines, len(lines))}\n")
-
-
-def classpath_of(setup: Setup, service: str) -> Path:
-    """The list of a service's jars, beside the demo's."""
-    path = setup.demo_jar.parents[1] / f"services/{service}.classpath"
-    if not path.is_file():
-        raise ApplicationError(f"no {path}: run gradle {service}Classpath")
-    return path
 
 
 def rows(told: dict[str, tuple[list[str], Answer]], title: str) -> Answer:

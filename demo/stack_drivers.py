@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo import application, digest, steps
-from harness import memory
-from demo.application import ApplicationError, Setup
-from harness.process import kill, processes
 from checks.services.kafka import Broker
+from demo import application, digest, steps
+from demo.application import Setup
+from harness import memory, process, spark
+from harness.spark import ApplicationError
 
 MASTER = "local-cluster[2,1,2048]"
 JOB = "flight-features"
@@ -42,78 +40,18 @@ class Killed:
     finished: bool
 
 
-class Driver:
-    """One application, in a session of its own."""
-
-    def __init__(self, setup: Setup, name: str, words: list[str]) -> None:
-        self._setup, self._folder, self.log = setup, setup.work / name, setup.work / f"{name}.log"
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
-        self._out = self._folder / "out"
-        environment = os.environ | {"SPARK_HOME": str(setup.spark_home), "SPARK_LOCAL_IP": "127.0.0.1"}
-        with self._out.open("wb") as out, self.log.open("wb") as err:
-            self._process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment, cwd=self._folder, start_new_session=True)
-
-    @property
-    def pid(self) -> int:
-        """The driver's: spark-submit becomes it."""
-        return self._process.pid
-
-    @property
-    def output(self) -> str:
-        return self._out.read_text(errors="replace")
-
-    @property
-    def name(self) -> str:
-        """Spark's id of the application, "" before it has one."""
-        return next((line.removeprefix("application: ").strip() for line in self.output.splitlines() if line.startswith("application: ")), "")
-
-    def await_(self, what: str, until: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not until():
-            if self._process.poll() is not None or time.monotonic() > end:
-                raise ApplicationError(f"the application has ended, or {PATIENCE_S} s are over, before {what}; the end of {self.log}:\n{self._tail()}")
-            time.sleep(0.05)
-
-    def finish(self) -> str:
-        """Waits for its end, which must be good; what it printed."""
-        try:
-            status = self._process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            raise ApplicationError(f"not done after {PATIENCE_S} s; the end of {self.log}:\n{self._tail()}") from None
-        if status != 0:
-            raise ApplicationError(f"exit status {status}; the end of {self.log}:\n{self._tail()}\n{self.output[-2000:]}")
-        return self.output
-
-    def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def left(self) -> list[int]:
-        """Waits until nothing of its session runs; what still does after EXIT_S."""
-        end = time.monotonic() + EXIT_S
-        while (found := processes(self.pid)) and time.monotonic() < end:
-            time.sleep(0.05)
-        return found
-
-    def end(self) -> None:
-        kill(processes(self.pid))
-        self._process.wait()
-        application.keep_logs(self._setup.spark_home / "work" / self.name, self.log)
-
-    def _tail(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
-
-
 @contextlib.contextmanager
-def started(setup: Setup, name: str, words: list[str]) -> Iterator[Driver]:
-    """All of its processes have ended when this is left."""
-    driver = Driver(setup, name, words)
+def started(setup: Setup, name: str, words: list[str]) -> Iterator[spark.Application]:
+    """An application in a folder of its own. All of its processes have ended when this is left, and their logs lie in `<name>.log`."""
+    folder = setup.work / name
+    shutil.rmtree(folder, ignore_errors=True)
+    app = spark.Application(words, spark.environment(setup.built.home), folder)
     try:
-        yield driver
+        yield app
     finally:
-        driver.end()
+        app.end()
+        shutil.copy(app.log_file, setup.work / f"{name}.log")
+        application.keep_logs(setup.built.home / "work" / app.name, setup.work / f"{name}.log")
 
 
 class Logs:
@@ -170,11 +108,12 @@ def killed(setup: Setup, command: list[str], table: Path, broker: Broker, logs: 
     """Runs the pipeline. Once Kafka has its first event the broker is killed, and the driver when the first step has counted all of its
     rows and the log has events that Kafka has not: between the two stages of the job."""
     with started(setup, "killed", command) as driver:
-        driver.await_("Kafka has its first event", lambda: logs.shipped(driver.name) > 0)
+        driver.wait_until("Kafka has its first event", lambda: logs.shipped(driver.name) > 0)
         broker.kill()
-        driver.await_(f"{FIRST} has counted", lambda: counted(logs.events(driver.name), FIRST, COUNTER) > 0 and logs.owed(driver.name) > 0)
+        driver.wait_until(f"{FIRST} has counted", lambda: counted(logs.events(driver.name), FIRST, COUNTER) > 0 and logs.owed(driver.name) > 0)
         executors = memory.executors(driver.pid)
-        driver.kill()
+        process.kill([driver.pid])
+        driver.process.wait()
         at = time.monotonic()
         left = driver.left()
         after = round(time.monotonic() - at, 1)
@@ -188,5 +127,5 @@ def published(setup: Setup, table: Path) -> digest.Digest:
     out = setup.work / "lines"
     conf = application.settings(setup.work / "published")
     with started(setup, "published", application.command(setup, "andiron.demo.Published", conf, {"table": table, "out": out}, "local[2]")) as driver:
-        driver.finish()
+        driver.finish(PATIENCE_S)
     return digest.of_output(out)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from demo.digest import Digest
 from demo.stack_atlas import Graph
 from demo.stack_drivers import Event, Killed
-from demo.stack_hive import Answer
+from checks.services.hive import Answer
 from demo.steps import Truth
 
 EXECUTORS = 2

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo import application, digest, reading
-from demo.application import ApplicationError, Setup
+from demo.application import Setup
 from demo.features import Lookup, lines
 from demo.sources import NONE, Flight
+from harness.spark import ApplicationError
 
 MILLION = 1_000_000
 NAME = "steps"
@@ -93,7 +94,7 @@ def runs(setup: Setup, flights: list[Flight], lookups: dict[int, Lookup], versio
     passing.breaches.extend(told_wrong(passing, known[0]))
     if not (table / "_SUCCESS").exists():
         passing.breaches.append(f"{RUNS[0].name}: no _SUCCESS in {table}")
-    # Whoever waits for the table takes the mark away: the next one must be the next run's.
+    # A reader that waits for the table takes the mark away: the next one must be the next run's.
     (table / "_SUCCESS").unlink(missing_ok=True)
     before = contents(table)
     failing = one(setup, RUNS[1], versions, table)

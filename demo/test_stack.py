@@ -6,13 +6,16 @@ import io
 import json
 import os
 import subprocess
+import tempfile
 import time
 import unittest
 import unittest.mock
 from pathlib import Path
 
 from demo import digest, stack, stack_atlas, stack_chain, stack_drivers, stack_hive, stack_verdict, steps
+from checks.services import hive
 from demo.stack_drivers import Killed
+from harness.spark import ApplicationError
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TRUTH = steps.Truth(
@@ -44,12 +47,18 @@ class QuestionsTest(unittest.TestCase):
 
     def test_every_variable_needs_a_value(self) -> None:
         self.assertEqual(stack_hive.filled("${a} ${b} ${a}", {"a": "1", "b": "2"}), "1 2 1")
-        with self.assertRaises(stack_hive.HiveError):
+        with self.assertRaises(ApplicationError):
             stack_hive.filled("${a} ${b}", {"a": "1"})
 
     def test_an_answer_is_columns_and_rows(self) -> None:
-        self.assertEqual(stack_hive.answer('a,b\n{"a":1}\n{"a":2,"b":"x"}\n'), (["a", "b"], [{"a": 1}, {"a": 2, "b": "x"}]))
-        self.assertEqual(stack_hive.answer("a\n"), (["a"], []))
+        with tempfile.TemporaryDirectory() as folder:
+            rows = Path(folder) / "000"
+            rows.mkdir()
+            rows.with_suffix(".columns").write_text("a,b")
+            self.assertEqual(hive.answer(rows), (["a", "b"], []))
+            for part, text in enumerate(('{"a":1}\n{"a":2,"b":"x"}\n', '{"a":3}\n')):
+                (rows / f"part-{part:05d}").write_text(text)
+            self.assertEqual(hive.answer(rows), (["a", "b"], [{"a": 1}, {"a": 2, "b": "x"}, {"a": 3}]))
 
 
 class TableTest(unittest.TestCase):

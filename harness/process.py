@@ -94,6 +94,10 @@ class Server:
         assert self.process is not None, "the server is not started"
         return self.process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def start(self, command: list[str] | None = None) -> None:
         """Starts it and waits until it is ready, or ends it; `command` in place of the one that it was made with."""
         self.launch(command)
@@ -116,7 +120,7 @@ class Server:
         assert self.process is not None
         def found() -> re.Match[str] | None:
             return re.search(pattern, self.log.read_bytes()[self._begin:].decode(errors="replace"))
-        wait.until(lambda: found() or self.process.poll() is not None, START_S)
+        wait.until(lambda: found() or not self.is_running, START_S)
         if match := found():
             return match
         raise ServerError(f"{self.log.stem} did not say {pattern!r} within {START_S} s; the end of its log:\n{tail(self.log)}")

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from checks.cluster import sharing
-from checks.cluster.application import EXIT_S, Application, ApplicationError, Job, Record, Setup
+from checks.cluster.application import Application, Job, Setup
 from checks.cluster.content import Content
-from checks.cluster.standalone import Daemon, Standalone
+from checks.cluster.standalone import Standalone
 from checks.faults import leftovers
-from harness.process import processes
+from harness import wait
+from harness.process import Server, processes
+from harness.spark import EXIT_S, Record, require
 
 SMALL = Content(versions=2, blocks=16, seed=20200624)
 # Three versions of which two fit the budget: loads, evictions and waits go on all the time.
@@ -25,30 +27,22 @@ LOCAL_CLUSTER = "local-cluster[2,2,1024]"
 ROUND_S = 2.0
 
 
-def require(condition: bool, what: str) -> None:
-    if not condition:
-        raise ApplicationError(what)
-
-
 def on(cluster: Standalone, setup: Setup, job: Job, name: str) -> Application:
     return Application(setup, cluster.url, job, setup.work / name, lambda: [worker.pid for worker in cluster.workers])
 
 
 def nothing_left(setup: Setup, app: Application, cluster: Standalone | None = None, killed: bool = False, cache: Path | None = None) -> None:
     """No process, crash or file. `killed`: processes had no chance to remove what they had unpacked."""
-    roots = [app.process.pid, *(worker.pid for worker in (cluster.workers if cluster else []))]
-    end = time.monotonic() + EXIT_S
+    roots = [app.pid, *(worker.pid for worker in (cluster.workers if cluster else []))]
 
     def running() -> list[int]:
-        return [pid for root in roots for pid in processes(root) if root == app.process.pid or pid in app.executors()]
+        return [pid for root in roots for pid in processes(root) if root == app.pid or pid in app.executors()]
 
-    while running() and time.monotonic() < end:
-        time.sleep(0.1)
-    require(not running(), f"processes {running()} had not ended {EXIT_S} s after their driver")
+    require(wait.until(lambda: not running(), EXIT_S), f"processes {running()} had not ended {EXIT_S} s after their driver")
     for work in cluster.folder.glob(f"work-*/{app.id}") if cluster else []:
         (app.folder / "executors").mkdir(exist_ok=True)
         shutil.move(work, app.folder / "executors" / work.parent.name)
-    crashes, wrong = leftovers.inspect(setup.home, app.folder, killed)
+    crashes, wrong = leftovers.inspect(setup.built.home, app.folder, killed)
     require(not crashes and not wrong, f"{crashes} crashes; {'; '.join(wrong)}")
 
     def local() -> list[Path]:
@@ -59,9 +53,8 @@ def nothing_left(setup: Setup, app: Application, cluster: Standalone | None = No
         return found + ([path for path in cache.rglob("*") if path.name != ".andiron.lock"] if cache else [])
 
     # What killed executors had in their workers' directories goes when these hear of the application's end.
-    while (left := local()) and time.monotonic() < end:
-        time.sleep(0.1)
-    require(not left, f"left behind: {', '.join(map(str, left[:5]))}")
+    wait.until(lambda: not local(), EXIT_S)
+    require(not (left := local()), f"left behind: {', '.join(map(str, left[:5]))}")
 
 
 def shared(setup: Setup, app: Application) -> Record:
@@ -84,11 +77,11 @@ def shared(setup: Setup, app: Application) -> Record:
 
 
 def sharing_by_packages(setup: Setup) -> Record:
-    with Standalone(setup.home, setup.work / "packages-cluster") as cluster:
+    with Standalone(setup.built.home, setup.work / "packages-cluster") as cluster:
         with on(cluster, setup, Job(SMALL, hold=True, by="--packages"), "packages") as app:
             seen = shared(setup, app)
             app.go()
-            app.finish()
+            app.finished()
             nothing_left(setup, app, cluster)
     return seen
 
@@ -97,19 +90,19 @@ def sharing_by_jars(setup: Setup) -> Record:
     with Application(setup, LOCAL_CLUSTER, Job(SMALL, hold=True), setup.work / "jars") as app:
         seen = shared(setup, app)
         app.go()
-        app.finish()
+        app.finished()
         nothing_left(setup, app)
     return seen
 
 
 def own_directories(setup: Setup) -> Record:
     """Without a cache directory of its own each executor has Spark's, and a copy of its own in it."""
-    with Standalone(setup.home, setup.work / "own-cluster") as cluster:
+    with Standalone(setup.built.home, setup.work / "own-cluster") as cluster:
         with on(cluster, setup, Job(SMALL, hold=True, settings={"spark.andiron.cache.dir": None}), "own") as app:
             app.await_mark("held")
             found = list(cluster.folder.rglob("*.bytes"))
             app.go()
-            app.finish()
+            app.finished()
             require(len(found) == 2 * SMALL.versions, f"{len(found)} files of two executors, not {2 * SMALL.versions}")
             require(app.downloads() == 2 * SMALL.versions, f"{app.downloads():.2f} downloads, not {2 * SMALL.versions}")
             nothing_left(setup, app, cluster)
@@ -122,7 +115,7 @@ def two_applications(setup: Setup) -> Record:
     shutil.rmtree(cache, ignore_errors=True)
     settings = {"spark.andiron.cache.dir": cache, "spark.cores.max": "2"}
     job = Job(SMALL, hold=True, executors=1, settings=settings)
-    with Standalone(setup.home, setup.work / "two-cluster") as cluster, on(cluster, setup, job, "two-a") as a, on(cluster, setup, job, "two-b") as b:
+    with Standalone(setup.built.home, setup.work / "two-cluster") as cluster, on(cluster, setup, job, "two-a") as a, on(cluster, setup, job, "two-b") as b:
         for app in (a, b):
             app.await_mark("held")
         found = {app.id: sorted((cache / app.id).glob("*.bytes")) for app in (a, b)}
@@ -133,7 +126,7 @@ def two_applications(setup: Setup) -> Record:
             require(not foreign, f"{app.id} maps the other's {foreign}")
         for app in (a, b):
             app.go()
-            app.finish()
+            app.finished()
         for app in (a, b):
             nothing_left(setup, app, cluster)
         nothing_left(setup, a, cluster, cache=cache)
@@ -148,10 +141,10 @@ def dynamic(setup: Setup) -> Record:
         "spark.dynamicAllocation.cachedExecutorIdleTimeout": "1s",
     }
     rounds = 3
-    with Standalone(setup.home, setup.work / "dynamic-cluster") as cluster:
+    with Standalone(setup.built.home, setup.work / "dynamic-cluster") as cluster:
         job = Job(SMALL, rounds=rounds, pause=10, executors=0, idle=True, settings=settings)
         with on(cluster, setup, job, "dynamic") as app:
-            app.finish()
+            app.finished()
             require(app.downloads() >= rounds * SMALL.versions, f"{app.downloads():.2f} downloads in {rounds} rounds: an executor was kept")
             nothing_left(setup, app, cluster)
             return {"rounds": rounds, "downloads": app.downloads()}
@@ -161,7 +154,7 @@ def decommission(setup: Setup) -> Record:
     """An executor, then a worker, are told to go away (SIGPWR) in the middle of a round."""
     daemons = {"spark.decommission.enabled": "true"}
     settings = daemons | BUSY_BUDGET | {"spark.storage.decommission.enabled": "true", "spark.storage.decommission.shuffleBlocks.enabled": "true"}
-    with Standalone(setup.home, setup.work / "decommission-cluster", settings=daemons) as cluster:
+    with Standalone(setup.built.home, setup.work / "decommission-cluster", settings=daemons) as cluster:
         with on(cluster, setup, Job(BUSY, rounds=3, pause=20, settings=settings), "decommission") as app:
             app.await_mark("round-0")
             time.sleep(ROUND_S / 2)
@@ -175,7 +168,7 @@ def decommission(setup: Setup) -> Record:
             leaving.signal(signal.SIGPWR)
             cluster.add_worker()
             app.await_mark("done-1")
-            end = app.finish()
+            end = app.finished()
             nothing_left(setup, app, cluster)
     return {"rounds": 3, "executors_at_end": end["executors"]}
 
@@ -186,7 +179,7 @@ def kills(setup: Setup, seed: int, count: int, workers: bool, own: bool = False)
     kind, moments = random.Random(f"{seed} {workers}"), []
     name = f"kill-{'own-' if own else ''}{'workers' if workers else 'executors'}"
     settings = BUSY_BUDGET | ({"spark.andiron.cache.dir": None} if own else {})
-    with Standalone(setup.home, setup.work / f"{name}-cluster") as cluster:
+    with Standalone(setup.built.home, setup.work / f"{name}-cluster") as cluster:
         with on(cluster, setup, Job(BUSY, rounds=count + 3, pause=20, hold=True, settings=settings), name) as app:
             for n in range(2, count + 2):
                 app.await_mark(f"round-{n}")
@@ -198,7 +191,7 @@ def kills(setup: Setup, seed: int, count: int, workers: bool, own: bool = False)
                 app.await_mark(f"done-{n}")
             app.await_mark("held")
             app.go()
-            app.finish()
+            app.finished()
             nothing_left(setup, app, cluster, killed=True)
             walls = [result["wall_ms"] for result in app.results()[:-1]]
             return {"kills": count, "in_round": sum(moment["in_round"] for moment in moments), "moments": moments, "walls_ms": walls,
@@ -214,11 +207,11 @@ def kill_executor(app: Application, kind: random.Random) -> int:
 
 def kill_worker(app: Application, cluster: Standalone, kind: random.Random) -> int:
     """Its executors have to notice and to end; another worker takes its place."""
-    worker: Daemon = kind.choice(cluster.workers)
+    worker: Server = kind.choice(cluster.workers)
     orphans = [pid for pid in processes(worker.pid) if pid != worker.pid]
     cluster.kill_worker(worker)
     cluster.add_worker()
-    app.wait_until(f"end of the executors of {worker.name}", lambda: not processes(worker.pid))
+    app.wait_until(f"end of the executors of {worker.log.stem}", lambda: not processes(worker.pid))
     return len(orphans)
 
 

@@ -1,6 +1,6 @@
 """Andiron on real clusters of this machine: a standalone master with two workers, and `local-cluster`.
 
-    checks/cluster/run.py [--short] [--on SCALA:SPARK ...] [--kills N] [--seed N] [CHECK ...]
+    python3 -m checks.cluster.run [--short] [--on SCALA:SPARK ...] [--kills N] [--seed N] [CHECK ...]
 
 Builds what it needs with Gradle and runs every check on each Spark, by default on the one of gradle.properties. --short is the quickest, for
 `make test`. Writes build/cluster.json. Exit status 1 and a line for each check that failed.
@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
 import time
 import traceback
@@ -20,23 +18,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from checks.cluster import checks
-from checks.cluster.application import ApplicationError, Record, Setup
-from checks.cluster.standalone import ClusterError
+from checks.cluster.application import Setup
+from harness.facts import BUILD, SCALA, SPARK, Built, gradle
+from harness.process import ServerError
+from harness.spark import ApplicationError, Record
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
-FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line)
 KILLS, SHORT_KILLS, OWN_KILLS = 20, 1, 2
 
 
 def built(scala: str, spark: str, work: Path) -> Setup:
     """The setup for a Scala and a Spark, after Gradle has brought it up to date."""
-    gradle = [os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", "jar", "dist", "clusterJar", "sparkHome"]
-    subprocess.run([*gradle, f"-PscalaVersion={scala}", f"-PtestSpark={spark}"], cwd=ROOT, check=True)
-    libs, version, group = BUILD / f"scala-{scala}/libs", FACTS["version"], FACTS["group"]
-    return Setup(
-        BUILD / f"spark-{spark}_{scala}", libs / f"andiron_{scala}-{version}.jar", libs / f"andiron-cluster_{scala}-{version}.jar",
-        BUILD / "repo", f"{group}:andiron_{scala}:{version}", work)
+    gradle("jar", "dist", "clusterJar", "sparkHome", scala=scala, spark=spark)
+    return Setup(Built.of(spark, scala), work)
 
 
 def chosen(options: argparse.Namespace) -> dict[str, Callable[[Setup], Record]]:
@@ -50,14 +43,14 @@ def chosen(options: argparse.Namespace) -> dict[str, Callable[[Setup], Record]]:
     names = options.checks or (["packages", "kill-executors"] if options.short else list(found))
     unknown = [name for name in names if name not in found]
     if unknown:
-        sys.exit(f"checks/cluster/run.py: no check {', '.join(unknown)}; there are {', '.join(found)}")
+        sys.exit(f"cluster: no check {', '.join(unknown)}; there are {', '.join(found)}")
     return {name: found[name] for name in names}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Andiron on clusters of this machine")
     parser.add_argument("--short", action="store_true", help="the quickest checks, once")
-    parser.add_argument("--on", nargs="+", default=[f"{FACTS['scalaVersion']}:{FACTS['sparkVersion']}"], help="which Scala and Spark, as 2.13:4.1.3")
+    parser.add_argument("--on", nargs="+", default=[f"{SCALA}:{SPARK}"], help="which Scala and Spark, as 2.13:4.1.3")
     parser.add_argument("--kills", type=int, default=KILLS, help="how often an executor or a worker is killed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("checks", nargs="*")
@@ -83,7 +76,7 @@ def ran(name: str, check: Callable[[Setup], Record], setup: Setup, scala: str, s
     row: Record = {"check": name, "scala": scala, "spark": spark}
     try:
         row |= check(setup)
-    except (ApplicationError, ClusterError) as error:
+    except (ApplicationError, ServerError) as error:
         row["error"] = str(error)
     except Exception:
         row["error"] = traceback.format_exc()

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from bench.figures import Record
 from bench import cluster_figures as figures
-from checks.cluster import run, sharing
+from checks.cluster import sharing
 from checks.cluster.application import Job, Setup, command
 from checks.cluster.content import Content, digest
+from harness import facts
+from harness.facts import ROOT, Built
 from bench.cluster_figures import GB
 
-ROOT = Path(__file__).resolve().parents[2]
 CONTENT = Content(versions=2, blocks=2, seed=7)
 
 
@@ -70,11 +71,11 @@ class SharingTest(unittest.TestCase):
 class CommandTest(unittest.TestCase):
     def test_packages_come_from_the_one_repository(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            setup = Setup(Path("/home"), Path("/a.jar"), Path("/p.jar"), Path("/repo"), "g:andiron_2.13:1", Path(folder))
+            setup = Setup(Built(Path("/home"), "3.5.4", "2.13"), Path(folder))
             words = command(setup, "local", Job(CONTENT, by="--packages", settings={"spark.andiron.cache.dir": None}), Path(folder))
-        self.assertIn("file:///repo", words)
-        self.assertFalse([word for word in words if "/a.jar" in word or word.startswith("spark.andiron.cache.dir")])
-        self.assertEqual(setup.scala, "2.13")
+        self.assertIn((ROOT / "build/repo").as_uri(), words)
+        self.assertIn(f"{facts.GROUP}:andiron_2.13:{facts.VERSION}", words)
+        self.assertFalse([word for word in words if word == str(setup.built.jar()) or word.startswith("spark.andiron.cache.dir")])
 
 
 class FiguresTest(unittest.TestCase):
@@ -107,7 +108,7 @@ class RunTest(unittest.TestCase):
         makefile = (ROOT / "Makefile").read_text()
         lines = next(line for line in makefile.splitlines() if line.startswith("CLUSTERS")).split("=")[1].split()
         self.assertEqual(lines, ["2.12:3.5.4", "2.13:3.5.4", "2.13:4.0.4", "2.13:4.1.3", "2.13:4.2.0"])
-        self.assertIn(f"{run.FACTS['scalaVersion']}:{run.FACTS['sparkVersion']}", lines)
+        self.assertIn(f"{facts.SCALA}:{facts.SPARK}", lines)
 
 
 if __name__ == "__main__":

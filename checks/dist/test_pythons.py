@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 import unittest
-from pathlib import Path
 
 from harness.facts import ROOT
 

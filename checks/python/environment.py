@@ -1,6 +1,6 @@
 """PySpark in build/, pinned by hash: the Python files of its source archive, beside the Spark home that Gradle has put together.
 
-    python3 checks/python/environment.py [SCALA:]SPARK ...     fetches what is missing for these
+    python3 -m checks.python.environment [SCALA:]SPARK ...     fetches the missing packages for these
 """
 
 from __future__ import annotations
@@ -11,40 +11,24 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
+from harness import spark
+from harness.facts import BUILD, PIP, ROOT, SPARK, Built, installed
+
 HERE = Path(__file__).resolve().parent
-FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
-SPARK, SCALA, VERSION = FACTS["sparkVersion"], FACTS["scalaVersion"], FACTS["version"]
-PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-PINNED = ["--no-deps", "--require-hashes"]
 CONNECT = ("deps/jars/spark-connect_", "deps/jars/spark-pipelines_")
 """The jars of a server of Spark Connect that a Spark home from Maven does not have; the second is not in every mirror of it."""
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(Built):
     """A Spark of this version with its PySpark."""
 
-    spark: str
-    scala: str = SCALA
-
     @classmethod
-    def of(cls, name: str) -> Environment:
+    def named(cls, name: str) -> Environment:
         """`3.5.4`, or with the version of Scala before it: `2.12:3.5.4`."""
-        *scala, spark = name.split(":")
-        return cls(spark, *scala)
-
-    @property
-    def home(self) -> Path:
-        return BUILD / f"spark-{self.spark}_{self.scala}"
-
-    @property
-    def jar(self) -> Path:
-        return BUILD / f"scala-{self.scala}/libs/andiron_{self.scala}-{VERSION}.jar"
+        *scala, version = name.split(":")
+        return cls.of(version, *scala)  # type: ignore[return-value]
 
     @property
     def path(self) -> str:
@@ -67,13 +51,12 @@ class Environment:
 
     def variables(self) -> dict[str, str]:
         """The process environment of a driver."""
-        return os.environ | {
-            "SPARK_HOME": str(self.home), "PYTHONPATH": self.path, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable,
-            "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_SCALA_VERSION": self.scala}
+        return spark.environment(self.home) | {
+            "PYTHONPATH": self.path, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_SCALA_VERSION": self.scala}
 
     def fetch(self) -> None:
         """Fetches what is missing. An error if Gradle has not built the rest."""
-        for built in (self.home, self.jar):
+        for built in (self.home, self.jar()):
             if not built.exists():
                 raise FileNotFoundError(f"{built.relative_to(ROOT)} is missing: gradle assemble sparkHome -PscalaVersion={self.scala} -PtestSpark={self.spark}")
         pyspark(BUILD / f"python-spark-{self.spark}", HERE / f"pyspark-{self.spark}.txt")
@@ -94,14 +77,6 @@ def wheel(folder: Path) -> Path:
     return made
 
 
-def installed(folder: Path, pinned: Path) -> None:
-    """`folder` with what `pinned` lists. A copy of the list beside what it installed says that it is done."""
-    if not _is_done(folder, pinned):
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([*PIP, "install", "--root-user-action=ignore", *PINNED, "--target", folder, "-r", pinned], check=True)
-        shutil.copy(pinned, folder / "requirements.txt")
-
-
 def pyspark(folder: Path, pinned: Path) -> None:
     """The same of a list with PySpark in it, whose archive has the jars of a whole Spark beside its Python files."""
     if _is_done(folder, pinned):
@@ -109,7 +84,7 @@ def pyspark(folder: Path, pinned: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(dir=BUILD) as fetched:
-        subprocess.run([*PIP, "download", *PINNED, "--dest", fetched, "-r", pinned], check=True)
+        subprocess.run([*PIP, "download", "--no-deps", "--require-hashes", "--dest", fetched, "-r", pinned], check=True)
         with tarfile.open(next(Path(fetched).glob("pyspark-*.tar.gz"))) as archive:
             for member in archive:
                 _, _, path = member.name.partition("/")
@@ -129,5 +104,5 @@ def _is_done(folder: Path, pinned: Path) -> bool:
 
 
 if __name__ == "__main__":
-    for spark in sys.argv[1:] or [SPARK]:
-        Environment.of(spark).fetch()
+    for version in sys.argv[1:] or [SPARK]:
+        Environment.named(version).fetch()

@@ -1,6 +1,6 @@
 """The checks of the Python package, with real PySpark, on each Spark that is named (all that are pinned, if none is).
 
-    checks/python/run.py [[SCALA:]SPARK ...] [-k PATTERN]
+    python3 -m checks.python.run [[SCALA:]SPARK ...] [-k PATTERN]
 
 Builds what it needs with Gradle, and fetches PySpark (317 to 456 MB each) once.
 """
@@ -13,15 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from checks.python.environment import ROOT, Environment
+from checks.python.environment import Environment
+from harness.facts import ROOT, gradle
 
 HERE = Path(__file__).resolve().parent
 PINNED = sorted(file.stem.partition("-")[2] for file in HERE.glob("pyspark-*.txt"))
-
-
-def build(environment: Environment) -> None:
-    gradle = [os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet", "assemble", "dist", "sparkHome"]
-    subprocess.run([*gradle, f"-PscalaVersion={environment.scala}", f"-PtestSpark={environment.spark}"], cwd=ROOT, check=True)
 
 
 def main() -> int:
@@ -31,9 +27,9 @@ def main() -> int:
     options = parser.parse_args()
     failed = []
     for spark in options.spark:
-        environment = Environment.of(spark)
+        environment = Environment.named(spark)
         try:
-            build(environment)
+            gradle("assemble", "dist", "sparkHome", scala=environment.scala, spark=environment.spark)
             environment.fetch()
         except (subprocess.CalledProcessError, OSError) as error:
             print(f"test-python: PySpark {spark} cannot be built or fetched: {error}", file=sys.stderr, flush=True)
@@ -41,7 +37,9 @@ def main() -> int:
             continue
         print(f"\n==== PySpark {spark}", flush=True)
         command = [sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "discover", "-v", "-s", HERE, *(word for pattern in options.patterns for word in ("-k", pattern))]
-        if subprocess.run(command, env=environment.variables() | {"ANDIRON_JAR": str(environment.jar), "ANDIRON_SPARK": spark}, cwd=HERE, check=False).returncode:
+        variables = environment.variables() | {"ANDIRON_JAR": str(environment.jar()), "ANDIRON_SPARK": spark}
+        variables["PYTHONPATH"] += os.pathsep + str(ROOT)
+        if subprocess.run(command, env=variables, cwd=HERE, check=False).returncode:
             failed.append(spark)
     print(f"test-python: failed on {', '.join(failed)}" if failed else f"test-python: passed on {', '.join(options.spark)}")
     return 1 if failed else 0

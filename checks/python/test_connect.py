@@ -8,17 +8,14 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from environment import BUILD, Environment
+from checks.python.environment import Environment
+from harness import spark
+from harness.facts import BUILD
+from harness.process import free_port
 from support import eventually
 
 HERE = Path(__file__).resolve().parent
-ENVIRONMENT = Environment.of(os.environ["ANDIRON_SPARK"])
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+ENVIRONMENT = Environment.named(os.environ["ANDIRON_SPARK"])
 
 
 if ENVIRONMENT.has_connect:
@@ -31,16 +28,13 @@ if ENVIRONMENT.has_connect:
             cls.folder = Path(tempfile.mkdtemp(prefix="andiron-connect"))
             cls.addClassCleanup(shutil.rmtree, cls.folder)
             cls.port = free_port()
-            conf = {
-                "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.andiron.log.dir": cls.folder / "log",
-                "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.connect.grpc.binding.address": "127.0.0.1",
-                "spark.connect.grpc.binding.port": cls.port, "spark.sql.warehouse.dir": cls.folder / "warehouse"}
-            jars = ",".join(map(str, [ENVIRONMENT.jar, *ENVIRONMENT.connect_jars]))
-            words = [ENVIRONMENT.home / "bin/spark-submit", "--master", "local[2]", "--jars", jars, "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
-            words += [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")] + ["spark-internal"]
+            conf = spark.settings(cls.folder) | spark.andiron(cls.folder) | {
+                "spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": cls.port}
+            words = spark.submit(ENVIRONMENT.home, Path("spark-internal"), [], conf, main="org.apache.spark.sql.connect.service.SparkConnectServer",
+                                 master="local[2]", jars=[ENVIRONMENT.jar(), *ENVIRONMENT.connect_jars])
             cls.log = (cls.folder / "server.log").open("w")
             cls.addClassCleanup(cls.log.close)
-            cls.server = subprocess.Popen(list(map(str, words)), env=ENVIRONMENT.variables(), cwd=cls.folder, stdout=cls.log, stderr=subprocess.STDOUT)
+            cls.server = subprocess.Popen(words, env=ENVIRONMENT.variables(), cwd=cls.folder, stdout=cls.log, stderr=subprocess.STDOUT)
             cls.addClassCleanup(cls.end)
             eventually(lambda: (cls.folder / "server.log").read_text()[-3000:], cls.answers)
 

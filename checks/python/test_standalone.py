@@ -9,16 +9,15 @@ import unittest
 from pathlib import Path
 
 import standalone_job as job
-from environment import FACTS, ROOT, VERSION, Environment, wheel
+from checks.cluster.application import from_repository
+from checks.cluster.standalone import Standalone
+from checks.python.environment import Environment, wheel
+from harness import spark
+from harness.facts import BUILD
+from harness.process import processes
 from support import eventually, records
 
-sys.path.append(str(ROOT))
-
-from checks.cluster.standalone import Standalone  # noqa: E402
-from checks.faults.application import processes  # noqa: E402
-
-ENVIRONMENT = Environment.of(os.environ["ANDIRON_SPARK"])
-REPOSITORY = ROOT / "build/repo"
+ENVIRONMENT = Environment.named(os.environ["ANDIRON_SPARK"])
 TIMEOUT_S = 900
 
 
@@ -40,18 +39,14 @@ class OnStandalone(unittest.TestCase):
         content = {name: records(seed, job.COUNT, job.LENGTH) for seed, name in enumerate(job.VERSIONS)}
         for name, version in content.items():
             (work / name).write_bytes(version)
-        conf = {
-            "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
-            "spark.executor.memory": "1g", "spark.executor.cores": "2", "spark.executorEnv.PYTHONPATH": ENVIRONMENT.libraries,
-            "spark.executor.extraJavaOptions": "-XX:+UseSerialGC", "spark.local.dir": work / "local", "spark.sql.warehouse.dir": work / "warehouse",
-            "spark.andiron.cache.budgetBytes": "64m", "spark.andiron.cache.reportInterval": "200ms", "spark.andiron.log.dir": work / "log",
-            # The repository is the only one: nothing is asked of the network.
-            "spark.jars.ivy": work / "ivy", "spark.jars.ivySettings": work / "ivysettings.xml"}
-        (work / "ivysettings.xml").write_text('<ivysettings><settings defaultResolver="none"/><resolvers><chain name="none"/></resolvers></ivysettings>')
-        words = [ENVIRONMENT.home / "bin/spark-submit", "--master", self.cluster.url, *brought, "--py-files", self.package]
-        words += [word for key, value in conf.items() for word in ("--conf", f"{key}={value}")] + [Path(job.__file__), work]
+        more, by_packages = from_repository(ENVIRONMENT.coordinates, work)
+        # Without a cache directory of the application's own the executors have Spark's.
+        conf = spark.settings(work) | spark.andiron(work) | more | {
+            "spark.andiron.cache.dir": None, "spark.executor.memory": "1g", "spark.executor.cores": "2", "spark.executorEnv.PYTHONPATH": ENVIRONMENT.libraries,
+            "spark.executor.extraJavaOptions": "-XX:+UseSerialGC", "spark.andiron.cache.budgetBytes": "64m", "spark.andiron.cache.reportInterval": "200ms"}
+        words = spark.submit(ENVIRONMENT.home, Path(job.__file__), [work], conf, *(brought or by_packages), "--py-files", self.package, master=self.cluster.url)
         variables = ENVIRONMENT.variables() | {"PYTHONPATH": ENVIRONMENT.libraries}
-        ended = subprocess.run(list(map(str, words)), env=variables, cwd=work, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        ended = subprocess.run(words, env=variables, cwd=work, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         problems = "\n".join(line for line in (ended.stdout + ended.stderr).splitlines() if " INFO " not in line)
         self.assertEqual(ended.returncode, 0, problems[-3000:])
         told = json.loads((work / "told.json").read_text())
@@ -72,10 +67,10 @@ class OnStandalone(unittest.TestCase):
         eventually(left, lambda: not left())
 
     def test_by_jars(self):
-        self.gives_what_plain_python_gives("--jars", ENVIRONMENT.jar)
+        self.gives_what_plain_python_gives("--jars", ENVIRONMENT.jar())
 
     def test_by_packages(self):
-        self.assertTrue(REPOSITORY.is_dir(), "build/repo is missing: gradle dist")
+        self.assertTrue((BUILD / "repo").is_dir(), "build/repo is missing: gradle dist")
         told = subprocess.run([sys.executable, "-m", "andiron"], env=ENVIRONMENT.variables(), capture_output=True, text=True, check=True).stdout.strip()
-        self.assertEqual(told, f"{FACTS['group']}:andiron_{ENVIRONMENT.scala}:{VERSION}")
-        self.gives_what_plain_python_gives("--packages", told, "--repositories", REPOSITORY.as_uri())
+        self.assertEqual(told, ENVIRONMENT.coordinates)
+        self.gives_what_plain_python_gives()

@@ -4,7 +4,7 @@ import sys
 import tempfile
 import unittest
 
-from environment import BUILD, ROOT
+from harness.facts import BUILD, ROOT
 
 
 class Types(unittest.TestCase):

@@ -6,7 +6,8 @@ import zipfile
 from email.parser import Parser
 from pathlib import Path
 
-from environment import PIP, ROOT, VERSION, wheel
+from checks.python.environment import wheel
+from harness.facts import PIP, ROOT, VERSION
 
 PACKAGE = ROOT / "python/andiron"
 IMPORT = """

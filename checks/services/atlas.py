@@ -1,68 +1,45 @@
-"""A real Atlas on the loopback interface, and an agent's sockets that write down what they are sent."""
+"""A real Atlas on the loopback interface, and sockets of an agent that write down each datagram."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
-import subprocess
 import tempfile
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+from harness import wait
+from harness.facts import Built
+from harness.process import START_S, Server, ServerError, free_port, java, tail
 
 CONFIGURATION = Path(__file__).with_name("atlas.conf")
 STEP_S = 1
-READY_S = 120
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Atlas:
-    """A process of its own. `uri` is what `spark.andiron.atlas.uri` takes."""
+    """A process of its own, with nothing in its memory after each start. `uri` is the value of `spark.andiron.atlas.uri`."""
 
-    def __init__(self, jars: Path, folder: Path) -> None:
-        self.jars = [line for line in jars.read_text().splitlines() if line]
-        self.folder = folder
+    def __init__(self, built: Built, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        words = java(built.classpath("atlas"), "andiron.atlas.AtlasServer", str(CONFIGURATION), str(self.port))
+        self._server = Server(words, folder / "atlas.log", "")
         self.start()
 
     @property
     def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
+        return self._server.pid
 
     def start(self) -> None:
-        """Starts it with nothing in its memory, and waits until it answers; ends it if it does not."""
-        java = Path(os.environ["JAVA_HOME"]) / "bin/java" if "JAVA_HOME" in os.environ else Path("java")
-        with (self.folder / "atlas.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [str(java), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", ":".join(self.jars),
-                 "andiron.atlas.AtlasServer", str(CONFIGURATION), str(self.port)],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder)
-        try:
-            self._await()
-        except BaseException:
+        """Starts it and waits until it answers; ends it if it does not."""
+        self._server.launch()
+        if not wait.until(lambda: self.answers() or not self._server.is_running, START_S) or not self.answers():
             self.kill()
-            raise
-
-    def _await(self) -> None:
-        assert self.process is not None
-        end = time.monotonic() + READY_S
-        while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > end:
-                text = (self.folder / "atlas.log").read_text(errors="replace")
-                raise RuntimeError(f"Atlas does not answer; the end of its log:\n{text[-2000:]}")
-            time.sleep(0.1)
+            raise ServerError(f"Atlas does not answer; the end of its log:\n{tail(self._server.log)}")
 
     def answers(self) -> bool:
         try:
@@ -72,28 +49,21 @@ class Atlas:
             return False
 
     def kill(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-        if self.process is not None:
-            self.process.wait()
+        self._server.kill()
 
     def restart(self) -> None:
         self.kill()
         self.start()
 
     def arguments(self) -> list[str]:
-        """What the program of checks/services is told."""
+        """The options of the program of checks/services/scala."""
         return [f"atlas={self.uri}"]
 
 
 @contextlib.contextmanager
-def server(build: Path, folder: Path) -> Iterator[Atlas]:
-    """`build` is the build's folder, where `gradle atlasClasspath` has listed the jars; logs go to `folder`."""
-    lists = sorted(build.glob("scala-*/services/atlas.classpath"), key=lambda path: path.stat().st_mtime)
-    if not lists:
-        raise RuntimeError("no list of Atlas' jars: run gradle atlasClasspath")
-    folder.mkdir(parents=True, exist_ok=True)
-    atlas = Atlas(lists[-1], folder)
+def server(built: Built, folder: Path) -> Iterator[Atlas]:
+    """Its log goes to `folder`."""
+    atlas = Atlas(built, folder)
     try:
         yield atlas
     finally:
@@ -135,20 +105,21 @@ class Agent:
         self.short.cleanup()
 
 
+@dataclass(frozen=True)
 class Both:
     """Atlas and agent, as the checks need them."""
 
-    def __init__(self, atlas: Atlas, agent: Agent) -> None:
-        self.atlas, self.agent, self.pid = atlas, agent, atlas.pid
+    atlas: Atlas
+    agent: Agent
 
     def arguments(self) -> list[str]:
         return self.atlas.arguments() + self.agent.arguments()
 
 
 @contextlib.contextmanager
-def with_agent(build: Path, folder: Path) -> Iterator[Both]:
+def with_agent(built: Built, folder: Path) -> Iterator[Both]:
     """The server, and an agent's sockets beside it."""
-    with server(build, folder) as atlas:
+    with server(built, folder) as atlas:
         agent = Agent(folder / "agent")
         try:
             yield Both(atlas, agent)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.process import Server, free_port
+from harness.facts import Built
+from harness.process import Server, free_port, java
 
 # Small buffers, since the default is 128 MB of heap; short sessions, so that a broker that was killed can start again within seconds.
 SETTINGS = """\
@@ -49,12 +49,9 @@ class Broker:
     """`address` is what bootstrap.servers is set to; it stays after a restart, as do the messages. `advertised`: the port that clients
     of that address are sent to, that of a proxy; `more`: settings of the broker; `format`: options of the tool that makes its folder."""
 
-    def __init__(self, build: Path, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None, format: tuple[str, ...] = ()) -> None:
+    def __init__(self, built: Built, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None, format: tuple[str, ...] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        out = next(path.parent for path in sorted(build.glob("scala-*/services")) if (path / "kafka.classpath").exists())
-        jars = [*(out / "services/kafka.classpath").read_text().split(), *map(str, sorted((out / "libs").glob("andiron-services_*.jar")))]
-        java = os.environ.get("JAVA_HOME", "")
-        self._java = [f"{java}/bin/java" if java else "java", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", ":".join(jars)]
+        self._java = java([*built.classpath("kafka"), str(built.jar("services"))], heap="192m")
         self.port, sasl = free_port(), free_port()
         self.address, self.sasl_address = f"127.0.0.1:{self.port}", f"127.0.0.1:{sasl}"
         settings = folder / "server.properties"
@@ -105,9 +102,9 @@ class Broker:
 
 
 @contextmanager
-def server(build: Path, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None, format: tuple[str, ...] = ()) -> Iterator[Broker]:
+def server(built: Built, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None, format: tuple[str, ...] = ()) -> Iterator[Broker]:
     """A broker that has started."""
-    broker = Broker(build, folder, advertised, more, format)
+    broker = Broker(built, folder, advertised, more, format)
     try:
         broker.start()
         yield broker

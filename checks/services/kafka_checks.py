@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checks.services import kafka, proxy
-from checks.services.packages import packages
+from harness import spark
+from harness.facts import BUILD, ROOT, Built
+from harness.spark import require
 
 METRICS, FAILURES = "andiron.metrics.v1", "andiron.failures.v1"
 TOPICS = (METRICS, FAILURES)
@@ -27,65 +29,41 @@ STOP_MS = 10 * 5000
 Facts = dict[str, object]
 
 
-def require(condition: bool, what: object) -> None:
-    if not condition:
-        raise AssertionError(str(what))
-
-
 @dataclass(frozen=True)
 class Place:
-    """Where things are: what was built, and the folder of one check."""
+    """The files that were built, and the folder of one check."""
 
-    root: Path
-    build: Path
+    built: Built
     folder: Path
-    spark: str
-    scala: str
-    version: str
 
     @property
     def log_dir(self) -> Path:
         return self.folder / "log"
 
     def andiron(self, *arguments: str) -> str:
-        done = subprocess.run([str(self.build / "bin/andiron"), *arguments, "--log-dir", str(self.log_dir)], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        done = subprocess.run([str(BUILD / "bin/andiron"), *arguments, "--log-dir", str(self.log_dir)], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         require(done.returncode == 0, f"andiron {arguments}: {done.stderr}")
         return done.stdout
 
+    def ship(self, servers: str, *more: str) -> str:
+        """Ships the logs by the command; its answer."""
+        return self.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={servers}", *more)
 
-class Application:
-    """One application, through spark-submit; `options` are its own."""
+    def events(self, application: str) -> list[Facts]:
+        """Every revision that the log of an application has."""
+        return [json.loads(line) for line in self.andiron("events", application).split("\n") if line]
+
+
+class Application(spark.Application):
+    """One application of checks/services/scala; `options` are its own. It prints lines `@word ...`."""
 
     def __init__(self, place: Place, name: str, settings: dict[str, str], options: list[str], variables: dict[str, str] | None = None,
                  main: str = "andiron.services.KafkaJob") -> None:
-        self.place, self._name = place, name
-        self._out, self._err = place.folder / f"{name}.out", place.folder / f"{name}.err"
-        self._done = place.folder / f"{name}.done"
-        home = place.build / f"spark-{place.spark}_{place.scala}"
-        libs = place.build / f"scala-{place.scala}/libs"
-        (place.folder / "tmp").mkdir(parents=True, exist_ok=True)
-        all_settings = {
-            "spark.plugins": "andiron.AndironPlugin", "spark.ui.enabled": "false", "spark.local.dir": place.folder / "local",
-            "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.andiron.log.dir": place.log_dir,
-            "spark.driver.extraJavaOptions": f"-Xcheck:jni -XX:ErrorFile={place.folder}/hs_err_%p.log -Djava.io.tmpdir={place.folder}/tmp",
-        } | settings
-        command = [
-            str(home / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", "700m", "--class", main,
-            "--jars", str(libs / f"andiron_{place.scala}-{place.version}.jar"),
-            *(word for key, value in all_settings.items() for word in ("--conf", f"{key}={value}")),
-            str(libs / f"andiron-services_{place.scala}-{place.version}.jar"), *options, *([] if options else [f"until={self._done}"]),
-        ]
-        environment = os.environ | {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"} | (variables or {})
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self._process = subprocess.Popen(command, stdout=out, stderr=err, env=environment, cwd=place.folder, start_new_session=True)
-
-    @property
-    def out(self) -> str:
-        return self._out.read_text(errors="replace")
-
-    @property
-    def log(self) -> str:
-        return self._err.read_text(errors="replace")
+        self._done, built, folder = place.folder / f"{name}.done", place.built, place.folder
+        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+        conf = spark.settings(folder) | spark.andiron(folder) | {"spark.driver.extraJavaOptions": spark.checked(folder)} | settings
+        words = spark.submit(built.home, built.jar("services"), options or [f"until={self._done}"], conf, main=main, master="local[2]", jars=[built.jar()], heap="700m")
+        super().__init__(words, spark.environment(built.home) | (variables or {}), folder, name)
 
     def said(self, word: str) -> list[list[str]]:
         return [line.split()[1:] for line in self.out.splitlines() if line.startswith(f"@{word} ")]
@@ -95,62 +73,40 @@ class Application:
         return self.said("ready")[0][0]
 
     def wait(self, what: str, until: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE_S
-        while not until():
-            require(self._process.poll() is None, f"the application has ended before {what}:\n{self.log[-3000:]}")
-            require(time.monotonic() < end, f"not within {PATIENCE_S} s: {what}\n{self.log[-3000:]}")
-            time.sleep(0.1)
+        self.wait_until(what, until, PATIENCE_S)
 
     def rounds(self, more: int) -> None:
         """Waits for so many more rounds."""
         wanted = len(self.said("round")) + more
         self.wait(f"round {wanted}", lambda: len(self.said("round")) >= wanted)
 
-    def end(self) -> int:
+    def ended(self) -> int:
         """Lets it end; how many milliseconds that took."""
         self._done.touch()
-        self._process.wait(PATIENCE_S)
-        require(self._process.returncode == 0, f"exit status {self._process.returncode}:\n{self.log[-3000:]}")
-        require(not list(self.place.folder.glob("hs_err*")), "the JVM crashed")
+        self.finish(PATIENCE_S)
+        require(not list(self.folder.glob("hs_err*")), "the JVM crashed")
         require("WARNING in native method" not in self.log + self.out, "-Xcheck:jni complained")
         return int(self.said("stopped")[0][0])
 
     @property
-    def java(self) -> int:
-        """The process of the driver; spark-submit becomes it."""
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        return self._process.poll() is None
-
-    def status(self) -> int:
-        return self._process.wait(PATIENCE_S)
-
-    def kill(self) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, 9)
-            self._process.wait()
-
-    @property
     def was_cut(self) -> bool:
-        """Whether it has ended before the sink had everything. What was on its way then may arrive, and is shipped again."""
+        """Whether it has ended before the sink had everything. The messages that were on their way then may arrive, and are shipped again."""
         return "ships what these have not had: kafka" in self.log
 
     def failures(self) -> list[str]:
-        """What the log says of the sink, a line for each change."""
+        """The log's messages about the sink, a line for each change."""
         return [line for line in self.log.splitlines() if "sink kafka fails" in line]
 
 
 class Checks:
-    def __init__(self, root: Path, build: Path, folder: Path, spark: str, scala: str, version: str) -> None:
-        sys.path.insert(0, str(packages(build)))
+    def __init__(self, built: Built, folder: Path, packages: Path) -> None:
+        sys.path.insert(0, str(packages))
         import jsonschema
 
-        schema = json.loads((root / "docs/internals/wire-format.schema.json").read_text())
+        schema = json.loads((ROOT / "docs/internals/wire-format.schema.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         self._validator = jsonschema.Draft202012Validator(schema)
-        self._at = lambda name: Place(root, build, folder / name, spark, scala, version)
+        self._at = lambda name: Place(built, folder / name)
         self.kinds: set[str] = set()
 
     @contextmanager
@@ -158,11 +114,8 @@ class Checks:
              variables: dict[str, str] | None = None) -> Iterator[Application]:
         settings = {f"spark.andiron.kafka.{key}": value for key, value in ({"bootstrap.servers": servers} | (more or {})).items() if not key.startswith("spark.")}
         settings |= {key: value for key, value in (more or {}).items() if key.startswith("spark.")}
-        app = Application(place, name, settings, options or [], variables)
-        try:
+        with Application(place, name, settings, options or [], variables) as app:
             yield app
-        finally:
-            app.kill()
 
     def written_once(self, broker: kafka.Broker) -> int:
         """No message is in the topics twice, as one producer promises: another ships again what the first had in hand. How many there are."""
@@ -185,7 +138,7 @@ class Checks:
             require(message["headers"] == headers and message["key"] == value["event_id"], f"{message['headers']} of {message['key']}")
             require((message["topic"] == FAILURES) == (value["kind"] in ("Failure", "LogLine")), f"{value['kind']} in {message['topic']}")
             require(arrived.setdefault((value["event_id"], value["revision"]), value) == value, f"{value['event_id']} has another value the second time")
-        logged = [value for application in applications for value in self.events(place, application)]
+        logged = [value for application in applications for value in place.events(application)]
         missing = [value for value in logged if (value["event_id"], value["revision"]) not in arrived]
         lost = [value for value in missing if len(json.dumps(value)) < fits]
         require(logged and not lost, f"{len(lost)} of {len(logged)} events are missing: {lost[:3]}")
@@ -194,92 +147,88 @@ class Checks:
         require(not once or len(messages) == len(arrived), f"{len(messages) - len(arrived)} duplicates among {len(messages)}")
         return {"events": len(logged), "missing": len(missing), "duplicates": len(messages) - len(arrived)}
 
-    def events(self, place: Place, application: str) -> list[Facts]:
-        """Every revision that the log of an application has."""
-        return [json.loads(line) for line in place.andiron("events", application).split("\n") if line]
-
     def health(self, place: Place, application: str) -> Facts:
-        return next(value for value in reversed(self.events(place, application)) if value["kind"] == "Health")["sinks"]["kafka"]
+        return next(value for value in reversed(place.events(application)) if value["kind"] == "Health")["sinks"]["kafka"]
 
     def down_at_start(self, place: Place) -> Facts:
-        broker = kafka.Broker(place.build, place.folder / "kafka")
+        broker = kafka.Broker(place.built, place.folder / "kafka")
         with self.app(place, "job", broker.address) as app:
             try:
                 app.wait("the log says that the sink fails", lambda: bool(app.failures()))
                 app.rounds(3)
                 broker.start()
                 app.wait("the sink works", lambda: "sink kafka works again" in app.log)
-                stop = app.end()
+                stop = app.ended()
                 require(len(app.failures()) == 1, app.failures())
                 return self.compare(place, broker, [app.id]) | {"stop_ms": stop}
             finally:
                 broker.stop()
 
     def killed_and_restarted(self, place: Place) -> Facts:
-        with kafka.server(place.build, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
+        with kafka.server(place.built, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
             for _ in range(2):
                 app.rounds(3)
                 broker.kill()
                 app.rounds(3)
                 broker.start()
             app.rounds(3)
-            stop = app.end()
+            stop = app.ended()
             self.written_once(broker)
-            place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
+            place.ship(broker.address)
             return self.compare(place, broker, [app.id], once=not app.was_cut) | {"stop_ms": stop, "told": len(app.failures()), "cut": app.was_cut}
 
     def cut_at_the_end(self, place: Place) -> Facts:
         """The broker halts, and reads what the application has sent when that has ended: it has then what the command ships again."""
-        with kafka.server(place.build, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
+        with kafka.server(place.built, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
             app.rounds(3)
             os.kill(broker.pid, signal.SIGSTOP)
             try:
                 app.rounds(3)
-                stop = app.end()
+                stop = app.ended()
             finally:
                 os.kill(broker.pid, signal.SIGCONT)
             require(app.was_cut, "the log does not say what is left")
             require(stop < STOP_MS, f"the end took {stop} ms")
             self.written_once(broker)
-            said = place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
+            said = place.ship(broker.address)
             require("kafka: " in said and " 0 left" in said, said)
             return self.compare(place, broker, [app.id], once=False) | {"stop_ms": stop}
 
     def away_all_day(self, place: Place) -> Facts:
         """Then the command ships it; and of another day the next application."""
-        broker = kafka.Broker(place.build, place.folder / "kafka")
+        broker = kafka.Broker(place.built, place.folder / "kafka")
         ids, stops = [], []
         for day in ("monday", "tuesday"):
             with self.app(place, day, broker.address, options=["rounds=15"]) as app:
-                stops.append(app.end())
+                stops.append(app.ended())
                 ids.append(app.id)
                 require(len(app.failures()) == 1 and "bootstrap.servers" in app.failures()[0], app.failures())
                 require(stops[-1] < STOP_MS, f"the end took {stops[-1]} ms")
                 require("ships what these have not had: kafka" in app.log, "the log does not say what is left")
             if day == "monday":
                 broker.start()
-                said = place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
+                said = place.ship(broker.address)
                 require("kafka: " in said and " 0 left" in said, said)
                 first = self.compare(place, broker, ids)
                 broker.stop()
         try:
             broker.start()
             with self.app(place, "wednesday", broker.address, options=["rounds=30"]) as app:
-                app.end()
+                app.ended()
                 ids.append(app.id)
-            place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
+            place.ship(broker.address)
             return self.compare(place, broker, ids) | {"first_day": first["events"], "stop_ms": max(stops)}
         finally:
             broker.stop()
 
     def topic_missing(self, place: Place) -> Facts:
-        with kafka.server(place.build, place.folder / "kafka", more={"auto.create.topics.enable": "false"}) as broker:
+        with kafka.server(place.built, place.folder / "kafka", more={"auto.create.topics.enable": "false"}) as broker:
             with self.app(place, "job", broker.address) as app:
                 app.wait("the log says that the sink fails", lambda: bool(app.failures()))
                 require("there is no topic" in app.failures()[0] and "spark.andiron.kafka.topic." in app.failures()[0], app.failures())
                 broker.create(*TOPICS)
                 app.wait("the sink works", lambda: "sink kafka works again" in app.log)
-                app.end()
+                app.ended()
                 require(self.health(place, app.id)["failed"].get("topic", 0) > 0, "no failure for the topic is counted")
                 return self.compare(place, broker, [app.id])
 
@@ -287,15 +236,15 @@ class Checks:
         """For the client, and for the broker only, which refuses it together with its neighbours."""
         facts: Facts = {}
         for who, own, brokers in (("client", "2500", "1000000"), ("broker", "1000000", "2500")):
-            at = Place(place.root, place.build, place.folder / who, place.spark, place.scala, place.version)
+            at = Place(place.built, place.folder / who)
             at.folder.mkdir(parents=True, exist_ok=True)
-            with kafka.server(place.build, at.folder / "kafka") as broker:
+            with kafka.server(place.built, at.folder / "kafka") as broker:
                 broker.create(*TOPICS, max_message_bytes=brokers)
                 more = {"message.max.bytes": own, "compression.type": "none"}
                 with self.app(at, "job", broker.address, more, ["rounds=12"]) as app:
-                    app.end()
+                    app.ended()
                     require("sink kafka never gets" in app.log and "max.message.bytes" in app.log, "the log does not say what is too large")
-                    at.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}", "--conf", f"spark.andiron.kafka.message.max.bytes={own}")
+                    at.ship(broker.address, "--conf", f"spark.andiron.kafka.message.max.bytes={own}")
                     # A value has key and headers beside it, some hundred bytes.
                     facts[who] = self.compare(at, broker, [app.id], fits=2000)
                     require(facts[who]["missing"], "nothing was too large")
@@ -307,7 +256,7 @@ class Checks:
         file = place.folder / "password"
         file.write_text(SECRET + "\n")
         sasl = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "andiron"}
-        with kafka.server(place.build, place.folder / "kafka") as broker:
+        with kafka.server(place.built, place.folder / "kafka") as broker:
             with self.app(place, "wrong", broker.sasl_address, sasl | {"sasl.password.file": str(file), "spark.ui.enabled": "true", "spark.ui.port": "0"}) as app:
                 app.wait("the log says that the sink fails", lambda: bool(app.failures()))
                 require("refuse to authenticate" in app.failures()[0], app.failures())
@@ -316,39 +265,39 @@ class Checks:
                     "/environment/", f"/api/v1/applications/{app.id}/environment")]
                 require(all("sasl.password.file" in page for page in pages), "the page of the environment does not show the setting")
                 app.rounds(2)
-                stop = app.end()
+                stop = app.ended()
                 require(self.health(place, app.id)["failed"].get("authentication", 0) > 0, "no failure to authenticate is counted")
                 shown = "".join([*pages, app.log, app.out, place.andiron("report", app.id), place.andiron("events", app.id)])
                 require(SECRET not in shown, "a secret is shown")
                 wrong = app.id
             with self.app(place, "right", broker.sasl_address, sasl | {"sasl.password.env": "KAFKA_PASSWORD"}, ["rounds=10"],
                            {"KAFKA_PASSWORD": kafka.PASSWORD}) as app:
-                app.end()
+                app.ended()
                 right = app.id
                 require(kafka.PASSWORD not in app.log + app.out + place.andiron("report", app.id), "a secret is shown")
-            place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
+            place.ship(broker.address)
             return self.compare(place, broker, [wrong, right]) | {"stop_ms": stop}
 
     def refused_settings(self, place: Place) -> Facts:
         for key, value, named in (("sasl.password", SECRET, ".file"), ("acks", "1", "replicas"), ("no.such.property", "1", "No such configuration property"),
                                   ("sasl.mechanism", "OAUTHBEARER", "SCRAM")):
             with self.app(place, key, "127.0.0.1:9", {key: value}, ["rounds=1"]) as app:
-                require(app.status() != 0, f"an application with {key} has started")
+                require(app.status(PATIENCE_S) != 0, f"an application with {key} has started")
                 require(f"SettingException: spark.andiron.kafka.{key}" in app.log and named in app.log, app.log[-3000:])
                 require(SECRET not in app.log + app.out, "a secret is shown")
         return {}
 
     def swallowed_acknowledgements(self, place: Place) -> Facts:
-        with proxy.swallowing(20000, 2.0) as cutter, kafka.server(place.build, place.folder / "kafka", cutter.port) as broker:
+        with proxy.swallowing(20000, 2.0) as cutter, kafka.server(place.built, place.folder / "kafka", cutter.port) as broker:
             cutter.forward(broker.port)
             with self.app(place, "job", f"127.0.0.1:{cutter.port}") as app:
                 app.wait("8 answers are swallowed", lambda: cutter.cuts >= 8)
-                app.end()
+                app.ended()
                 # What one session has written; a second would write some of it again.
                 messages = self.written_once(broker)
-                place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers=127.0.0.1:{cutter.port}")
+                place.ship(f"127.0.0.1:{cutter.port}")
                 arrived = {(message["key"], json.loads(str(message["value"]))["revision"]) for topic in TOPICS for message in broker.messages(topic)}
-                logged = self.events(place, app.id)
+                logged = place.events(app.id)
                 missing = [value for value in logged if (value["event_id"], value["revision"]) not in arrived]
                 require(not missing, f"{len(missing)} events are missing")
                 return {"swallowed": cutter.cuts, "events": len(logged), "messages": messages}

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from checks.services import kafka, kafka_checks
-from checks.services.kafka_checks import STOP_MS, TOPICS, Facts, Place, require
+from checks.services.kafka_checks import STOP_MS, TOPICS, Facts, Place
 from checks.services.proxy import Proxy, swallowing
-from harness.process import free_port
+from harness.process import free_port, jdk
+from harness.spark import require
 
 STORE_PASSWORD = "of-the-stores"
 
@@ -37,8 +38,7 @@ class Certificates:
 
     @staticmethod
     def _keytool(*arguments: str) -> None:
-        java = os.environ.get("JAVA_HOME", "")
-        command = [f"{java}/bin/keytool" if java else "keytool", *arguments, "-storetype", "PKCS12", "-storepass", STORE_PASSWORD]
+        command = [jdk("keytool"), *arguments, "-storetype", "PKCS12", "-storepass", STORE_PASSWORD]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         require(done.returncode == 0, f"keytool {arguments[0]}: {done.stdout}{done.stderr}")
 
@@ -61,7 +61,7 @@ class TlsBroker:
             "ssl.keystore.type": "PKCS12", "ssl.keystore.location": str(self.certificates.store("broker")), "ssl.keystore.password": STORE_PASSWORD,
             "ssl.truststore.type": "PKCS12", "ssl.truststore.location": str(self.certificates.store("trusted")), "ssl.truststore.password": STORE_PASSWORD,
         }
-        self.broker = kafka.Broker(place.build, place.folder / "kafka", more=more, format=("--add-scram", f"SCRAM-SHA-512=[name=andiron,password={kafka.PASSWORD}]"))
+        self.broker = kafka.Broker(place.built, place.folder / "kafka", more=more, format=("--add-scram", f"SCRAM-SHA-512=[name=andiron,password={kafka.PASSWORD}]"))
         self.broker.port, self.broker.address = plain, f"127.0.0.1:{plain}"
 
     def __enter__(self) -> TlsBroker:
@@ -100,19 +100,19 @@ class Checks(kafka_checks.Checks):
                 app.wait("the log says that the sink fails", lambda: bool(app.failures()))
                 require("TLS fails" in app.failures()[0] and "spark.andiron.kafka.ssl" in app.failures()[0], app.failures())
                 app.rounds(2)
-                stop = app.end()
+                stop = app.ended()
                 require(len(app.failures()) == 1, app.failures())
                 require(self.health(place, app.id)["failed"].get("tls", 0) > 0, "no failure of TLS is counted")
                 ids = [app.id]
             for name, address, settings in (("password", tls.scram, tls.by_password(place)), ("certificate", tls.mutual, tls.by_certificate(place))):
                 with self.app(place, name, address, settings, ["rounds=10"]) as app:
-                    app.end()
+                    app.ended()
                     ids.append(app.id)
                     require(not app.failures(), app.failures())
                     require(self.health(place, app.id)["sent"] > 0, "nothing was sent over TLS")
                     shown = app.log + app.out + place.andiron("report", app.id) + place.andiron("events", app.id)
                     require(kafka.PASSWORD not in shown and STORE_PASSWORD not in shown, "a secret is shown")
-            place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={tls.broker.address}")
+            place.ship(tls.broker.address)
             return self.compare(place, tls.broker, ids) | {"stop_ms": stop}
 
     def tls_at_the_end(self, place: Place) -> Facts:
@@ -126,7 +126,7 @@ class Checks(kafka_checks.Checks):
                     os.kill(tls.broker.pid, signal.SIGSTOP)
                     try:
                         app.rounds(2)
-                        stops.append(app.end())
+                        stops.append(app.ended())
                     finally:
                         os.kill(tls.broker.pid, signal.SIGCONT)
                     ids.append(app.id)
@@ -134,10 +134,10 @@ class Checks(kafka_checks.Checks):
                 with self._breaking(int(tls.scram.split(":")[1])) as cutter, self.app(
                         place, f"breaking-{turn}", f"127.0.0.1:{cutter.port}", tls.by_password(place) | {"reconnect.backoff.ms": "1", "reconnect.backoff.max.ms": "10"}) as app:
                     app.wait("100 connections have broken", lambda: cutter.cuts >= 100)
-                    stops.append(app.end())
+                    stops.append(app.ended())
                     ids.append(app.id)
             require(max(stops) < STOP_MS, f"ends took {stops} ms")
-            place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={tls.broker.address}")
+            place.ship(tls.broker.address)
             values = {(message["key"], message["headers"]["revision"]) for topic in TOPICS for message in tls.broker.messages(topic)}
             missing = [key for key in self._logged(place, ids) if key not in values]
             require(not missing, f"{len(missing)} events are missing: {missing[:3]}")
@@ -152,4 +152,4 @@ class Checks(kafka_checks.Checks):
             yield cutter
 
     def _logged(self, place: Place, ids: list[str]) -> set[tuple[object, object]]:
-        return {(value["event_id"], str(value["revision"])) for id in ids for value in self.events(place, id)}
+        return {(value["event_id"], str(value["revision"])) for id in ids for value in place.events(id)}

@@ -1,4 +1,4 @@
-"""A million revisions into Hive while what carries them fails: `make revisions`.
+"""A million revisions into Hive while their carriers fail: `python3 -m bench.sinks revisions`.
 
 Drivers make the revisions, by stages that change accumulators, and ship them through a proxy that swallows acknowledgements; the broker is killed and
 started again 10 times meanwhile, the driver killed 5 times and replaced. `andiron.hive.Ingest` takes the topics into a real metastore, once in the middle and
@@ -11,25 +11,23 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import shutil
-import subprocess
 import time
-from pathlib import Path
 
-from checks.services import hive, kafka, proxy
-from checks.services.kafka_checks import FAILURES, METRICS, TOPICS, Application, Facts, Place, require
+from checks.services import kafka, proxy
+from checks.services import hive as hive_server
+from checks.services.hive import Hive
+from checks.services.kafka_checks import FAILURES, METRICS, PATIENCE_S, TOPICS, Application, Facts, Place
+from harness.facts import BUILD, Built
+from harness.spark import require
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
-GRADLE = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
 TOTAL = int(os.environ.get("REVISIONS_TOTAL", "1000000"))
 SEED = int(os.environ.get("REVISIONS_SEED", "20200624"))
 DRIVER_KILLS, BROKER_KILLS = 5, 10
 ACCUMULATORS, AGE = 500, 20
 """A round changes so many accumulators; a set of them lives for so many rounds."""
 SWALLOW_BYTES, SWALLOW_S = 20000, 5.0
-PATIENCE_S = 3600
+MOST_RECORDS = ("--max-records", "250000")
 
 
 class Drivers:
@@ -64,56 +62,18 @@ class Drivers:
 
     def kill(self) -> None:
         require(self.current.is_running, "the driver had ended before it was killed")
-        self.current.kill()
+        self.current.end()
         self._finished = self.rounds
         self._application = None
 
     def clear(self) -> None:
         if self._application is not None:
-            self._application.kill()
+            self._application.end()
 
     def end(self) -> None:
         """The last one ends in order."""
         self._done.touch()
-        require(self.current.status() == 0, f"the driver failed:\n{self.current.log[-3000:]}")
-
-
-def submit(place: Place, metastore: hive.Metastore, label: str, main: str, jars: list[Path], arguments: list[str]) -> str:
-    """What it printed; it must end well."""
-    here = place.folder / label
-    here.mkdir()
-    home = place.build / f"spark-{place.spark}_{place.scala}"
-    jar, *others = jars
-    settings = {
-        "spark.hadoop.hive.metastore.uris": metastore.uri, "spark.sql.warehouse.dir": metastore.warehouse, "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1", "spark.sql.shuffle.partitions": "4", "spark.local.dir": here / "local",
-    }
-    command = [
-        str(home / "bin/spark-submit"), "--master", "local[2]", "--driver-memory", "2g", "--class", main,
-        "--driver-class-path", ":".join((place.build / f"scala-{place.scala}/services/hive.classpath").read_text().split()), *(["--jars", ",".join(map(str, others))] if others else []),
-        *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")), str(jar), *arguments,
-    ]
-    with (here / "out").open("wb") as out:
-        done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, cwd=here, env=os.environ | {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"},
-                              timeout=PATIENCE_S, check=False)
-    text = (here / "out").read_text(errors="replace")
-    require(done.returncode == 0, f"{label}: exit status {done.returncode}\n{text[-4000:]}")
-    return text
-
-
-def ask(place: Place, metastore: hive.Metastore, label: str, statement: str) -> list[Facts]:
-    jar = place.build / f"scala-{place.scala}/libs/andiron-services_{place.scala}-{place.version}.jar"
-    rows = place.folder / f"{label}-rows"
-    submit(place, metastore, label, "andiron.services.Ask", [jar], [statement, rows.as_uri()])
-    return [json.loads(line) for file in sorted(rows.glob("part-*")) for line in file.read_text().splitlines()]
-
-
-def ingest(place: Place, metastore: hive.Metastore, broker: kafka.Broker, label: str) -> str:
-    jar = place.build / f"scala-{place.scala}/libs/andiron_{place.scala}-{place.version}.jar"
-    text = submit(place, metastore, label, "andiron.hive.Ingest", [jar], [
-        "--from", "kafka", "--bootstrap-servers", broker.address, "--checkpoint", (place.folder / "checkpoint").as_uri(), "--database", "andiron", "--max-records", "250000"])
-    [told] = re.findall(r"(?m)^done: .*$", text)
-    return told
+        require(self.current.status(PATIENCE_S) == 0, f"the driver failed:\n{self.current.log[-3000:]}")
 
 
 def truth(place: Place, ids: list[str]) -> tuple[dict[str, tuple[int, Facts]], int]:
@@ -121,12 +81,10 @@ def truth(place: Place, ids: list[str]) -> tuple[dict[str, tuple[int, Facts]], i
     last: dict[str, tuple[int, Facts]] = {}
     revisions = 0
     for application in ids:
-        for line in place.andiron("events", application).split("\n"):
-            if line:
-                value = json.loads(line)
-                revisions += 1
-                if value["event_id"] not in last or last[value["event_id"]][0] < value["revision"]:
-                    last[value["event_id"]] = (value["revision"], value)
+        for value in place.events(application):
+            revisions += 1
+            if value["event_id"] not in last or last[value["event_id"]][0] < value["revision"]:
+                last[value["event_id"]] = (value["revision"], value)
     return last, revisions
 
 
@@ -136,9 +94,10 @@ def campaign(place: Place) -> Facts:
     between = lambda parts, n: int(total * (n + chance.uniform(0.25, 0.75)) / parts)
     plan = sorted([(between(BROKER_KILLS, n), "broker") for n in range(BROKER_KILLS)] + [(between(DRIVER_KILLS, n), "driver") for n in range(DRIVER_KILLS)])
     begun, middle, kills = time.monotonic(), "", 0
-    with proxy.swallowing(SWALLOW_BYTES, SWALLOW_S) as cutter, hive.server(place.build, place.folder / "hive") as metastore, \
-            kafka.server(place.build, place.folder / "kafka", cutter.port) as broker:
+    with proxy.swallowing(SWALLOW_BYTES, SWALLOW_S) as cutter, hive_server.server(place.built, place.folder / "hive") as metastore, \
+            kafka.server(place.built, place.folder / "kafka", cutter.port) as broker:
         cutter.forward(broker.port)
+        hive = Hive(place.built, metastore, place.folder, heap="2g")
         broker.create(*TOPICS)
         drivers = Drivers(place, f"127.0.0.1:{cutter.port}")
         try:
@@ -149,7 +108,7 @@ def campaign(place: Place) -> Facts:
                     drivers.kill()
                     kills += 1
                     if kills == DRIVER_KILLS // 2:
-                        middle = ingest(place, metastore, broker, "ingest-middle")
+                        middle = hive.ingest(broker.address, *MOST_RECORDS)
                     drivers.start()
                 else:
                     broker.kill()
@@ -161,14 +120,15 @@ def campaign(place: Place) -> Facts:
         finally:
             drivers.clear()
         made = time.monotonic() - begun
-        said = place.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={broker.address}")
+        said = place.ship(broker.address)
         require(" 0 left" in said, said)
         last, revisions = truth(place, drivers.ids)
         messages = {topic: broker.counts(topic) for topic in (METRICS, FAILURES)}
-        end = ingest(place, metastore, broker, "ingest-end")
-        found = ask(place, metastore, "events", "SELECT event_id, revision, body FROM andiron.events")
-        [raw] = ask(place, metastore, "raw", "SELECT count(*) AS many, count(DISTINCT event_id, revision) AS different FROM "
-                    "(SELECT event_id, revision FROM andiron.metrics_raw UNION ALL SELECT event_id, revision FROM andiron.failures_raw) AS both")
+        end = hive.ingest(broker.address, *MOST_RECORDS)
+        (_, found), (_, [raw]) = hive.ask([
+            "SELECT event_id, revision, body FROM andiron.events",
+            "SELECT count(*) AS many, count(DISTINCT event_id, revision) AS different FROM "
+            "(SELECT event_id, revision FROM andiron.metrics_raw UNION ALL SELECT event_id, revision FROM andiron.failures_raw) AS both"])
     in_hive = {str(row["event_id"]): row for row in found}
     missing = [event for event in last if event not in in_hive]
     wrong = [event for event, (revision, value) in last.items() if event in in_hive and
@@ -191,10 +151,6 @@ def run() -> Facts:
     folder = BUILD / "revisions"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    facts = campaign(Place(ROOT, BUILD, folder, GRADLE["sparkVersion"], GRADLE["scalaVersion"], GRADLE["version"]))
+    facts = campaign(Place(Built.of(), folder))
     shutil.rmtree(folder, ignore_errors=True)
     return facts
-
-
-if __name__ == "__main__":
-    run()

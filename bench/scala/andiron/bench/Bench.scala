@@ -1,6 +1,10 @@
 package andiron.bench
 
+import java.nio.file.Paths
+
 import org.apache.spark.sql.SparkSession
+
+import andiron.harness.{Arguments, Json}
 
 /**
  * The benchmark's applications, one per process: `Bench run=... key=value ... result=FILE`. bench/spark_app.py starts them and
@@ -9,7 +13,7 @@ import org.apache.spark.sql.SparkSession
 object Bench {
 
   def main(arguments: Array[String]): Unit = {
-    val options = new Options(arguments.map(_.split("=", 2)).collect { case Array(key, value) => key -> value }.toMap)
+    val options = new Options(Arguments.of(arguments))
     val spark = SparkSession.builder().appName(s"andiron-bench ${options("run")}").getOrCreate()
     try {
       val records = options("run") match {
@@ -26,7 +30,7 @@ object Bench {
         case other       => throw new IllegalArgumentException(s"run=$other is none of the benchmark's applications")
       }
       val facts = Map("spark" -> spark.version, "scala" -> scala.util.Properties.versionNumberString)
-      Json.write(options("result"), records.map(_ ++ facts))
+      Json.write(Paths.get(options("result")), records.map(_ ++ facts))
     } finally spark.stop()
   }
 }

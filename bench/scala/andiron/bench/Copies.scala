@@ -1,11 +1,12 @@
 package andiron.bench
 
-import java.nio.ByteBuffer
 import java.nio.file.{Path, Paths}
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.{AtomicInteger, AtomicLong}
 
 import org.apache.spark.TaskContext
+
+import andiron.harness.{Copies, OwnCopy}
 
 /** Where versions are loaded from, and how long a load takes at least: a sleep that stands for the talk's minute. */
 final case class Source(folder: String, sleepMillis: Long) {
@@ -17,23 +18,19 @@ final case class Source(folder: String, sleepMillis: Long) {
     val started = System.nanoTime()
     if (sleepMillis > 0) Thread.sleep(sleepMillis)
     val loaded = read(file(version))
-    Copies.loads.incrementAndGet()
-    Copies.loadNanos.addAndGet(System.nanoTime() - started)
+    Loads.count.incrementAndGet()
+    Loads.nanos.addAndGet(System.nanoTime() - started)
     loaded
   }
 }
 
 /**
- * The versions, or copies of them, that the rivals hold in this executor; Andiron counts for itself. `most_in_use` is of every
- * approach: how many different versions its tasks were at, at once.
+ * The loads of the rivals in this executor; Andiron counts for itself. `most_in_use` is of every approach: how many different versions its tasks were
+ * at, at once.
  */
-object Copies {
-  val loads = new AtomicLong
-  val loadNanos = new AtomicLong
-  private val versions = new AtomicInteger
-  private val bytes = new AtomicLong
-  private val mostVersions = new AtomicInteger
-  private val mostBytes = new AtomicLong
+object Loads {
+  val count = new AtomicLong
+  val nanos = new AtomicLong
   private val inUse = new ConcurrentHashMap[Long, String]
   private val mostInUse = new AtomicInteger
 
@@ -48,24 +45,14 @@ object Copies {
     }
   }
 
-  /** `count` copies with `size` bytes in all are held from now on; negative: no longer. */
-  def held(count: Int, size: Long): Unit = {
-    val now = versions.addAndGet(count)
-    mostVersions.accumulateAndGet(now, (a, b) => math.max(a, b))
-    val total = bytes.addAndGet(size)
-    mostBytes.accumulateAndGet(total, (a, b) => math.max(a, b)): Unit
-  }
-
   def figures: Map[String, Long] = Map(
-    "loads" -> loads.get, "load_nanos" -> loadNanos.get, "most_in_use" -> mostInUse.get.toLong,
-    "most_versions" -> mostVersions.get.toLong, "most_bytes" -> mostBytes.get)
+    "loads" -> count.get, "load_nanos" -> nanos.get, "most_in_use" -> mostInUse.get.toLong, "most_versions" -> Copies.most.toLong,
+    "most_bytes" -> Copies.mostInBytes)
 
   def reset(): Unit = {
-    loads.set(0)
-    loadNanos.set(0)
+    Seq(count, nanos).foreach(_.set(0))
     mostInUse.set(0)
-    mostVersions.set(versions.get)
-    mostBytes.set(bytes.get)
+    Copies.reset()
   }
 }
 
@@ -97,50 +84,17 @@ final class HeapCopy(source: Source) extends Holder {
   }
 }
 
-/**
- * Approach 1 at its best: the task's own copy off the heap, read over the one before and given back when the task ends, so that
- * nothing is held that the task does not use.
- */
+/** Approach 1 at its best: [[OwnCopy]]. */
 final class DirectCopy(source: Source) extends Holder {
   private var name = ""
-  private var buffer: ByteBuffer = _
-  private var copy: Pages = _
-  TaskContext.get().addTaskCompletionListener[Unit](_ => drop())
+  private var current: Pages = _
+  private val copy = new OwnCopy
 
   def pages(version: String): Pages = {
     if (version != name) {
-      copy = source.load(version) { file =>
-        fit(Math.toIntExact(file.toFile.length))
-        BufferPages.fill(buffer, file)
-      }
+      current = source.load(version)(file => new BufferPages(copy.read(file)))
       name = version
     }
-    copy
+    current
   }
-
-  private def fit(size: Int): Unit = if (buffer == null || buffer.capacity < size) {
-    drop()
-    buffer = ByteBuffer.allocateDirect(size)
-    Copies.held(1, size.toLong)
-  }
-
-  private def drop(): Unit = if (buffer != null) {
-    Copies.held(-1, -buffer.capacity.toLong)
-    DirectCopy.free(buffer)
-    buffer = null
-    copy = null
-    name = ""
-  }
-}
-
-private object DirectCopy {
-  private lazy val unsafe = {
-    val field = Class.forName("sun.misc.Unsafe").getDeclaredField("theUnsafe")
-    field.setAccessible(true)
-    field.get(null)
-  }
-
-  /** Gives the memory back now; the buffer must not be used again. */
-  def free(buffer: ByteBuffer): Unit =
-    unsafe.getClass.getMethod("invokeCleaner", classOf[ByteBuffer]).invoke(unsafe, buffer): Unit
 }

@@ -54,7 +54,7 @@ object Executors {
     }
     System.gc()
     beans(ManagementFactory.getMemoryPoolMXBeans).foreach(_.resetPeakUsage())
-    Copies.reset()
+    Loads.reset()
   }
 
   private def beans[B](list: java.util.List[B]): Seq[B] = {

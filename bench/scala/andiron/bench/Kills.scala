@@ -8,6 +8,7 @@ import org.apache.spark.scheduler.{SparkListener, SparkListenerTaskEnd}
 import org.apache.spark.sql.SparkSession
 
 import andiron.{Bytes, Catalog, Loader, VersionedData}
+import andiron.harness.Waiting
 import andiron.internal.CacheStats
 
 /** How long a task that waits for the budget goes on after its job was cancelled. The budget holds one version. */
@@ -57,13 +58,7 @@ private final class Kills(spark: SparkSession, catalog: Catalog[Bytes], scratch:
 
   private def figure(name: String): Long = Executors.onEach(spark)(() => CacheStats.snapshot().getOrElse(name, 0L)).values.sum
 
-  private def until(holds: => Boolean): Unit = {
-    val limit = System.nanoTime() + 30000000000L
-    while (!holds) {
-      if (System.nanoTime() > limit) throw new IllegalStateException("the tasks did not come to where they should be within 30 s")
-      Thread.sleep(20)
-    }
-  }
+  private def until(holds: => Boolean): Unit = Waiting.until("task where it should be", 30)(holds)
 
   private def inGroup(group: String)(work: => Unit): CompletableFuture[Void] = CompletableFuture.runAsync { () =>
     context.setJobGroup(group, group)

@@ -71,7 +71,7 @@ object Member {
 
   /** The row's feature, given what it finds in its version. */
   def feature(shape: Shape, row: Member, found: Long): Long = {
-    Copies.uses(row.version)
+    Loads.uses(row.version)
     var value = found ^ java.util.Arrays.hashCode(row.history)
     var i = 0L
     while (i < shape.work) {

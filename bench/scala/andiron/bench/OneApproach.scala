@@ -18,7 +18,7 @@ object OneApproach {
     val tally = approach.run()
     val wall = (System.nanoTime() - started) / 1e9
     val tasks = sums.figures
-    val after = Executors.onEach(spark) { () => Executors.here() ++ Copies.figures }
+    val after = Executors.onEach(spark) { () => Executors.here() ++ Loads.figures }
     val collected = Seq("gc_millis", "gc_count").map(name => name -> after.map { case (id, now) => now(name) - before(id)(name) }.sum)
     val summed = (after.values.head.keySet -- collected.map(_._1)).map(name => name -> after.values.map(_(name)).sum)
     val own = approach.figures

@@ -56,15 +56,4 @@ object BufferPages {
     try new BufferPages(channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size()).load())
     finally channel.close()
   }
-
-  /** Fills `buffer` with the file. */
-  def fill(buffer: ByteBuffer, file: Path): BufferPages = {
-    val channel = FileChannel.open(file, StandardOpenOption.READ)
-    try {
-      buffer.clear().limit(Math.toIntExact(channel.size()))
-      while (buffer.hasRemaining) if (channel.read(buffer) < 0) throw new EOFException(file.toString)
-      buffer.flip()
-      new BufferPages(buffer)
-    } finally channel.close()
-  }
 }

@@ -7,6 +7,8 @@ import scala.collection.mutable
 import com.github.benmanes.caffeine.cache.{Cache, Caffeine}
 import org.apache.spark.TaskContext
 
+import andiron.harness.Copies
+
 /** What one executor shares between its tasks without Andiron. */
 object Shared {
   private val all = new ConcurrentHashMap[String, HeapPages]

@@ -37,7 +37,7 @@ object Sweep {
 
   private def cell(job: Job, name: String, sums: TaskSums): Map[String, Any] = {
     val approach = OneApproach.of(name, job)
-    Copies.reset()
+    Loads.reset()
     val before = approach.figures
     sums.start()
     val started = System.nanoTime()
@@ -46,11 +46,11 @@ object Sweep {
     val tasks = sums.figures
     val own = approach.figures
     approach.close()
-    val loads = own.get("loads").map(_ - before.getOrElse("loads", 0L)).getOrElse(Copies.loads.get)
+    val loads = own.get("loads").map(_ - before.getOrElse("loads", 0L)).getOrElse(Loads.count.get)
     Map[String, Any]("approach" -> name, "versions" -> job.shape.versions, "wall_s" -> wall, "rows" -> tally.rows,
       "digest" -> f"${tally.digest}%016x", "loads" -> loads,
-      "most_versions" -> own.getOrElse("maxResidentVersions", Copies.figures("most_versions")),
-      "most_in_use" -> Copies.figures("most_in_use"),
+      "most_versions" -> own.getOrElse("maxResidentVersions", Loads.figures("most_versions")),
+      "most_in_use" -> Loads.figures("most_in_use"),
       "leases_left" -> approach.figures.getOrElse("leases", 0L)) ++ tasks ++ approach.parts
   }
 }

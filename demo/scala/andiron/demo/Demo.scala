@@ -6,23 +6,25 @@ import java.util.Locale
 
 import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
 
+import andiron.harness.Arguments
+
 /**
- * One approach in one application: `Demo approach=... data=... versions=... out=... scratch=... result=...`.
+ * One approach in one application: `Demo approach=... data=... versions=... out=... result=...`.
  * demo/run.py starts it for each approach, and reads `result`.
  */
 object Demo {
   private val Partitions = 16
 
   def main(arguments: Array[String]): Unit = {
-    val option = arguments.map(_.split("=", 2)).collect { case Array(key, value) => key -> value }.toMap
+    val option = Arguments.of(arguments)
     val spark = SparkSession.builder().appName(s"andiron-demo ${option("approach")}").getOrCreate()
     val progress = new Progress(spark.sparkContext)
     try {
-      val job = Job(spark, option("data"), option("versions"), option("out"), option("scratch"))
+      val job = Job(spark, option("data"), option("versions"), option("out"))
       println(s"application: ${spark.sparkContext.applicationId}")
       checkSpread(job)
       val started = System.nanoTime()
-      val held = run(job, option("approach"))
+      val held = new Approaches(job).run(option("approach"))
       val seconds = (System.nanoTime() - started) / 1e9
       val result = Seq("wall_s" -> "%.3f".formatLocal(Locale.ROOT, seconds), "loads" -> held.loads,
         "max_resident_versions" -> held.mostVersions, "max_resident_bytes" -> held.mostBytes,
@@ -32,23 +34,6 @@ object Demo {
     } finally {
       progress.close()
       spark.stop()
-    }
-  }
-
-  private def run(job: Job, approach: String): Held = {
-    def rivals = new Rivals(job)
-    def shared = new WithAndiron(job)
-    approach match {
-      case "baseline" => rivals.baseline()
-      case "join" => rivals.plainJoin()
-      case "closure" => rivals.closure()
-      case "sorted-closure" => rivals.sortedClosure()
-      case "repartition" => rivals.repartitioned()
-      case "stages" => rivals.stagePerVersion()
-      case "repartition-andiron" => shared.repartitioned()
-      case "andiron-bytes" => shared.sortedBytes()
-      case "andiron-objects" => shared.sortedObjects()
-      case other => throw new IllegalArgumentException(s"approach=$other is not one of the demo's")
     }
   }
 

@@ -4,13 +4,18 @@ import java.io.File
 
 import org.apache.spark.sql.SparkSession
 
+import andiron.Version
+
 /** What an approach works on: folders of demo/prepare.py, and where its features go. */
 final case class Job(
-    spark: SparkSession, data: String, versionFolder: String, out: String, scratch: String) {
+    spark: SparkSession, data: String, versionFolder: String, out: String) {
   val rows: Rows = new Rows(spark, data)
 
   /** Names of all versions, in order. */
   val versions: Seq[String] = versionFiles.map(_.getName.stripSuffix(".bin"))
+
+  /** The versions, for a catalog. */
+  def catalogued: Seq[Version] = versionFiles.map(file => Version(file.getName.stripSuffix(".bin"), file.toURI.toString))
 
   def versionFiles: Seq[File] = new File(versionFolder).listFiles.filter(_.getName.endsWith(".bin")).sortBy(_.getName).toSeq
 }

@@ -6,7 +6,8 @@ import java.util.zip.CRC32
 import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
 import org.apache.spark.sql.functions.{col, concat_ws}
 
-import andiron.{Gate, Loader, Step, Version, VersionedData, VersionedDataset}
+import andiron.{Gate, Loader, Step, VersionedData, VersionedDataset}
+import andiron.harness.Arguments
 
 /** A flight with what is to be learnt from it. */
 final case class Label(flight: Flight, delayClass: Int)
@@ -31,12 +32,12 @@ object Pipeline {
   private val MostLost = 0.01
 
   def main(arguments: Array[String]): Unit = {
-    val option = arguments.map(_.split("=", 2)).collect { case Array(key, value) => key -> value }.toMap
+    val option = Arguments.of(arguments)
     val spark = SparkSession.builder().appName(s"flight features, ${new DecimalFormat("0.##").format(option("lost").toInt / 10000.0)} % lost").getOrCreate()
     val progress = new Progress(spark.sparkContext)
     try {
       println(s"application: ${spark.sparkContext.applicationId}")
-      new Pipeline(Job(spark, option("data"), option("versions"), option("table"), ""), option("lost").toInt).run()
+      new Pipeline(Job(spark, option("data"), option("versions"), option("table")), option("lost").toInt).run()
     } finally {
       progress.close()
       spark.stop()
@@ -55,8 +56,7 @@ final class Pipeline(job: Job, lostInMillion: Int) {
 
   def run(): Unit = {
     Gate(history, maxDropRatio = Pipeline.MostLost, minRows = 1000)
-    val versions = job.versionFiles.map(file => Version(file.getName.stripSuffix(".bin"), file.toURI.toString))
-    val catalog = VersionedData.catalog(job.spark, "nyc-metadata", versions, Loader.bytes)
+    val catalog = VersionedData.catalog(job.spark, "nyc-metadata", job.catalogued, Loader.bytes)
     try {
       val fetched = labelled(job.rows.flights).mapWithVersion(catalog, col("flight.version")) { (label, bytes) =>
         Fetched(label, new VersionFile(new AndironWords(bytes)).facts(label.flight))
@@ -114,7 +114,7 @@ object Lost {
 /** Writes the table of a [[Pipeline]] as CSV lines: `Published table=... out=...`. */
 object Published {
   def main(arguments: Array[String]): Unit = {
-    val option = arguments.map(_.split("=", 2)).collect { case Array(key, value) => key -> value }.toMap
+    val option = Arguments.of(arguments)
     val spark = SparkSession.builder().appName("andiron-demo published").getOrCreate()
     try spark.read.parquet(option("table")).select(concat_ws(",", col("values").cast("array<string>"))).write.text(option("out"))
     finally spark.stop()

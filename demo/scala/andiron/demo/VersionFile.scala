@@ -2,11 +2,6 @@ package andiron.demo
 
 import java.nio.{ByteBuffer, ByteOrder}
 
-/** One version of the metadata, in whatever form. */
-trait Metadata {
-  def facts(flight: Flight): Facts
-}
-
 /** Little-endian integers at byte offsets. */
 trait Words {
   def int(offset: Long): Int
@@ -21,12 +16,12 @@ final class BufferWords(buffer: ByteBuffer) extends Words {
 }
 
 /** A version's file, read in place. demo/layout.py defines and writes it. */
-final class VersionFile(words: Words) extends Metadata {
+final class VersionFile(words: Words) {
   import VersionFile._
 
   if (words.long(0) != Magic) throw new IllegalArgumentException("not a version's file: it does not start with ANDMETA1")
-  val month: Int = words.int(8)
-  val pages: Pages = new Pages(words, words.long(48), words.long(56), month)
+  private val month: Int = words.int(8)
+  private val pages: Pages = new Pages(words, words.long(48), words.long(56), month)
 
   def facts(flight: Flight): Facts = {
     pages.touch(flight.id)
@@ -36,13 +31,6 @@ final class VersionFile(words: Words) extends Metadata {
     Facts(value(w, 0), value(w, 1), value(w, 2), value(w, 3), value(p, 0), value(p, 1), value(p, 2), value(p, 3),
       value(a, 0), value(a, 1), value(a, 2))
   }
-
-  /** The records of a table: key and four values each, in the order of their keys. */
-  def records(table: Int): Iterator[(Long, Array[Int])] =
-    Iterator.tabulate(words.int(12L + 4 * table)) { i =>
-      val at = words.long(24L + 8 * table) + i.toLong * RecordBytes
-      words.long(at) -> Array.tabulate(4)(value(at, _))
-    }
 
   /** Where the record of `key` is, or a negative number. */
   private def find(table: Int, key: Long): Long = {
@@ -81,16 +69,10 @@ object VersionFile {
   }
 
   def weatherKey(origin: String, hour: Int): Long = textKey(origin) << 16 | hour.toLong
-
-  /** The text whose key this is. */
-  def keyText(key: Long): String =
-    Iterator.iterate(key)(_ >>> 8).takeWhile(_ != 0).map(k => (k & 0xff).toChar).mkString.reverse
 }
 
 /** The pages that make a version as large as it was asked to be: each holds its month and number. */
 final class Pages(words: Words, at: Long, count: Long, month: Int) {
-  def isEmpty: Boolean = count == 0
-
   /** Reads pages that `seed` picks, and throws if one is not what was written. */
   def touch(seed: Int): Unit = {
     var i = 0

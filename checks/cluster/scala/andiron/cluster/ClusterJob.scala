@@ -6,7 +6,7 @@ import org.apache.spark.sql.functions.col
 import org.apache.spark.sql.{Encoder, Encoders, SparkSession}
 
 import andiron._
-import andiron.faults.Waiting
+import andiron.harness.{Arguments, Json, Waiting}
 
 /**
  * One job over the versions that lie in `folder/versions`, run `rounds` times: `ClusterJob folder=... versions=v0,v1 rows=400 partitions=8
@@ -25,7 +25,7 @@ final case class Options(
 
 object Options {
   def of(arguments: Array[String]): Options = {
-    val words = arguments.map(_.split("=", 2)).collect { case Array(key, value) => key -> value }.toMap
+    val words = Arguments.of(arguments)
     Options(
       words("folder"), words("versions").split(',').toIndexedSeq, words("rows").toLong, words("partitions").toInt, words("rounds").toInt,
       words("pause").toLong, words("read"), words("executors").toInt, words("hold").toBoolean, words("idle").toBoolean)
@@ -101,13 +101,5 @@ final class Marks(folder: String) {
   def await(name: String, seconds: Int): Unit = Waiting.until(s"mark '$name'", seconds)(Files.exists(path(name)))
 
   /** A line of JSON. */
-  def result(facts: (String, Any)*): Unit = {
-    val json = facts.map {
-      case (key, value @ (_: Long | _: Int)) => s""""$key": $value"""
-      case (key, value)                      => s""""$key": "$value""""
-    }.mkString("{", ", ", "}\n")
-    Files.write(
-      Paths.get(folder, "results.jsonl"), json.getBytes("UTF-8"), java.nio.file.StandardOpenOption.CREATE,
-      java.nio.file.StandardOpenOption.APPEND): Unit
-  }
+  def result(facts: (String, Any)*): Unit = Json.append(Paths.get(folder, "results.jsonl"), facts)
 }

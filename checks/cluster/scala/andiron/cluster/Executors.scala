@@ -3,7 +3,7 @@ package andiron.cluster
 import org.apache.spark.SparkEnv
 import org.apache.spark.sql.SparkSession
 
-import andiron.faults.Waiting
+import andiron.harness.Waiting
 import andiron.internal.CacheStats
 
 /** What one executor's cache says, asked by a task in it. */

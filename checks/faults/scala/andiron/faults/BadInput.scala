@@ -8,6 +8,7 @@ import java.util.concurrent.atomic.AtomicInteger
 import org.apache.spark.SparkException
 
 import andiron._
+import andiron.harness.Waiting
 
 /** What loaders of this process share with the faults; in local mode tasks do too. */
 object BadLoaders {

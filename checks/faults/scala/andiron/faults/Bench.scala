@@ -8,6 +8,7 @@ import org.apache.spark.sql.functions.col
 
 import andiron._
 import andiron.internal.CacheStats
+import andiron.harness.Waiting
 
 /** What one executor's cache says, asked by a task in it. */
 final case class Probe(executor: String, pid: Long, figures: Map[String, Long]) {
@@ -94,9 +95,8 @@ final class Bench(val spark: SparkSession, val folder: String, seed: Long) {
 
   /** The figures once nothing runs any more; after 10 s as they are. */
   def settled(): Seq[Probe] = {
-    val end = System.nanoTime() + 10000000000L
     var found = probe()
-    while (!found.forall(_.isQuiet) && System.nanoTime() < end) found = probe()
+    Waiting.holds(10, 0) { found.forall(_.isQuiet) || { found = probe(); false } }: Unit
     found
   }
 

@@ -3,6 +3,7 @@ package andiron.faults
 import org.apache.spark.TaskContext
 
 import andiron.{Bytes, Catalog}
+import andiron.harness.Waiting
 
 /** Jobs that are cancelled, with and without interrupting their threads. */
 object Cancels {

@@ -1,9 +1,10 @@
 package andiron.faults
 
-import java.nio.charset.StandardCharsets.UTF_8
-import java.nio.file.{Files, Paths, StandardOpenOption}
+import java.nio.file.Paths
 
 import org.apache.spark.deploy.TwoHosts
+
+import andiron.harness.{Arguments, Json}
 
 /**
  * Runs faults in one application and writes a line of JSON for each: `Faults folder=... faults=a,b seed=1 hosts=one|two`.
@@ -12,7 +13,7 @@ import org.apache.spark.deploy.TwoHosts
 object Faults {
 
   def main(arguments: Array[String]): Unit = {
-    val option = arguments.map(_.split("=", 2)).collect { case Array(key, value) => key -> value }.toMap
+    val option = Arguments.of(arguments)
     val (folder, seed) = (option("folder"), option("seed").toLong)
     val names = option("faults").split(',').toSeq
     val hosts = if (option.get("hosts").contains("two")) Some(new TwoHosts) else None
@@ -58,20 +59,5 @@ object Faults {
     Seq("fault" -> "end", "resident_after_close" -> sum("residentBytes"), "reserved_after_close" -> sum("reservedBytes"))
   }
 
-  private def report(folder: String, facts: Seq[(String, Any)]): Unit = {
-    val json = facts.map { case (key, value) => s"${quoted(key)}: ${text(value)}" }.mkString("{", ", ", "}\n")
-    Files.write(Paths.get(folder, "results.jsonl"), json.getBytes(UTF_8), StandardOpenOption.CREATE, StandardOpenOption.APPEND): Unit
-  }
-
-  private def text(value: Any): String = value match {
-    case plain @ (_: Long | _: Int | _: Boolean) => plain.toString
-    case other                                   => quoted(other.toString)
-  }
-
-  private def quoted(text: String): String = text.flatMap {
-    case '"'               => "\\\""
-    case '\\'              => "\\\\"
-    case c if c < ' '      => f"\\u${c.toInt}%04x"
-    case c                 => c.toString
-  }.mkString("\"", "", "\"")
+  private def report(folder: String, facts: Seq[(String, Any)]): Unit = Json.append(Paths.get(folder, "results.jsonl"), facts)
 }

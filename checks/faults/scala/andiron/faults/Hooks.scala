@@ -2,6 +2,8 @@ package andiron.faults
 
 import org.apache.spark.{TaskContext, TaskKilledException}
 
+import andiron.harness.Waiting
+
 /** What happens at every row of the job, in its task. */
 abstract class Hook extends Serializable {
   def row(id: Long): Unit

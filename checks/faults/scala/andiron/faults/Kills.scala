@@ -6,6 +6,8 @@ import scala.concurrent.duration.DurationInt
 
 import org.apache.spark.TaskContext
 
+import andiron.harness.Waiting
+
 /** Executors that end in the middle of their work, and the executors that take their place. */
 object Kills {
   private val Executors = 2

@@ -5,6 +5,7 @@ import java.util.concurrent.atomic.LongAdder
 import org.apache.spark.TaskContext
 
 import andiron.{Bytes, Catalog, Cursor, ReleasedException}
+import andiron.harness.Waiting
 
 /** What the threads that outlive their tasks have come across in one JVM. */
 object Late {

@@ -2,6 +2,8 @@ package andiron.faults
 
 import java.nio.file.{FileAlreadyExistsException, Files, Path, Paths}
 
+import andiron.harness.Waiting
+
 /** Marks that driver and executors of one machine leave for each other: files in a folder, whose content is one line. */
 final class Signals(folder: String) extends Serializable {
   private def path(name: String): Path = Paths.get(folder, name)

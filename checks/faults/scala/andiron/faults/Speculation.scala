@@ -2,6 +2,8 @@ package andiron.faults
 
 import org.apache.spark.TaskContext
 
+import andiron.harness.Waiting
+
 /**
  * A task that is slow while it holds a version gets a copy on another host; the copy wins and the first is killed. Spark starts no
  * copy on a host that runs the task already, so that this needs executors with different host names (TwoHosts).

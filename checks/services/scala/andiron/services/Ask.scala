@@ -1,12 +1,25 @@
 package andiron.services
 
-import org.apache.spark.sql.{SaveMode, SparkSession}
+import java.io.File
+import java.nio.charset.StandardCharsets.UTF_8
+import java.nio.file.{Files, Paths}
 
-/** Asks a metastore by SQL: `Ask <statement> <folder>`; the rows are written there, a JSON object each. */
+import org.apache.spark.sql.SparkSession
+
+/**
+ * Asks a Hive database: `Ask <questions> <answers>`, two folders. Of every file `<name>.sql`, one statement, it makes a folder `<name>` with the rows, a JSON
+ * object each, and a file `<name>.columns` with the names of the columns and commas between. checks/services/hive.py starts it.
+ */
 object Ask {
   def main(arguments: Array[String]): Unit = {
+    val Array(questions, answers) = arguments
     val spark = SparkSession.builder().appName("ask").enableHiveSupport().getOrCreate()
-    try spark.sql(arguments(0)).write.mode(SaveMode.Overwrite).json(arguments(1))
-    finally spark.stop()
+    try {
+      for (file <- new File(questions).listFiles.filter(_.getName.endsWith(".sql")).sortBy(_.getName)) {
+        val (name, answer) = (file.getName.stripSuffix(".sql"), spark.sql(new String(Files.readAllBytes(file.toPath), UTF_8)))
+        answer.write.json(Paths.get(answers, name).toUri.toString)
+        Files.write(Paths.get(answers, s"$name.columns"), answer.schema.fieldNames.mkString(",").getBytes(UTF_8))
+      }
+    } finally spark.stop()
   }
 }

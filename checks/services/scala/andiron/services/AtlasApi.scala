@@ -8,6 +8,8 @@ import com.fasterxml.jackson.core.json.JsonReadFeature
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import com.fasterxml.jackson.databind.json.JsonMapper
 
+import andiron.harness.Waiting
+
 /** What an Atlas at `uri` answers. */
 final class AtlasApi(uri: String) {
   private val client = HttpClient.newHttpClient()
@@ -63,11 +65,5 @@ object AtlasApi {
     rates.zip(rates.headOption.map(_._1 - millis) ++ rates.map(_._1)).map { case ((at, rate), before) => rate * (at - before) / 1000 }.sum
 
   /** Waits until `condition` holds, and fails with `what` after three minutes. */
-  def eventually(what: => String)(condition: => Boolean): Unit = {
-    val end = System.nanoTime() + 180000000000L
-    while (!condition) {
-      Check.require(System.nanoTime() < end, s"not so after 180 s: $what")
-      Thread.sleep(200)
-    }
-  }
+  def eventually(what: => String)(condition: => Boolean): Unit = Waiting.until(what, 180, 200)(condition)
 }

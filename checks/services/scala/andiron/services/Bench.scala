@@ -11,6 +11,7 @@ import org.apache.spark.sql.{Encoders, Row, SparkSession}
 import org.apache.spark.sql.functions.col
 
 import andiron._
+import andiron.harness.Waiting
 
 /** A Spark application in one process whose sources are files under `root`, a URI of a real storage. `hadoop`: how to reach it. */
 final class Bench(folder: Path, root: String, hadoop: Map[String, String]) {
@@ -83,8 +84,7 @@ final class Bench(folder: Path, root: String, hadoop: Map[String, String]) {
   /** Fails if anything is leased, waited for or resident, 10 s from now at the latest. */
   def requireQuiet(): Unit = {
     val names = Seq("leases", "waiting", "cursors", "residentBytes", "reservedBytes")
-    val end = System.nanoTime() + 10000000000L
-    while (names.exists(figure(_) != 0) && System.nanoTime() < end) Thread.sleep(20)
+    Waiting.holds(10)(!names.exists(figure(_) != 0)): Unit
     names.foreach(name => Check.require(figure(name) == 0, s"$name is ${figure(name)} after the check"))
   }
 }

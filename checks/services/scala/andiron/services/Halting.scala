@@ -40,30 +40,14 @@ object Halting {
   }
 }
 
-private final class HaltingStream(in: FSDataInputStream, halt: Halting.Halt) extends InputStream with Seekable with PositionedReadable {
-  private var passed = 0L
+private final class HaltingStream(in: FSDataInputStream, halt: Halting.Halt) extends Through(in) {
+  private var gone = 0L
   private var hasHalted = false
 
-  override def read(): Int = {
-    val one = new Array[Byte](1)
-    if (read(one, 0, 1) < 0) -1 else one(0) & 0xff
-  }
+  override protected def passed(bytes: Int): Unit = gone += bytes
 
-  override def read(target: Array[Byte], start: Int, length: Int): Int = {
-    if (!hasHalted && passed >= halt.after) {
-      hasHalted = true
-      halt.action()
-    }
-    val n = in.read(target, start, length)
-    if (n > 0) passed += n
-    n
+  override protected def before(): Unit = if (!hasHalted && gone >= halt.after) {
+    hasHalted = true
+    halt.action()
   }
-
-  override def close(): Unit = in.close()
-  override def seek(position: Long): Unit = in.seek(position)
-  override def getPos: Long = in.getPos
-  override def seekToNewSource(position: Long): Boolean = in.seekToNewSource(position)
-  override def read(position: Long, target: Array[Byte], start: Int, length: Int): Int = in.read(position, target, start, length)
-  override def readFully(position: Long, target: Array[Byte], start: Int, length: Int): Unit = in.readFully(position, target, start, length)
-  override def readFully(position: Long, target: Array[Byte]): Unit = in.readFully(position, target)
 }

@@ -4,6 +4,8 @@ import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.TimeUnit
 
+import andiron.harness.Waiting
+
 /** `andiron.hive.Ingest` as users start it, by spark-submit in a process of its own, and topics to feed it. */
 final class Ingests(folder: Path, option: Map[String, String]) {
   private var runs = 0
@@ -14,11 +16,8 @@ final class Ingests(folder: Path, option: Map[String, String]) {
 
     /** Waits until it has printed `what`, which it must. */
     def await(what: String): Unit = {
-      val end = System.nanoTime() + TimeUnit.SECONDS.toNanos(300)
-      while (!text.contains(what)) {
-        Check.require(process.isAlive && System.nanoTime() < end, s"'$what' is not in the output:\n${text.takeRight(4000)}")
-        Thread.sleep(20)
-      }
+      Waiting.holds(300)(text.contains(what) || !process.isAlive): Unit
+      Check.require(text.contains(what), s"'$what' is not in the output:\n${text.takeRight(4000)}")
     }
 
     def kill(): Unit = {

@@ -7,6 +7,8 @@ import andiron.{Andiron, Gate, Step}
 import org.apache.spark.sql.{Encoders, SparkSession}
 import org.slf4j.LoggerFactory
 
+import andiron.harness.Arguments
+
 /**
  * The application whose events go to Kafka: `rounds=<least number> until=<file> record=<characters>`. It runs rounds of a step until the file is
  * there, and tells of each how many milliseconds it took; some rows of each fail, the first of all with a record of so many characters. Each
@@ -16,7 +18,7 @@ object KafkaJob {
   private val Rows = 400L
 
   def main(arguments: Array[String]): Unit = {
-    val option = arguments.map(_.split("=", 2)).collect { case Array(key, value) => key -> value }.toMap
+    val option = Arguments.of(arguments)
     val spark = SparkSession.builder().getOrCreate()
     println(s"@ready ${spark.sparkContext.applicationId} ${spark.sparkContext.uiWebUrl.getOrElse("-")}")
     run(spark, option.getOrElse("rounds", "1").toInt, option.get("until").map(Paths.get(_)), option.getOrElse("record", "10").toInt)

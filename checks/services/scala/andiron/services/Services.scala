@@ -1,7 +1,8 @@
 package andiron.services
 
-import java.nio.charset.StandardCharsets.UTF_8
-import java.nio.file.{Files, Path, Paths, StandardOpenOption}
+import java.nio.file.{Path, Paths}
+
+import andiron.harness.{Arguments, Json}
 
 /**
  * Checks Andiron against one real service and writes a line of JSON for each check into `<folder>/results.jsonl`:
@@ -11,7 +12,7 @@ import java.nio.file.{Files, Path, Paths, StandardOpenOption}
 object Services {
 
   def main(arguments: Array[String]): Unit = {
-    val option = arguments.map(_.split("=", 2)).collect { case Array(key, value) => key -> value }.toMap
+    val option = Arguments.of(arguments)
     val folder = Paths.get(option("folder"))
     option("service") match {
       case "hdfs" => Hdfs.run(folder, report(folder, _))
@@ -22,22 +23,7 @@ object Services {
     }
   }
 
-  private def report(folder: Path, facts: Seq[(String, Any)]): Unit = {
-    val json = facts.map { case (key, value) => s"${quoted(key)}: ${text(value)}" }.mkString("{", ", ", "}\n")
-    Files.write(folder.resolve("results.jsonl"), json.getBytes(UTF_8), StandardOpenOption.CREATE, StandardOpenOption.APPEND): Unit
-  }
-
-  private def text(value: Any): String = value match {
-    case plain @ (_: Long | _: Int | _: Boolean) => plain.toString
-    case other                                   => quoted(other.toString)
-  }
-
-  private def quoted(text: String): String = text.flatMap {
-    case '"'          => "\\\""
-    case '\\'         => "\\\\"
-    case c if c < ' ' => f"\\u${c.toInt}%04x"
-    case c            => c.toString
-  }.mkString("\"", "", "\"")
+  private def report(folder: Path, facts: Seq[(String, Any)]): Unit = Json.append(folder.resolve("results.jsonl"), facts)
 }
 
 /** One check against a service: `run` throws if something does not hold, and gives what it has seen. */
