@@ -1,10 +1,11 @@
 package andiron.services
 
-import java.io.InputStream
 import java.net.URI
 
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs._
+
+import andiron.harness.Through
 
 /**
  * The file system whose class `fs.<scheme>.halting` names, with streams that can be made to halt: once armed, the next stream that is
