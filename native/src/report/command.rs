@@ -370,7 +370,7 @@ fn ship(root: &Path, settings: &SinkSettings, out: &mut dyn Write) -> Result<()>
     sinks::check(settings)?;
     let mut to = sinks::of(settings)?;
     to.push(Box::new(Embedded));
-    let done = sinks::ship(root, to, false, SHIP_FOR)?;
+    let done = sinks::ship(root, to, SHIP_FOR)?;
     for (sink, health) in &done.sinks {
         let (sent, behind) = (format::some(health.sent, "event", "events"), format::count(health.behind));
         say(out, &format!("{}: {sent} sent, {behind} left\n", clean::terminal(sink, clean::NAME)))?;

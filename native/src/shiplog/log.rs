@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::folder::{self, Folder};
 use super::found;
 use super::health::Health;
-use super::medium::{self, Medium};
+use super::medium::Medium;
+use super::process_medium;
 use super::queue::Queue;
 use super::record::Header;
 use super::recovery;
@@ -46,7 +47,7 @@ impl Default for Options {
             retention: Duration::from_secs(7 * 24 * 3600),
             most_bytes: 4 << 30,
             queue_bytes: 32 << 20,
-            medium: medium::of_process(),
+            medium: process_medium::of_process(),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 
@@ -32,16 +31,6 @@ pub trait SegmentFile: Send {
     fn is_removed(&self) -> bool {
         false
     }
-}
-
-/// The default medium of this process's logs: the operating system's files. In the library built for tests,
-/// the environment may choose another.
-pub(super) fn of_process() -> Arc<dyn Medium> {
-    #[cfg(feature = "test-hooks")]
-    if let Some(told) = super::told::medium() {
-        return told;
-    }
-    Arc::new(Files)
 }
 
 /// The files of the operating system.

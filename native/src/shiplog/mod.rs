@@ -35,7 +35,7 @@
 //! | `folder`, `place`, `recovery`, `retention`, `position` | folders: locks, names, ends, removal, positions of sinks |
 //! | `read`, `tail`, `found` | the reader's side |
 //! | `secret` | the key of a run's hashes |
-//! | `lossy`, `told` | disks that tests choose |
+//! | `process_medium`, `lossy` | the medium of this process; disks that tests choose |
 
 mod claim;
 mod folder;
@@ -47,6 +47,7 @@ mod lossy;
 mod medium;
 mod place;
 mod position;
+mod process_medium;
 mod queue;
 mod read;
 mod record;
@@ -59,8 +60,6 @@ mod tail;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-#[cfg(feature = "test-hooks")]
-mod told;
 mod writer;
 
 pub use crate::event::{Event, Kind, Sequence};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::{ShipError, Sink};
+use super::sink::{ShipError, Sink};
 use crate::event::{Event, Sequence};
 use crate::sync::held;
 use crate::words::some;
@@ -35,15 +35,15 @@ pub struct SinkHealth {
     pub last_failure: Option<String>,
 }
 
-/// State that a sink's thread shares with the application.
+/// Progress that a sink's thread shares with the application.
 #[derive(Default)]
-pub(super) struct Line {
-    state: Mutex<State>,
+pub(super) struct SinkState {
+    state: Mutex<Progress>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Progress {
     health: SinkHealth,
     reached: Sequence,
     /// The start of the current call.
@@ -57,14 +57,14 @@ struct State {
 
 /// How a delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum Delivered {
     /// The sink has taken the events, or refused them for good.
     Done,
     /// The sink has not taken them, and there is no time left.
     Stopped,
 }
 
-impl Line {
+impl SinkState {
     pub(super) fn health(&self) -> SinkHealth {
         self.lock().health.clone()
     }
@@ -157,7 +157,7 @@ impl Line {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
         held(self.state.lock())
     }
 }
@@ -165,7 +165,7 @@ impl Line {
 /// One sink and its thread's state.
 pub(super) struct Delivery {
     pub(super) sink: Box<dyn Sink>,
-    pub(super) line: Arc<Line>,
+    pub(super) line: Arc<SinkState>,
     pub(super) name: String,
 }
 
@@ -177,7 +177,7 @@ impl Delivery {
 
     /// Ships a batch repeatedly until the sink has taken it or its thread must stop. Then a failing sink gets one
     /// more try.
-    pub(super) fn deliver(&mut self, events: &[Event]) -> Outcome {
+    pub(super) fn deliver(&mut self, events: &[Event]) -> Delivered {
         let (mut pause, mut panics) = (FIRST_PAUSE, 0);
         loop {
             let last_try = self.line.stopping();
@@ -191,13 +191,13 @@ impl Delivery {
                     }
                     return self.taken(events.len().saturating_sub(left.len()));
                 }
-                Err(ShipError::Refused(why)) => return self.apart(events, "refused", why),
+                Err(ShipError::Refused(why)) => return self.deliver_individually(events, "refused", why),
                 Err(ShipError::Retry { cause, why }) => (cause, why),
             };
             if cause == PANIC {
                 panics += 1;
                 if panics >= MOST_PANICS {
-                    return self.apart(events, PANIC, failure);
+                    return self.deliver_individually(events, PANIC, failure);
                 }
             }
             let (is_first, stopped) = self.line.failed(cause, &failure, last_try);
@@ -205,7 +205,7 @@ impl Delivery {
                 log::warn!("sink {} fails; its events stay in the log: {failure}", self.name);
             }
             if stopped {
-                return Outcome::Stopped;
+                return Delivered::Stopped;
             }
             self.line.sleep(jitter(pause));
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -213,11 +213,11 @@ impl Delivery {
     }
 
     /// Counts events that the sink has taken.
-    fn taken(&self, events: usize) -> Outcome {
+    fn taken(&self, events: usize) -> Delivered {
         if self.line.taken(events as u64) {
             log::info!("sink {} works again", self.name);
         }
-        Outcome::Done
+        Delivered::Done
     }
 
     /// Drops an event for good. The first of each cause is logged.
@@ -240,16 +240,16 @@ impl Delivery {
     }
 
     /// Ships the events of a batch one by one; drops the event of a batch of one.
-    fn apart(&mut self, events: &[Event], cause: &'static str, why: String) -> Outcome {
+    fn deliver_individually(&mut self, events: &[Event], cause: &'static str, why: String) -> Delivered {
         if let [event] = events {
             self.drop_one(event, cause, why);
-            return Outcome::Done;
+            return Delivered::Done;
         }
-        let stopped = |event: &Event| self.deliver(std::slice::from_ref(event)) == Outcome::Stopped;
+        let stopped = |event: &Event| self.deliver(std::slice::from_ref(event)) == Delivered::Stopped;
         if events.iter().any(stopped) {
-            return Outcome::Stopped;
+            return Delivered::Stopped;
         }
-        Outcome::Done
+        Delivered::Done
     }
 
     fn call(&mut self, events: &[Event]) -> Result<(), ShipError> {

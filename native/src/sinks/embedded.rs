@@ -1,6 +1,6 @@
 //! The log itself as a sink: durable events have arrived, and `andiron report` reads them there.
 
-use super::{ShipError, Sink};
+use super::sink::{ShipError, Sink};
 use crate::event::Event;
 
 /// The sink that is always present and needs no installation.

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use super::{ShipError, Sink};
+use super::sink::{ShipError, Sink};
 use crate::event::Event;
 use crate::sync::held;
 
 /// The behaviour of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum SinkFault {
     /// Reports that the sink is down.
     Retry,
     /// Takes the batch, then reports that the sink is down.
@@ -18,44 +18,44 @@ pub enum Fault {
     Refuse,
     /// Panics.
     Panic,
-    /// Does not return before [`Faults::open`].
+    /// Does not return before [`SinkFaults::open`].
     Block,
 }
 
 /// The commands for a sink and its recorded events, shared with the test.
 #[derive(Clone, Default)]
-pub struct Faults {
-    inner: Arc<(Mutex<Inner>, Condvar)>,
+pub struct SinkFaults {
+    inner: Arc<(Mutex<FaultyState>, Condvar)>,
 }
 
 #[derive(Default)]
-struct Inner {
-    faults: VecDeque<Fault>,
-    always: Option<Fault>,
-    poison: Option<(String, Fault)>,
+struct FaultyState {
+    faults: VecDeque<SinkFault>,
+    always: Option<SinkFault>,
+    poison: Option<(String, SinkFault)>,
     taken: Vec<Event>,
     calls: u64,
     opened: bool,
 }
 
-impl Faults {
+impl SinkFaults {
     /// A sink of this name under these commands.
     pub fn sink(&self, name: &str) -> Box<dyn Sink> {
-        Box::new(Faulty { name: name.to_string(), faults: self.clone() })
+        Box::new(FaultySink { name: name.to_string(), faults: self.clone() })
     }
 
     /// Queues the behaviour of one further call.
-    pub fn next(&self, fault: Fault) {
+    pub fn next(&self, fault: SinkFault) {
         self.lock().faults.push_back(fault);
     }
 
     /// Sets the behaviour of every call without a queued one; `None` is success.
-    pub fn always(&self, fault: Option<Fault>) {
+    pub fn always(&self, fault: Option<SinkFault>) {
         self.lock().always = fault;
     }
 
     /// Sets the behaviour of every call with an event of this id.
-    pub fn poison(&self, id: &str, fault: Fault) {
+    pub fn poison(&self, id: &str, fault: SinkFault) {
         self.lock().poison = Some((id.to_string(), fault));
     }
 
@@ -75,17 +75,17 @@ impl Faults {
         self.lock().calls
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, FaultyState> {
         held(self.inner.0.lock())
     }
 }
 
-struct Faulty {
+struct FaultySink {
     name: String,
-    faults: Faults,
+    faults: SinkFaults,
 }
 
-impl Sink for Faulty {
+impl Sink for FaultySink {
     fn name(&self) -> &str {
         &self.name
     }
@@ -93,22 +93,22 @@ impl Sink for Faulty {
     fn ship(&mut self, events: &[Event]) -> Result<(), ShipError> {
         let mut inner = self.faults.lock();
         inner.calls += 1;
-        let poisoned = |(id, _): &&(String, Fault)| events.iter().any(|event| event.id == *id);
+        let poisoned = |(id, _): &&(String, SinkFault)| events.iter().any(|event| event.id == *id);
         let poison = inner.poison.as_ref().filter(poisoned).map(|(_, fault)| fault.clone());
         match inner.faults.pop_front().or(poison).or_else(|| inner.always.clone()) {
-            Some(Fault::Retry) => {
+            Some(SinkFault::Retry) => {
                 return Err(ShipError::Retry { cause: "told", why: "the sink is down".to_string() })
             }
-            Some(Fault::RetryAfterTaking) => {
+            Some(SinkFault::RetryAfterTaking) => {
                 inner.taken.extend_from_slice(events);
                 return Err(ShipError::Retry { cause: "told", why: "the answer was lost".to_string() });
             }
-            Some(Fault::Refuse) => return Err(ShipError::Refused("too large".to_string())),
-            Some(Fault::Panic) => {
+            Some(SinkFault::Refuse) => return Err(ShipError::Refused("too large".to_string())),
+            Some(SinkFault::Panic) => {
                 drop(inner);
                 panic!("the sink panics as it was told");
             }
-            Some(Fault::Block) => {
+            Some(SinkFault::Block) => {
                 inner = held(self.faults.inner.1.wait_while(inner, |inner| !inner.opened));
             }
             None => {}

@@ -5,6 +5,8 @@
 //! stay in the log, and the next start, or `andiron ship`, ships them. An event may be shipped more than once, always
 //! with the same id and revision.
 //!
+//! To add a sink: write its module, with a constant of type [`SinkKind`], and list that in [`KINDS`].
+//!
 //! | module | contents |
 //! |---|---|
 //! | `delivery` | delivery of one batch to one sink, with back-off |
@@ -12,20 +14,18 @@
 //! | `replay` | the logs of earlier applications |
 //! | `embedded` | the log itself as a sink |
 //! | `kafka` | events as Kafka messages |
-//! | `settings`, `value` | the settings of sinks; an event as one JSON object |
-//! | [`atlas`] | current figures for graphs: not a sink of events, and never the record |
+//! | `sink` | the trait, its errors, and a kind of sink in the list of kinds |
+//! | `value` | an event as one JSON object |
 //! | `faulty`, `watched` | sinks that fail on command, within the process and from outside |
 
 mod delivery;
 mod embedded;
 #[cfg(any(test, feature = "test-hooks"))]
 pub mod faulty;
-#[cfg(feature = "kafka")]
 mod kafka;
 mod replay;
-#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only the client reads all of it"))]
-mod settings;
 mod shipper;
+mod sink;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;
@@ -34,46 +34,121 @@ mod watched;
 
 pub use delivery::SinkHealth;
 pub use embedded::Embedded;
-#[cfg(feature = "kafka")]
-pub use kafka::Kafka;
 pub use replay::{ship, Replay};
-pub use settings::SinkSettings;
 pub use shipper::Shipper;
+pub use sink::{Rejected, ShipError, Sink};
 
-use crate::error::Result;
-use crate::event::Event;
+use std::fmt;
 
-/// A destination of events. Called from one thread, one batch at a time.
-pub trait Sink: Send {
-    /// The name of the sink in figures, messages and files; the same in every run.
-    fn name(&self) -> &str;
+use sink::{Properties, SinkKind};
 
-    /// Ships a batch, in order. After an error the same batch is shipped again, including those of its events that
-    /// the sink has taken. May block: the application does not wait for it.
-    fn ship(&mut self, events: &[Event]) -> std::result::Result<(), ShipError>;
+use crate::error::{Code, Error, Result};
 
-    /// The limits of one call: events, and their bytes.
-    fn most(&self) -> (usize, usize) {
-        (500, 1 << 20)
+/// All kinds of sinks.
+const KINDS: &[SinkKind] = &[kafka::KIND];
+
+/// The settings of one application's sinks. Holds no secret.
+#[derive(Clone, Default)]
+pub struct SinkSettings {
+    /// The kinds that have settings, with these.
+    sinks: Vec<(&'static SinkKind, Properties)>,
+}
+
+impl SinkSettings {
+    /// Reads the settings of sinks among settings of any kind; of two with one key the later one holds.
+    ///
+    /// # Errors
+    /// [`Code::BadSetting`], which names the key and never contains a secret.
+    pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<SinkSettings> {
+        let pairs: Vec<(&str, &str)> =
+            pairs.into_iter().map(|(key, value)| (key.trim(), value.trim())).collect();
+        let mut sinks = Vec::new();
+        for kind in KINDS {
+            let own = pairs.iter().filter_map(|(key, value)| {
+                Some((key.strip_prefix(kind.prefix)?.to_string(), (*value).to_string()))
+            });
+            let own: Properties = own.collect();
+            if !own.is_empty() {
+                (kind.parse)(&own)?;
+                sinks.push((kind, own));
+            }
+        }
+        Ok(SinkSettings { sinks })
     }
 
-    /// Whether the log is the sink's own store, so that durable events need no shipping.
-    fn is_the_log(&self) -> bool {
-        false
+    /// Whether `key` is a setting of a sink.
+    pub fn has(key: &str) -> bool {
+        let property = |kind: &SinkKind| key.trim().strip_prefix(kind.prefix).map(str::to_string);
+        KINDS.iter().filter_map(property).any(|property| !property.is_empty())
     }
+
+    /// The error for a key that is none.
+    pub fn unknown(key: &str) -> Error {
+        let prefixes: Vec<&str> = KINDS.iter().map(|kind| kind.prefix).collect();
+        let prefixes = prefixes.join(" or ");
+        Error::new(
+            Code::BadSetting,
+            format!(
+                "{key} is no setting of a sink: those begin with {prefixes} and name a property of the client"
+            ),
+        )
+    }
+
+    /// Reads them from `key=value` lines, in which `\n` stands for a line break and `\\` for a backslash.
+    pub fn parse(lines: &str) -> Result<SinkSettings> {
+        let pairs: Vec<(String, String)> = lines
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(key, value)| (key.to_string(), unescape(value)))
+            .collect();
+        SinkSettings::of(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+    }
+}
+
+impl PartialEq for SinkSettings {
+    fn eq(&self, other: &SinkSettings) -> bool {
+        let of = |settings: &SinkSettings| -> Vec<(&str, Properties)> {
+            settings.sinks.iter().map(|(kind, own)| (kind.prefix, own.clone())).collect()
+        };
+        of(self) == of(other)
+    }
+}
+
+impl Eq for SinkSettings {}
+
+impl fmt::Debug for SinkSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.sinks.iter().map(|(kind, own)| (kind.prefix, own))).finish()
+    }
+}
+
+fn unescape(value: &str) -> String {
+    let mut characters = value.chars();
+    let mut text = String::new();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => match characters.next() {
+                Some('n') => text.push('\n'),
+                Some(other) => text.push(other),
+                None => text.push('\\'),
+            },
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 /// The sinks that the settings name, without the log itself; in the library built for tests also the sink that the
 /// environment names.
 ///
 /// # Errors
-/// [`Code::BadSetting`](crate::error::Code::BadSetting) for a sink that this build lacks.
+/// [`Code::BadSetting`] for a sink that this build lacks.
 pub fn of(settings: &SinkSettings) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     #[cfg(feature = "test-hooks")]
     sinks.extend(watched::sink());
-    if let Some(kafka) = &settings.kafka {
-        sinks.push(of_kafka(kafka)?);
+    for (kind, own) in &settings.sinks {
+        sinks.push((kind.open)(own)?);
     }
     Ok(sinks)
 }
@@ -82,48 +157,7 @@ pub fn of(settings: &SinkSettings) -> Result<Vec<Box<dyn Sink>>> {
 /// properties. Contacts no service.
 ///
 /// # Errors
-/// [`Code::BadSetting`](crate::error::Code::BadSetting), which names the key.
+/// [`Code::BadSetting`], which names the key.
 pub fn check(settings: &SinkSettings) -> Result<()> {
-    #[cfg(feature = "kafka")]
-    if let Some(kafka) = &settings.kafka {
-        Kafka::check(kafka)?;
-    }
-    of(settings).map(drop)
-}
-
-#[cfg(feature = "kafka")]
-fn of_kafka(settings: &settings::KafkaSettings) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(Kafka::new(settings.clone())))
-}
-
-#[cfg(not(feature = "kafka"))]
-fn of_kafka(_settings: &settings::KafkaSettings) -> Result<Box<dyn Sink>> {
-    Err(settings::bad("bootstrap.servers", "is set, and this build of Andiron has no Kafka client"))
-}
-
-/// Why a batch was not shipped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ShipError {
-    /// The sink is down or slow: the batch is shipped again later.
-    Retry {
-        /// The cause by which such failures are counted; one word.
-        cause: &'static str,
-        /// The failure, and advice.
-        why: String,
-    },
-    /// The sink refuses this batch for good: its events are shipped one by one, and refused ones are dropped.
-    Refused(String),
-    /// The sink has taken the batch except for these events, which it refuses for good.
-    Without(Vec<Left>),
-}
-
-/// One event of a batch that a sink refuses for good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
-    /// Its index in the batch.
-    pub at: usize,
-    /// The cause by which such events are counted; one word.
-    pub cause: &'static str,
-    /// The reason, and advice.
-    pub why: String,
+    settings.sinks.iter().try_for_each(|(kind, own)| (kind.check)(own))
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::delivery::{Delivery, Outcome, SinkHealth, TO_THE_END};
-use super::Sink;
+use super::delivery::{Delivered, Delivery, SinkHealth, TO_THE_END};
+use super::sink::Sink;
 use crate::error::Result;
-use crate::event::{Event, Sequence};
+use crate::event::Event;
 use crate::shiplog::{applications, position, set_position, Claim, Found, Tail};
 
 /// The result of [`ship`].
@@ -25,7 +25,7 @@ pub struct Replay {
 
 /// Ships the events below `root` that the sinks have not taken; with `everything` also from logs of applications that
 /// did not have these sinks. Live logs are skipped. A sink that fails is tried again until `deadline` is over.
-pub fn ship(root: &Path, sinks: Vec<Box<dyn Sink>>, everything: bool, deadline: Duration) -> Result<Replay> {
+pub fn ship(root: &Path, sinks: Vec<Box<dyn Sink>>, deadline: Duration) -> Result<Replay> {
     let end = Instant::now() + deadline;
     let mut replay = Replay::default();
     let mut deliveries: Vec<Delivery> =
@@ -41,7 +41,7 @@ pub fn ship(root: &Path, sinks: Vec<Box<dyn Sink>>, everything: bool, deadline: 
         });
         let found = applications(root)?;
         for found in &found {
-            ship_one(found, &mut deliveries, everything, &mut replay);
+            ship_one(found, &mut deliveries, &mut replay);
         }
         let _ = done.send(());
         Ok(())
@@ -51,7 +51,7 @@ pub fn ship(root: &Path, sinks: Vec<Box<dyn Sink>>, everything: bool, deadline: 
     stop.map(|()| replay)
 }
 
-fn ship_one(found: &Found, deliveries: &mut [Delivery], everything: bool, replay: &mut Replay) {
+fn ship_one(found: &Found, deliveries: &mut [Delivery], replay: &mut Replay) {
     let folder = &found.folder;
     let claim = match Claim::of(folder) {
         Ok(Some(claim)) => claim,
@@ -66,7 +66,7 @@ fn ship_one(found: &Found, deliveries: &mut [Delivery], everything: bool, replay
     };
     let mut shipped = false;
     for delivery in deliveries {
-        let Some(begin) = position(folder, &delivery.name).or(everything.then_some(Sequence::NONE)) else {
+        let Some(begin) = position(folder, &delivery.name) else {
             continue;
         };
         let behind = claim.last().0.saturating_sub(begin.0);
@@ -98,7 +98,7 @@ fn ship_batch(folder: &Path, tail: &mut Tail, delivery: &mut Delivery) -> Result
     let mut batch: Vec<Event> = Vec::new();
     let (events, bytes) = delivery.sink.most();
     tail.read(TO_THE_END, events, bytes, &mut batch)?;
-    if tail.position() == before || (!batch.is_empty() && delivery.deliver(&batch) == Outcome::Stopped) {
+    if tail.position() == before || (!batch.is_empty() && delivery.deliver(&batch) == Delivered::Stopped) {
         return Ok(false);
     }
     delivery.pass_over(tail.take_gone(), folder);

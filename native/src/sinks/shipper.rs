@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::delivery::{Delivery, Line, Outcome, SinkHealth, SAVE_EVERY};
+use super::delivery::{Delivered, Delivery, SinkHealth, SinkState, SAVE_EVERY};
 use super::replay::Earlier;
-use super::Sink;
+use super::sink::Sink;
 use crate::error::{Error, Result};
 use crate::event::{Event, Sequence};
 use crate::shiplog::{position, set_position, Following, ShipLog, Tail};
@@ -16,7 +16,7 @@ const IDLE: Duration = Duration::from_millis(200);
 
 /// One thread for each sink. Dropping it asks them to end without waiting.
 pub struct Shipper {
-    lines: BTreeMap<String, Arc<Line>>,
+    lines: BTreeMap<String, Arc<SinkState>>,
     /// The sinks whose store is the log.
     stored: Vec<String>,
     following: Following,
@@ -47,7 +47,7 @@ impl Shipper {
             delivery.line.reach(begin);
             shipper.lines.insert(delivery.name.clone(), Arc::clone(&delivery.line));
             let earlier = Earlier::than(following.folder());
-            let courier = Courier {
+            let worker = SinkWorker {
                 tail: Tail::after(following.folder(), begin),
                 following,
                 delivery,
@@ -55,7 +55,7 @@ impl Shipper {
                 saved: begin,
             };
             let name = "andiron-sink".to_string();
-            let spawned = std::thread::Builder::new().name(name).spawn(move || courier.run());
+            let spawned = std::thread::Builder::new().name(name).spawn(move || worker.run());
             spawned.map_err(|error| Error::io("start a sink's thread", &error))?;
         }
         Ok(shipper)
@@ -64,8 +64,10 @@ impl Shipper {
     /// The counters of each sink by name.
     pub fn health(&self) -> BTreeMap<String, SinkHealth> {
         let durable = self.following.acknowledged().0;
-        let of =
-            |line: &Line| SinkHealth { behind: durable.saturating_sub(line.reached().0), ..line.health() };
+        let of = |line: &SinkState| SinkHealth {
+            behind: durable.saturating_sub(line.reached().0),
+            ..line.health()
+        };
         let mut health: BTreeMap<_, _> =
             self.lines.iter().map(|(name, line)| (name.clone(), of(line))).collect();
         for name in &self.stored {
@@ -81,7 +83,7 @@ impl Shipper {
     pub fn stop(&self, timeout: Duration) -> Vec<String> {
         let end = Instant::now() + timeout;
         self.ask_to_stop();
-        let missing = |(name, line): (&String, &Arc<Line>)| {
+        let missing = |(name, line): (&String, &Arc<SinkState>)| {
             let ended = line.wait_ended(end, timeout);
             (!ended || line.reached() < self.following.acknowledged()).then(|| name.clone())
         };
@@ -103,7 +105,7 @@ impl Drop for Shipper {
 }
 
 /// The state of one sink's thread.
-struct Courier {
+struct SinkWorker {
     delivery: Delivery,
     following: Following,
     tail: Tail,
@@ -112,7 +114,7 @@ struct Courier {
     saved: Sequence,
 }
 
-impl Courier {
+impl SinkWorker {
     fn run(mut self) {
         let mut batch: Vec<Event> = Vec::new();
         let mut last_save = Instant::now();
@@ -127,7 +129,7 @@ impl Courier {
             if let Err(error) = &read {
                 self.delivery.line.note(error.to_string());
             }
-            if !batch.is_empty() && self.delivery.deliver(&batch) == Outcome::Stopped {
+            if !batch.is_empty() && self.delivery.deliver(&batch) == Delivered::Stopped {
                 // The tail is ahead of the sink, and the thread ends: the file holds the sink's position.
                 self.save(before);
                 break;

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::faulty::{Fault, Faults};
+use super::faulty::{SinkFault, SinkFaults};
 use super::*;
 use crate::event::{Event, Sequence};
 use crate::shiplog::testing::{event, events, open, read_all, root, until, PATIENCE};
 use crate::shiplog::{position, set_position, Options, ShipLog};
 
-fn start(root: &Path, application: &str, sinks: &[(&str, &Faults)]) -> (ShipLog, Shipper) {
+fn start(root: &Path, application: &str, sinks: &[(&str, &SinkFaults)]) -> (ShipLog, Shipper) {
     let log = open(root, application, Options { segment_bytes: 20_000, ..Options::default() });
     let sinks = sinks.iter().map(|(name, faults)| faults.sink(name)).collect();
     let shipper = Shipper::start(&log, sinks).unwrap();
@@ -37,7 +37,7 @@ fn once(taken: Vec<Event>) -> Vec<Event> {
 #[test]
 fn a_sink_gets_everything_once_and_in_order() {
     let (_dir, root) = root();
-    let faults = Faults::default();
+    let faults = SinkFaults::default();
     let (log, shipper) = start(&root, "app-1", &[("kafka", &faults)]);
     append(&log, 0..2_000);
     assert_eq!(end(&log, &shipper), [""; 0]);
@@ -54,7 +54,7 @@ fn a_sink_sees_nothing_that_is_not_durable() {
     let medium = crate::shiplog::testing::Faulty::default();
     let options = Options { medium: std::sync::Arc::new(medium.clone()), ..Options::default() };
     let log = open(&root, "app-1", options);
-    let faults = Faults::default();
+    let faults = SinkFaults::default();
     let shipper = Shipper::start(&log, vec![faults.sink("kafka")]).unwrap();
     append(&log, 0..10);
     until("ten are shipped", || faults.taken().len() == 10);
@@ -71,8 +71,8 @@ fn a_sink_sees_nothing_that_is_not_durable() {
 #[test]
 fn a_sink_that_is_down_all_the_time_costs_and_loses_nothing() {
     let (_dir, root) = root();
-    let (down, works) = (Faults::default(), Faults::default());
-    down.always(Some(Fault::Retry));
+    let (down, works) = (SinkFaults::default(), SinkFaults::default());
+    down.always(Some(SinkFault::Retry));
     let (log, shipper) = start(&root, "app-1", &[("down", &down), ("works", &works)]);
     append(&log, 0..1_000);
     until("the other sink has all", || works.taken().len() == 1_000);
@@ -97,8 +97,8 @@ fn a_sink_that_is_down_all_the_time_costs_and_loses_nothing() {
 #[test]
 fn what_is_gone_from_the_log_before_its_turn_is_counted() {
     let (_dir, root) = root();
-    let faults = Faults::default();
-    faults.always(Some(Fault::Retry));
+    let faults = SinkFaults::default();
+    faults.always(Some(SinkFault::Retry));
     let log =
         open(&root, "app-1", Options { segment_bytes: 5_000, most_bytes: 20_000, ..Options::default() });
     let shipper = Shipper::start(&log, vec![faults.sink("kafka")]).unwrap();
@@ -119,8 +119,8 @@ fn what_is_gone_from_the_log_before_its_turn_is_counted() {
 #[test]
 fn a_batch_that_failed_is_shipped_again_before_the_next() {
     let (_dir, root) = root();
-    let faults = Faults::default();
-    for fault in [Fault::Retry, Fault::RetryAfterTaking, Fault::Panic, Fault::Retry] {
+    let faults = SinkFaults::default();
+    for fault in [SinkFault::Retry, SinkFault::RetryAfterTaking, SinkFault::Panic, SinkFault::Retry] {
         faults.next(fault);
     }
     let (log, shipper) = start(&root, "app-1", &[("kafka", &faults)]);
@@ -135,9 +135,9 @@ fn a_batch_that_failed_is_shipped_again_before_the_next() {
 
 #[test]
 fn events_that_a_sink_refuses_are_dropped_alone() {
-    for (fault, cause) in [(Fault::Refuse, "refused"), (Fault::Panic, "panic")] {
+    for (fault, cause) in [(SinkFault::Refuse, "refused"), (SinkFault::Panic, "panic")] {
         let (_dir, root) = root();
-        let faults = Faults::default();
+        let faults = SinkFaults::default();
         faults.poison(&event(77).id, fault);
         let (log, shipper) = start(&root, "app-1", &[("kafka", &faults)]);
         append(&log, 0..100);
@@ -154,8 +154,8 @@ fn events_that_a_sink_refuses_are_dropped_alone() {
 #[test]
 fn a_sink_that_hangs_is_left_behind() {
     let (_dir, root) = root();
-    let (hangs, works) = (Faults::default(), Faults::default());
-    hangs.always(Some(Fault::Block));
+    let (hangs, works) = (SinkFaults::default(), SinkFaults::default());
+    hangs.always(Some(SinkFault::Block));
     let (log, shipper) = start(&root, "app-1", &[("hangs", &hangs), ("works", &works)]);
     append(&log, 0..100);
     until("the sink hangs", || hangs.calls() == 1);
@@ -169,7 +169,7 @@ fn a_sink_that_hangs_is_left_behind() {
     std::thread::sleep(Duration::from_millis(50));
     // Its arrival was never acknowledged.
     assert_eq!(position(log.folder(), "hangs"), Some(Sequence::NONE));
-    let next = Faults::default();
+    let next = SinkFaults::default();
     let (log, shipper) = start(&root, "app-2", &[("hangs", &next)]);
     until("the next start ships it", || next.taken().len() == 100);
     assert_eq!(end(&log, &shipper), [""; 0]);
@@ -178,8 +178,8 @@ fn a_sink_that_hangs_is_left_behind() {
 #[test]
 fn a_call_that_hung_before_the_stop_is_not_waited_for() {
     let (_dir, root) = root();
-    let faults = Faults::default();
-    faults.always(Some(Fault::Block));
+    let faults = SinkFaults::default();
+    faults.always(Some(SinkFault::Block));
     let (log, shipper) = start(&root, "app-1", &[("hangs", &faults)]);
     append(&log, 0..1);
     until("the sink hangs", || faults.calls() == 1);
@@ -214,8 +214,8 @@ fn an_appender_that_stalls_holds_up_nobody_who_asks() {
     log::set_logger(&HALTING).unwrap();
     log::set_max_level(log::LevelFilter::Info);
     let (_dir, root) = root();
-    let faults = Faults::default();
-    faults.next(Fault::Retry);
+    let faults = SinkFaults::default();
+    faults.next(SinkFault::Retry);
     let (log, shipper) = start(&root, "app-1", &[("halting", &faults)]);
     append(&log, 0..10);
     // Both are asked while the sink's thread is blocked in the logger: for a failure, then for the first success.
@@ -254,8 +254,8 @@ fn the_log_is_a_sink_that_has_what_is_durable() {
 #[test]
 fn the_command_ships_what_is_owed() {
     let (_dir, root) = root();
-    let down = Faults::default();
-    down.always(Some(Fault::Retry));
+    let down = SinkFaults::default();
+    down.always(Some(SinkFault::Retry));
     for (application, numbers) in [("app-1", 0..700), ("app-2", 700..900)] {
         let (log, shipper) = start(&root, application, &[("kafka", &down)]);
         append(&log, numbers);
@@ -263,35 +263,33 @@ fn the_command_ships_what_is_owed() {
     }
     let (live, _shipper) = start(&root, "app-3", &[("kafka", &down)]);
     append(&live, 900..910);
-    let still_down = ship(&root, vec![down.sink("kafka")], false, Duration::from_millis(200)).unwrap();
+    let still_down = ship(&root, vec![down.sink("kafka")], Duration::from_millis(200)).unwrap();
     assert_eq!((still_down.applications.len(), still_down.live, still_down.sinks["kafka"].sent), (0, 1, 0));
     assert!(still_down.sinks["kafka"].behind >= 900, "{still_down:?}");
-    let (works, other) = (Faults::default(), Faults::default());
+    let (works, other) = (SinkFaults::default(), SinkFaults::default());
     let sinks = || vec![works.sink("kafka"), other.sink("hive")];
-    let shipped = ship(&root, sinks(), false, PATIENCE).unwrap();
+    let shipped = ship(&root, sinks(), PATIENCE).unwrap();
     assert_eq!(
         (shipped.applications.as_slice(), shipped.live),
         (["app-1", "app-2"].map(String::from).as_slice(), 1)
     );
     assert_eq!((works.taken(), other.taken()), (events(0..900), Vec::new()));
     assert_eq!((shipped.sinks["kafka"].sent, shipped.sinks["kafka"].behind), (900, 0));
-    let again = ship(&root, sinks(), false, PATIENCE).unwrap();
-    assert_eq!((again.applications.len(), works.taken().len()), (0, 900));
-    ship(&root, sinks(), true, PATIENCE).unwrap();
-    assert_eq!((works.taken().len(), other.taken()), (900, events(0..900)));
+    let again = ship(&root, sinks(), PATIENCE).unwrap();
+    assert_eq!((again.applications.len(), works.taken().len(), other.taken().len()), (0, 900, 0));
 }
 
 #[test]
 fn a_position_that_is_lost_costs_duplicates_only() {
     let (_dir, root) = root();
-    let faults = Faults::default();
+    let faults = SinkFaults::default();
     let (log, shipper) = start(&root, "app-1", &[("kafka", &faults)]);
     append(&log, 0..50);
     assert_eq!(end(&log, &shipper), [""; 0]);
     std::fs::write(log.folder().join("position-kafka"), "nonsense").unwrap();
-    ship(&root, vec![faults.sink("kafka")], false, PATIENCE).unwrap();
+    ship(&root, vec![faults.sink("kafka")], PATIENCE).unwrap();
     assert_eq!((faults.taken().len(), once(faults.taken())), (100, events(0..50)));
     set_position(log.folder(), "kafka", Sequence(25)).unwrap();
-    ship(&root, vec![faults.sink("kafka")], false, PATIENCE).unwrap();
+    ship(&root, vec![faults.sink("kafka")], PATIENCE).unwrap();
     assert_eq!(faults.taken()[100..], events(25..50));
 }

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ShipError, Sink};
+use super::sink::{ShipError, Sink};
 use crate::event::Event;
 
 /// The sink, if the environment of this process names one.

@@ -7,16 +7,13 @@
 //! mapping, a writer or an offer of *this* process. A file that another process maps may be evicted: that
 //! mapping stays valid, and its bytes are on disk but uncounted until it ends.
 //!
-//! The used bytes are read from the [`Tally`] without disk access: this process's last listing, updated by
+//! The used bytes are read from the [`DiskTally`] without disk access: this process's last listing, updated by
 //! its own changes since then. Changes by other processes are seen at the next reservation.
 //!
 //! Lock order: a digest's temporary file, then `disk.lock`, then the tally; under `disk.lock`, locks of other
 //! files are only tried.
 
-use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
@@ -25,92 +22,15 @@ use rustix::io::Errno;
 use super::directory::{write_failed, Directory};
 use super::hold::Hold;
 use super::names::{self, Form, Kind};
-use super::{sweep, tree, Shared};
+use super::pins::Pins;
+use super::shared::StoreShared;
+use super::{sweep, tree};
 use crate::error::{Code, Error, Result};
 use crate::file_lock::{self, HeldLock};
 use crate::private_dir::refused;
-use crate::sync::held;
 
 const DISK_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 const DISK_LOCK_SLICE: Duration = Duration::from_millis(2);
-
-/// The digests that this process uses, with their numbers of users.
-#[derive(Default)]
-pub(super) struct Pins {
-    users: Mutex<HashMap<String, usize>>,
-}
-
-/// Keeps a digest from being evicted by this process.
-pub(super) struct Pin {
-    pins: Arc<Pins>,
-    digest: String,
-}
-
-impl Pins {
-    pub(super) fn pin(self: &Arc<Pins>, digest: &str) -> Pin {
-        *self.lock().entry(digest.to_string()).or_insert(0) += 1;
-        Pin { pins: self.clone(), digest: digest.to_string() }
-    }
-
-    fn has(&self, digest: &str) -> bool {
-        self.lock().contains_key(digest)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        held(self.users.lock())
-    }
-}
-
-impl Drop for Pin {
-    fn drop(&mut self) {
-        let mut users = self.pins.lock();
-        if let Some(count) = users.get_mut(&self.digest) {
-            *count -= 1;
-            if *count == 0 {
-                users.remove(&self.digest);
-            }
-        }
-    }
-}
-
-/// Used bytes as known to this process.
-#[derive(Default)]
-pub(super) struct Tally {
-    bytes: AtomicU64,
-    changing: Mutex<()>,
-}
-
-/// Held while this process lists, names, resizes or removes counted files, so that no change is counted
-/// twice.
-pub(super) struct Change<'a> {
-    tally: &'a Tally,
-    _alone: MutexGuard<'a, ()>,
-}
-
-impl Tally {
-    /// Never waits.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn change(&self) -> Change<'_> {
-        Change { tally: self, _alone: held(self.changing.lock()) }
-    }
-}
-
-impl Change<'_> {
-    pub(super) fn set(&self, bytes: u64) {
-        self.tally.bytes.store(bytes, Ordering::Relaxed);
-    }
-
-    pub(super) fn more(&self, bytes: u64) {
-        self.set(self.tally.bytes().saturating_add(bytes));
-    }
-
-    pub(super) fn less(&self, bytes: u64) {
-        self.set(self.tally.bytes().saturating_sub(bytes));
-    }
-}
 
 /// A file that counts towards the limit.
 struct Used {
@@ -130,13 +50,13 @@ pub(super) fn used(directory: &Directory) -> u64 {
 /// Gives `file`, the temporary file of `hold`, a length of `bytes`, with evictions as needed; or fails with
 /// [`Code::DiskLimit`] without evictions. Bytes before the old end stay.
 pub(super) fn reserve(
-    shared: &Shared,
+    shared: &StoreShared,
     hold: &Hold,
     file: BorrowedFd<'_>,
     bytes: u64,
     label: &str,
 ) -> Result<()> {
-    let Shared { directory, pins, disk_bytes: limit, tally, .. } = shared;
+    let StoreShared { directory, pins, disk_bytes: limit, tally, .. } = shared;
     let path = directory.path().join(names::DISK_LOCK);
     let disk = directory.create(names::DISK_LOCK).map_err(|errno| refused("open", &path, errno))?;
     let locked = file_lock::exclusive_within(&disk, DISK_LOCK_TIMEOUT, DISK_LOCK_SLICE);
@@ -238,6 +158,7 @@ mod tests {
     use super::super::Store;
     use super::*;
     use std::fs;
+    use std::sync::Arc;
 
     const MB: u64 = 1 << 20;
 

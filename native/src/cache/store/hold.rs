@@ -12,14 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rustix::fs::{AtFlags, FlockOperation, Mode};
 use rustix::io::Errno;
 
-use super::{names, Shared};
+use super::names;
+use super::shared::StoreShared;
 use crate::error::{Code, Error, Result};
 use crate::private_dir::is_same;
 use crate::sync::held;
 
 /// The claim of one writer on its digest, shared by the writer and the code that may give it up.
 pub struct Hold {
-    shared: Arc<Shared>,
+    shared: Arc<StoreShared>,
     digest: String,
     label: String,
     /// A second descriptor of the writer's open file: a lock belongs to the open file, not to a descriptor.
@@ -37,7 +38,7 @@ enum Stage {
 impl Hold {
     /// The hold of a temporary file that the caller has locked.
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<StoreShared>,
         digest: &str,
         label: &str,
         file: &File,

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use super::checksum::Checksum;
-use super::disk::Pin;
+use super::pins::Pin;
 use super::residency;
 use crate::error::{Code, Error, Result};
 

@@ -23,15 +23,19 @@ mod disk;
 mod hold;
 mod mapping;
 mod names;
+mod pins;
 mod residency;
+mod shared;
 mod source;
 mod sweep;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod tree;
 #[cfg(test)]
 mod tree_tests;
 mod tree_writer;
+mod unfinished_tree;
 mod writer;
 
 use std::collections::HashMap;
@@ -51,11 +55,12 @@ pub use tree::Tree;
 pub use writer::Writer;
 
 use crate::error::{Code, Error, Result};
-use crate::file_lock::{self, HeldLock};
+use crate::file_lock;
 use crate::private_dir::{is_same, refused};
 use crate::sync::held;
 use directory::{write_failed, Directory};
-use disk::{Pin, Pins, Tally};
+use shared::{Offer, StoreShared};
+use tally::DiskTally;
 
 /// The interval at which a wait for another process checks its condition.
 const SLICE: Duration = Duration::from_millis(50);
@@ -64,25 +69,7 @@ const OFFER_LIFE: Duration = Duration::from_secs(60);
 
 /// The files of one application in one cache directory, as used by this process. Dropping it closes it.
 pub struct Store {
-    shared: Arc<Shared>,
-}
-
-/// The part of the store that its writers use even after it is closed.
-struct Shared {
-    directory: Directory,
-    disk_bytes: u64,
-    pins: Arc<Pins>,
-    tally: Tally,
-    /// Published files found by `begin`, kept from eviction until `adopt` takes them.
-    offers: Mutex<HashMap<String, Offer>>,
-}
-
-struct Offer {
-    file: OwnedFd,
-    pin: Pin,
-    /// The locked directory, for a version whose files keep their names.
-    tree: Option<HeldLock>,
-    made: Instant,
+    shared: Arc<StoreShared>,
 }
 
 /// Whether the files of a version with this digest keep their names: it is loaded by [`Writer::entry`] and is
@@ -100,9 +87,9 @@ impl Store {
     /// the application. A process may have several stores open, also of one application.
     pub fn open(root: &Path, application: &str, disk_bytes: u64) -> Result<Store> {
         let directory = Directory::open(root, application)?;
-        let (pins, tally, offers) = (Arc::default(), Tally::default(), Mutex::default());
+        let (pins, tally, offers) = (Arc::default(), DiskTally::default(), Mutex::default());
         tally.change().set(disk::used(&directory));
-        let shared = Shared { directory, disk_bytes, pins, tally, offers };
+        let shared = StoreShared { directory, disk_bytes, pins, tally, offers };
         Ok(Store { shared: Arc::new(shared) })
     }
 
@@ -176,7 +163,7 @@ impl Store {
     pub fn adopt_tree(&self, digest: &str, label: &str, bytes: Option<u64>) -> Result<Tree> {
         let (Offer { pin, tree, .. }, length) = self.take_offer(digest, label, bytes)?;
         let tree = tree.ok_or_else(|| self.not_there(digest, label))?;
-        let tree = Tree::of(&self.shared.directory, digest, tree, length, pin, label)?;
+        let tree = Tree::of(self.shared.directory.path(), digest, tree, length, pin, label)?;
         tree.read_ahead();
         Ok(tree)
     }

@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::directory::Directory;
-use super::disk::Pin;
 use super::names::{self, Form};
+use super::pins::Pin;
 use crate::error::{Code, Error, Result};
 use crate::file_lock::{self, HeldLock};
 use crate::private_dir::{is_same, nonce, raw_names, refused};
@@ -34,14 +33,14 @@ pub struct Tree {
 impl Tree {
     /// The published files of a digest whose directory the caller has locked in shared mode.
     pub(super) fn of(
-        store: &Directory,
+        store: &Path,
         digest: &str,
         directory: HeldLock,
         bytes: u64,
         pin: Pin,
         label: &str,
     ) -> Result<Tree> {
-        let mut path = store.path().join(names::tree(digest));
+        let mut path = store.join(names::tree(digest));
         let named = rustix::fs::stat(&path).map_err(|errno| refused("stat", &path, errno))?;
         let open = rustix::fs::fstat(&directory).map_err(|errno| refused("stat", &path, errno))?;
         if (named.st_dev, named.st_ino) != (open.st_dev, open.st_ino) {

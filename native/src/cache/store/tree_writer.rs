@@ -8,58 +8,15 @@ use std::path::{Component, Path};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::checksum::{self, Checksum, Hasher};
+use super::checksum::{self, Hasher};
 use super::names::{self, Form};
 use super::tree::{self, Tree};
+use super::unfinished_tree::TreeWriter;
 use super::writer::Writer;
 use crate::error::{Code, Error, Result};
-use crate::file_lock::HeldLock;
 use crate::private_dir::{nonce, refused};
 
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
-
-/// The unfinished tree of a writer.
-pub(super) struct TreeWriter {
-    temporary: File,
-    name: String,
-    parts: HeldLock,
-    /// The file being written, and its start and end among all bytes.
-    entry: String,
-    base: u64,
-    end: u64,
-    directories: BTreeSet<String>,
-    /// Complete files, in the byte order of their names.
-    sums: BTreeMap<String, Checksum>,
-}
-
-impl TreeWriter {
-    pub(super) fn base(&self) -> u64 {
-        self.base
-    }
-
-    pub(super) fn end(&self) -> u64 {
-        self.end
-    }
-
-    pub(super) fn temporary(&self) -> &File {
-        &self.temporary
-    }
-
-    /// The checksum of the version: that of the single file, or that of the lines `<digits>  <name>` of all
-    /// files.
-    fn checksum(&self, form: Form, like: Option<&Checksum>) -> Checksum {
-        if let (Form::File, Some(only)) = (form, self.sums.values().next()) {
-            return *only;
-        }
-        let mut hasher = Hasher::like(like);
-        for (name, sum) in &self.sums {
-            let text = sum.to_string();
-            let digits = text.split_once(':').map_or(text.as_str(), |(_, digits)| digits);
-            hasher.update(format!("{digits}  {name}\n").as_bytes());
-        }
-        hasher.finish()
-    }
-}
 
 impl Writer {
     /// Completes the previous file and begins one of `bytes` bytes at a path with slashes, relative to the
@@ -89,7 +46,7 @@ impl Writer {
         let (Some(tree), Some(pin)) = (self.tree.take(), self.pin.take()) else {
             return Err(self.not_a_tree());
         };
-        Tree::of(&self.shared.directory, &self.digest, tree.parts, self.taken, pin, &self.label)
+        Tree::of(self.shared.directory.path(), &self.digest, tree.parts, self.taken, pin, &self.label)
     }
 
     /// Deletes the files of an unpublished tree.

@@ -16,12 +16,14 @@ use rustix::io::Errno;
 
 use super::checksum::{self, Checksum, Hasher};
 use super::directory::write_failed;
-use super::disk::{self, Pin};
+use super::disk;
 use super::hold::Hold;
 use super::mapping::Mapping;
+use super::names;
+use super::pins::Pin;
+use super::shared::StoreShared;
 use super::source::{self, Source};
-use super::tree_writer::TreeWriter;
-use super::{names, Shared};
+use super::unfinished_tree::TreeWriter;
 use crate::error::{Code, Error, Result};
 use crate::private_dir::{is_same, refused};
 
@@ -31,7 +33,7 @@ const MOST_AHEAD: u64 = 64 << 20;
 
 /// Writes one version's file. Dropping it unpublished removes the file.
 pub struct Writer {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<StoreShared>,
     pub(super) digest: String,
     pub(super) label: String,
     pub(super) hold: Arc<Hold>,
@@ -54,7 +56,7 @@ impl Writer {
     /// Takes over a locked temporary file, discards the content that a dead writer left, and reserves the
     /// declared length.
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<StoreShared>,
         digest: &str,
         label: &str,
         file: OwnedFd,

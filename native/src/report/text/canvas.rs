@@ -1,8 +1,16 @@
 //! Lines, colours and columns of a terminal.
 
-use super::Colour;
 use crate::report::clean::width;
 use crate::report::format;
+
+/// Whether colours are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// ANSI colours.
+    Ansi,
+    /// None.
+    Plain,
+}
 
 /// A report that is being written.
 pub(super) struct Text {

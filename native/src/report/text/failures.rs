@@ -1,7 +1,7 @@
 //! Failed rows, log lines and the shipper's counters on a terminal.
 
 use super::canvas::Text;
-use super::{most, SHORT};
+use super::most::{self, SHORT};
 use crate::report::clean::{terminal, BLOCK, LINE, NAME};
 use crate::report::format;
 use crate::report::model::{Amount, Group, View};

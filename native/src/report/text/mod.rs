@@ -2,39 +2,16 @@
 
 mod canvas;
 mod failures;
+mod most;
 mod steps;
 
-use super::clean::{terminal, Limit, LINE, NAME};
+use super::clean::{terminal, LINE, NAME};
 use super::format;
 use super::model::{Outcome, Verdict, View};
 use super::pick;
+pub use canvas::Colour;
 use canvas::Text;
-
-mod most {
-    pub(super) const STEPS: usize = 200;
-    pub(super) const COUNTERS: usize = 60;
-    pub(super) const GROUPS: usize = 10;
-    pub(super) const SAMPLES: usize = 3;
-    pub(super) const STACK_LINES: usize = 6;
-    pub(super) const STAGES: usize = 100;
-    pub(super) const ACCUMULATORS: usize = 60;
-    pub(super) const SCOPES: usize = 20;
-    pub(super) const LOG_STAGES: usize = 100;
-    pub(super) const LOG_LINES: usize = 20;
-    pub(super) const LINKS: usize = 12;
-}
-
-/// The limit of a row or message within a line of text.
-const SHORT: Limit = Limit { characters: 100, lines: false };
-
-/// Whether colours are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    /// ANSI colours.
-    Ansi,
-    /// None.
-    Plain,
-}
+use most::SHORT;
 
 /// The report of `view`. Any text of the view is safe to print.
 pub fn render(view: &View, colour: Colour) -> String {

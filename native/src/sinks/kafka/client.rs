@@ -3,24 +3,15 @@
 use std::time::Duration;
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer};
 
+use super::cause::{self, FailureReason};
 use super::reports::Reports;
+use super::settings::{bad, KafkaSettings};
 use crate::error::{Code, Error, Result};
 use crate::event::Event;
-use crate::sinks::settings::{bad, KafkaSettings};
-use crate::sinks::Left;
-
-/// The reason of a failure: a cause of one word, by which it is counted, and a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Told {
-    pub(super) cause: &'static str,
-    pub(super) why: String,
-}
-
-/// The cause of failures without a reachable broker.
-pub(super) const UNREACHABLE: &str = "unreachable";
+use crate::sinks::sink::Rejected;
 
 /// Defaults that the user may override. Keys go to the same partitions as with Java's producers, and the client looks
 /// for a lost broker each second, as they do: with the client's default of ten seconds a broker that is back would
@@ -112,78 +103,34 @@ fn refused(error: &KafkaError, settings: &KafkaSettings) -> Error {
     }
 }
 
-/// The client's report about itself, unless it is only that no broker is reachable.
-pub(super) fn refusal(code: RDKafkaErrorCode, reason: &str) -> Option<Told> {
-    let told = |cause, what: &str| Some(Told { cause, why: format!("{what}: {reason}") });
-    match code {
-        RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => told(
-            "authentication",
-            "the brokers refuse to authenticate; check spark.andiron.kafka.sasl.* and ssl.*",
-        ),
-        RDKafkaErrorCode::SSL => {
-            told("tls", "TLS fails; check spark.andiron.kafka.ssl.* and security.protocol")
-        }
-        RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve => {
-            told(UNREACHABLE, "no broker can be reached; check spark.andiron.kafka.bootstrap.servers")
-        }
-        _ => None,
-    }
-}
-
-/// The reason of a failed message for `topic`.
-pub(super) fn told(code: RDKafkaErrorCode, topic: &str, settings: &KafkaSettings) -> Told {
-    let (cause, why) = match code {
-        RDKafkaErrorCode::UnknownTopic
-        | RDKafkaErrorCode::UnknownTopicOrPartition
-        | RDKafkaErrorCode::UnknownPartition => (
-            "topic",
-            format!("there is no topic {topic}: create it, or name another with {}", settings.names(topic)),
-        ),
-        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => (
-            "authorization",
-            format!("the brokers do not let this client write to {topic}: grant it idempotent writes"),
-        ),
-        RDKafkaErrorCode::NotEnoughReplicas | RDKafkaErrorCode::NotEnoughReplicasAfterAppend => {
-            ("replicas", format!("{topic} has fewer replicas in sync than its min.insync.replicas"))
-        }
-        other => ("broker", format!("a message for {topic} failed: {other}")),
-    };
-    Told { cause, why }
-}
-
-/// The reason for a broker that is reachable and slow.
-pub(super) fn slow() -> Told {
-    Told { cause: "slow", why: "the brokers are reached, and do not answer in time".to_string() }
-}
-
 /// Asks a broker why messages for `topic` have no answer.
 pub(super) fn ask(
     producer: &BaseProducer<Reports>,
     topic: &str,
     settings: &KafkaSettings,
     patience: Duration,
-) -> Told {
+) -> FailureReason {
     let answer = producer.client().fetch_metadata(Some(topic), patience);
     // Collects the client's reports in the meantime.
     producer.poll(Duration::ZERO);
     match answer {
         Ok(metadata) => {
             let error = metadata.topics().first().and_then(|topic| topic.error());
-            error.map_or_else(slow, |code| told(code.into(), topic, settings))
+            error.map_or_else(cause::slow, |code| cause::of_message(code.into(), topic, settings))
         }
-        Err(_) => producer.context().refusal().unwrap_or_else(|| Told {
-            cause: UNREACHABLE,
+        Err(_) => producer.context().refusal().unwrap_or_else(|| FailureReason {
+            cause: cause::UNREACHABLE,
             why: "no broker can be reached; check spark.andiron.kafka.bootstrap.servers".to_string(),
         }),
     }
 }
 
 /// An event whose message no broker accepts.
-pub(super) fn too_large(at: usize, event: &Event) -> Left {
+pub(super) fn too_large(at: usize, event: &Event) -> Rejected {
     let why = format!(
         "its message of about {} bytes is too large: raise spark.andiron.kafka.message.max.bytes \
          and the topic's max.message.bytes",
         event.body.len()
     );
-    Left { at, cause: "too_large", why }
+    Rejected { at, cause: "too_large", why }
 }

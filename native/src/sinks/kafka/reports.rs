@@ -7,13 +7,13 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 
-use super::client::{self, Told};
+use super::cause::{self, FailureReason};
 
 use crate::sync::held;
 
 /// The state of an event of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum MessageState {
     /// The client does not have its message.
     Waiting,
     /// The client has its message, without an answer.
@@ -31,20 +31,20 @@ pub(super) enum State {
 /// The states of one batch. Reports on earlier batches change nothing.
 #[derive(Default)]
 pub(super) struct Reports {
-    inner: Mutex<Inner>,
+    inner: Mutex<Batch>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct Batch {
     batch: usize,
-    states: Vec<State>,
-    /// The number of events in [`State::Pending`].
+    states: Vec<MessageState>,
+    /// The number of events in [`MessageState::Pending`].
     pending: usize,
     arrived: u64,
     /// Whether the pending message was sent without neighbours.
     alone: bool,
     /// The client's report about itself since the last success.
-    refusal: Option<Told>,
+    refusal: Option<FailureReason>,
 }
 
 /// The number of low bits of a message's token that hold its index; the others hold its batch.
@@ -55,7 +55,7 @@ impl Reports {
     pub(super) fn begin(&self, events: usize) {
         let mut inner = self.lock();
         inner.batch = inner.batch.wrapping_add(1);
-        inner.states = vec![State::Waiting; events];
+        inner.states = vec![MessageState::Waiting; events];
         inner.pending = 0;
         inner.alone = false;
     }
@@ -63,8 +63,8 @@ impl Reports {
     /// Repeats the batch: failed events are waiting again.
     pub(super) fn again(&self) {
         for state in &mut self.lock().states {
-            if let State::Failed(_) = state {
-                *state = State::Waiting;
+            if let MessageState::Failed(_) = state {
+                *state = MessageState::Waiting;
             }
         }
     }
@@ -73,14 +73,14 @@ impl Reports {
     pub(super) fn suspect(&self) -> Option<usize> {
         let mut inner = self.lock();
         inner.alone = true;
-        inner.states.iter().position(|state| *state == State::Suspect)
+        inner.states.iter().position(|state| *state == MessageState::Suspect)
     }
 
     pub(super) fn token(&self, at: usize) -> usize {
         self.lock().batch << PLACE | at
     }
 
-    pub(super) fn set(&self, at: usize, state: State) {
+    pub(super) fn set(&self, at: usize, state: MessageState) {
         self.lock().set(at, state);
     }
 
@@ -92,7 +92,7 @@ impl Reports {
     /// Indices of the events that the client is to be given together, the first one last.
     pub(super) fn waiting(&self) -> Vec<usize> {
         self.lock().alone = false;
-        self.places(|state| state == State::Waiting).into_iter().rev().collect()
+        self.places(|state| state == MessageState::Waiting).into_iter().rev().collect()
     }
 
     pub(super) fn pending(&self) -> usize {
@@ -100,24 +100,24 @@ impl Reports {
     }
 
     pub(super) fn first_pending(&self) -> Option<usize> {
-        self.places(|state| state == State::Pending).first().copied()
+        self.places(|state| state == MessageState::Pending).first().copied()
     }
 
     pub(super) fn refused(&self) -> Vec<usize> {
-        self.places(|state| state == State::Refused)
+        self.places(|state| state == MessageState::Refused)
     }
 
     /// The first failed event.
     pub(super) fn failure(&self) -> Option<(usize, RDKafkaErrorCode)> {
         self.lock().states.iter().enumerate().find_map(|(at, state)| match state {
-            State::Failed(code) => Some((at, *code)),
+            MessageState::Failed(code) => Some((at, *code)),
             _ => None,
         })
     }
 
     /// Whether each event is shipped or refused.
     pub(super) fn is_settled(&self) -> bool {
-        self.lock().states.iter().all(|state| matches!(state, State::Shipped | State::Refused))
+        self.lock().states.iter().all(|state| matches!(state, MessageState::Shipped | MessageState::Refused))
     }
 
     /// The number of reports.
@@ -127,36 +127,36 @@ impl Reports {
 
     /// The client's report about itself since a broker last accepted a message, unless it is only that none is
     /// reachable.
-    pub(super) fn refusal(&self) -> Option<Told> {
+    pub(super) fn refusal(&self) -> Option<FailureReason> {
         self.lock().refusal.clone()
     }
 
-    fn places(&self, wanted: impl Fn(State) -> bool) -> Vec<usize> {
+    fn places(&self, wanted: impl Fn(MessageState) -> bool) -> Vec<usize> {
         let inner = self.lock();
         inner.states.iter().enumerate().filter(|(_, state)| wanted(**state)).map(|(at, _)| at).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, Batch> {
         held(self.inner.lock())
     }
 }
 
-impl Inner {
-    fn set(&mut self, at: usize, state: State) {
+impl Batch {
+    fn set(&mut self, at: usize, state: MessageState) {
         let Some(old) = self.states.get_mut(at) else { return };
-        self.pending -= usize::from(*old == State::Pending);
-        self.pending += usize::from(state == State::Pending);
+        self.pending -= usize::from(*old == MessageState::Pending);
+        self.pending += usize::from(state == MessageState::Pending);
         *old = state;
     }
 }
 
 /// The state of an event after the client returns its message.
-fn of(code: RDKafkaErrorCode) -> State {
+fn of(code: RDKafkaErrorCode) -> MessageState {
     match code {
         RDKafkaErrorCode::MessageSizeTooLarge
         | RDKafkaErrorCode::MessageBatchTooLarge
-        | RDKafkaErrorCode::InvalidRecord => State::Refused,
-        other => State::Failed(other),
+        | RDKafkaErrorCode::InvalidRecord => MessageState::Refused,
+        other => MessageState::Failed(other),
     }
 }
 
@@ -171,7 +171,7 @@ impl ClientContext for Reports {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if let Some(told) = error.rdkafka_error_code().and_then(|code| client::refusal(code, reason)) {
+        if let Some(told) = error.rdkafka_error_code().and_then(|code| cause::refusal(code, reason)) {
             self.lock().refusal = Some(told);
         }
     }
@@ -189,10 +189,10 @@ impl ProducerContext for Reports {
         let state = match result {
             Ok(_) => {
                 inner.refusal = None;
-                State::Shipped
+                MessageState::Shipped
             }
             Err((error, _)) => match of(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)) {
-                State::Refused if !inner.alone => State::Suspect,
+                MessageState::Refused if !inner.alone => MessageState::Suspect,
                 state => state,
             },
         };

@@ -10,9 +10,13 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
-use super::*;
+use super::client;
+use super::settings::{KafkaSettings, KAFKA};
+use super::sink::{ASK, QUIET};
+use crate::event::Event;
 use crate::event::Kind;
 use crate::sinks::{of, SinkSettings};
+use crate::sinks::{Rejected, ShipError, Sink};
 
 const METRICS: &str = "andiron.metrics.v1";
 const FAILURES: &str = "andiron.failures.v1";
@@ -76,7 +80,7 @@ fn ship(sink: &mut dyn Sink, events: &[Event]) -> Vec<ShipError> {
 }
 
 /// Ships until the client has an answer for each event, and gives the events that no broker accepts.
-fn left_out(sink: &mut dyn Sink, events: &[Event]) -> Vec<Left> {
+fn left_out(sink: &mut dyn Sink, events: &[Event]) -> Vec<Rejected> {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
         match sink.ship(events) {
@@ -132,7 +136,7 @@ fn nobody_there_is_a_failure_within_the_bound_and_nothing_is_lost() {
     let events: Vec<Event> = (0..20).map(|n| event(Kind::Metric, n)).collect();
     let begun = Instant::now();
     let failure = sink.ship(&events).unwrap_err();
-    assert!(matches!(failure, ShipError::Retry { cause: client::UNREACHABLE, .. }), "{failure:?}");
+    assert!(matches!(failure, ShipError::Retry { cause: super::cause::UNREACHABLE, .. }), "{failure:?}");
     assert!(begun.elapsed() < 10 * (QUIET + ASK), "{:?}", begun.elapsed());
     cluster.broker_up(1).unwrap();
     ship(sink.as_mut(), &events);
@@ -195,7 +199,8 @@ fn what_the_brokers_refuse_is_told_by_cause_and_produced_again() {
 fn a_setting_by_its_other_name_holds_against_the_default() {
     let of = |key: &str| {
         let pairs = [("spark.andiron.kafka.bootstrap.servers", "a:1"), (key, "zstd")];
-        client::config(&SinkSettings::of(pairs).unwrap().kafka.unwrap()).unwrap()
+        let pairs = pairs.map(|(key, value)| (key.trim_start_matches(KAFKA).to_string(), value.to_string()));
+        client::config(&KafkaSettings::of(&pairs.into()).unwrap()).unwrap()
     };
     let alias = of("spark.andiron.kafka.compression.codec");
     assert_eq!((alias.get("compression.codec"), alias.get("compression.type")), (Some("zstd"), None));

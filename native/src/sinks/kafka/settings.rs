@@ -1,4 +1,4 @@
-//! The settings of sinks: `spark.andiron.kafka.*` pairs, checked; an error names the setting.
+//! The settings of Kafka: `spark.andiron.kafka.*` pairs, checked; an error names the setting.
 //!
 //! Settings are shown in reports, so the value of a secret is never taken from a setting. It is read from the place
 //! that `<setting>.file` or `<setting>.env` names, and stays inside the client.
@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use crate::error::{Code, Error, Result};
 use crate::event::Kind;
+use crate::sinks::sink::Properties;
 
-const KAFKA: &str = "spark.andiron.kafka.";
+pub(super) const KAFKA: &str = "spark.andiron.kafka.";
 
 /// Properties that Andiron sets itself, each with the consequence of another value.
 const OURS: &[(&str, &str)] = &[
@@ -37,68 +38,6 @@ const MECHANISM: &[&str] = &["sasl.mechanism", "sasl.mechanisms"];
 const FILES: &[&str] =
     &["sasl.oauthbearer.assertion.private.key.file", "sasl.oauthbearer.assertion.jwt.template.file"];
 
-/// The settings of one application's sinks. Holds no secret.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SinkSettings {
-    /// `None`: nothing is shipped to Kafka.
-    pub(super) kafka: Option<KafkaSettings>,
-}
-
-impl SinkSettings {
-    /// Reads the settings of sinks among settings of any kind; of two with one key the later one holds.
-    ///
-    /// # Errors
-    /// [`Code::BadSetting`], which names the key and never contains a secret.
-    pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<SinkSettings> {
-        let kafka: BTreeMap<&str, &str> = pairs
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.trim().strip_prefix(KAFKA)?, value.trim())))
-            .collect();
-        Ok(SinkSettings { kafka: if kafka.is_empty() { None } else { KafkaSettings::of(kafka)? } })
-    }
-
-    /// Whether `key` is a setting of a sink.
-    pub fn has(key: &str) -> bool {
-        key.trim().strip_prefix(KAFKA).is_some_and(|property| !property.is_empty())
-    }
-
-    /// The error for a key that is none.
-    pub fn unknown(key: &str) -> Error {
-        Error::new(
-            Code::BadSetting,
-            format!(
-                "{key} is no setting of a sink: those begin with {KAFKA} and name a property of the client"
-            ),
-        )
-    }
-
-    /// Reads them from `key=value` lines, in which `\n` stands for a line break and `\\` for a backslash.
-    pub fn parse(lines: &str) -> Result<SinkSettings> {
-        let pairs: Vec<(String, String)> = lines
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .map(|(key, value)| (key.to_string(), whole(value)))
-            .collect();
-        SinkSettings::of(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
-    }
-}
-
-fn whole(value: &str) -> String {
-    let mut characters = value.chars();
-    let mut whole = String::new();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => match characters.next() {
-                Some('n') => whole.push('\n'),
-                Some(other) => whole.push(other),
-                None => whole.push('\\'),
-            },
-            other => whole.push(other),
-        }
-    }
-    whole
-}
-
 /// The source of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Secret {
@@ -119,10 +58,9 @@ pub(super) struct KafkaSettings {
     pub(super) secrets: BTreeMap<String, Secret>,
 }
 
-#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only the client reads them"))]
 impl KafkaSettings {
-    /// `None` without brokers; then no other setting is allowed.
-    fn of(pairs: BTreeMap<&str, &str>) -> Result<Option<KafkaSettings>> {
+    /// The brokers are required.
+    pub(super) fn of(pairs: &Properties) -> Result<KafkaSettings> {
         let mut settings = KafkaSettings {
             metrics: "andiron.metrics.v1".to_string(),
             failures: "andiron.failures.v1".to_string(),
@@ -140,7 +78,7 @@ impl KafkaSettings {
             Some(servers) if servers.is_empty() => {
                 Err(bad("bootstrap.servers", "is empty: name the brokers"))
             }
-            Some(_) => Ok(Some(settings)),
+            Some(_) => Ok(settings),
         }
     }
 
@@ -213,7 +151,6 @@ impl KafkaSettings {
     }
 }
 
-#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only the client reads them"))]
 impl Secret {
     fn read(&self, of: &str) -> Result<String> {
         match self {
@@ -266,17 +203,22 @@ fn topic(key: &str, value: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sinks::SinkSettings;
 
-    fn of(pairs: &[(&str, &str)]) -> Result<Option<KafkaSettings>> {
+    fn of(pairs: &[(&str, &str)]) -> Result<KafkaSettings> {
         let all: Vec<(String, &str)> =
             pairs.iter().map(|(key, value)| (format!("{KAFKA}{key}"), *value)).collect();
-        Ok(SinkSettings::of(all.iter().map(|(key, value)| (key.as_str(), *value)))?.kafka)
+        let read = SinkSettings::of(all.iter().map(|(key, value)| (key.as_str(), *value)))?;
+        assert!(read != SinkSettings::default());
+        KafkaSettings::of(
+            &pairs.iter().map(|(key, value)| (key.to_string(), value.trim().to_string())).collect(),
+        )
     }
 
     #[test]
     fn properties_pass_and_the_topics_have_names() {
         assert_eq!(SinkSettings::of([("spark.app.name", "x")]).unwrap(), SinkSettings::default());
-        let kafka = of(&[("bootstrap.servers", " a:1,b:2 "), ("compression.type", "zstd")]).unwrap().unwrap();
+        let kafka = of(&[("bootstrap.servers", " a:1,b:2 "), ("compression.type", "zstd")]).unwrap();
         assert_eq!(kafka.properties["bootstrap.servers"], "a:1,b:2");
         assert_eq!(kafka.properties["compression.type"], "zstd");
         let topics: Vec<&str> = Kind::ALL.iter().map(|kind| kafka.topic(*kind)).collect();
@@ -285,7 +227,7 @@ mod tests {
             [metrics, metrics, failures, metrics, metrics, metrics, metrics, failures, metrics, metrics];
         assert_eq!(topics, expected);
         let other = of(&[("bootstrap.servers", "a"), ("topic.metrics", "m"), ("topic.failures", "f")]);
-        let other = other.unwrap().unwrap();
+        let other = other.unwrap();
         assert_eq!((other.topic(Kind::Stage), other.topic(Kind::LogLine)), ("m", "f"));
         assert_eq!(other.names("f"), "spark.andiron.kafka.topic.failures");
     }
@@ -293,9 +235,10 @@ mod tests {
     #[test]
     fn lines_carry_ends_of_lines() {
         let lines = "application=a\nspark.andiron.kafka.bootstrap.servers=a=b\nspark.andiron.kafka.ssl.ca.pem=1\\n2\\\\n";
-        let kafka = SinkSettings::parse(lines).unwrap().kafka.unwrap();
-        assert_eq!(kafka.properties["bootstrap.servers"], "a=b");
-        assert_eq!(kafka.properties["ssl.ca.pem"], "1\n2\\n");
+        let read = SinkSettings::parse(lines).unwrap();
+        let expected =
+            [("spark.andiron.kafka.bootstrap.servers", "a=b"), ("spark.andiron.kafka.ssl.ca.pem", "1\n2\\n")];
+        assert_eq!(read, SinkSettings::of(expected).unwrap());
     }
 
     #[test]
@@ -345,7 +288,7 @@ mod tests {
         let path = file.to_str().unwrap();
         let pairs =
             [("bootstrap.servers", "a"), ("sasl.password.file", path), ("ssl.key.password.env", "PATH")];
-        let kafka = of(&pairs).unwrap().unwrap();
+        let kafka = of(&pairs).unwrap();
         let read = kafka.secrets().unwrap();
         assert_eq!(read[0], ("sasl.password", "hunter2".to_string()));
         assert_eq!(read[1], ("ssl.key.password", std::env::var("PATH").unwrap()));
@@ -355,8 +298,7 @@ mod tests {
         for (key, value, named) in
             [("x.file", "/nowhere/at/all", "/nowhere"), ("x.env", "NO_SUCH_1", "NO_SUCH_1")]
         {
-            let error =
-                of(&[("bootstrap.servers", "a"), (key, value)]).unwrap().unwrap().secrets().unwrap_err();
+            let error = of(&[("bootstrap.servers", "a"), (key, value)]).unwrap().secrets().unwrap_err();
             assert!(error.message().contains(named) && error.message().contains(key), "{error}");
         }
     }
