@@ -1,4 +1,4 @@
-"""What publishing to Atlas costs: `python3 bench/atlas.py [--publish]`, after `gradle assemble benchJar sparkHome atlasClasspath`.
+"""What publishing to Atlas costs: `python3 -m bench.atlas [--publish]`, after `gradle assemble benchJar sparkHome atlasClasspath`.
 
 An application of 45 steps publishes 200 series a second, to a real Atlas and to an agent's UDP port; the processor time of its publisher's
 thread is taken from the kernel. Writes build/bench-atlas.json, and what Atlas answers for two graphs of that application; `--publish`
@@ -14,15 +14,15 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from pathlib import Path
 
 from bench import charts, machine
 from bench.cache import write
-from bench.spark_app import ApplicationError, Record, Setup, locate, submit
+from bench.spark_app import Setup, submit
 from checks.services import atlas
+from harness.facts import BUILD, ROOT, BuildError, Built, is_set
+from harness.process import ServerError
+from harness.spark import ApplicationError, Record
 
-ROOT = Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build"
 DATA, GRAPHS, PICTURE = "docs/data/bench-atlas.json", "docs/data/atlas-graph.json", "docs/images/atlas.svg"
 STEPS, SECONDS, SERIES, STEP_S, MOST_SHARE = 45, 60, 200, 1, 0.005
 TOP = 6
@@ -80,16 +80,16 @@ def picture(graphs: Record) -> str:
 def main() -> int:
     started = time.time()
     try:
-        setup = locate(BUILD, BUILD / "bench-atlas")
+        setup = Setup(Built.located("bench"), BUILD / "bench-atlas")
         setup.work.mkdir(parents=True, exist_ok=True)
-        facts = machine.facts(ROOT, setup.andiron_jar)
-        with atlas.with_agent(BUILD, setup.work / "server") as both:
+        facts = machine.facts(setup.built.jar())
+        with atlas.with_agent(setup.built, setup.work / "server") as both:
             runs = [measure(setup, "http", {"spark.andiron.atlas.uri": both.atlas.uri})]
             time.sleep(5)  # Atlas builds its index anew every two seconds.
             graphs = {name: graph(both.atlas.uri, q) for name, q in QUERIES.items()}
             agent = dict(word.split("=", 1) for word in both.agent.arguments())
             runs.append(measure(setup, "udp", {"spark.andiron.atlas.spectatord": agent["udp"]}))
-    except ApplicationError as error:
+    except (ApplicationError, BuildError, ServerError) as error:
         print(f"bench-atlas: {error}", file=sys.stderr)
         return 1
     content = facts | {"parameters": {"steps": STEPS, "seconds": SECONDS, "series": SERIES, "step_s": STEP_S}, "started": round(started), "raw": runs,
@@ -98,7 +98,7 @@ def main() -> int:
     write(BUILD / "atlas-graph.json", graphs)
     for run, figure in zip(runs, content["figures"], strict=True):
         print(f"{run['to']:5} {100 * figure['share']:.3f} % of a core for {SERIES} series every {STEP_S} s, {run['sent']} points sent; limit {100 * MOST_SHARE:.1f} %")
-    if "--publish" in sys.argv[1:]:
+    if "--publish" in sys.argv[1:] or is_set("BENCH_PUBLISH"):
         write(ROOT / DATA, content)
         write(ROOT / GRAPHS, graphs)
         (ROOT / PICTURE).write_text(picture(graphs), encoding="utf-8")

@@ -1,6 +1,6 @@
 """The cache benchmark: `make bench-cache`.
 
-    python3 bench/cache.py [--smoke] [--FLAG VALUE ...]
+    python3 -m bench.cache [--smoke] [--FLAG VALUE ...]
 
 Reads build/ as `make build` leaves it. Writes build/bench-cache.json and build/bench-micro.json: every raw record of every turn, and
 the figures computed from them. `--help` lists the flags; each has an environment variable BENCH_FLAG too. `--publish` (or
@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from pathlib import Path
 
 from bench import figures, machine, measure, parameters, render, rivals
-from bench.spark_app import ApplicationError, Record, locate
+from bench.spark_app import Setup
+from harness.facts import BUILD, ROOT, BuildError, Built, is_set
+from harness.spark import ApplicationError, Record
 
-ROOT = Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build"
 PARTS = {
     "approaches": measure.approaches, "sweep": measure.sweep, "talk": measure.talk, "rates": measure.rates, "kills": measure.kills,
 }
@@ -28,7 +27,7 @@ PARTS = {
 
 def main() -> int:
     words = sys.argv[1:]
-    publish = "--publish" in words or os.environ.get("BENCH_PUBLISH", "") not in ("", "0")
+    publish = "--publish" in words or is_set("BENCH_PUBLISH")
     p = parameters.read([word for word in words if word != "--publish"])
     started = time.time()
 
@@ -40,12 +39,12 @@ def main() -> int:
         if unknown := [part for part in wanted if part not in (*PARTS, "micro")]:
             raise ValueError(f"no part {', '.join(unknown)}; there are {', '.join((*PARTS, 'micro'))}")
         rivals.chosen(p.approaches)
-        setup = locate(BUILD, BUILD / "bench")
+        setup = Setup(Built.located("bench"), BUILD / "bench")
         setup.work.mkdir(parents=True, exist_ok=True)
-        facts = machine.facts(ROOT, setup.andiron_jar)
+        facts = machine.facts(setup.built.jar())
         raw: Record = {part: run(setup, p, say) for part, run in PARTS.items() if part in wanted}
         micro = {"micro": measure.micro(setup, p, say)} if "micro" in wanted else {}
-    except (ApplicationError, ValueError) as error:
+    except (ApplicationError, BuildError, ValueError) as error:
         print(f"bench-cache: {error}", file=sys.stderr)
         return 1
     head: Record = facts | {

@@ -83,7 +83,7 @@ def main() -> int:
     except (ApplicationError, ServerError) as error:
         print(f"bench-cluster: {error}", file=sys.stderr)
         return 1
-    content_of_file = machine.facts(ROOT, setup.built.jar()) | {
+    content_of_file = machine.facts(setup.built.jar()) | {
         "spark": setup.built.spark, "scala": setup.built.scala, "seed": p.seed, "started": round(started), "total_s": round(time.time() - started, 1),
         "parameters": {"turns": p.turns, "kills": p.kills, "gigabytes": p.gigabytes}, "raw": raw}
     content_of_file["figures"] = figures.of(content_of_file)

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and from."""
+"""The machine and the commit of a run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from harness.facts import commit, git
+from harness.process import jdk
 
-def facts(root: Path, jar: Path) -> dict[str, Any]:
+
+def facts(jar: Path) -> dict[str, Any]:
     return {
-        "commit": _git(root, "rev-parse", "HEAD") or "unknown",
-        "uncommitted": bool(_git(root, "status", "--porcelain", "--", "jvm", "native", "ci", "build.gradle")),
+        "commit": commit(),
+        "uncommitted": bool(git("status", "--porcelain", "--", "jvm", "native", "harness", "bench", "checks", "build.gradle")),
         "jar": jar.name,
         "jar_sha256": hashlib.sha256(jar.read_bytes()).hexdigest(),
         "machine": {
@@ -27,11 +30,6 @@ def facts(root: Path, jar: Path) -> dict[str, Any]:
     }
 
 
-def _git(root: Path, *words: str) -> str:
-    found = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
-    return found.stdout.strip()
-
-
 def _field(file: str, name: str) -> str:
     for line in Path(file).read_text().splitlines():
         key, _, value = line.partition(":")
@@ -41,6 +39,5 @@ def _field(file: str, name: str) -> str:
 
 
 def _java() -> str:
-    home = os.environ.get("JAVA_HOME")
-    found = subprocess.run([f"{home}/bin/java" if home else "java", "-version"], capture_output=True, text=True, check=False)
+    found = subprocess.run([jdk("java"), "-version"], capture_output=True, text=True, check=False)
     return next((line for line in found.stderr.splitlines() if "Runtime Environment" in line), "unknown")

@@ -14,7 +14,9 @@ from pathlib import Path
 from bench import generate
 from bench.parameters import Parameters
 from bench.rivals import Approach, chosen
-from bench.spark_app import ApplicationError, Record, Setup, submit
+from bench.spark_app import Setup, submit
+from harness.process import jdk
+from harness.spark import ApplicationError, Record
 
 SMALL = 1 << 16
 """Size of a version where loads are sleeps."""
@@ -141,8 +143,7 @@ def kills(setup: Setup, p: Parameters, say: Say) -> list[Record]:
 
 def micro(setup: Setup, p: Parameters, say: Say) -> list[Record]:
     """JMH, each benchmark in several processes, in turns."""
-    java = str(Path(os.environ["JAVA_HOME"]) / "bin" / "java") if "JAVA_HOME" in os.environ else "java"
-    classes = ":".join([str(setup.andiron_jar), str(setup.bench_jar), f"{setup.libs}/*", f"{setup.spark_home}/jars/*"])
+    classes = ":".join([str(setup.built.jar()), str(setup.built.jar("bench")), f"{setup.libs}/*", f"{setup.built.home}/jars/*"])
     found = []
     for turn in range(p.micro_turns):
         folder = _fresh(setup.work / "micro")
@@ -151,7 +152,7 @@ def micro(setup: Setup, p: Parameters, say: Say) -> list[Record]:
         load, started = os.getloadavg()[0], time.time()
         with log.open("wb") as output:
             done = subprocess.run(
-                [java, "-cp", classes, "andiron.bench.micro.Micro", str(result), str(p.micro_iterations), str(p.micro_ms), p.micro_only],
+                [jdk("java"), "-cp", classes, "andiron.bench.micro.Micro", str(result), str(p.micro_iterations), str(p.micro_ms), p.micro_only],
                 stdout=output, stderr=output, cwd=folder, check=False, env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "TMPDIR": str(folder)})
         if done.returncode != 0 or not result.exists():
             raise ApplicationError(f"the micro-benchmarks ended with {done.returncode}; see {log}")

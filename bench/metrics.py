@@ -10,22 +10,20 @@ docs/data and renders its section of docs/evidence/benchmarks.md.
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 import time
-from pathlib import Path
 
 from bench import machine, metrics_figures, metrics_measure, metrics_render, parameters
 from bench.cache import write
-from bench.spark_app import ApplicationError, Record, locate
+from bench.spark_app import Setup
+from harness.facts import BUILD, ROOT, BuildError, Built, is_set
+from harness.spark import ApplicationError, Record
 
-ROOT = Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build"
 
 
 def main() -> int:
     words = sys.argv[1:]
-    publish = "--publish" in words or os.environ.get("BENCH_PUBLISH", "") not in ("", "0")
+    publish = "--publish" in words or is_set("BENCH_PUBLISH")
     p = parameters.read_metrics([word for word in words if word != "--publish"])
     started = time.time()
 
@@ -36,11 +34,11 @@ def main() -> int:
         wanted = p.parts.split(",")
         if unknown := [part for part in wanted if part not in metrics_measure.PARTS]:
             raise ValueError(f"no part {', '.join(unknown)}; there are {', '.join(metrics_measure.PARTS)}")
-        setup = locate(BUILD, BUILD / "bench-metrics", "2.12")
+        setup = Setup(Built.located("bench", scala="2.12"), BUILD / "bench-metrics")
         setup.work.mkdir(parents=True, exist_ok=True)
-        facts = machine.facts(ROOT, setup.andiron_jar)
+        facts = machine.facts(setup.built.jar())
         raw: Record = {part: run(setup, p, say) for part, run in metrics_measure.PARTS.items() if part in wanted}
-    except (ApplicationError, ValueError) as error:
+    except (ApplicationError, BuildError, ValueError) as error:
         print(f"bench-metrics: {error}", file=sys.stderr)
         return 1
     content: Record = facts | {

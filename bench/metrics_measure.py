@@ -12,9 +12,10 @@ from pathlib import Path
 from bench import shiplog
 from bench.measure import Say
 from bench.parameters import MetricsParameters
-from bench.spark_app import ApplicationError, Record, Setup, submit
+from bench.spark_app import Setup, submit
+from harness.facts import ROOT
+from harness.spark import ApplicationError, Record
 
-ROOT = Path(__file__).resolve().parents[1]
 TWO = "local[2]"
 
 
@@ -117,7 +118,7 @@ def _cargo(setup: Setup, bench: str, sizes: dict[str, int], result: str) -> Reco
     """Runs a benchmark of the core's, built with the id that the jar's library has: with another, cargo would build that one anew."""
     file = ROOT / "build" / result
     file.unlink(missing_ok=True)
-    with zipfile.ZipFile(setup.andiron_jar) as jar:
+    with zipfile.ZipFile(setup.built.jar()) as jar:
         manifest = dict(line.split(": ", 1) for line in jar.read("META-INF/MANIFEST.MF").decode().splitlines() if ": " in line)
     done = subprocess.run([os.environ.get("CARGO", "cargo"), "bench", "--locked", "--quiet", "-p", "andiron", "--bench", bench], cwd=ROOT, check=False, capture_output=True, text=True,
                           env=os.environ | {"ANDIRON_BUILD_ID": manifest["Native-Build"]} | {name: str(size) for name, size in sizes.items()})

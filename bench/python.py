@@ -1,4 +1,4 @@
-"""What Python workers gain: `python3 bench/python.py [--publish] [--turns N]`, after `gradle assemble sparkHome`.
+"""What Python workers gain: `python3 -m bench.python [--publish] [--turns N]`, after `gradle assemble sparkHome`.
 
 A million records in disorder from a resident version against a broadcast dict, in batches and at once, what a worker spends before its first bytes, and the memory
 that four workers add when they read one version of 1 GB. Writes build/bench-python.json; `--publish` copies it to docs/data and renders
@@ -19,12 +19,12 @@ from pathlib import Path
 from bench import machine, python_render
 from bench.cache import write
 from checks.python.environment import Environment
-from harness.facts import BUILD, ROOT
+from harness.facts import BUILD, ROOT, is_set
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="what Python workers gain")
-    parser.add_argument("--publish", action="store_true")
+    parser.add_argument("--publish", action="store_true", default=is_set("BENCH_PUBLISH"))
     parser.add_argument("--turns", type=int, default=7)
     options = parser.parse_args()
     environment = Environment.of()
@@ -44,7 +44,7 @@ def main() -> int:
         return 1
     told = json.loads((work / "result.json").read_text())
     shutil.rmtree(work)
-    content = machine.facts(ROOT, environment.jar()) | told | {
+    content = machine.facts(environment.jar()) | told | {
         "parameters": {"turns": options.turns, **python_render.PARAMETERS}, "started": round(started), "total_s": round(time.time() - started, 1),
         "load_average": float(load)}
     content["figures"] = python_render.figures(content)

@@ -1,4 +1,4 @@
-"""What shipping costs and loses: `bench/sinks.py [--publish] [PART ...]`, of the parts rate, jobs, library and revisions, or all.
+"""What shipping costs and loses: `python3 -m bench.sinks [--publish] [PART ...]`, of the parts rate, jobs, library and revisions, or all.
 
 The sink's rate against a bare producer; jobs whose broker works, is absent or silent; the library's size; a million revisions into Hive while broker and
 drivers are killed. Servers are started on loopback. A part that is run replaces what build/bench-sinks.json has of it; `--publish` copies that file, if it is
@@ -19,7 +19,7 @@ from bench.cache import write
 from bench.figures import Record
 from checks.services import kafka, revisions
 from checks.services.kafka_checks import TOPICS, Place
-from harness.facts import BUILD, ROOT, Built
+from harness.facts import BUILD, ROOT, Built, is_set
 
 
 
@@ -37,7 +37,7 @@ def measure(part: str, place: Place, turns: int, rounds: int) -> list[Record]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="what shipping costs and loses")
     parser.add_argument("parts", nargs="*", metavar="PART")
-    parser.add_argument("--publish", action="store_true")
+    parser.add_argument("--publish", action="store_true", default=is_set("BENCH_PUBLISH"))
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=60)
     options = parser.parse_args()
@@ -50,7 +50,7 @@ def main() -> int:
     for part in options.parts or sinks_render.PARTS:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        facts, started, load = machine.facts(ROOT, built.jar()), time.time(), os.getloadavg()[0]
+        facts, started, load = machine.facts(built.jar()), time.time(), os.getloadavg()[0]
         place = Place(built, folder)
         content["raw"][part] = measure(part, place, options.turns, options.rounds)
         content["runs"][part] = {"commit": facts["commit"], "uncommitted": facts["uncommitted"], "load_average": round(load, 2), "started": round(started),

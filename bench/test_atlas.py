@@ -14,7 +14,3 @@ class AtlasTest(unittest.TestCase):
         self.assertEqual(atlas.figures(content["raw"]), content["figures"])
         self.assertTrue(all(figure["reached"] for figure in content["figures"]), content["figures"])
         self.assertTrue(all(run["left_out"] > 0 and run["sent"] > 0 for run in content["raw"]), "the limit of series was reached")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -188,7 +188,3 @@ class ParametersTest(unittest.TestCase):
     def test_limits_are_parts_of_all_versions(self) -> None:
         p = parameters.read(["--versions", "8", "--version-mb", "96"])
         self.assertEqual([rivals.BY_NAME[name].limit(p) for name in ("bytes", "bytes-half", "bytes-one")], [768 * MB, 384 * MB, 96 * MB])
-
-
-if __name__ == "__main__":
-    unittest.main()

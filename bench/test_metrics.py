@@ -176,7 +176,3 @@ class ShipLogTest(unittest.TestCase):
         bodies = [{"committed": 1, "ts_ms": 1}, {"committed": 2, "ts_ms": 2}, {"committed": 2, "ts_ms": 3}]
         events = [shiplog.Event("Metric", "a", revision, body) for revision, body in enumerate(bodies)]
         self.assertEqual(shiplog.unchanged(events), [events[2]])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -66,7 +66,3 @@ class LayoutTest(unittest.TestCase):
             layout.text_key("N1234567")
         with self.assertRaisesRegex(layout.LayoutError, "starts with"):
             layout.VersionFile(b"PARQUET1" + bytes(100)).find(0, 1)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -57,7 +57,3 @@ class PageTest(unittest.TestCase):
             self.assertEqual(run["samples_listed"], min(run["dropped"], 500))
         self.assertLess(passing["ratio"], 0.01)
         self.assertGreater(failing["ratio"], 0.15)
-
-
-if __name__ == "__main__":
-    unittest.main()

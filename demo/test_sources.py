@@ -67,7 +67,3 @@ class RefusalTest(unittest.TestCase):
         flight = Flight(0, 1, "EWR", 10, "N1", "XXX", NONE, NONE, 99)
         values = dict(zip(COLUMNS, features(flight, empty.facts(flight)), strict=True))
         self.assertEqual((values["age"], values["altitude_class"], values["delay_class"], values["exposure"]), (NONE, -1, 0, 0))
-
-
-if __name__ == "__main__":
-    unittest.main()

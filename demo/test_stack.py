@@ -178,7 +178,3 @@ class EndTest(unittest.TestCase):
             process.kill()
             process.wait()
         self.assertEqual(stack.marked("of-this-test"), [])
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -118,7 +118,3 @@ class TruthTest(unittest.TestCase):
         self.assertEqual(found.steps["history"], (1000, 1000 - lost, lost, {"cache-misses": lost}))
         self.assertEqual(found.steps["features"], (1000 - lost, 1000 - lost, 0, {"unknown-plane": 1000 - lost}))
         self.assertEqual(found.published.rows, 1000 - lost)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -74,7 +74,3 @@ class VerdictTest(unittest.TestCase):
             "approach", "version_mb", "wall_s", "peak_rss_bytes", "peak_pss_bytes", "loads", "max_resident_versions",
             "max_resident_bytes", "leases_left", "rows", "digest", "commit", "seed", "spark_version",
         }, found[0].keys())
-
-
-if __name__ == "__main__":
-    unittest.main()

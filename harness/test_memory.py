@@ -39,7 +39,3 @@ class MemoryTest(unittest.TestCase):
         process = self.held("gone")
         process.communicate()
         self.assertIsNone(memory.usage(process.pid))
-
-
-if __name__ == "__main__":
-    unittest.main()

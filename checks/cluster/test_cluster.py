@@ -109,7 +109,3 @@ class RunTest(unittest.TestCase):
         lines = next(line for line in makefile.splitlines() if line.startswith("CLUSTERS")).split("=")[1].split()
         self.assertEqual(lines, ["2.12:3.5.4", "2.13:3.5.4", "2.13:4.0.4", "2.13:4.1.3", "2.13:4.2.0"])
         self.assertIn(f"{facts.SCALA}:{facts.SPARK}", lines)
-
-
-if __name__ == "__main__":
-    unittest.main()

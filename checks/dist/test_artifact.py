@@ -87,7 +87,3 @@ class ArtifactTest(unittest.TestCase):
         rows = dict(re.findall(r"^\| .*?PySpark (\S+).*? \| `andiron_(\d\.\d+)-", text, re.MULTILINE))
         self.assertEqual({spark.split(".")[0]: scala for spark, scala in rows.items()}, {"3": "2.12", "4": "2.13"}, rows)
         self.assertFalse(re.findall(rf"andiron_2\.1\d[-:](?!{re.escape(FACTS['version'])})", text))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -19,7 +19,3 @@ class PythonsTest(unittest.TestCase):
             told = subprocess.run(words, env=os.environ | {"GRADLE": str(gradle)}, cwd=ROOT, capture_output=True, text=True, check=False)
             self.assertEqual((told.returncode, told.stdout), (1, "test-python: failed on 0.0.1, 2.12:0.0.2\n"), told.stderr)
             self.assertEqual(told.stderr.count("cannot be built or fetched: "), 2, told.stderr)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -40,9 +40,9 @@ MEANING = {
 
 HEAD = """# Faults
 
-Generated from [docs/data/faults.json](../data/faults.json) by `make faults`, which any machine can repeat; do not edit by hand.
+Generated from [docs/data/faults.json](../data/faults.json) by `make check-faults`, which any machine can repeat; do not edit by hand.
 
-`make faults` runs a job of 2,400 rows over six versions, with a budget of two, by `spark-submit` and under `-Xcheck:jni`, and injects
+`make check-faults` runs a job of 2,400 rows over six versions, with a budget of two, by `spark-submit` and under `-Xcheck:jni`, and injects
 faults. After each the job runs again. What must hold, and fails the campaign else: every digest is the one computed without Spark; no
 lease, wait or attempt is left; admitted bytes exceed the budget only by counted admissions; no process crashed; the JVM did not complain of
 our natives; after `catalog.close()` nothing is resident; after the application's end its folder in the cache directory is gone. `make

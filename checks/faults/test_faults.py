@@ -119,7 +119,3 @@ class Groups(unittest.TestCase):
         sources = "".join(file.read_text() for file in folder.glob("*.scala"))
         for fault in {fault for group in groups.GROUPS for fault in group.faults} - {"kill-application"}:
             self.assertIn(f'"{fault.removesuffix("-interrupt")}"', sources)
-
-
-if __name__ == "__main__":
-    unittest.main()

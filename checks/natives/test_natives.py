@@ -27,7 +27,3 @@ class PlatformsTest(unittest.TestCase):
         self.assertEqual([platform.name for platform in natives.PLATFORMS], ["linux-x86_64", "linux-aarch64", "macos-aarch64"])
         for part in ("linux", "macos", "x86_64", "aarch64"):
             self.assertIn(f'"{part}"', loader)
-
-
-if __name__ == "__main__":
-    unittest.main()

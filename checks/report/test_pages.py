@@ -127,7 +127,3 @@ class PagesTest(unittest.TestCase):
         self.assertEqual(self.browser.value("document.querySelectorAll('#stages tbody > tr').length"), 70)
         top = "document.querySelector('#gates').getBoundingClientRect().top"
         self.assertLess(self.browser.value(top), 400)
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -12,7 +12,7 @@ import andiron.testing.{MetricsSparks, Sparks}
 import org.apache.spark.deploy.TwoHosts
 
 /**
- * `make chaos`: random pipelines under faults, and what Andiron says of them. Writes build/chaos.json. CHAOS_SEEDS says how many (10), CHAOS_SEED
+ * `make check-chaos`: random pipelines under faults, and what Andiron says of them. Writes build/chaos.json. CHAOS_SEEDS says how many (10), CHAOS_SEED
  * the first of them, so that a campaign can be repeated.
  */
 object Chaos {
@@ -99,7 +99,7 @@ object Chaos {
     }
     s"""# Chaos
        |
-       |Random pipelines on two executors, with faults at random moments. Made from `docs/data/chaos.json`, a copy of what `make chaos` writes to
+       |Random pipelines on two executors, with faults at random moments. Made from `docs/data/chaos.json`, a copy of what `make check-chaos` writes to
        |`build/chaos.json`; do not edit by hand. ${seeds.size} seeds on Spark ${json.path("spark").asText()} at ${json.path("commit").asText()}, ${sum("seconds")} s.
        |
        |Each seed is an application on `local-cluster` (with speculation: a standalone cluster of two hosts, since copies start on another host

@@ -10,7 +10,7 @@ import andiron.testing.Sparks._
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
-/** Drivers that are killed; `make crashes` does more of it. */
+/** Drivers that are killed; `make check-crashes` does more of it. */
 @RunWith(classOf[SuiteRunner])
 class CrashSuite extends AnyFunSuite {
 

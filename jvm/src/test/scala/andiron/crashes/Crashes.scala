@@ -10,7 +10,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import andiron.metrics.Outcomes
 
 /**
- * `make crashes`: kills drivers at random moments, on files and over a layer that forgets what was not synced. Writes build/crashes.json.
+ * `make check-crashes`: kills drivers at random moments, on files and over a layer that forgets what was not synced. Writes build/crashes.json.
  * The argument, or ANDIRON_KILLS, says how many on each (50); ANDIRON_SEED repeats a campaign's moments.
  */
 object Crashes {
@@ -86,7 +86,7 @@ object Crashes {
     }
     s"""# Crashes
        |
-       |What is left of a driver that is killed by SIGKILL at a random moment. Made from `docs/data/crashes.json`, a copy of what `make crashes`
+       |What is left of a driver that is killed by SIGKILL at a random moment. Made from `docs/data/crashes.json`, a copy of what `make check-crashes`
        |writes to `build/crashes.json`; do not edit by hand. Spark ${json.path("spark").asText()}.
        |
        |Each driver is a real `spark-submit` of a job with steps, rows that fail and gates before writes; it is killed up to 3 s after its first
