@@ -14,7 +14,7 @@ DUMP = '''"main" #1 prio=5 cpu=1.00ms tid=0x1 waiting on condition [0x1]
 
 "Executor task launch worker for task 3.0 in stage 9.0 (TID 41)" #41 daemon cpu=12.00ms tid=0x2 runnable [0x2]
    java.lang.Thread.State: RUNNABLE
-\tat andiron.internal.Native.metricsMerge(Native Method)
+\tat andiron.internal.boundary.Native.metricsMerge(Native Method)
 \tat org.apache.spark.Thing.run(Thing.scala:1)
 
 "dag-scheduler-event-loop" #17 daemon cpu=9.00ms tid=0x3 waiting on condition [0x3]
@@ -72,7 +72,7 @@ class Sinks(Published):
     def test_threads_that_stand_in_andiron(self) -> None:
         later = DUMP.replace("Native.metricsMerge(Native Method)", "TaskCells$.begin(TaskCells.scala:7)")
         waiting = "dag-scheduler-event-loop in andiron.internal.Reporter.await"
-        in_native = "Executor task launch worker for task N in stage N (TID N) in andiron.internal.Native.metricsMerge"
+        in_native = "Executor task launch worker for task N in stage N (TID N) in andiron.internal.boundary.Native.metricsMerge"
         self.assertEqual(sinks_measure.standing([(DUMP, DUMP), (DUMP, later)]), {waiting: 2, in_native: 1})
         self.assertEqual([head["cpu"] for head in sinks_measure.HEADS.finditer(DUMP) if head["name"].startswith("spark-listener-group-andiron")], ["30.50"])
 

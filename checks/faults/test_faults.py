@@ -78,13 +78,13 @@ class Leftovers(unittest.TestCase):
         self.assertEqual(self.found()[0], 1)
 
     def test_executors_logs_are_fetched_from_the_spark_home(self) -> None:
-        self.write("home/work/local-1/0/stdout", "FATAL ERROR in native method: bad handle\n\tat andiron.internal.Native$.advance(Native Method)\n")
+        self.write("home/work/local-1/0/stdout", "FATAL ERROR in native method: bad handle\n\tat andiron.internal.boundary.Native$.advance(Native Method)\n")
         self.assertEqual(len(self.found()[1]), 1)
         self.assertTrue((self.folder / "executors/local-1/0/stdout").exists())
 
     def test_only_our_natives_warnings_count(self) -> None:
         theirs = "WARNING in native method: JNI call made without checking exceptions\n\tat sun.nio.fs.UnixNativeDispatcher.stat0(Native Method)\n"
-        ours = "WARNING in native method: JNI call made without checking exceptions\n\tat andiron.internal.Native$.stats(Native Method)\n"
+        ours = "WARNING in native method: JNI call made without checking exceptions\n\tat andiron.internal.boundary.Native$.stats(Native Method)\n"
         self.assertEqual(leftovers.jni_warnings(theirs), [])
         self.assertEqual(len(leftovers.jni_warnings(theirs + ours + "other text\n" + ours)), 2)
 

@@ -28,7 +28,7 @@ def java(spark: Any, name: str, what: str) -> Any:
             f"{what} needs Andiron's jar on the driver's class path: start the application with --packages {jar}, or with this jar in --jars, and "
             "with --conf spark.plugins=andiron.AndironPlugin", BAD_SETTING)
     calling(requirements.require)
-    return getattr(spark._jvm.andiron.python, name)
+    return getattr(spark._jvm.andiron.internal.python, name)
 
 
 def _is_missing(java_class: Any) -> bool:

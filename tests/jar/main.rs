@@ -55,7 +55,7 @@ fn the_jar_holds_what_is_meant_and_nothing_else() {
         "andiron/AndironPlugin.class",
         "andiron/Report.class",
         "andiron/hive/Ingest.class",
-        "andiron/internal/Native$.class",
+        "andiron/internal/boundary/Native$.class",
     ] {
         assert!(all.iter().any(|name| name == needed), "{needed} is missing");
     }

@@ -112,6 +112,6 @@ fn read(cursor: i64) -> Vec<u8> {
 }
 
 fn native<'l>(env: &mut jni::Env<'l>) -> jni::errors::Result<JObject<'l>> {
-    let class = jni_str!("andiron/internal/Native$");
-    env.get_static_field(class, jni_str!("MODULE$"), jni_sig!("Landiron/internal/Native$;"))?.l()
+    let class = jni_str!("andiron/internal/boundary/Native$");
+    env.get_static_field(class, jni_str!("MODULE$"), jni_sig!("Landiron/internal/boundary/Native$;"))?.l()
 }

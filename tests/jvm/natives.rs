@@ -1,4 +1,4 @@
-//! The natives in the form of robusta_jni: static forwarders of `andiron.internal.Native`.
+//! The natives in the form of robusta_jni: static forwarders of `andiron.internal.boundary.Native`.
 
 use andiron_tests::jvm;
 use java::Native;
@@ -22,7 +22,7 @@ pub fn figure(env: &robusta_jni::jni::JNIEnv<'_>, name: &str) -> i64 {
     jvm::attached(|env| {
         let out = env.new_long_array(names.lines().count())?;
         env.call_static_method(
-            jni_str!("andiron/internal/Native"),
+            jni_str!("andiron/internal/boundary/Native"),
             jni_str!("stats"),
             jni_sig!("([J)I"),
             &[(&out).into()],
@@ -42,7 +42,7 @@ pub mod java {
     use robusta_jni::jni::JNIEnv;
 
     #[derive(Signature, TryIntoJavaValue, IntoJavaValue, TryFromJavaValue)]
-    #[package(andiron.internal)]
+    #[package(andiron.internal.boundary)]
     pub struct Native<'env: 'borrow, 'borrow> {
         #[instance]
         raw: AutoLocal<'env, 'borrow>,

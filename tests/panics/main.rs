@@ -28,7 +28,7 @@ struct Row {
     function: *const c_void,
 }
 
-const NATIVE: &str = "andiron/internal/Native$";
+const NATIVE: &str = "andiron/internal/boundary/Native$";
 
 #[test]
 fn a_panic_behind_every_native_is_an_exception() {
@@ -61,7 +61,7 @@ fn a_panic_behind_every_native_is_an_exception() {
         assert_eq!(thrown, "andiron.NativePanicException", "{name}: {message}");
         assert!(message.contains(&format!("injected behind native {name};")), "{name}: {message}");
     }
-    for (class, least) in [(NATIVE, 30), ("andiron/internal/NativeMetrics$", 19)] {
+    for (class, least) in [(NATIVE, 30), ("andiron/internal/boundary/NativeMetrics$", 19)] {
         let found = natives.get(class).copied().unwrap_or_default();
         assert!(found >= least, "only {found} natives of {class}");
     }

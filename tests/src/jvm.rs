@@ -92,9 +92,9 @@ fn text<'l>(env: &mut Env<'l>, of: impl AsRef<JObject<'l>>, method: &jni::string
 /// Loads the native library in the way of Andiron's own code.
 pub fn load_library(env: &mut Env<'_>) -> jni::errors::Result<()> {
     env.call_static_method(
-        jni_str!("andiron/internal/NativeLibrary"),
+        jni_str!("andiron/internal/boundary/NativeLibrary"),
         jni_str!("load"),
-        jni_sig!("()Landiron/internal/NativeLibrary$Loaded;"),
+        jni_sig!("()Landiron/internal/boundary/NativeLibrary$Loaded;"),
         &[],
     )
     .map(drop)

@@ -1,4 +1,4 @@
-//! The natives of `andiron.internal.Native`. They translate arguments and call the core, which makes every
+//! The natives of `andiron.internal.boundary.Native`. They translate arguments and call the core, which makes every
 //! decision.
 //!
 //! Handles cross as `jlong`s that carry kind and generation: a wrong or stale one is an exception. Natives

@@ -1,4 +1,4 @@
-//! The natives of `andiron.internal.NativeMetrics`. As in [`super::entries`], the core makes every decision.
+//! The natives of `andiron.internal.boundary.NativeMetrics`. As in [`super::entries`], the core makes every decision.
 //!
 //! An application's metrics have a number that is never reused. They stay reachable by it until another
 //! application is opened: tasks and events that arrive after an application's end are still counted.

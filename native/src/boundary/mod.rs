@@ -2,8 +2,8 @@
 //!
 //! | module | task |
 //! |---|---|
-//! | [`entries`] | the natives of `andiron.internal.Native`: they translate arguments and call the core, without decisions |
-//! | [`metrics`] | the same for `andiron.internal.NativeMetrics` |
+//! | [`entries`] | the natives of `andiron.internal.boundary.Native`: they translate arguments and call the core, without decisions |
+//! | [`metrics`] | the same for `andiron.internal.boundary.NativeMetrics` |
 //! | [`gauges`] | the single publisher of this process, and its sources |
 //! | [`guard`] | the single entry of every native: panic or error to a typed Java exception |
 //! | [`raw`] | the JVM's functions that natives may call on a nearly full stack |

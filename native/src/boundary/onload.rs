@@ -9,8 +9,8 @@ use jni::sys::{jint, JNI_ERR, JNI_VERSION_1_8};
 use jni::{jni_str, Env, EnvUnowned, NativeMethod};
 use std::ffi::{c_void, CStr};
 
-/// Binds the natives of the loading class loader's `andiron.internal.Native` and `NativeMetrics` to the first
-/// copy's entries.
+/// Binds the natives of the loading class loader's `andiron.internal.boundary.Native` and `NativeMetrics` to the
+/// first copy's entries.
 #[no_mangle]
 pub(super) extern "system" fn JNI_OnLoad(vm: *mut jni::sys::JavaVM, _reserved: *mut c_void) -> jint {
     let mut raw: *mut c_void = std::ptr::null_mut();

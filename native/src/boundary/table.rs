@@ -15,7 +15,7 @@ macro_rules! natives {
 }
 
 natives! {
-    "andiron/internal/Native$" {
+    "andiron/internal/boundary/Native$" {
         entries::build_info "buildInfo" "()Ljava/lang/String;",
         entries::configure "configure" "(Ljava/lang/String;)V",
         entries::open_catalog "openCatalog" "(Ljava/lang/String;Ljava/lang/String;IJ)J",
@@ -53,7 +53,7 @@ natives! {
         entries::stats "stats" "([J)I",
         entries::close_application "closeApplication" "(Ljava/lang/String;)V",
     }
-    "andiron/internal/NativeMetrics$" {
+    "andiron/internal/boundary/NativeMetrics$" {
         metrics::open "open" "(Ljava/lang/String;Ljava/lang/String;)J",
         metrics::accumulator "accumulator" "(JJLjava/lang/String;I)V",
         metrics::task_ends "taskEnds" "(JLjava/nio/ByteBuffer;I)V",

@@ -9,7 +9,7 @@ import org.apache.spark.sql.SparkSession
 
 import andiron.{Bytes, Catalog, Loader, VersionedData}
 import andiron.harness.Waiting
-import andiron.internal.CacheStats
+import andiron.internal.cache.CacheStats
 
 /** How long a task that waits for the budget goes on after its job was cancelled. The budget holds one version. */
 object Kills {

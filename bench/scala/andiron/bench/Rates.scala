@@ -9,6 +9,7 @@ import org.apache.spark.sql.SparkSession
 
 import andiron.{Bytes, Catalog, Loader, Version, VersionedData}
 
+
 /**
  * How fast one version becomes readable in an executor, every way in turn: mapped in place, copied from a local file, streamed
  * through Hadoop's file system, broadcast; beside what the machine does by itself: populating a mapping, and `cp`.

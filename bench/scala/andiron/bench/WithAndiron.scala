@@ -6,7 +6,8 @@ import org.apache.spark.sql.Encoder
 import org.apache.spark.sql.functions.col
 
 import andiron.{Bytes, Catalog, Loader, Version, VersionedData, VersionedDataset}
-import andiron.internal.CacheStats
+import andiron.internal.cache.CacheStats
+
 
 /** The approaches with Andiron: what a user would write. Budget and keepWarm are settings of the application. */
 object WithAndiron {

@@ -9,6 +9,7 @@ import org.apache.spark.sql.functions.{col, concat_ws}
 import andiron.{Gate, Loader, Step, VersionedData, VersionedDataset}
 import andiron.harness.Arguments
 
+
 /** A flight with what is to be learnt from it. */
 final case class Label(flight: Flight, delayClass: Int)
 

@@ -6,7 +6,8 @@ import org.apache.spark.sql.SparkSession
 import org.apache.spark.util.LongAccumulator
 
 import andiron.bench.Options
-import andiron.internal.MetricsApplication
+import andiron.internal.metrics.MetricsApplication
+
 
 /**
  * Andiron's listener beside sparkMeasure's of stages and one that does nothing, each with a queue of its own: in a stream of ends of tasks

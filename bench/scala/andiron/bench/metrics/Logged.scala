@@ -6,7 +6,8 @@ import org.apache.spark.sql.SparkSession
 
 import andiron.Step
 import andiron.bench.Options
-import andiron.internal.MetricsApplication
+import andiron.internal.metrics.MetricsApplication
+
 
 /** A job of many stages, of which every third changes no accumulator; each of the others changes one, and some a step. */
 object ManyStages {

@@ -7,6 +7,7 @@ import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
 import andiron.Step
 import andiron.bench.{Options, Shape, TaskSums}
 
+
 /** A job of many tasks, as anybody writes it, or with a step of Andiron's. */
 object Overhead {
 

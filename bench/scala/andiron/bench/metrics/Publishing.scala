@@ -4,7 +4,8 @@ import org.apache.spark.sql.{Encoders, SparkSession}
 
 import andiron.{Andiron, Gate, Step}
 import andiron.bench.Options
-import andiron.internal.AtlasPublisher
+import andiron.internal.metrics.AtlasPublisher
+
 
 /** An application with so many steps that it publishes as many series as it may, and what its publisher's thread takes. */
 object Publishing {
@@ -27,7 +28,7 @@ object Publishing {
     }
     val wall = System.nanoTime() - begun
     val taken = cpu() - before
-    val figures = andiron.internal.Json.parse(AtlasPublisher.running.getOrElse(throw new IllegalStateException("nothing publishes")).figures)
+    val figures = andiron.internal.util.Json.parse(AtlasPublisher.running.getOrElse(throw new IllegalStateException("nothing publishes")).figures)
     Seq(Map("wall_s" -> wall / 1e9, "cpu_s" -> taken / 1e9, "steps" -> steps, "left_out" -> figures.path("left_out").asLong(),
       "sent" -> figures.path("sent").asLong(), "refused" -> figures.path("refused").asLong(), "unanswered" -> figures.path("unanswered").asLong(),
       "late" -> figures.path("late").asLong()))

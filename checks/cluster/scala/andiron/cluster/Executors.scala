@@ -4,7 +4,7 @@ import org.apache.spark.SparkEnv
 import org.apache.spark.sql.SparkSession
 
 import andiron.harness.Waiting
-import andiron.internal.CacheStats
+import andiron.internal.cache.CacheStats
 
 /** What one executor's cache says, asked by a task in it. */
 final case class Probe(executor: String, figures: Map[String, Long]) {

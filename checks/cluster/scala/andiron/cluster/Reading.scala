@@ -4,6 +4,7 @@ import java.security.MessageDigest
 
 import andiron.Bytes
 
+
 /** What a row reads of its version, whose bytes are little-endian long numbers. checks/cluster/content.py computes the same. */
 object Reading {
 

@@ -7,7 +7,7 @@ import org.apache.spark.sql.{Encoder, Encoders, SparkSession}
 import org.apache.spark.sql.functions.col
 
 import andiron._
-import andiron.internal.CacheStats
+import andiron.internal.cache.CacheStats
 import andiron.harness.Waiting
 
 /** What one executor's cache says, asked by a task in it. */

@@ -5,6 +5,7 @@ import org.apache.spark.TaskContext
 import andiron.{Bytes, Catalog}
 import andiron.harness.Waiting
 
+
 /** Jobs that are cancelled, with and without interrupting their threads. */
 object Cancels {
 

@@ -7,6 +7,7 @@ import java.security.MessageDigest
 
 import andiron.{Bytes, Loader, Version}
 
+
 /** Versions whose every number is known: long number `i` of a version is `cell(version, i)`. */
 object Cells {
 

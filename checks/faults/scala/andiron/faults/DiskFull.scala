@@ -7,6 +7,7 @@ import org.apache.spark.SparkException
 
 import andiron.StoreException
 
+
 /** The disk of the cache directory fills up while versions are loaded, and has room again later. checks/faults/run.py gives it a small one. */
 object DiskFull extends Fault {
   override def name: String = "disk-full"

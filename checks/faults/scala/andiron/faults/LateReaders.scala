@@ -7,6 +7,7 @@ import org.apache.spark.TaskContext
 import andiron.{Bytes, Catalog, Cursor, ReleasedException}
 import andiron.harness.Waiting
 
+
 /** What the threads that outlive their tasks have come across in one JVM. */
 object Late {
   val readers, right, released, refused, wrong = new LongAdder

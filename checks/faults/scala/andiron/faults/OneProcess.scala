@@ -6,7 +6,9 @@ import java.util.concurrent.{Callable, CyclicBarrier, TimeUnit}
 import org.apache.spark.sql.SparkSession
 
 import andiron.AndironException
-import andiron.internal.{CacheStats, Native}
+import andiron.internal.boundary.Native
+import andiron.internal.cache.CacheStats
+
 
 /** Faults of what shares one JVM: contexts that follow each other, class loaders beside each other. In local mode only. */
 object OneProcess {

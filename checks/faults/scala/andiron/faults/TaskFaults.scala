@@ -7,6 +7,7 @@ import org.apache.spark.rdd.RDD
 
 import andiron.{Loader, Version, VersionedData}
 
+
 /** Faults inside an application whose processes all live on. */
 object TaskFaults {
 

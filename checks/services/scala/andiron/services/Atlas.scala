@@ -7,8 +7,9 @@ import org.apache.spark.sql.{Encoders, Row, SparkSession}
 import org.apache.spark.sql.functions.col
 
 import andiron._
-import andiron.internal.{AtlasPublisher, Json}
 import andiron.services.AtlasApi.eventually
+import andiron.internal.metrics.AtlasPublisher
+import andiron.internal.util.Json
 
 /** Applications that publish to a real Atlas, to an agent's sockets, and to a server that answers as no healthy Atlas does. */
 final class Atlas(folder: Path, option: Map[String, String]) {

@@ -7,7 +7,8 @@ import java.time.{Instant, ZoneOffset}
 import com.fasterxml.jackson.databind.ObjectMapper
 import org.apache.spark.sql.{Row, SparkSession}
 
-import andiron.internal.ReportCommand
+import andiron.internal.metrics.ReportCommand
+
 
 /** `andiron.hive.Ingest` from a real Kafka and real ship logs into a real metastore, fed with what must not harm it. */
 private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[String, String]) {

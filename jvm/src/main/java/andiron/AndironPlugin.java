@@ -1,5 +1,7 @@
 package andiron;
 
+import andiron.internal.AndironDriver;
+import andiron.internal.AndironExecutor;
 import andiron.internal.Requirements;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.plugin.DriverPlugin;

@@ -1,7 +1,7 @@
 package andiron;
 
-import andiron.internal.ReportCommand;
 import andiron.internal.Requirements;
+import andiron.internal.metrics.ReportCommand;
 
 /**
  * The command {@code andiron} for those who have the jar: {@code spark-submit --class andiron.Report <jar> report <application id> [--html <file>]},

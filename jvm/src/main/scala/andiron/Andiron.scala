@@ -4,7 +4,8 @@ import java.util.concurrent.Executor
 
 import org.apache.spark.sql.{DataFrame, SparkSession}
 
-import andiron.internal.{CacheStats, DriverReports, FailureFrame, GateKeeper, GuardSession, MetricsApplication, TaskScope}
+import andiron.internal.cache.{CacheStats, DriverReports}
+import andiron.internal.metrics.{FailureFrame, GateKeeper, GuardSession, MetricsApplication, TaskScope}
 
 /**
  * The figures of one executor's cache.

@@ -4,7 +4,7 @@ import java.net.URI
 
 import org.apache.spark.SparkConf
 
-import andiron.internal.MetricsFacts
+import andiron.internal.metrics.MetricsFacts
 
 /**
  * Every `spark.andiron.*` setting: its key, type, unit, default and meaning. They are read from the SparkConf, once per

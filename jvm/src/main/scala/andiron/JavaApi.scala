@@ -6,6 +6,8 @@ import java.util.Collections
 import org.apache.spark.api.java.function.{Function => JavaFunction, Function2 => JavaFunction2, VoidFunction}
 import org.apache.spark.sql.{Column, Dataset, Encoder, SparkSession}
 
+import andiron.internal.cache.VersionedRows
+
 /**
  * For Java, what Scala does with function literals and implicits, or says in Scala's collections. Everything else is called alike from both
  * languages: `VersionedData.catalog`, `Version.of`, `Loader.bytes()`, `catalog.cursor()`, `catalog.lease(name)`, `catalog.acquireAll(names)`.

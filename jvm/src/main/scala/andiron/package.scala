@@ -1,5 +1,7 @@
 import org.apache.spark.sql.{Column, Dataset, Encoder}
 
+import andiron.internal.cache.VersionedRows
+
 /**
  * Shared versioned side data for Spark jobs: each version that is in use is in an executor once, whatever the number of its tasks.
  *

@@ -5,8 +5,8 @@ import java.net.http.{HttpClient, HttpRequest, HttpResponse}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 
-import andiron.internal.CacheStats
 import andiron.testing.Sparks._
+import andiron.internal.cache.CacheStats
 import andiron.testing.SuiteRunner
 
 import org.apache.spark.sql.SparkSession

@@ -3,8 +3,9 @@ package andiron
 import java.nio.file.{Files, Path}
 import java.util.concurrent.atomic.{AtomicLong, AtomicReference}
 
-import andiron.internal.{CacheStats, ExecutorCache, Native}
 import andiron.testing.Sparks._
+import andiron.internal.boundary.Native
+import andiron.internal.cache.{CacheStats, ExecutorCache}
 import andiron.testing.SuiteRunner
 
 import org.apache.spark.andironshim.Probes

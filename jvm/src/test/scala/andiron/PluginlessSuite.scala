@@ -3,8 +3,8 @@ package andiron
 import java.nio.file.{Files, Path}
 import java.util.concurrent.TimeUnit
 
-import andiron.internal.{DriverReports, ExecutorReport}
 import andiron.testing.Sparks._
+import andiron.internal.cache.{DriverReports, ExecutorReport}
 import andiron.testing.{Logged, SuiteRunner}
 
 import org.apache.spark.sql.{Encoders, Row}

@@ -3,12 +3,13 @@ package andiron
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 
-import andiron.internal.{DriverChecks, UnknownSettings}
-import andiron.testing.SuiteRunner
-
 import org.apache.spark.SparkConf
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
+
+import andiron.internal.DriverChecks
+import andiron.internal.util.UnknownSettings
+import andiron.testing.SuiteRunner
 
 /** Writes docs/guide/settings.md: the first argument is the file. */
 object SettingsDocument {
@@ -205,7 +206,7 @@ class SettingsSuite extends AnyFunSuite {
   }
 
   test("a setting of Kafka may have several lines") {
-    val settings = internal.MetricsFacts.sinks(conf("spark.andiron.kafka.x" -> "1\r\n2\\n", "spark.app.name" -> "x"))
+    val settings = internal.metrics.MetricsFacts.sinks(conf("spark.andiron.kafka.x" -> "1\r\n2\\n", "spark.app.name" -> "x"))
     assert(settings == "spark.andiron.kafka.x=1\\n2\\\\n")
   }
 }

@@ -1,5 +1,6 @@
 package andiron.internal;
 
+import andiron.EnvironmentException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
@@ -8,8 +9,6 @@ import java.util.Properties;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-
-import andiron.EnvironmentException;
 
 /**
  * What this jar needs of Java, Scala, Spark and platform. Runs where they are others than these: it uses no Scala but the version's number, and

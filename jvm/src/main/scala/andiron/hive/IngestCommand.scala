@@ -4,7 +4,7 @@ import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.SparkSession
 
 import andiron.AndironException
-import andiron.internal.Terminal
+import andiron.internal.metrics.Terminal
 
 /** What [[Ingest]] runs. */
 private[hive] object IngestCommand {

@@ -12,7 +12,8 @@ import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.SparkSession
 
 import andiron.{AndironException, ErrorCode}
-import andiron.internal.{Json, LogArchive, ReportCommand, Terminal}
+import andiron.internal.metrics.{LogArchive, ReportCommand, Terminal}
+import andiron.internal.util.Json
 
 /**
  * The ship logs in a directory of this machine or an archive, where there is no Kafka. Up to where the tables have each log, one of them says, so

@@ -6,6 +6,8 @@ import org.apache.spark.{SparkConf, SparkEnv}
 import org.slf4j.LoggerFactory
 
 import andiron.{AndironConf, AndironException, AndironPlugin, SettingException}
+import andiron.internal.boundary.{NativeLibrary, NativeMetrics}
+import andiron.internal.metrics.MetricsFacts
 
 /** What the driver looks at in the settings when the application starts, beside each of them. */
 private[andiron] object DriverChecks {

@@ -6,6 +6,9 @@ import org.apache.spark.SparkEnv
 import org.apache.spark.api.plugin.PluginContext
 
 import andiron.AndironConf
+import andiron.internal.cache.{CacheStats, ExecutorCache, ExecutorReport, ReportAnswer}
+import andiron.internal.metrics.OutsideAdds
+import andiron.internal.util.{CallbackGuard, DaemonThread}
 
 /** A daemon thread of an executor that tells the driver the cache's figures every `interval` ms, and closes what the driver has closed. */
 private[andiron] final class Reporter(plugin: PluginContext, interval: Long) extends Runnable {

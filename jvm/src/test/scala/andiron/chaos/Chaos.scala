@@ -6,10 +6,10 @@ import java.util.concurrent.ThreadLocalRandom
 
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper, SerializationFeature}
 
-import andiron.metrics.Outcomes
-import andiron.testing.{MetricsSparks, Sparks}
-
 import org.apache.spark.deploy.TwoHosts
+
+import andiron.internal.metrics.Outcomes
+import andiron.testing.{MetricsSparks, Sparks}
 
 /**
  * `make check-chaos`: random pipelines under faults, and what Andiron says of them. Writes build/chaos.json. CHAOS_SEEDS says how many (10), CHAOS_SEED

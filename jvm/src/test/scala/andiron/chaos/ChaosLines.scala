@@ -1,7 +1,7 @@
 package andiron.chaos
 
-import andiron.{Andiron, ErrorCode, Gate}
 import andiron.testing.MetricsSparks.files
+import andiron.{Andiron, ErrorCode, Gate}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD

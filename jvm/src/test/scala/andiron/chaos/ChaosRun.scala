@@ -4,11 +4,11 @@ import java.nio.file.Path
 
 import scala.util.control.NonFatal
 
-import andiron.{Gate, Step}
-import andiron.metrics.NamedFigures
-
 import org.apache.spark.andironshim.{Faults, Witness}
 import org.apache.spark.sql.SparkSession
+
+import andiron.{Gate, Step}
+import andiron.internal.metrics.NamedFigures
 
 /** One seed: pipelines until there are stages and accumulators enough, and what must hold of them. */
 final class ChaosRun(val spark: SparkSession, val directory: Path, val seed: Long, val isSpeculative: Boolean, val tally: Tally) {

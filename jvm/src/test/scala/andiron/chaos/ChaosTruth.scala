@@ -1,8 +1,8 @@
 package andiron.chaos
 
-import andiron.Step
-
 import org.apache.spark.util.LongAccumulator
+
+import andiron.Step
 
 /** A step's operator at one place of a pipeline: what it must count. */
 final class Place(val of: CountedStep, val in: Long, val dropped: Long, val own: Long) {

@@ -3,10 +3,10 @@ package andiron.crashes
 import java.nio.file.{Files, Path}
 import java.util.SplittableRandom
 
-import andiron.AndironConf
-import andiron.internal.Json
-import andiron.testing.{ShipLogFiles, ShippedEvent, Submitted}
 import andiron.testing.ShipLogFiles.{Application, Failure, Metric, Verdict}
+import andiron.AndironConf
+import andiron.internal.util.Json
+import andiron.testing.{ShipLogFiles, ShippedEvent, Submitted}
 
 /** What one kill came to. `acknowledged` events are those that the sink, which gets none that is not durable, has had before. */
 final case class CrashPoint(

@@ -1,9 +1,9 @@
 package andiron.crashes
 
-import andiron.testing.SuiteRunner
-
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
+
+import andiron.testing.SuiteRunner
 
 @RunWith(classOf[SuiteRunner])
 class CrashDocumentSuite extends AnyFunSuite {

@@ -1,8 +1,8 @@
 package andiron.crashes
 
-import andiron.{Gate, GateException, Step, StepFigures}
-import andiron.internal.MetricsApplication
 import andiron.testing.Sparks.causeOf
+import andiron.{Gate, GateException, Step, StepFigures}
+import andiron.internal.metrics.MetricsApplication
 
 import org.apache.spark.sql.{Encoders, SparkSession}
 

@@ -3,9 +3,9 @@ package andiron.crashes
 import java.nio.file.Files
 import java.util.concurrent.ThreadLocalRandom
 
+import andiron.testing.Sparks._
 import andiron.AndironConf
 import andiron.testing.{ShipLogFiles, ShippedEvent, Submitted, SuiteRunner}
-import andiron.testing.Sparks._
 
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
@@ -33,7 +33,7 @@ class CrashSuite extends AnyFunSuite {
       val settings = Seq(AndironConf.LogDirectory.key -> log.toString, AndironConf.RunId.key -> "replay")
       def start(name: String, rounds: Option[Int]) =
         Submitted.start(directory.resolve(name), "andiron.crashes.CrashJob", directory.resolve("out").toString +: rounds.map(_.toString).toSeq, settings, environment)
-      def taken = Submitted.whole(Submitted.text(sink.resolve("taken"))).map(andiron.internal.Json.parse)
+      def taken = Submitted.whole(Submitted.text(sink.resolve("taken"))).map(andiron.internal.util.Json.parse)
         .map(n => ShippedEvent(n.path("kind").asInt(), n.path("id").asText(), n.path("revision").asLong(), n.path("body").asText()))
 
       Files.write(sink.resolve("fault"), "retry".getBytes("UTF-8"))

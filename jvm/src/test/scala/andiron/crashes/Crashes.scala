@@ -7,7 +7,7 @@ import java.util.concurrent.ThreadLocalRandom
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper, SerializationFeature}
 import com.fasterxml.jackson.databind.node.ObjectNode
 
-import andiron.metrics.Outcomes
+import andiron.internal.metrics.Outcomes
 
 /**
  * `make check-crashes`: kills drivers at random moments, on files and over a layer that forgets what was not synced. Writes build/crashes.json.

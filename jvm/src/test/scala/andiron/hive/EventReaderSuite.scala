@@ -3,11 +3,11 @@ package andiron.hive
 import java.nio.charset.StandardCharsets.{ISO_8859_1, UTF_8}
 import java.time.Instant
 
-import andiron.testing.SuiteRunner
-
 import org.apache.spark.sql.Row
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
+
+import andiron.testing.SuiteRunner
 
 @RunWith(classOf[SuiteRunner])
 class EventReaderSuite extends AnyFunSuite {

@@ -3,10 +3,10 @@ package andiron.hive
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 
-import andiron.testing.SuiteRunner
-
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
+
+import andiron.testing.SuiteRunner
 
 /** Writes docs/operations/hive.sql: the first argument is the file. */
 object HiveDocument {

@@ -2,10 +2,10 @@ package andiron.internal
 
 import java.util.Properties
 
-import andiron.testing.SuiteRunner
-
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
+
+import andiron.testing.SuiteRunner
 
 @RunWith(classOf[SuiteRunner])
 class RequirementsSuite extends AnyFunSuite {

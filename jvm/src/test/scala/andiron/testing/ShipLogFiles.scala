@@ -7,7 +7,7 @@ import java.util.zip.CRC32
 
 import com.fasterxml.jackson.databind.JsonNode
 
-import andiron.internal.Json
+import andiron.internal.util.Json
 
 /** One record of a ship log. */
 final case class ShippedEvent(kind: Int, id: String, revision: Long, body: String) {

@@ -24,6 +24,9 @@ trait WriteHook {
 
   /** What is known of checkpoints. */
   def lineage: JobLineage
+
+  /** The gate of the write to `path` that the calling thread begins. */
+  def gate(path: String): WriteGate
 }
 
 /** Puts the gate before the commit of DataFrame writes. */
@@ -32,7 +35,7 @@ object GatedWrites {
   private val Key = "spark.sql.sources.commitProtocolClass"
 
   /** The commit protocol with the gate before it. */
-  private val Ours = "andiron.internal.GateCommitProtocol"
+  private val Ours = classOf[GateCommitProtocol].getName
 
   /** The setting that keeps which commit protocol the user has configured. */
   private val DelegateKey = "spark.andiron.internal.commitProtocolClass"
@@ -67,6 +70,9 @@ object GatedWrites {
       } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("a session's writes are not judged: use Andiron.guard", e) }
       for (write <- WriteActions.ofPlan(plan) if !write.commits) by.refuse(write, stepsOf(plan, by.lineage))
   }
+
+  /** The gate of a write to `path`; None on executors, and where no application of Andiron's runs. */
+  private[andironshim] def gate(path: String): Option[WriteGate] = hook.map(_.gate(path))
 
   private[andironshim] def isNeeded: Boolean = hook.exists(_.isNeeded)
 

@@ -6,7 +6,7 @@ import scala.util.control.NonFatal
 import org.apache.spark.{SparkContext, SparkEnv}
 import org.apache.spark.metrics.source.Source
 import org.apache.spark.rdd.{DeterministicLevel, RDD}
-import org.apache.spark.scheduler.{AccumulableInfo, SparkListenerEvent, SparkListenerInterface, StageInfo}
+import org.apache.spark.scheduler.{AccumulableInfo, SparkListenerApplicationEnd, SparkListenerEvent, SparkListenerInterface, StageInfo}
 import org.apache.spark.shuffle.FetchFailedException
 import org.apache.spark.storage.RDDInfo
 import org.apache.spark.util.{AccumulatorV2, ShutdownHookManager}
@@ -18,6 +18,13 @@ object MetricsInternals {
 
   /** The listener queue of Andiron's own. */
   val Queue = "andiron"
+
+  /** The exit code of the application, which Spark 4 tells. */
+  def exitCode(event: SparkListenerApplicationEnd): Option[Int] =
+    try event.getClass.getMethod("exitCode").invoke(event) match {
+      case Some(code: Int) => Some(code)
+      case _               => None
+    } catch { case _: ReflectiveOperationException => None }
 
   /** Registers without a name; what a failed attempt has filed comes too, where this Spark can. */
   def register(context: SparkContext, accumulator: AccumulatorV2[_, _]): Unit =

@@ -1,0 +1,206 @@
+package andiron
+
+import scala.annotation.varargs
+import scala.reflect.runtime.universe.TypeTag
+import scala.util.control.NonFatal
+
+import org.apache.spark.TaskContext
+import org.apache.spark.sql.api.java.UDF2
+import org.apache.spark.sql.expressions.UserDefinedFunction
+import org.apache.spark.sql.functions
+import org.apache.spark.sql.types.DataType
+import org.apache.spark.util.LongAccumulator
+import org.slf4j.LoggerFactory
+
+import andiron.internal.cache.{AndironErrors, CatalogId, CatalogState, DriverReports, ExecutorCache, InUse, NativeCursor, OpenCatalog, SharedCursor, SharedSpec, TaskLeases, VersionedFunction}
+
+/**
+ * The list of a dataset's versions, which tasks take along in their closures. Made by [[VersionedData.catalog]] on the driver;
+ * immutable but for `demand` and `close`. Safe for any number of threads.
+ */
+final class Catalog[V] private[andiron] (
+    private[andiron] val id: CatalogId,
+    spec: SharedSpec[V],
+    state: CatalogState,
+    policy: Missing,
+    skipped: LongAccumulator)
+    extends Serializable
+    with AutoCloseable {
+
+  @transient @volatile private var opened: OpenCatalog[V] = _
+
+  /** The dataset's name. */
+  def dataset: String = id.dataset
+
+  /** The names of the versions, in the order in which `mapWithVersion` goes through them. */
+  def versions: Seq[String] = spec.value.versions.map(_.version.name).toSeq
+
+  /**
+   * The same catalog with another policy for the rows of `mapWithVersion` whose version is null or unknown. Both are closed together. With
+   * `Missing.Skip`, cursors and functions of columns are refused: they are given versions, not rows that could be dropped.
+   */
+  def missing(policy: Missing): Catalog[V] = new Catalog[V](id, spec, state, policy, skipped)
+
+  /** How many rows `Missing.Skip` has dropped. As with Spark's accumulators, rows of tasks that ran twice may count twice. On the driver. */
+  def skippedRows: Long = skipped.value
+
+  /**
+   * A cursor for this task, or for this thread outside any task (close it there). `ordered` promises that its versions come in the order
+   * of `versions`, so that executors know which ones it still needs.
+   */
+  def cursor(ordered: Boolean): Cursor[V] = {
+    requireNoSkip("a cursor")
+    attempt(Nil)((catalog, leases, done) => new Cursor[V](new NativeCursor[V](catalog, leases, ordered, Array.emptyLongArray), catalog, done))
+  }
+
+  /** A cursor of an operator's: between two calls of the user's function, which `inUse` tells apart, others of the task may take back what it holds. */
+  private[andiron] def cursor(ordered: Boolean, inUse: InUse): Cursor[V] =
+    attempt(Nil) { (catalog, leases, done) =>
+      new Cursor[V](new NativeCursor[V](catalog, leases, ordered, Array.emptyLongArray, inUse), catalog, done)
+    }
+
+  /** A cursor whose versions come in any order. */
+  def cursor(): Cursor[V] = cursor(ordered = false)
+
+  /** Leases one version until the lease is closed or the task ends. Throws as [[Cursor.advance]] does. */
+  def lease(version: String): Lease[V] = attempt(Seq(version)) { (catalog, leases, done) =>
+    val handle = catalog.handleOf(version)
+    closeOnError(new NativeCursor[V](catalog, leases, ordered = false, Array(handle)))(native => new Lease[V](native, handle, done))
+  }
+
+  /** Leases several versions at once, waiting until there is room for all. A task that needs more than one should take them so. */
+  @varargs
+  def acquireAll(versions: String*): LeaseSet[V] = {
+    val names = versions.distinct.toIndexedSeq
+    if (names.isEmpty) throw AndironErrors.bad(s"acquireAll of dataset '$dataset' needs at least one version")
+    attempt(names) { (catalog, leases, done) =>
+      val handles = names.map(catalog.handleOf).toArray
+      closeOnError(new NativeCursor[V](catalog, leases, ordered = false, handles))(native => new LeaseSet[V](native, names, handles, done))
+    }
+  }
+
+  /** Makes a cursor or lease on the attempt of this task; outside any task, on one of its own that ends with it. `wanted` is for messages. */
+  private def attempt[L <: AnyRef](wanted: Seq[String])(make: (OpenCatalog[V], TaskLeases, () => Unit) => L): L = {
+    val catalog = open(wanted)
+    val cache = ExecutorCache.current()
+    val context = TaskContext.get()
+    if (context != null) make(catalog, cache.attempts.of(context), () => ())
+    else {
+      val leases = cache.outside.begin()
+      try make(catalog, leases, () => cache.outside.end(leases))
+      catch {
+        case t: Throwable =>
+          cache.outside.end(leases)
+          throw t
+      }
+    }
+  }
+
+  private def closeOnError[L](native: NativeCursor[V])(make: NativeCursor[V] => L): L =
+    try make(native)
+    catch {
+      case t: Throwable =>
+        native.close()
+        throw t
+    }
+
+  /**
+   * A column function of version and argument, evaluated with the version's value: `catalog.udf((id: Long, planes: Planes) => planes.seats(id))`
+   * is used as `f(col("version"), col("id"))`. Each task moves one cursor, so sort within partitions by version first; being
+   * nondeterministic, the function keeps that sort in the plan, and Spark refuses it in an aggregate and in a join's condition: make a column
+   * of it first (`withColumn`), and use that there. It works on a streaming Dataset too, in each batch by itself; Spark sorts
+   * no stream, so there a cursor moves whenever the version changes from row to row.
+   */
+  def udf[A: TypeTag, U: TypeTag](f: (A, V) => U): UserDefinedFunction = {
+    requireNoSkip("a udf")
+    val versioned = new VersionedFunction[A, V, U](this, f)
+    functions.udf((version: String, argument: A) => versioned(version, argument)).withName(Catalog.FunctionName).asNondeterministic()
+  }
+
+  /** For Java: the same with the type of the result. */
+  def udf[A, U](f: UDF2[A, V, U], result: DataType): UserDefinedFunction = {
+    requireNoSkip("a udf")
+    val versioned = new VersionedFunction[A, V, U](this, (argument: A, value: V) => f.call(argument, value))
+    val function = new UDF2[String, A, U] { override def call(version: String, argument: A): U = versioned(version, argument) }
+    functions.udf(function, result).withName(Catalog.FunctionName).asNondeterministic()
+  }
+
+  /**
+   * Tells the executors how many tasks are still expected to want each version, by name; what is wanted least goes first when room is
+   * needed. Reaches tasks that are submitted later; a hint replaces the one before. On the driver.
+   */
+  def demand(tasks: Map[String, Long]): Unit = {
+    val known = versions.toSet
+    tasks.keys.find(!known(_)).foreach(name => throw AndironErrors.bad(s"dataset '$dataset' has no version '$name' to demand"))
+    state.hintDemand(tasks)
+  }
+
+  /**
+   * Ends the catalog: what is leased goes with its last lease, everything else at once, and tasks get a ReleasedException. Idempotent.
+   *
+   * On the driver only. Takes effect in the driver's process at once. With the plugin, waits until every executor has confirmed, at
+   * most 5 s; without it, an executor keeps unused versions until it needs their room or the application ends.
+   */
+  override def close(): Unit = {
+    if (TaskContext.get() != null) throw AndironErrors.bad(s"the catalog of dataset '$dataset' cannot be closed by a task: close it on the driver")
+    if (state.close() && ExecutorCache.isRunning(id.application)) {
+      ExecutorCache.closeCatalog(id.uuid)
+      DriverReports.closeCatalog(id.uuid)
+      try spec.unpersist()
+      catch { case NonFatal(e) => Catalog.log.debug(s"the broadcast of dataset ${id.dataset} is gone already", e) }
+    }
+  }
+
+  /** Whether `close` was called, as far as this process knows. */
+  def isClosed: Boolean = state.isClosed || ExecutorCache.hasClosed(id.uuid)
+
+  private[andiron] def policyForMissing: Missing = policy
+
+  /** Fails where rows would have to be dropped by `what`, which has none. */
+  private[andiron] def requireNoSkip(what: String): Unit =
+    if (policy == Missing.Skip)
+      throw AndironErrors.bad(s"$what of dataset '$dataset' drops no rows, and its catalog is one of missing(Missing.Skip): use mapWithVersion, or the catalog " +
+        "without that policy, and leave out rows without a known version by cursor.contains or Column.isin(catalog.versions: _*)")
+
+  private[andiron] def countSkipped(): Unit = skipped.add(1L)
+
+  /** Fails on the driver already if the catalog was closed. */
+  private[andiron] def requireOpen(): Unit = if (isClosed || !ExecutorCache.isRunning(id.application)) throw AndironErrors.closed(id)
+
+  /** This process's side of the catalog; an error that says what was `wanted` if it is closed. */
+  private def open(wanted: Seq[String]): OpenCatalog[V] = {
+    if (state.isClosed) throw closed(wanted)
+    val known = opened
+    if (known != null && ExecutorCache.isCurrent(known)) known
+    else {
+      if (ExecutorCache.hasClosed(id.uuid) || !ExecutorCache.isRunning(id.application)) throw closed(wanted)
+      val catalog = ExecutorCache.current().open(id, () => spec.value)
+      catalog.expect(state.demand)
+      opened = catalog
+      catalog
+    }
+  }
+
+  /** Sources are known where the catalog was used before. */
+  private def closed(wanted: Seq[String]): AndironException = {
+    val labels = Option(opened).toSeq.flatMap(_.spec.versions).map(version => version.version.name -> version.label).toMap
+    val what = wanted.map(name => labels.getOrElse(name, s"version '$name' of dataset '$dataset'"))
+    if (what.isEmpty) AndironErrors.closed(id) else AndironErrors.closed(id, what.mkString(", "))
+  }
+
+  override def toString: String = s"Catalog($dataset)"
+}
+
+private object Catalog {
+
+  /** Spark shows it where it refuses a function that is not deterministic, with nothing of ours beside it: so the name says what to do. */
+  private val FunctionName = "catalog_udf__use_withColumn_first"
+
+  private val log = LoggerFactory.getLogger(classOf[Catalog[_]])
+
+  /** A cursor for another process that works for `context`'s task, as a Python worker does. */
+  def sharedCursor[V](catalog: Catalog[V], context: TaskContext): SharedCursor = {
+    val opened = catalog.open(Nil)
+    new SharedCursor(new NativeCursor[V](opened, ExecutorCache.current().attempts.of(context), ordered = false, Array.emptyLongArray), opened)
+  }
+}

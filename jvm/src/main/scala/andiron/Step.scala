@@ -1,0 +1,159 @@
+package andiron
+
+import scala.reflect.ClassTag
+
+import org.apache.spark.andironshim.MetricsInternals
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.{DataFrame, Dataset, Encoder, SparkSession}
+import org.slf4j.LoggerFactory
+
+import andiron.internal.metrics.{FailureFrame, HashSecret, MetricsApplication, RowView, SampleBounds, SampleLimits, StepAccumulator, StepCell, StepHandle, StepReceiver, StepSite}
+import andiron.internal.util.{CallSite, OfTheDriver}
+
+/**
+ * A named part of a pipeline, whose operators and counters belong together. Made on the driver; `close()` it when no job of it will run any
+ * more. Thread-safe.
+ *
+ * {{{
+ * val step = Step(spark, "historical-data")
+ * val misses = step.counter("cache-misses")
+ * val rows = step.map(members) { member => if (...) misses.increment(); historyOf(member) }
+ * }}}
+ *
+ * Counts are exact though Spark computes rows again for retries, lost shuffles, lost cached blocks, sampling and further actions; where they
+ * cannot be, the figures say so. Without the plugin or the native library the same rows come out and nothing is counted.
+ */
+final class Step private (
+    val name: String, private[andiron] val application: Option[MetricsApplication], session: SparkSession, limits: SampleLimits)
+    extends OfTheDriver(Step.Remedy)
+    with AutoCloseable {
+  private val id = Step.ids.incrementAndGet()
+  private val context = session.sparkContext
+  private val receiver = new StepReceiver {
+    override def receive(cell: Array[Byte]): Unit = application.foreach(_.receive(cell): Unit)
+  }
+  private val accumulator = new StepAccumulator(receiver)
+  private var counters = Vector.empty[String]
+  @volatile private var isOpen = true
+
+  private[andiron] val handle = new StepHandle(id, name, accumulator, limits, application.nonEmpty)
+  private val plain = new StepRows[Any](this, RowView.plain)
+
+  private def open(): Unit = {
+    MetricsInternals.register(context, accumulator)
+    application.foreach(_.add(this))
+    declare()
+  }
+
+  /** The counter of this name; the same one for the same name. */
+  def counter(name: String): StepCounter = synchronized {
+    requireOpen()
+    if (Step.Own(name) || name.isEmpty)
+      throw new SettingException(ErrorCode.BadArgument, s"a counter of step '${this.name}' cannot be called '$name': choose another name", null)
+    if (!counters.contains(name)) {
+      if (counters.size >= StepCell.MostOwn)
+        throw new SettingException(ErrorCode.BadArgument, s"step '${this.name}' has ${StepCell.MostOwn} counters, the most that a step can have", null)
+      counters :+= name
+      declare()
+    }
+    new StepCounter(name, handle, StepCell.OwnFrom + counters.indexOf(name))
+  }
+
+  /** Operators for rows that have a key. */
+  def keyed[T](key: T => Any): StepRows[T] = rows[T].keyed(key)
+
+  /** Operators for rows that are shown so when they fail. */
+  def describe[T](text: T => String): StepRows[T] = rows[T].describe(text)
+
+  /** Operators for rows that name a version of side data. */
+  def version[T](name: T => String): StepRows[T] = rows[T].version(name)
+
+  /** Operators whose failed rows are counted by a name for their cause. */
+  def group[T](name: (T, Throwable) => Any): StepRows[T] = rows[T].group(name)
+
+  /** Operators whose samples show what `change` leaves of a text. */
+  def redact[T](change: String => String): StepRows[T] = rows[T].redact(change)
+
+  /** See [[StepRows]] for these. */
+  def map[T, U: Encoder](rows: Dataset[T])(f: T => U): Dataset[U] = this.rows[T].map(rows)(f)
+  def flatMap[T, U: Encoder](rows: Dataset[T])(f: T => Iterable[U]): Dataset[U] = this.rows[T].flatMap(rows)(f)
+  def filter[T](rows: Dataset[T])(p: T => Boolean): Dataset[T] = this.rows[T].filter(rows)(p)
+  def count[T](rows: Dataset[T]): Dataset[T] = this.rows[T].count(rows)
+  def map[T, U: ClassTag](rows: RDD[T])(f: T => U): RDD[U] = this.rows[T].map(rows)(f)
+  def flatMap[T, U: ClassTag](rows: RDD[T])(f: T => Iterable[U]): RDD[U] = this.rows[T].flatMap(rows)(f)
+  def filter[T](rows: RDD[T])(p: T => Boolean): RDD[T] = this.rows[T].filter(rows)(p)
+  def count[T](rows: RDD[T]): RDD[T] = this.rows[T].count(rows)
+
+  /** What has been counted so far by the operators of this object; reports and series add up the steps of one name. */
+  def figures: StepFigures = application.flatMap(_.stepFigures(this)).getOrElse(StepFigures.unknown(name, MetricsApplication.whyOff))
+
+  /**
+   * The samples of the rows that have failed so far in the operators of this object: all of them up to `spark.andiron.metrics.samples` for a step's
+   * name. The columns are those of [[Andiron.failures]]. What is there is read when this is called, and does not change. Throws if metrics are off.
+   */
+  def failures: DataFrame = {
+    requireAlive()
+    FailureFrame.of(session, application, id)
+  }
+
+  /**
+   * Lets the step go: tasks that still run are no longer counted. Its figures stay in the report. If it has a gate, events are awaited that tell of
+   * writes which no gate has judged, at most for `spark.andiron.metrics.stopTimeout`. Idempotent.
+   */
+  override def close(): Unit = if (isOpen) {
+    isOpen = false
+    application.foreach { a =>
+      if (!context.isStopped && a.gates.namesOf(Set(handle.id)).nonEmpty) a.barrier(AndironConf.MetricsStopTimeout.in(conf)): Unit
+      a.remove(this)
+    }
+  }
+
+  /** Throws if the step's application has ended: what counts and judges it has ended too. */
+  private[andiron] def requireAlive(): Unit =
+    if (context.isStopped)
+      throw new ReleasedException(ErrorCode.Released, s"step '$name' belongs to a SparkContext that has stopped: make a new one, with its gates", null)
+
+  /** What keys the hashes of redacted rows. */
+  private[andiron] def secret: Option[HashSecret] = application.map(_.secret)
+
+  private[andiron] def conf: org.apache.spark.SparkConf = context.getConf
+
+  private[andiron] def requireOpen(): Unit = {
+    requireAlive()
+    if (!isOpen) throw new ReleasedException(ErrorCode.Released, s"step '$name' is closed: make a new one", null)
+  }
+
+  /** A new operator, at the place in the user's program that calls. */
+  private[andiron] def site(kind: String): StepSite = {
+    requireOpen()
+    val made = StepSite(Step.sites.incrementAndGet(), s"$kind at ${CallSite.here}")
+    application.foreach(_.declare(id, name, Some(made), counters))
+    made
+  }
+
+  private[andiron] def rows[T]: StepRows[T] = plain.asInstanceOf[StepRows[T]]
+
+  private def declare(): Unit = application.foreach(_.declare(id, name, None, counters))
+
+  override def toString: String = s"step '$name'"
+}
+
+object Step {
+  private val log = LoggerFactory.getLogger(classOf[Step])
+  private val ids = new java.util.concurrent.atomic.AtomicLong
+  private val sites = new java.util.concurrent.atomic.AtomicLong
+  private val Own = Set("in", "out", "dropped")
+
+  private[andiron] val Remedy = "make the step's counters before, `val hits = step.counter(\"hits\")`, and use those in functions. A function that uses a field or " +
+    "method of its class takes the whole object along, and the steps in it: copy the field to a local value first, or mark the step @transient"
+
+  /** A step of this name in `spark`'s application. Steps of one name are shown together. */
+  def apply(spark: SparkSession, name: String): Step = {
+    if (name == null || name.trim.isEmpty) throw new SettingException(ErrorCode.BadArgument, "a step needs a name", null)
+    val application = MetricsApplication.of(spark.sparkContext)
+    if (application.isEmpty) log.warn(s"step '$name' is off: rows are guarded and computed, but not counted: ${MetricsApplication.whyOff}")
+    val step = new Step(name, application, spark, SampleBounds.of(spark.sparkContext.getConf))
+    step.open()
+    step
+  }
+}

@@ -1,0 +1,45 @@
+package andiron
+
+import java.util.UUID
+
+import org.apache.spark.sql.SparkSession
+
+import andiron.internal.{DriverChecks, Requirements}
+import andiron.internal.cache.{CatalogId, CatalogSpec, CatalogState, ExecutorCache, HadoopSettings, SharedSpec, SourceSurvey}
+import andiron.internal.util.UnknownSettings
+
+/** Makes catalogs. */
+object VersionedData {
+
+  /**
+   * The catalog of a dataset's versions, to be used in the tasks of `spark`. Only the list is sent to the executors, not the data.
+   *
+   * Sources are read with the settings with which `spark.read` of this session reads now, by `spark.conf.set`, SQL's `SET` and the application's. The catalog
+   * keeps them: keys that are renewed later are for the next catalog, unless a provider of keys that the settings name fetches them. It ends
+   * when it is closed or, as a broadcast of Spark's, when nothing on the driver can reach it any more.
+   *
+   * Looks up size and modification time of every source that does not declare both bytes and checksum. Throws an AndironException
+   * if a name is null, empty or there twice, if there is no version, if a source is missing, or if Andiron is turned off.
+   * To be called on the driver.
+   */
+  def catalog[V](spark: SparkSession, dataset: String, versions: Seq[Version], loader: Loader[V]): Catalog[V] = {
+    Requirements.require()
+    val context = spark.sparkContext
+    val conf = context.getConf
+    AndironConf.requireEnabled(conf)
+    UnknownSettings.refuse(conf)
+    AndironConf.validate(conf)
+    DriverChecks.warnIfTooLarge(conf)
+    val id = CatalogId(context.applicationId, UUID.randomUUID().toString, dataset)
+    val hadoop = HadoopSettings.of(spark)
+    val encrypted = conf.getBoolean("spark.io.encryption.enabled", defaultValue = false)
+    val specs = new SourceSurvey(id, loader, hadoop, encrypted).survey(versions)
+    ExecutorCache.stopWith(context)
+    val spec = SharedSpec.of(context, new CatalogSpec[V](id, specs, loader, hadoop))
+    new Catalog[V](id, spec, CatalogState.of(id), Missing.Fail, context.longAccumulator)
+  }
+
+  /** For Java. */
+  def catalog[V](spark: SparkSession, dataset: String, versions: java.util.List[Version], loader: Loader[V]): Catalog[V] =
+    catalog(spark, dataset, versions.toArray(Array.empty[Version]).toSeq, loader)
+}

@@ -1,0 +1,60 @@
+package andiron.internal.metrics
+
+import org.apache.spark.SparkConf
+import org.slf4j.LoggerFactory
+
+import andiron.{AndironConf, SettingException}
+import andiron.internal.boundary.{NativeLibrary, NativeMetrics}
+
+/** What publishes this process's figures to Atlas: Rust's thread, by its number. */
+private[andiron] final class AtlasPublisher private (number: Long) {
+
+  /** Publishes once more and ends; waits a second at most. Idempotent. */
+  def close(): Unit = if (!NativeMetrics.atlasStop(number, AtlasPublisher.StopMillis))
+    AtlasPublisher.log.warn("Atlas has not answered within {} ms: it may lack the last figures of this process", AtlasPublisher.StopMillis)
+
+  /** What has become of the points, as JSON. */
+  def figures: String = NativeMetrics.atlasFigures(number)
+}
+
+private[andiron] object AtlasPublisher {
+  private val log = LoggerFactory.getLogger(classOf[AtlasPublisher])
+  private val StopMillis = 1000L
+  @volatile private var latest: Option[AtlasPublisher] = None
+
+  /** The one that was started last in this process. */
+  def running: Option[AtlasPublisher] = latest
+
+  /** The settings of this process for Rust, which decides; None if figures go to no Atlas. */
+  private def settings(conf: SparkConf, role: String, executor: String): Option[String] = {
+    val target = AndironConf.AtlasUri.in(conf).map("uri" -> _) ++ AndironConf.AtlasSpectatord.in(conf).map("spectatord" -> _)
+    if (target.isEmpty) None
+    else {
+      val all = target.toSeq ++ Seq(
+        "stepMillis" -> AndironConf.AtlasStep.in(conf), "maxSeries" -> AndironConf.AtlasMaxSeries.in(conf),
+        "tags" -> AndironConf.AtlasTags.in(conf).getOrElse(""), "job" -> conf.get("spark.app.name", "spark"), "role" -> role, "executor" -> executor)
+      // A line break would begin another setting.
+      Some(all.map { case (key, value) => s"$key=${value.toString.replaceAll("\\s+", " ")}" }.mkString("\n"))
+    }
+  }
+
+  /** Throws a SettingException for settings that Rust refuses. Without the library nothing is published, and nothing is wrong. */
+  def check(conf: SparkConf): Unit = settings(conf, "driver", "driver").foreach { text =>
+    try {
+      NativeLibrary.load()
+      NativeMetrics.atlasCheck(text)
+    } catch {
+      case e: SettingException => throw e
+      case t: Throwable        => log.warn("figures are not published to Atlas", t)
+    }
+  }
+
+  /** Starts to publish, if the settings say so. `metrics`: the handle of the application's metrics, on the driver. */
+  def start(conf: SparkConf, role: String, executor: String, metrics: Option[Long]): Option[AtlasPublisher] =
+    settings(conf, role, executor).map { text =>
+      NativeLibrary.load()
+      val publisher = new AtlasPublisher(NativeMetrics.atlasStart(text, conf.get("spark.app.id", ""), metrics.getOrElse(0L)))
+      latest = Some(publisher)
+      publisher
+    }
+}

@@ -1,0 +1,46 @@
+package andiron.internal.metrics
+
+import org.apache.spark.andironshim.{GatedWrites, WriteGate, WriteScope}
+
+import andiron.{AndironConf, ErrorCode, Gate, GateException}
+
+/** The gates of the steps of one write to `path`; where a step of the write has no gate, the warning if all of its rows were dropped. */
+private[andiron] final class CommitGates(application: MetricsApplication, path: String) extends WriteGate {
+  private var before: Option[WriteScope] = None
+  private lazy val gates: Seq[Gate] =
+    if (application.gates.isEmpty) Nil
+    else
+      scope match {
+        // Which steps are below a checkpoint is known from events.
+        case Some(of) if of.readsCheckpoint => application.gates.on(if (haveArrived) scope else None)
+        case known                          => application.gates.on(known)
+      }
+
+  override lazy val isOfSteps: Boolean = gates.nonEmpty || application.hasSteps && scope.exists(_.steps.nonEmpty)
+
+  private def scope: Option[WriteScope] = GatedWrites.scope(application.context, application.lineage)
+
+  /** Whether every event that Spark has posted so far has arrived. */
+  private def haveArrived: Boolean = application.barrier(AndironConf.MetricsStopTimeout.in(application.context.getConf)) && application.hasAll
+
+  override def begin(direct: () => Option[String]): Unit = {
+    // Read before the job, which may cut off lineages as localCheckpoint does.
+    if (isOfSteps) before = scope
+    if (gates.nonEmpty) direct().foreach { why =>
+      throw new GateException(ErrorCode.DirectCommitter, s"the write to $path has ${gates.mkString(" and ")}, but $why, so that no gate could " +
+        "keep back what it should: use a committer that publishes at the commit of the job, or Andiron.guard instead of the gate",
+        gates.head.step.name, null)
+    }
+  }
+
+  override def commit(): Unit = if (isOfSteps) {
+    def seen = scope.map(now => before.fold(now)(now.and))
+    val whole = seen match {
+      case Some(of) if gates.nonEmpty && of.needsEvents => if (haveArrived) seen else seen.map(_.withoutEvents)
+      case known                                        => known
+    }
+    application.gates.require(gates, whole, path)
+    application.told.judged(gates.map(_.step.handle.id).toSet)
+    whole.foreach(application.allDropped.atCommit(_, ToldActions.isStreaming(application.context.getLocalProperty(_))))
+  }
+}

@@ -1,0 +1,140 @@
+package andiron.internal.metrics
+
+import java.util.concurrent.ConcurrentHashMap
+
+import scala.util.control.NonFatal
+
+import org.apache.spark.andironshim.{GatedWrites, JobLineage, MetricsInternals, Reached, WriteAction, WriteGate, WriteHook, WriteScope}
+import org.slf4j.LoggerFactory
+
+import andiron.{AndironConf, Gate, GateException, Step}
+import andiron.internal.util.{DaemonThread, Json}
+
+/** What a gate is asked about; `writers` and `untold` as in [[WriteScope]]. */
+private[andiron] final case class Judged(
+    place: String, write: Option[String], scope: Option[(String, Long)], reached: Seq[Reached], writers: Option[Set[Int]], untold: String)
+
+/** The gates of an application. */
+private[andiron] final class GateKeeper(application: MetricsApplication) {
+  private val gates = ConcurrentHashMap.newKeySet[Gate]()
+  @volatile private var hasChanged = false
+  private var watch: Thread = _
+  @volatile private var isOpen = true
+  private val hook = new WriteHook {
+    override def isNeeded: Boolean = isOpen && (!isEmpty || application.hasSteps)
+    override def planned(): Unit = application.guards.planned(TaskScope.guardsOf(application.context))
+    override def refuse(write: WriteAction, steps: Set[Long]): Unit = application.told.refuse(write, steps)
+    override def refuseDrop(steps: Set[Long]): Unit = application.told.refuseDrop(steps)
+    override def lineage: JobLineage = application.lineage
+    override def gate(path: String): WriteGate = new CommitGates(application, path)
+  }
+
+  def add(gate: Gate): Unit = {
+    gates.add(gate)
+    application.declare(gate)
+    stand()
+    if (gate.maxDropped < Long.MaxValue) startWatch()
+  }
+
+  /** Writes are committed through here from now on. */
+  def stand(): Unit = GatedWrites.install(application.context, hook)
+
+  /** The names of those of these steps that have a gate. */
+  def namesOf(steps: Set[Long]): Set[String] = {
+    var found = Set.empty[String]
+    gates.forEach(gate => if (steps(gate.step.handle.id)) found += gate.step.name)
+    found
+  }
+
+  def remove(step: Step): Unit = gates.removeIf(gate => gate.step eq step): Unit
+
+  def isEmpty: Boolean = gates.isEmpty
+
+  /** Counts have changed. */
+  def changed(): Unit = hasChanged = true
+
+  def close(): Unit = {
+    isOpen = false
+    GatedWrites.leave(hook)
+  }
+
+  /** The gates on the steps that a write is made of; all gates if these are unknown. */
+  def on(scope: Option[WriteScope]): Seq[Gate] = {
+    var found = Vector.empty[Gate]
+    gates.forEach(gate => if (scope.forall(_.steps(gate.step.handle.id))) found :+= gate)
+    found
+  }
+
+  /** Throws what the first gate that does not pass has to say of the write to `path`. */
+  def require(judged: Seq[Gate], scope: Option[WriteScope], path: String): Unit = judged.foreach { gate =>
+    val asked = scope match {
+      case Some(of) => Judged("commit", Some(path), Some("execution" -> of.execution), of.reached, of.writers.filter(_ => application.hasAll), of.untold)
+      case None     => Judged("commit", Some(path), None, Nil, None, "the plan of the write cannot be read")
+    }
+    verdict(gate, asked).foreach(e => throw e)
+  }
+
+  /** What the first gate that does not pass has to say of what ran under a guard, if any does. */
+  def guarded(judged: Seq[Gate], guard: OpenGuard): Option[GateException] = {
+    val patience = AndironConf.MetricsStopTimeout.in(application.context.getConf)
+    val hasArrived = application.barrier(patience)
+    val run = application.guards.of(guard)
+    val untold =
+      if (!hasArrived) s"events of Spark's have not arrived within $patience ms (spark.andiron.metrics.stopTimeout)"
+      else if (!run.hasRun)
+        "no job ran in the guarded body: a lazy Dataset or RDD was returned, or the work went to a thread of a pool (Andiron.guard.wrap carries the guard there)"
+      else if (!application.hasAll) "Spark has dropped events, which may have told of more jobs (spark.andiron.metrics.queueCapacity)"
+      else ""
+    judged.iterator.flatMap(verdict(_, Judged("guard", None, Some("guard" -> guard.number), run.reached, run.writers, untold))).buffered.headOption
+  }
+
+  /** What stands against a gate, if anything does. */
+  private def verdict(gate: Gate, judged: Judged): Option[GateException] =
+    try GateException.of(gate.step.name, Json.parse(application.judge(gate.step.name, gate.limits(judged))))
+    catch {
+      case NonFatal(e) => Some(GateException.unknown(gate.step, e.getMessage, e))
+    }
+
+  private def startWatch(): Unit = synchronized {
+    if (watch == null) {
+      watch = DaemonThread("andiron-gate", () => keepWatch())
+      watch.start()
+    }
+  }
+
+  private def keepWatch(): Unit =
+    while (isOpen) {
+      Thread.sleep(GateKeeper.WatchMillis)
+      if (hasChanged) {
+        hasChanged = false
+        try look()
+        catch { case t: Throwable => GateKeeper.log.warn("Andiron could not look at gates early", t) }
+      }
+    }
+
+  /** Cancels the stage of each instance that has dropped more rows than its gate lets pass; Rust says so once for each. */
+  private def look(): Unit = gates.forEach { gate =>
+    if (gate.maxDropped < Long.MaxValue) {
+      val verdict = Json.parse(application.watch(gate.step.name, gate.limits(GateKeeper.Early)))
+      GateException.of(gate.step.name, verdict).foreach { e =>
+        hasChanged = true
+        if (verdict.has("stage"))
+          MetricsInternals.cancelStage(application.context, verdict.path("stage").asInt(), GateKeeper.Reason + e.getMessage)
+      }
+    }
+  }
+}
+
+private[andiron] object GateKeeper {
+  private val log = LoggerFactory.getLogger(classOf[GateKeeper])
+  private val WatchMillis = 200L
+  private val Early = Judged("early", None, None, Nil, None, "")
+
+  /** Whether a job has failed because of a gate. */
+  def isOurs(error: Throwable): Boolean =
+    Iterator.iterate(error)(_.getCause).takeWhile(_ != null).take(100).exists(e =>
+      e.isInstanceOf[GateException] || String.valueOf(e.getMessage).contains(Reason))
+
+  /** What the reason of a cancelled stage begins with. */
+  val Reason = "Andiron's gate: "
+}

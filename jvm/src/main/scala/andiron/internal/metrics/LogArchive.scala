@@ -1,0 +1,96 @@
+package andiron.internal.metrics
+
+import java.io.File
+import java.net.URI
+import java.nio.file.Files
+import java.nio.file.LinkOption.NOFOLLOW_LINKS
+import java.util.concurrent.TimeUnit
+
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.fs.{CreateFlag, FileContext, FileSystem, Options, Path}
+import org.slf4j.LoggerFactory
+
+/**
+ * Copies the segments of an application's log to a Hadoop directory, every 10 s those that have grown: what the log has said more than that
+ * ago is there when the driver's disk goes with it. A copy replaces the one before as a whole. On a thread of its own; a file system that
+ * fails or hangs holds up nothing but the copies.
+ */
+private[andiron] final class LogArchive(folder: File, archive: URI, hadoop: Configuration) {
+  private var copied = Map.empty[String, Long]
+  @volatile private var isOpen = true
+  private var hasFailed = false
+  private val thread = new Thread(() => run(), "andiron-archive")
+  thread.setDaemon(true)
+  thread.start()
+
+  private def run(): Unit = {
+    while (isOpen) {
+      try Thread.sleep(LogArchive.PauseMillis)
+      catch { case _: InterruptedException => () }
+      attempt()
+    }
+    attempt()
+  }
+
+  private def attempt(): Unit =
+    try {
+      copy()
+      hasFailed = false
+    } catch {
+      case t: Throwable =>
+        if (!hasFailed) LogArchive.log.warn(s"the log ${folder.getName} cannot be copied to $archive; it is tried again every 10 s", t)
+        hasFailed = true
+    }
+
+  private def copy(): Unit = {
+    val grown = Option(folder.listFiles()).toSeq.flatten.filter(file =>
+      LogArchive.isSegment(file.getName) && Files.isRegularFile(file.toPath, NOFOLLOW_LINKS) && !copied.get(file.getName).contains(file.length()))
+    if (grown.nonEmpty) {
+      val to = new Path(new Path(archive), folder.getName)
+      val context = FileContext.getFileContext(archive, hadoop)
+      grown.sortBy(_.getName).foreach { file =>
+        val length = file.length()
+        val part = new Path(to, s".${file.getName}.part")
+        val out = context.create(part, java.util.EnumSet.of(CreateFlag.CREATE, CreateFlag.OVERWRITE), Options.CreateOpts.createParent())
+        try {
+          val in = Files.newInputStream(file.toPath, NOFOLLOW_LINKS)
+          try in.transferTo(out): Unit
+          finally in.close()
+        } finally out.close()
+        context.rename(part, new Path(to, file.getName), Options.Rename.OVERWRITE)
+        copied += file.getName -> length
+      }
+    }
+  }
+
+  /** Copies what is left, and waits for it at most `millis`. */
+  def close(millis: Long): Unit = {
+    isOpen = false
+    thread.interrupt()
+    thread.join(math.max(1, millis))
+    if (thread.isAlive) LogArchive.log.warn(s"the last part of the log ${folder.getName} is not in $archive after $millis ms; it is in $folder")
+  }
+}
+
+private[andiron] object LogArchive {
+  private val log = LoggerFactory.getLogger(classOf[LogArchive])
+  private val PauseMillis = TimeUnit.SECONDS.toMillis(10)
+
+  private def isSegment(name: String): Boolean = name.startsWith("segment-") && name.endsWith(".log")
+
+  /** Brings logs from an archive to a local directory: those whose folder's name is wanted. */
+  def fetch(archive: URI, isWanted: String => Boolean, to: File, hadoop: Configuration): Unit = {
+    val fs = FileSystem.get(archive, hadoop)
+    fs.listStatus(new Path(archive)).filter(status => status.isDirectory && isWanted(status.getPath.getName)).foreach { status =>
+      val folder = Files.createDirectories(to.toPath.resolve(status.getPath.getName))
+      fs.listStatus(status.getPath).filter(file => isSegment(file.getPath.getName)).foreach { file =>
+        val in = fs.open(file.getPath)
+        try Files.copy(in, folder.resolve(file.getPath.getName)): Unit
+        finally in.close()
+      }
+    }
+  }
+
+  /** Whether a folder of this name has the log of the application, or of one of its attempts. */
+  def isOf(application: String, folder: String): Boolean = folder == application || folder.startsWith(s"$application.")
+}

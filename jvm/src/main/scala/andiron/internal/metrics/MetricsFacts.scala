@@ -1,0 +1,78 @@
+package andiron.internal.metrics
+
+import java.io.File
+import java.net.URI
+import java.nio.file.Paths
+
+import com.fasterxml.jackson.databind.node.ObjectNode
+import org.apache.spark.{SparkConf, SparkContext}
+
+import andiron.AndironConf
+import andiron.internal.util.Json
+
+/** What Rust learns of an application when its metrics are opened. */
+private[andiron] object MetricsFacts {
+
+  /** `key=value` lines. */
+  def settings(context: SparkContext): String = {
+    val conf = context.getConf
+    val all = Seq(
+      "application" -> context.applicationId,
+      "attempt" -> context.applicationAttemptId.getOrElse(""),
+      "runId" -> AndironConf.RunId.in(conf).getOrElse(""),
+      "logDir" -> AndironConf.LogDirectory.in(conf),
+      "segmentBytes" -> AndironConf.LogSegmentBytes.in(conf),
+      "retentionDays" -> AndironConf.LogRetentionDays.in(conf),
+      "maxBytes" -> AndironConf.LogMaxBytes.in(conf),
+      "samples" -> AndironConf.MetricsSamples.in(conf),
+      "recordBytes" -> AndironConf.MetricsRecordBytes.in(conf))
+    (all.map { case (key, value) => s"$key=$value" } :+ sinks(conf)).mkString("\n")
+  }
+
+  /** Settings of sinks as `key=value` lines, in which `\\` and `\n` stand for a backslash and a line's end. Rust reads and checks them. */
+  def sinks(conf: SparkConf): String = ofSinks(conf).map { case (key, value) =>
+    s"$key=${value.replace("\\", "\\\\").replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\\n")}"
+  }.mkString("\n")
+
+  /** Settings of sinks, in the order of their keys. */
+  def ofSinks(conf: SparkConf): Seq[(String, String)] =
+    conf.getAll.filter(_._1.startsWith(AndironConf.KafkaPrefix)).sortBy(_._1).toSeq
+
+  /** The body of the Application event. */
+  def facts(context: SparkContext): ObjectNode = {
+    val conf = context.getConf
+    val node = Json.node().put("app_id", context.applicationId).put("app_attempt", context.applicationAttemptId.getOrElse(""))
+    node.put("app_name", context.appName).put("run_id", AndironConf.RunId.in(conf).getOrElse(""))
+    node.put("user", context.sparkUser).put("spark", context.version).put("scala", scala.util.Properties.versionNumberString)
+    node.put("master", context.master).put("started_ms", context.startTime)
+    val settings = Json.node()
+    conf.getAll.filter(_._1.startsWith("spark.andiron.")).sortBy(_._1).foreach { case (key, value) => settings.put(key, value) }
+    node.set[ObjectNode]("settings", settings)
+    node
+  }
+
+  /** Where the log of this application is. */
+  def logFolder(context: SparkContext): File =
+    new File(AndironConf.LogDirectory.in(context.getConf), context.applicationId + context.applicationAttemptId.fold("")("." + _))
+
+  /** The directory that a path or a URI with the scheme `file` names; an IllegalArgumentException that says what to do for other URIs. As the library reads `--log-dir`. */
+  def localDirectory(named: String): String = {
+    def no(why: String): Nothing = throw new IllegalArgumentException(why)
+    named match {
+      case LocalUri(_) =>
+        val uri = new URI(named)
+        if (uri.isOpaque || Option(uri.getAuthority).exists(_ != "localhost") || uri.getQuery != null || uri.getFragment != null)
+          no("a file: URI reads file:///directory, with no host, and '?', '#' and '%' as %3F, %23 and %25")
+        uri.getPath
+      case OtherUri(scheme) =>
+        no(s"the log is written to a local disk of the driver, and not to $scheme: name a local directory, and let spark.andiron.log.archive name the URI to which it is copied")
+      case path => path
+    }
+  }
+
+  private val LocalUri = "(?i)(file):.*".r
+  private val OtherUri = "([A-Za-z][A-Za-z0-9+.-]*):/.*".r
+
+  /** Where ship logs are if the user says nothing. */
+  def defaultLogDirectory: String = Paths.get(System.getProperty("java.io.tmpdir"), s"andiron-log-${System.getProperty("user.name")}").toString
+}

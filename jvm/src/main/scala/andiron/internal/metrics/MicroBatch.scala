@@ -1,0 +1,25 @@
+package andiron.internal.metrics
+
+import org.apache.spark.SparkContext
+
+/**
+ * The micro-batch of a streaming query that the calling thread executes.
+ *
+ * @param query the query's id, which its checkpoint keeps
+ * @param run of the query: another after a restart; empty if that cannot be told
+ */
+private[andiron] final case class MicroBatch(query: String, batch: Long, run: String)
+
+private[andiron] object MicroBatch {
+  // Spark names the thread of a query and describes its jobs by the run; the user's program may describe its jobs otherwise.
+  private val Run = "runId = ([0-9a-fA-F-]{36})".r
+
+  /** None outside of micro-batches. Known by local properties, which threads inherit that the batch's function starts. */
+  def here(context: SparkContext): Option[MicroBatch] = for {
+    query <- Option(context.getLocalProperty("sql.streaming.queryId"))
+    batch <- Option(context.getLocalProperty("streaming.sql.batchId")).filter(digits => digits.nonEmpty && digits.length < 19 && digits.forall(_.isDigit))
+  } yield {
+    val tellers = Seq(Thread.currentThread.getName, context.getLocalProperty("spark.job.description"))
+    MicroBatch(query, batch.toLong, tellers.filter(_ != null).flatMap(Run.findFirstMatchIn(_)).map(_.group(1)).headOption.getOrElse(""))
+  }
+}

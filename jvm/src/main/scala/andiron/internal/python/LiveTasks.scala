@@ -1,0 +1,72 @@
+package andiron.internal.python
+
+import java.io.{Closeable, IOException}
+import java.security.PrivilegedExceptionAction
+import java.util.concurrent.ConcurrentHashMap
+
+import org.apache.hadoop.security.UserGroupInformation
+import org.apache.spark.TaskContext
+import org.slf4j.LoggerFactory
+
+/** The task attempts that run in this executor, by Spark's id: what a Python worker may lease for. Any thread. */
+private[andiron] final class LiveTasks {
+  private val running = new ConcurrentHashMap[java.lang.Long, LiveTask]
+
+  /** Notes the task that begins on this thread. */
+  def begin(context: TaskContext): Unit = running.put(context.taskAttemptId(), new LiveTask(context)): Unit
+
+  /** The attempt with this id, while it runs. */
+  def find(taskAttemptId: Long): Option[LiveTask] = Option(running.get(taskAttemptId)).filterNot(_.context.isCompleted())
+
+  /** Closes what was opened for the attempt. Idempotent. */
+  def end(taskAttemptId: Long): Unit = Option(running.remove(taskAttemptId)).foreach(_.close())
+
+  def endAll(): Unit = running.keySet.forEach(id => end(id))
+}
+
+/** A running attempt, with the class loader and the user of its thread: loads that a Python worker causes are theirs. */
+private[andiron] final class LiveTask(val context: TaskContext) {
+  private val classLoader = Thread.currentThread().getContextClassLoader
+  private val user = UserGroupInformation.getCurrentUser
+  private var opened = Set.empty[Closeable]
+  private var isOpen = true
+
+  /** Closes `resource` with the task; at once if the task has ended. */
+  def closing(resource: Closeable): Unit = {
+    val late = synchronized {
+      if (isOpen) opened += resource
+      !isOpen
+    }
+    if (late) LiveTask.quietly(resource)
+  }
+
+  def forget(resource: Closeable): Unit = synchronized(opened -= resource)
+
+  def close(): Unit = {
+    val all = synchronized {
+      isOpen = false
+      val all = opened
+      opened = Set.empty
+      all
+    }
+    all.foreach(LiveTask.quietly)
+  }
+
+  /** Runs `body` on this thread as the task's would. */
+  def apply[A](body: => A): A = {
+    val thread = Thread.currentThread()
+    val before = thread.getContextClassLoader
+    thread.setContextClassLoader(classLoader)
+    try user.doAs(new PrivilegedExceptionAction[A] { override def run(): A = body })
+    catch { case e: java.lang.reflect.UndeclaredThrowableException if e.getCause != null => throw e.getCause }
+    finally thread.setContextClassLoader(before)
+  }
+}
+
+private object LiveTask {
+
+  /** Closes it; what cannot be closed in order keeps nobody else from being closed. */
+  def quietly(resource: Closeable): Unit =
+    try resource.close()
+    catch { case e: IOException => LoggerFactory.getLogger(classOf[LiveTask]).debug("a Python worker's connection was not closed in order", e) }
+}

@@ -1,0 +1,80 @@
+package andiron.internal.util
+
+import java.util.Locale
+
+import org.apache.spark.SparkConf
+
+import andiron.{AndironConf, ErrorCode, SettingException}
+
+/** Keys that begin as Andiron's settings do, and are none. */
+private[andiron] object UnknownSettings {
+  private val Prefix = "spark.andiron."
+
+  /** What Andiron sets itself. */
+  private val Internal = Prefix + "internal."
+
+  /** Of the settings that are most like a key, so many are named. */
+  private val MostNamed = 3
+
+  private val Far = 1000
+
+  private val settings: Seq[String] = AndironConf.all.map(_.key).filter(_ != AndironConf.KafkaProperty.key)
+  private val known = settings.toSet
+
+  /** Throws a SettingException that names all such keys of `conf`, and the settings that are most like each. */
+  def refuse(conf: SparkConf): Unit = {
+    val found = conf.getAll.map(_._1).filter(key => key.startsWith(Prefix) && !isKnown(key)).sorted
+    if (found.nonEmpty)
+      throw new SettingException(ErrorCode.BadSetting,
+        s"${found.map(saying).mkString(" ")} Every setting stands in docs/guide/settings.md; correct the key, or leave it out.", null)
+  }
+
+  /** Whether a key is a setting's. Which properties Kafka's client has, Rust knows. */
+  def isKnown(key: String): Boolean = known(key) || key.startsWith(AndironConf.KafkaPrefix) || key.startsWith(Internal)
+
+  private def saying(key: String): String = alike(key) match {
+    case Nil => s"$key is no setting of Andiron."
+    case all => s"$key is no setting of Andiron: did you mean ${all.mkString(" or ")}?"
+  }
+
+  /** The settings that are most like `key`: as a whole, or in their last word, where the words before it are wrong or missing. */
+  private[internal] def alike(key: String): List[String] = {
+    val told = rest(key)
+    val distances = (settings ++ ofKafka(told)).distinct.map { setting =>
+      val meant = rest(setting)
+      setting -> math.min(distance(told, meant), ofLast(last(told), last(meant)) + (if (group(told) == group(meant)) 0 else 1))
+    }
+    val most = math.max(2, last(told).length / 3)
+    val least = distances.map(_._2).min
+    if (least > most) Nil else distances.collect { case (setting, `least`) => setting }.take(MostNamed).toList
+  }
+
+  /** The distance of last words alone, more than any key's where they are not alike: almost the same, or one begins with the other. */
+  private def ofLast(told: String, meant: String): Int = {
+    val apart = distance(told, meant)
+    if (apart <= told.length / 4) apart + 1
+    else if (told.length > 2 && meant.length > 2 && (meant.startsWith(told) || told.startsWith(meant))) 2
+    else Far
+  }
+
+  /** What is meant if the word Kafka is misspelt. */
+  private def ofKafka(told: String): Option[String] = {
+    val (group, property) = told.span(_ != '.')
+    if (property.length > 1 && distance(group, "kafka") <= 2) Some(AndironConf.KafkaPrefix + property.drop(1)) else None
+  }
+
+  private def rest(key: String): String = key.stripPrefix(Prefix).toLowerCase(Locale.ROOT).trim
+
+  private def group(words: String): String = words.substring(0, math.max(0, words.lastIndexOf('.')))
+
+  private def last(words: String): String = words.substring(words.lastIndexOf('.') + 1)
+
+  /** How many characters must be put in, taken out or replaced to make one of the other. */
+  private def distance(a: String, b: String): Int =
+    a.foldLeft((0 to b.length).toVector) { (above, character) =>
+      b.indices.foldLeft(Vector(above.head + 1)) { (row, at) =>
+        val replaced = above(at) + (if (b(at) == character) 0 else 1)
+        row :+ math.min(replaced, math.min(above(at + 1), row(at)) + 1)
+      }
+    }.last
+}

@@ -1,0 +1,112 @@
+package org.apache.spark.andironshim
+
+import scala.util.control.NonFatal
+
+import org.apache.hadoop.fs.{FileSystem, Path}
+import org.apache.hadoop.mapreduce.{JobContext, OutputCommitter, TaskAttemptContext}
+import org.apache.hadoop.mapreduce.lib.output.FileOutputCommitter
+import org.apache.spark.internal.io.{FileCommitProtocol, FileNameSpec}
+import org.apache.spark.internal.io.FileCommitProtocol.TaskCommitMessage
+
+/** Judges one write before it is published. On the driver, on the thread of the write. */
+trait WriteGate {
+
+  /** Whether rows of the write come from a step. */
+  def isOfSteps: Boolean
+
+  /**
+   * Before the job of the write. `direct` says why the output of a task is public before the commit of the job, None if it is not.
+   * Throws where a gate could not hold back such a write.
+   */
+  def begin(direct: () => Option[String]): Unit
+
+  /** Before the commit of the job. Throws if a gate refuses the write. */
+  def commit(): Unit
+}
+
+/**
+ * The configured commit protocol with the gates of the write's steps before its commit. The deletions of an overwrite of such a write
+ * run after its gates have passed. Writes without a step go to the configured protocol unchanged.
+ */
+final class GateCommitProtocol(jobId: String, path: String, dynamicPartitionOverwrite: Boolean) extends FileCommitProtocol with Serializable {
+  private val delegate = FileCommitProtocol.instantiate(GatedWrites.delegateClass, jobId, path, dynamicPartitionOverwrite)
+  @transient private lazy val gate: Option[WriteGate] = GatedWrites.gate(path)
+  @transient private var deferred: Vector[Deletion] = Vector.empty
+
+  override def setupJob(job: JobContext): Unit = {
+    delegate.setupJob(job)
+    try gate.foreach(_.begin(() => if (dynamicPartitionOverwrite) None else GateCommitProtocol.whyDirect(delegate, job)))
+    catch {
+      case NonFatal(e) =>
+        delegate.abortJob(job)
+        throw e
+    }
+  }
+
+  override def commitJob(job: JobContext, messages: Seq[TaskCommitMessage]): Unit = {
+    gate.foreach(_.commit())
+    deferred.foreach(_.run())
+    delegate.commitJob(job, messages)
+  }
+
+  override def deleteWithJob(fs: FileSystem, path: Path, recursive: Boolean): Boolean =
+    if (!gate.exists(_.isOfSteps)) delegate.deleteWithJob(fs, path, recursive)
+    else {
+      deferred :+= Deletion.of(fs, path, recursive, delegate)
+      true
+    }
+
+  override def abortJob(job: JobContext): Unit = delegate.abortJob(job)
+  override def setupTask(task: TaskAttemptContext): Unit = delegate.setupTask(task)
+  override def newTaskTempFile(task: TaskAttemptContext, dir: Option[String], ext: String): String = {
+    val spec = FileNameSpec("", ext)
+    delegate.newTaskTempFile(task, dir, spec)
+  }
+  override def newTaskTempFile(task: TaskAttemptContext, dir: Option[String], spec: FileNameSpec): String = delegate.newTaskTempFile(task, dir, spec)
+  override def newTaskTempFileAbsPath(task: TaskAttemptContext, dir: String, ext: String): String = {
+    val spec = FileNameSpec("", ext)
+    delegate.newTaskTempFileAbsPath(task, dir, spec)
+  }
+  override def newTaskTempFileAbsPath(task: TaskAttemptContext, dir: String, spec: FileNameSpec): String =
+    delegate.newTaskTempFileAbsPath(task, dir, spec)
+  override def commitTask(task: TaskAttemptContext): TaskCommitMessage = delegate.commitTask(task)
+  override def abortTask(task: TaskAttemptContext): Unit = delegate.abortTask(task)
+  override def onTaskCommit(message: TaskCommitMessage): Unit = delegate.onTaskCommit(message)
+}
+
+private object GateCommitProtocol {
+
+  /** Why the output of a task is public before the commit of the job; None if it is not, as far as the committer tells. */
+  def whyDirect(delegate: FileCommitProtocol, job: JobContext): Option[String] = committer(delegate).flatMap {
+    case c: FileOutputCommitter if c.isCommitJobRepeatable(job) =>
+      Some(s"${c.getClass.getName} with mapreduce.fileoutputcommitter.algorithm.version=2 publishes at the commit of a task")
+    case c if c.getClass.getSimpleName.contains("Direct") => Some(s"${c.getClass.getName} publishes as it writes")
+    case _                                                => None
+  }
+
+  private def committer(delegate: FileCommitProtocol): Option[OutputCommitter] =
+    Iterator.iterate[Class[_]](delegate.getClass)(_.getSuperclass).takeWhile(_ != null)
+      .flatMap(_.getDeclaredFields.find(field => classOf[OutputCommitter].isAssignableFrom(field.getType))).buffered.headOption.map { field =>
+        field.setAccessible(true)
+        field.get(delegate).asInstanceOf[OutputCommitter]
+      }.filter(_ != null)
+}
+
+/** The files and directories that an overwrite replaces: those that existed when the write began. */
+private final class Deletion(fs: FileSystem, paths: Seq[Path], recursive: Boolean, by: FileCommitProtocol) {
+
+  def run(): Unit = paths.foreach { path =>
+    if (!by.deleteWithJob(fs, path, recursive) && fs.exists(path))
+      throw new java.io.IOException(s"$path is to be overwritten and cannot be deleted")
+  }
+}
+
+private object Deletion {
+  private val OfCommitters = Seq("_temporary", "__magic", ".spark-staging")
+
+  /** The entries of the directory `path` except those of writes in progress; of a file, the file. */
+  def of(fs: FileSystem, path: Path, recursive: Boolean, by: FileCommitProtocol): Deletion = {
+    val inside = if (recursive && fs.getFileStatus(path).isDirectory) fs.listStatus(path).toSeq.map(_.getPath) else Seq(path)
+    new Deletion(fs, inside.filterNot(child => OfCommitters.exists(child.getName.startsWith)), recursive, by)
+  }
+}
