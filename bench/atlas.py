@@ -16,7 +16,7 @@ import urllib.parse
 import urllib.request
 
 from bench import charts, machine
-from bench.cache import write
+from bench.section import write
 from bench.spark_app import Setup, submit
 from checks.services import atlas
 from harness.facts import BUILD, ROOT, BuildError, Built, is_set

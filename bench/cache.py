@@ -10,12 +10,11 @@ BENCH_PUBLISH=1) also copies the files to docs/data and renders docs/evidence/be
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 import time
-from pathlib import Path
 
 from bench import figures, machine, measure, parameters, render, rivals
+from bench.section import write
 from bench.spark_app import Setup
 from harness.facts import BUILD, ROOT, BuildError, Built, is_set
 from harness.spark import ApplicationError, Record
@@ -72,10 +71,6 @@ def main() -> int:
     for sentence in wrong:
         print(f"bench-cache: {sentence}", file=sys.stderr)
     return 1 if wrong else 0
-
-
-def write(path: Path, content: Record) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

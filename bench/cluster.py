@@ -9,7 +9,6 @@ BENCH_PUBLISH=1) also copies it to docs/data and renders its section of docs/evi
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -17,6 +16,7 @@ import time
 
 from bench import machine
 from bench import cluster_figures as figures
+from bench.section import write
 from checks.cluster import checks, run
 from checks.cluster.application import Job, Setup
 from checks.cluster.content import Content
@@ -87,9 +87,9 @@ def main() -> int:
         "spark": setup.built.spark, "scala": setup.built.scala, "seed": p.seed, "started": round(started), "total_s": round(time.time() - started, 1),
         "parameters": {"turns": p.turns, "kills": p.kills, "gigabytes": p.gigabytes}, "raw": raw}
     content_of_file["figures"] = figures.of(content_of_file)
-    (BUILD / figures.FILE).write_text(json.dumps(content_of_file, indent=1) + "\n", encoding="utf-8")
+    write(BUILD / figures.FILE, content_of_file)
     if p.publish:
-        figures.publish(ROOT, content_of_file)
+        figures.SECTION.publish(ROOT, content_of_file)
     for one in content_of_file["figures"]:
         print(f"{'reached' if one['reached'] else 'MISSED':8} {one['title']}: {one['value']:.3f} {one['unit']} (aimed at {one['sense']} {one['limit']}); {one['note']}")
     return 0 if all(one["reached"] for one in content_of_file["figures"]) else 1

@@ -1,21 +1,13 @@
-"""The figures of `make bench-cluster`, and its section of docs/evidence/benchmarks.md.
-
-    python3 bench/cluster_figures.py
-
-renders the section anew from docs/data/bench-cluster.json: what stands between `<!-- cluster NAME -->` and `<!-- end of cluster NAME -->`.
-"""
+"""The figures of `make bench-cluster`, and its section of docs/evidence/benchmarks.md."""
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
 from statistics import median
 
 from bench.figures import Record, figure
-from bench.render import DATA, PAGE, Table, figure_table, markdown
+from bench.render import Table, commit, figure_table, hardware, jar, markdown
+from bench.section import Section
 
-ROOT = Path(__file__).resolve().parents[1]
 FILE = "bench-cluster.json"
 GB = 2**30
 MOST_GB = 1.1
@@ -65,46 +57,14 @@ def memory_table(records: list[Record]) -> Table:
 
 
 def machine(content: Record) -> str:
-    at, loads = content["machine"], [record["load_average"] for record in content["raw"]["memory"]]
-    return (f"Commit `{content['commit'][:12]}`{' with uncommitted changes' if content['uncommitted'] else ''}, Spark {content['spark']}, Scala {content['scala']}, "
-            f"{at['java']}; {at['cores']} cores ({at['cpu']}), {at['memory_kb'] / 2**20:.0f} GB, Linux {at['kernel']}. Seed {content['seed']}, {content['total_s']:.0f} s in all, "
-            f"load average {min(loads):.1f} to {max(loads):.1f}. Jar: `{content['jar']}`, SHA-256 `{content['jar_sha256'][:16]}`.")
+    loads = [record["load_average"] for record in content["raw"]["memory"]]
+    return (f"Commit {commit(content)}, Spark {content['spark']}, Scala {content['scala']}, {hardware(content)}. Seed {content['seed']}, {content['total_s']:.0f} s in all, "
+            f"load average {min(loads):.1f} to {max(loads):.1f}. {jar(content)}")
 
 
 def blocks(content: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
-    return {"machine": machine(content), "figures": markdown(*figure_table(of(content))), "memory": markdown(*memory_table(content["raw"]["memory"]))}
+    return {"cluster-machine": machine(content), "cluster-figures": markdown(*figure_table(of(content))), "cluster-memory": markdown(*memory_table(content["raw"]["memory"]))}
 
 
-def filled(page: str, parts: dict[str, str]) -> str:
-    """The page with these parts replaced. An error if it lacks one."""
-    for name, part in parts.items():
-        page, count = re.subn(rf"(<!-- cluster {name} -->\n).*?(\n<!-- end of cluster {name} -->)", lambda m: m[1] + part + m[2], page, flags=re.DOTALL)
-        if count != 1:
-            raise ValueError(f"the page has the part `cluster {name}` {count} times, not once")
-    return page
-
-
-def mismatches(root: Path) -> list[str]:
-    """What does not agree between data and page, a sentence each."""
-    file = root / DATA / FILE
-    if not file.exists():
-        return [f"{file.relative_to(root)} is missing: run `make bench-cluster BENCH_PUBLISH=1`"]
-    content = json.loads(file.read_text(encoding="utf-8"))
-    found = [] if content["figures"] == of(content) else [f"{FILE}: its figures are not those of its raw records"]
-    page = (root / PAGE).read_text(encoding="utf-8")
-    if filled(page, blocks(content)) != page:
-        found.append(f"{PAGE} has other figures of clusters than {FILE}")
-    return found
-
-
-def publish(root: Path, content: Record) -> None:
-    """Writes the data's copy and the page's section."""
-    page = root / PAGE
-    text = filled(page.read_text(encoding="utf-8"), blocks(content))
-    (root / DATA / FILE).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    page.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    publish(ROOT, json.loads((ROOT / DATA / FILE).read_text(encoding="utf-8")))
+SECTION = Section("cluster", (FILE,), of, blocks)

@@ -14,7 +14,7 @@ import sys
 import time
 
 from bench import machine, metrics_figures, metrics_measure, metrics_render, parameters
-from bench.cache import write
+from bench.section import write
 from bench.spark_app import Setup
 from harness.facts import BUILD, ROOT, BuildError, Built, is_set
 from harness.spark import ApplicationError, Record
@@ -53,7 +53,7 @@ def main() -> int:
     wrong = metrics_figures.wrong(content)
     if publish and not wrong:
         try:
-            metrics_render.publish(ROOT, content)
+            metrics_render.SECTION.publish(ROOT, content)
         except ValueError as error:
             wrong.append(str(error))
     for sentence in wrong:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from statistics import median
 
 from bench import metrics_figures as figures
 from bench.figures import MB, Record
-from bench.render import DATA, METRICS, PAGE, Table, figure_table, filled, markdown, plain
+from bench.render import Table, commit, figure_table, hardware, jar, markdown, plain
+from bench.section import Section
 
 FILE = "bench-metrics.json"
 LISTENERS = {"nothing": "a listener that does nothing", "sparkmeasure": "sparkMeasure 0.24, stage mode", "andiron": "Andiron"}
@@ -21,8 +20,8 @@ LOG = {"log": "ship log, until the last is acknowledged", "bare": "one write a r
 
 def blocks(content: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
-    return {f"{METRICS}machine": machine(content), f"{METRICS}figures": markdown(*figure_table(figures.of(content)))} | {
-        f"{METRICS}{name}": markdown(*table) for name, (_, table) in tables(content).items()}
+    return {"metrics-machine": machine(content), "metrics-figures": markdown(*figure_table(figures.of(content)))} | {
+        f"metrics-{name}": markdown(*table) for name, (_, table) in tables(content).items()}
 
 
 def tables(content: Record) -> dict[str, tuple[str, Table]]:
@@ -34,11 +33,10 @@ def tables(content: Record) -> dict[str, tuple[str, Table]]:
 
 
 def machine(content: Record) -> str:
-    at, loads = content["machine"], [r["load_average"] for part in content["raw"].values() for r in part]
-    return (f"Commit `{content['commit'][:12]}`{' with uncommitted changes' if content['uncommitted'] else ''}, Spark {content['spark']}, Scala {content['scala']}, "
-            f"{at['java']}; {at['cores']} cores ({at['cpu']}), {at['memory_kb'] / 2**20:.0f} GB, Linux {at['kernel']}. {content['parameters']['turns']} turns of applications, "
+    loads = [r["load_average"] for part in content["raw"].values() for r in part]
+    return (f"Commit {commit(content)}, Spark {content['spark']}, Scala {content['scala']}, {hardware(content)}. {content['parameters']['turns']} turns of applications, "
             f"seed {content['seed']}, {content['total_s']:.0f} s in all. Load average at the start of the parts: {min(loads):.1f} to {max(loads):.1f}. "
-            f"Jar: `{content['jar']}`, SHA-256 `{content['jar_sha256'][:16]}`." + "".join(f" **Not measured in this run: {', '.join(lacking(content))}.**" for _ in lacking(content)[:1]))
+            + jar(content) + "".join(f" **Not measured in this run: {', '.join(lacking(content))}.**" for _ in lacking(content)[:1]))
 
 
 def listener_table(records: list[Record]) -> Table:
@@ -106,9 +104,4 @@ def lacking(content: Record) -> list[str]:
     return [part for part in ("listeners", "overhead", "rows", "log", "stages", "failing", "memory") if not content["raw"].get(part)]
 
 
-def publish(root: Path, content: Record) -> None:
-    """Writes data and the page's generated parts, which name those parts of the benchmark that were not run."""
-    (root / DATA).mkdir(parents=True, exist_ok=True)
-    (root / DATA / FILE).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    page = root / PAGE
-    page.write_text(filled(page.read_text(encoding="utf-8"), blocks(content), METRICS), encoding="utf-8")
+SECTION = Section("metrics", (FILE,), figures.of, blocks, figures.wrong)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import Record
-from bench.render import PAGE
+from bench.render import DATA, PAGE
 
 
 class Published(unittest.TestCase):
@@ -22,17 +22,20 @@ class Published(unittest.TestCase):
     def made(self) -> Record:
         raise NotImplementedError
 
+    def mismatches(self) -> list[str]:
+        return self.render.SECTION.mismatches(self.root)
+
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = Path(folder.name)
-        (self.root / self.render.DATA).mkdir(parents=True)
+        (self.root / DATA).mkdir(parents=True)
         for name, data in self.beside.items():
-            (self.root / self.render.DATA / name).write_text(json.dumps(data))
+            (self.root / DATA / name).write_text(json.dumps(data))
         (self.root / PAGE.parent).mkdir(parents=True)
         (self.root / PAGE).write_text("".join(f"<!-- begin {name} -->\n\n<!-- end {name} -->\n" for name in self.names))
         self.write(self.made())
-        self.render.publish(self.root)
+        self.render.SECTION.publish(self.root)
 
     def write(self, made: Record) -> None:
-        (self.root / self.render.DATA / self.render.FILE).write_text(json.dumps(made))
+        (self.root / DATA / self.render.FILE).write_text(json.dumps(made))

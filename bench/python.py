@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from bench import machine, python_render
-from bench.cache import write
+from bench.render import figure_table, plain
+from bench.section import write
 from checks.python.environment import Environment
 from harness.facts import BUILD, ROOT, is_set
 
@@ -49,10 +50,9 @@ def main() -> int:
         "load_average": float(load)}
     content["figures"] = python_render.figures(content)
     write(BUILD / "bench-python.json", content)
-    print(python_render.plain(*python_render.figure_table(content["figures"])))
+    print(plain(*figure_table(content["figures"])))
     if options.publish:
-        write(ROOT / python_render.DATA / python_render.FILE, content)
-        python_render.publish(ROOT)
+        python_render.SECTION.publish(ROOT, content)
     return 0 if all(figure["reached"] for figure in content["figures"]) and not python_render.wrong(content) else 1
 
 

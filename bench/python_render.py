@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 
 from bench.figures import MB, Record, figure
-from bench.render import DATA, PAGE, PYTHON, Table, figure_table, filled, markdown, plain
+from bench.render import Table, commit, figure_table, hardware, markdown
+from bench.section import Section
 
 FILE = "bench-python.json"
 PARAMETERS = {"records": 1_000_000, "record_bytes": 100, "workers": 4, "version_bytes": 1 << 30}
 LEAST_TIMES, MOST_START_S, MOST_ADDED_MB = 10.0, 0.020, 50.0
-
-__all__ = ["DATA", "FILE", "PARAMETERS", "blocks", "figure_table", "figures", "plain", "publish", "wrong"]
 
 
 def figures(content: Record) -> list[Record]:
@@ -52,14 +49,12 @@ def wrong(content: Record) -> list[str]:
 
 def blocks(content: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
-    return {f"{PYTHON}machine": _machine(content), f"{PYTHON}figures": markdown(*figure_table(figures(content))), f"{PYTHON}turns": markdown(*_turns(content)),
-            f"{PYTHON}designs": markdown(*_designs(content))}
+    return {"python-machine": _machine(content), "python-figures": markdown(*figure_table(figures(content))), "python-turns": markdown(*_turns(content)),
+            "python-designs": markdown(*_designs(content))}
 
 
 def _machine(content: Record) -> str:
-    at, p = content["machine"], content["parameters"]
-    return (f"Commit `{content['commit'][:12]}`{' with uncommitted changes' if content['uncommitted'] else ''}, PySpark {content['spark']}, Python {content['python']}, "
-            f"{at['java']}; {at['cores']} cores ({at['cpu']}), {at['memory_kb'] / 2**20:.0f} GB, Linux {at['kernel']}. {p['turns']} turns, each in new workers; "
+    return (f"Commit {commit(content)}, PySpark {content['spark']}, Python {content['python']}, {hardware(content)}. {content['parameters']['turns']} turns, each in new workers; "
             f"load average at the start {content['load_average']:.1f}, {content['total_s']:.0f} s in all.")
 
 
@@ -97,7 +92,4 @@ def _designs(content: Record) -> Table:
     return ("all at once, `cursor` to records", "median, ms", "all turns, ms"), [_row(name, times, 0) for name, times in sorted(made.items(), key=lambda one: median(one[1]))]
 
 
-def publish(root: Path) -> None:
-    """Renders the page's parts from the published data."""
-    page, content = root / PAGE, json.loads((root / DATA / FILE).read_text(encoding="utf-8"))
-    page.write_text(filled(page.read_text(encoding="utf-8"), blocks(content), PYTHON), encoding="utf-8")
+SECTION = Section("python", (FILE,), figures, blocks, wrong, lacks=("seed", "scala"))

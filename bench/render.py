@@ -1,8 +1,6 @@
 """Tables and charts from the raw figures: for the terminal, and for docs/evidence/benchmarks.md.
 
-    python3 bench/render.py
-
-renders docs/evidence/benchmarks.md and docs/images/bench-*.svg anew from docs/data. The page's prose is written by hand; what stands between
+The page's prose is written by hand; what stands between
 `<!-- begin NAME -->` and `<!-- end NAME -->` is written here.
 """
 
@@ -10,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -19,7 +16,6 @@ from bench import figures, rivals
 from bench.charts import Bar, Line, bars, lines
 from bench.figures import MB, Record, Turns
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = Path("docs/evidence/benchmarks.md")
 DATA = Path("docs/data")
 PICTURES = Path("docs/images")
@@ -81,22 +77,20 @@ def commits(cache: Record, micro: Record) -> str:
     """The commit of the run, or of each part if parts were measured again."""
     by: dict[str, list[str]] = {}
     for part, run in sorted((cache["runs"] | micro["runs"]).items()):
-        by.setdefault(f"`{run['commit'][:12]}`{' with uncommitted changes' if run['uncommitted'] else ''}", []).append(part)
+        by.setdefault(commit(run), []).append(part)
     if len(by) == 1:
         return f"Commit {next(iter(by))}"
-    return "Commits " + ", ".join(f"{commit} ({', '.join(parts)})" for commit, parts in by.items())
+    return "Commits " + ", ".join(f"{one} ({', '.join(parts)})" for one, parts in by.items())
 
 
 def machine(cache: Record, micro: Record) -> str:
-    at, loads = cache["machine"], [r["load_average"] for part in cache["raw"].values() for r in part]
-    p = cache["parameters"]
+    loads, p = [r["load_average"] for part in cache["raw"].values() for r in part], cache["parameters"]
     return (
-        f"{commits(cache, micro)}, Spark {cache['spark']}, "
-        f"Scala {cache['scala']}, {at['java']}; {at['cores']} cores ({at['cpu']}), {at['memory_kb'] / 2**20:.0f} GB, Linux {at['kernel']}. "
+        f"{commits(cache, micro)}, Spark {cache['spark']}, Scala {cache['scala']}, {hardware(cache)}. "
         f"{p['turns']} turns, {p['versions']} versions of {p['version_mb']} MB, {p['slots']} task slots in {p['executors']} executor"
         f"{'s' if p['executors'] > 1 else ''}, seed {cache['seed']}. The machine was shared: when the applications started, its load "
         f"average was between {min(loads):.1f} and {max(loads):.1f}, {median(loads):.1f} in the median. "
-        f"Jar: `{cache['jar']}`, SHA-256 `{cache['jar_sha256'][:16]}`.")
+        f"{jar(cache)}")
 
 
 def figure_table(found: list[Record]) -> Table:
@@ -222,13 +216,29 @@ def markdown(heads: Sequence[str], rows: list[Sequence[str]]) -> str:
     return "\n".join(["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-METRICS, PYTHON, SINKS = "metrics-", "python-", "sinks-"
-"""What the names of other benchmarks' parts begin with."""
-
-
 def benchmark_of(name: str) -> str:
     """The prefix of a part's name; that of the cache's benchmark is empty."""
-    return next((prefix for prefix in (METRICS, PYTHON, SINKS) if name.startswith(prefix)), "")
+    return next((prefix for prefix in ("metrics-", "python-", "sinks-", "cluster-") if name.startswith(prefix)), "")
+
+
+def blocks_differ(root: Path, parts: dict[str, str]) -> list[str]:
+    """A sentence for each part of the page that is not this one."""
+    page = (root / PAGE).read_text(encoding="utf-8")
+    return [f"the part {name} of {PAGE} is not the table of these figures" for name, part in parts.items()
+            if f"<!-- begin {name} -->\n{part}\n<!-- end {name} -->" not in page]
+
+
+def commit(run: Record) -> str:
+    return f"`{run['commit'][:12]}`{' with uncommitted changes' if run['uncommitted'] else ''}"
+
+
+def hardware(content: Record) -> str:
+    at = content["machine"]
+    return f"{at['java']}; {at['cores']} cores ({at['cpu']}), {at['memory_kb'] / 2**20:.0f} GB, Linux {at['kernel']}"
+
+
+def jar(content: Record) -> str:
+    return f"Jar: `{content['jar']}`, SHA-256 `{content['jar_sha256'][:16]}`."
 
 
 def filled(page: str, parts: dict[str, str], benchmark: str = "") -> str:
@@ -262,13 +272,3 @@ def publish(root: Path, cache: Record, micro: Record) -> None:
         (root / PICTURES / name).write_text(chart, encoding="utf-8")
     page = root / PAGE
     page.write_text(filled(page.read_text(encoding="utf-8"), blocks(cache, micro)), encoding="utf-8")
-
-
-def main() -> int:
-    cache, micro = (json.loads((ROOT / DATA / name).read_text(encoding="utf-8")) for name in (CACHE, MICRO))
-    publish(ROOT, cache | {"figures": figures.of_cache(cache)}, micro | {"figures": figures.of_micro(micro)})
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

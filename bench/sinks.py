@@ -15,7 +15,8 @@ import sys
 import time
 
 from bench import machine, sinks_measure, sinks_render
-from bench.cache import write
+from bench.render import DATA, figure_table, plain
+from bench.section import write
 from bench.figures import Record
 from checks.services import kafka, revisions
 from checks.services.kafka_checks import TOPICS, Place
@@ -64,13 +65,12 @@ def main() -> int:
         print(f"bench-sinks: {sentence}", file=sys.stderr)
     if wrong:
         return 1
-    atlas = json.loads((ROOT / sinks_render.DATA / sinks_render.ATLAS).read_text())
+    atlas = json.loads((ROOT / DATA / sinks_render.ATLAS).read_text())
     content["figures"] = sinks_render.figures(content, atlas)
     write(file, content)
-    print(sinks_render.plain(*sinks_render.figure_table(content["figures"])))
+    print(plain(*figure_table(content["figures"])))
     if options.publish:
-        write(ROOT / sinks_render.DATA / sinks_render.FILE, content)
-        sinks_render.publish(ROOT)
+        sinks_render.SECTION.publish(ROOT, content)
     return 0 if all(figure["reached"] for figure in content["figures"]) else 1
 
 

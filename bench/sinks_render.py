@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from statistics import median
 
 from bench.figures import MB, Record, figure
-from bench.render import DATA, PAGE, SINKS, Table, figure_table, filled, markdown, plain
+from bench.render import Table, commit, figure_table, hardware, markdown
+from bench.section import Section
 
 FILE, ATLAS = "bench-sinks.json", "bench-atlas.json"
 PARTS = ("rate", "jobs", "library", "revisions")
@@ -21,8 +20,6 @@ COUNTS = {
     "last_revision_wrong": "ids whose last revision is another than the log's", "revisions_missing": "revisions missing in the raw tables",
 }
 LOST = ("ids_twice_in_hive", "ids_missing", "ids_not_of_a_log", "last_revision_wrong", "revisions_missing")
-
-__all__ = ["DATA", "FILE", "PARTS", "blocks", "figure_table", "figures", "plain", "publish", "wrong"]
 
 
 def figures(content: Record, atlas: Record) -> list[Record]:
@@ -76,7 +73,7 @@ def _spread(values: list[float]) -> str:
 def wrong(content: Record) -> list[str]:
     """What makes the raw records worthless, a sentence each."""
     raw = content["raw"]
-    found = [f"{part} has not run" for part in PARTS if not raw.get(part)]
+    found = [f"{part} has not run" for part in PARTS if not raw.get(part)] + ([] if content.get("runs") else [f"{FILE} does not say its runs"])
     if not found:
         turns = sorted({r["turn"] for r in raw["jobs"]})
         found += [f"the broker {name} lacks turn {turn}" for name in BROKERS for turn in turns if sum(r["broker"] == name and r["turn"] == turn for r in raw["jobs"]) != 1]
@@ -88,14 +85,13 @@ def wrong(content: Record) -> list[str]:
 
 def blocks(content: Record, atlas: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
-    return {f"{SINKS}machine": _machine(content), f"{SINKS}figures": markdown(*figure_table(figures(content, atlas))), f"{SINKS}jobs": markdown(*_jobs(content["raw"]["jobs"])),
-            f"{SINKS}revisions": markdown(*_revisions(content["raw"]["revisions"][0]))}
+    return {"sinks-machine": _machine(content), "sinks-figures": markdown(*figure_table(figures(content, atlas))), "sinks-jobs": markdown(*_jobs(content["raw"]["jobs"])),
+            "sinks-revisions": markdown(*_revisions(content["raw"]["revisions"][0]))}
 
 
 def _machine(content: Record) -> str:
-    at = content["machine"]
-    runs = ", ".join(f"{part} at `{run['commit'][:12]}`{' with uncommitted changes' if run['uncommitted'] else ''}, load {run['load_average']:.1f}" for part, run in sorted(content["runs"].items()))
-    return (f"Spark {content['spark']}, {at['java']}; {at['cores']} cores ({at['cpu']}), {at['memory_kb'] / 2**20:.0f} GB, Linux {at['kernel']}; Kafka 4.4.0 and a Hive metastore 2.3.9 on "
+    runs = ", ".join(f"{part} at {commit(run)}, load {run['load_average']:.1f}" for part, run in sorted(content["runs"].items()))
+    return (f"Spark {content['spark']}, {hardware(content)}; Kafka 4.4.0 and a Hive metastore 2.3.9 on "
             f"loopback. Parts: {runs}.")
 
 
@@ -113,8 +109,4 @@ def _revisions(record: Record) -> Table:
     return ("what", "how many"), [(title, f"{record[name]:,}") for name, title in COUNTS.items()]
 
 
-def publish(root: Path) -> None:
-    """Renders the page's parts from the published data."""
-    page = root / PAGE
-    content, atlas = (json.loads((root / DATA / name).read_text(encoding="utf-8")) for name in (FILE, ATLAS))
-    page.write_text(filled(page.read_text(encoding="utf-8"), blocks(content, atlas), SINKS), encoding="utf-8")
+SECTION = Section("sinks", (FILE, ATLAS), figures, blocks, wrong, needs_all=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bench import figures, generate, metrics_render, parameters, render, rivals, test_metrics, verify
 from bench.figures import MB, Record
+from harness.facts import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def approach(name: str, turn: int, p: Record) -> Record:
@@ -68,7 +68,7 @@ class VerifyTest(unittest.TestCase):
             (self.root / part).mkdir(parents=True)
         (self.root / render.PAGE).write_text(test_metrics.with_section((ROOT / render.PAGE).read_text(encoding="utf-8")), encoding="utf-8")
         render.publish(self.root, *contents())
-        metrics_render.publish(self.root, test_metrics.contents())
+        metrics_render.SECTION.publish(self.root, test_metrics.contents())
 
     def test_parts_that_are_measured_again_replace_theirs_and_say_their_commit(self) -> None:
         cache, _ = contents()

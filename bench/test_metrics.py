@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import metrics_figures as figures
 from bench import metrics_render as render
-from bench import parameters, shiplog, verify
+from bench import parameters, shiplog
 from bench.figures import MB, Record
 from bench.render import DATA, PAGE
 
@@ -102,17 +102,17 @@ class MetricsVerifyTest(unittest.TestCase):
         self.root = Path(folder.name)
         (self.root / PAGE.parent).mkdir(parents=True)
         (self.root / PAGE).write_text(with_section((ROOT / PAGE).read_text(encoding="utf-8")), encoding="utf-8")
-        render.publish(self.root, contents())
+        render.SECTION.publish(self.root, contents())
 
     def edit(self, change: Callable[[Record], None]) -> list[str]:
         file = self.root / DATA / render.FILE
         content = json.loads(file.read_text())
         change(content)
         file.write_text(json.dumps(content))
-        return verify.metrics_mismatches(self.root)
+        return render.SECTION.mismatches(self.root)
 
     def test_what_was_published_verifies(self) -> None:
-        self.assertEqual(verify.metrics_mismatches(self.root), [])
+        self.assertEqual(render.SECTION.mismatches(self.root), [])
 
     def test_a_changed_raw_figure_is_found(self) -> None:
         found = self.edit(lambda content: content["raw"]["memory"][0].update(rss_bytes=60 * MB))
@@ -136,15 +136,15 @@ class MetricsVerifyTest(unittest.TestCase):
     def test_an_edited_table_is_found(self) -> None:
         page = self.root / PAGE
         page.write_text(page.read_text().replace("| Dataset, `map` |", "| Dataset |"))
-        self.assertEqual([sentence for sentence in verify.metrics_mismatches(self.root) if "metrics-rows" not in sentence], [])
-        self.assertEqual(len(verify.metrics_mismatches(self.root)), 1)
+        self.assertEqual([sentence for sentence in render.SECTION.mismatches(self.root) if "metrics-rows" not in sentence], [])
+        self.assertEqual(len(render.SECTION.mismatches(self.root)), 1)
 
     def test_a_run_that_lacks_a_part_says_so(self) -> None:
         content = contents()
         del content["raw"]["failing"]
-        render.publish(self.root, content | {"figures": figures.of(content)})
+        render.SECTION.publish(self.root, content | {"figures": figures.of(content)})
         self.assertIn("**Not measured in this run: failing.**", (self.root / PAGE).read_text(encoding="utf-8"))
-        self.assertEqual(verify.metrics_mismatches(self.root), [])
+        self.assertEqual(render.SECTION.mismatches(self.root), [])
 
 
 def record(kind: int, id: str, revision: int, body: Record) -> bytes:

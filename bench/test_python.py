@@ -1,7 +1,6 @@
 """The arithmetic of the benchmark of Python, and that `make verify` can fail on its section."""
 
 from bench import python_render as render
-from bench import verify
 from bench.figures import MB, Record
 from bench.published import Published
 from bench.render import PAGE
@@ -38,7 +37,7 @@ class Python(Published):
                          [("python-bulk", 20.0, True), ("python-start", 8.0, True), ("python-memory", 11.0, True)])
 
     def test_what_agrees_is_no_mismatch(self) -> None:
-        self.assertEqual(verify.python_mismatches(self.root), [])
+        self.assertEqual(self.mismatches(), [])
 
     def test_mismatches(self) -> None:
         made = content()
@@ -46,11 +45,11 @@ class Python(Published):
         made["raw"]["memory"].pop()
         made["figures"][0]["value"] = 99.0
         self.write(made)
-        found = verify.python_mismatches(self.root)
+        found = self.mismatches()
         for text in ("turn 0 of bulk has read other bytes", "turn 2 of batches has", "turn 2 of designs has", "turn 1 of start", "memory has 2 of 3 turns", "python-bulk is written as 99.0", "python-memory"):
             self.assertTrue(any(text in sentence for sentence in found), (text, found))
 
     def test_a_table_that_was_changed(self) -> None:
         page = self.root / PAGE
         page.write_text(page.read_text().replace("20 x", "30 x"))
-        self.assertEqual(len(verify.python_mismatches(self.root)), 1)
+        self.assertEqual(len(self.mismatches()), 1)

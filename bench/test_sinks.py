@@ -1,6 +1,6 @@
 """The arithmetic of the benchmark of sinks, its reader of thread dumps, and that `make verify` can fail on its section."""
 
-from bench import sinks_measure, verify
+from bench import sinks_measure
 from bench import sinks_render as render
 from bench.figures import Record
 from bench.published import Published
@@ -77,21 +77,21 @@ class Sinks(Published):
         self.assertEqual([head["cpu"] for head in sinks_measure.HEADS.finditer(DUMP) if head["name"].startswith("spark-listener-group-andiron")], ["30.50"])
 
     def test_what_agrees_is_no_mismatch(self) -> None:
-        self.assertEqual(verify.sinks_mismatches(self.root), [])
+        self.assertEqual(self.mismatches(), [])
 
     def test_mismatches(self) -> None:
         made = content()
         made["figures"][0]["value"] = 99.0
         self.write(made)
-        self.assertEqual(verify.sinks_mismatches(self.root), ["bench-sinks.json: sinks-rate is written as 99.0, but its raw records give 0.91"])
+        self.assertEqual(self.mismatches(), ["bench-sinks.json: sinks-rate is written as 99.0, but its raw records give 0.91"])
         made = content()
         made["raw"]["jobs"].pop()
         made["raw"]["revisions"][0]["driver_kills"] = 4
         self.write(made)
-        found = verify.sinks_mismatches(self.root)
+        found = self.mismatches()
         self.assertTrue(any("silent lacks turn 1" in sentence for sentence in found) and any("4 drivers" in sentence for sentence in found), found)
 
     def test_a_table_that_was_changed(self) -> None:
         page = self.root / PAGE
         page.write_text(page.read_text().replace("50,000", "60,000"))
-        self.assertEqual(len(verify.sinks_mismatches(self.root)), 2)
+        self.assertEqual(len(self.mismatches()), 2)

@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 
 from bench.figures import Record
+from bench.render import DATA, PAGE, filled
 from bench import cluster_figures as figures
 from checks.cluster import sharing
 from checks.cluster.application import Job, Setup, command
@@ -92,15 +93,15 @@ class FiguresTest(unittest.TestCase):
         self.assertEqual(missed, ["downloads.shared", "kills.executor"])
 
     def test_the_page_is_that_of_its_data(self) -> None:
-        self.assertEqual(figures.mismatches(ROOT), [])
+        self.assertEqual(figures.SECTION.mismatches(ROOT), [])
 
     def test_a_changed_page_does_not_agree(self) -> None:
-        page = (ROOT / figures.PAGE).read_text()
-        content = json.loads((ROOT / figures.DATA / figures.FILE).read_text())
+        page = (ROOT / PAGE).read_text()
+        content = json.loads((ROOT / DATA / figures.FILE).read_text())
         content["raw"]["memory"][0]["peak_pss_bytes"] += GB
-        self.assertNotEqual(figures.filled(page, figures.blocks(content)), page)
+        self.assertNotEqual(filled(page, figures.blocks(content), "cluster-"), page)
         with self.assertRaises(ValueError):
-            figures.filled("no section", figures.blocks(content))
+            filled("no section", figures.blocks(content), "cluster-")
 
 
 class RunTest(unittest.TestCase):
