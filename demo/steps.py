@@ -149,7 +149,7 @@ def told_wrong(ran: Ran, known: Truth) -> Iterator[str]:
     if told.sampled != sampled:
         yield f"{name}: samples (kept, failed) are {told.sampled}, not {sampled}"
     html = ran.page.read_text(encoding="utf-8")
-    listed = html.count("<details class=sample")
+    listed = html.count('<details class="sample"')
     if listed != sampled[GATED][0]:
         yield f"{name}: {ran.page} lists {listed} samples, not {sampled[GATED][0]}"
 

@@ -56,7 +56,7 @@ class ToldTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.page = Path(folder.name) / "page.html"
-        self.page.write_text("<details class=sample>" * 200)
+        self.page.write_text('<details class="sample">' * 200)
         self.truth = steps.Truth(
             {"labels": (1000, 1000, 0, {"cancelled": 25}), "history": (1000, 800, 200, {"cache-misses": 200}),
              "features": (800, 800, 0, {"unknown-plane": 7})}, None, 200)
@@ -79,7 +79,7 @@ class ToldTest(unittest.TestCase):
             self.assertEqual(len(self.wrong(REPORT.replace(old, new, 1))), 1, new)
 
     def test_samples_of_the_page_are_counted(self) -> None:
-        self.page.write_text("<details class=sample>" * 199)
+        self.page.write_text('<details class="sample">' * 199)
         self.assertEqual(len(self.wrong()), 1)
 
 

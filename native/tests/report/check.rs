@@ -1,7 +1,7 @@
 //! A strict validator of the report's pages: only known tags and attributes, closed in order, and escaped
 //! text.
 
-const VOID: &[&str] = &["meta", "path", "line", "br"];
+const VOID: &[&str] = &["meta", "br"];
 const TAGS: &[&str] = &[
     "html",
     "head",

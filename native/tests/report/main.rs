@@ -65,12 +65,12 @@ fn the_gate_comes_first_and_steps_in_execution_order() {
     let page = html::render(&view);
     let order = [
         "Ended at its gate",
-        "id=gates",
+        "id=\"gates\"",
         "dropped <b>20,014</b>",
-        "id=steps",
-        "id=failures",
-        "id=stages",
-        "id=shipping",
+        "id=\"steps\"",
+        "id=\"failures\"",
+        "id=\"stages\"",
+        "id=\"shipping\"",
     ];
     let places: Vec<usize> =
         order.iter().map(|mark| page.find(mark).unwrap_or_else(|| panic!("no {mark}"))).collect();

@@ -1,51 +1,72 @@
-//! The page: one file, no script, nothing from outside.
+//! The page: one file without scripts and without external resources. Each section has a file.
 
+mod accumulators;
+mod executions;
 mod failures;
-mod head;
-mod markup;
-mod rest;
+mod gates;
+mod logs;
+mod most;
+mod parts;
+mod shipping;
 mod stages;
 mod steps;
-mod verdict;
+mod top;
+
+use maud::{html, Markup, PreEscaped};
 
 use super::model::View;
-use super::pick;
-use markup::Page;
-
-/// How much of a view a page holds. What is beyond is counted, and the page says so.
-mod most {
-    pub(super) const VERDICTS: usize = 200;
-    pub(super) const CAUSES: usize = 10;
-    pub(super) const STEPS: usize = 400;
-    pub(super) const COUNTERS: usize = 200;
-    pub(super) const ACCUMULATORS: usize = 400;
-    pub(super) const SCOPES: usize = 200;
-    pub(super) const LINKS: usize = 24;
-    pub(super) const GROUPS: usize = 100;
-    pub(super) const SAMPLES_PER_GROUP: usize = 500;
-    pub(super) const SAMPLES: usize = 2_000;
-    pub(super) const STAGES: usize = 1_000;
-    pub(super) const BARS: usize = 400;
-    pub(super) const EXECUTIONS: usize = 50;
-    pub(super) const LOG_STAGES: usize = 200;
-    pub(super) const LOG_LINES: usize = 1_000;
-    pub(super) const NOTES: usize = 20;
-    pub(super) const SETTINGS: usize = 200;
-}
+use super::{format, pick};
+use parts::line;
+use stages::Rows;
 
 /// The page of `view`. Any text of the view is safe in it.
 pub fn render(view: &View) -> String {
     let shown = pick::stages(view, most::STAGES);
-    let mut page = Page::with_stages(&shown.shown);
-    head::open(&mut page, view);
-    verdict::section(&mut page, view);
-    steps::section(&mut page, view);
-    failures::section(&mut page, view);
-    stages::section(&mut page, view, &shown);
-    rest::accumulators(&mut page, view);
-    rest::logs(&mut page, view);
-    rest::executions(&mut page, view);
-    rest::health(&mut page, view);
-    rest::foot(&mut page, view);
-    page.finish()
+    let rows = Rows::of(&shown.shown);
+    let page = html! {
+        (PreEscaped("<!doctype html>\n"))
+        html lang="en" {
+            (top::head(view))
+            body {
+                (top::bar(view))
+                main {
+                    (top::title(view))
+                    (gates::section(view))
+                    (steps::section(view, &rows))
+                    (failures::section(view, &rows))
+                    (stages::section(view, &shown, &rows))
+                    (accumulators::section(view, &rows))
+                    (logs::section(view))
+                    (executions::section(view))
+                    (shipping::section(view))
+                    (settings(view))
+                }
+                footer {
+                    "Andiron " (env!("CARGO_PKG_VERSION")) " · " (format::some(view.events, "event", "events"))
+                    " of the ship log · times are UTC"
+                }
+            }
+        }
+        (PreEscaped("\n"))
+    };
+    page.into_string()
+}
+
+fn settings(view: &View) -> Markup {
+    let settings = &view.application.settings;
+    html! {
+        @if !settings.is_empty() {
+            details.log {
+                summary {
+                    span.message { "Settings of Andiron" }
+                    span.at.quiet { (settings.len()) }
+                }
+                dl.pairs {
+                    @for (key, value) in settings.iter().take(most::SETTINGS) {
+                        div { dt.mono { (line(key)) } dd { (line(value)) } }
+                    }
+                }
+            }
+        }
+    }
 }

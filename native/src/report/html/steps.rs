@@ -1,256 +1,224 @@
-//! Steps in execution order, with all that is known of their counters.
+//! Steps in execution order, with all known figures of their counters.
 
-use super::markup::Page;
+use maud::{html, Markup};
+
 use super::most;
-use super::stages::links;
-use crate::report::clean::{LINE, NAME};
+use super::parts::{columns, line, more, name, plain, rest};
+use super::stages::Rows;
 use crate::report::format;
 use crate::report::model::{Figure, Samples, Step, View};
 use crate::report::pick;
 
-/// Counters of a step that are shown at once; the others open.
+/// The number of a step's counters that are shown at once. A click opens the others.
 const OPEN_COUNTERS: usize = 12;
 
 /// The section on steps.
-pub(super) fn section(page: &mut Page, view: &View) {
-    page.raw("<section id=steps>\n<h2>Steps</h2>\n");
-    if view.steps.is_empty() {
-        page.raw("<p class=quiet>No step counted anything.</p>\n</section>\n");
-        return;
-    }
+pub(super) fn section(view: &View, rows: &Rows) -> Markup {
     let picked = pick::steps(view, most::STEPS);
-    page.raw("<p class=lede>");
-    match picked.order("steps") {
-        Some(order) => page.say(&order),
-        None => page.raw("In execution order"),
-    };
-    page.raw(". A figure counts each row once; ");
-    page.raw("where more ran than counts, what was <i>attempted</i> stands beneath it, as Spark’s accumulators show it.</p>\n");
-    page.raw(
-        "<table class=\"steps stack\">\n<thead><tr><th scope=col>Step</th><th scope=col class=n>In</th>",
-    );
-    page.raw("<th scope=col class=n>Out</th><th scope=col class=n>Dropped</th><th scope=col class=n>Drop ratio</th>");
-    page.raw("<th scope=col>Exactness</th></tr></thead>\n");
-    for step in &picked.shown {
-        one(page, step);
-    }
-    page.raw("</table>\n");
-    if picked.left > 0 {
-        page.raw("<p class=quiet>");
-        page.left_out(picked.left, "step", "steps");
-        page.raw("</p>\n");
-    }
-    page.raw("</section>\n");
-}
-
-fn one(page: &mut Page, step: &Step) {
-    page.raw(if step.failed { "<tbody class=failed>\n" } else { "<tbody>\n" });
-    page.raw("<tr class=main><th scope=row><span class=name>").text(&step.name, NAME).raw("</span>");
-    if !step.site.is_empty() {
-        page.raw("<span class=site>").line(&step.site).raw("</span>");
-    }
-    page.raw("</th>");
-    page.raw("<td class=n data-label=In>");
-    value(page, step.input.as_ref());
-    page.raw("</td><td class=n data-label=Out>");
-    value(page, step.output.as_ref());
-    page.raw("</td><td class=n data-label=Dropped>");
-    value(page, step.dropped.as_ref());
-    page.raw("</td><td class=\"n ratio\" data-label=\"Drop ratio\">");
-    ratio(page, step);
-    page.raw("</td><td class=exactness data-label=Exactness>");
-    exactness(page, step);
-    page.raw("</td></tr>\n<tr class=about-it><td colspan=6>");
-    counters(page, step);
-    details(page, step);
-    page.raw("</td></tr>\n</tbody>\n");
-}
-
-fn value(page: &mut Page, figure: Option<&Figure>) {
-    let Some(figure) = figure else {
-        page.raw("<span class=quiet>–</span>");
-        return;
-    };
-    amount(page, figure);
-    if figure.ran_again() {
-        if let Some(attempted) = figure.attempted {
-            page.raw("<small><span class=quiet>attempted</span> ")
-                .say(&format::amount(attempted))
-                .raw("</small>");
-        }
-    }
-}
-
-/// The committed figure; marked if it is not exact.
-pub(super) fn amount(page: &mut Page, figure: &Figure) {
-    let shown = figure.committed.map_or("unknown".to_string(), format::amount);
-    if figure.exact {
-        page.raw("<span class=v>").say(&shown).raw("</span>");
-    } else {
-        page.raw("<span class=\"v about\"")
-            .attribute("title", &reason(figure))
-            .raw(">")
-            .say(&shown)
-            .raw("</span>");
-    }
-}
-
-/// Why a figure is not exact.
-pub(super) fn reason(figure: &Figure) -> String {
-    let why = if figure.reason.is_empty() { "no reason given" } else { figure.reason.as_str() };
-    format!("not exact: {why}")
-}
-
-fn ratio(page: &mut Page, step: &Step) {
-    match step.drop_ratio() {
-        Some(ratio) => page.raw("<span class=v>").say(&format::percent(ratio)).raw("</span>"),
-        None => page.raw("<span class=quiet>–</span>"),
-    };
-    if let Some(limit) = step.limit {
-        page.raw("<small><span class=quiet>limit</span> ").say(&format::percent(limit)).raw("</small>");
-    }
-}
-
-fn exactness(page: &mut Page, step: &Step) {
-    if step.is_exact() {
-        page.raw("<span class=exact>exact</span>");
-    } else {
-        page.raw("<span class=inexact>not exact</span>");
-    }
-    if step.figures().any(|figure| !figure.settled) {
-        page.raw("<small class=quiet>so far</small>");
-    }
-    let partitions = step.figures().filter_map(|figure| figure.partitions).find(|(have, all)| have < all);
-    if let Some((have, all)) = partitions {
-        page.raw("<small class=quiet>").say(&format::count(have)).raw(" of ");
-        page.say(&format::some(all, "partition", "partitions")).raw("</small>");
-    }
-}
-
-fn counters(page: &mut Page, step: &Step) {
-    let (open, closed) = step.own.split_at(step.own.len().min(OPEN_COUNTERS));
-    if !open.is_empty() {
-        list(page, step, open);
-    }
-    if !closed.is_empty() {
-        page.raw("<details><summary>").say(&format::some(
-            closed.len() as u64,
-            "more counter",
-            "more counters",
-        ));
-        page.raw("</summary>");
-        list(page, step, &closed[..closed.len().min(most::COUNTERS)]);
-        if closed.len() > most::COUNTERS {
-            page.left_out(closed.len() - most::COUNTERS, "counter", "counters");
-        }
-        page.raw("</details>");
-    }
-}
-
-fn list(page: &mut Page, step: &Step, figures: &[Figure]) {
-    let input = step.input.as_ref().and_then(|figure| figure.committed).map(|amount| amount.as_f64());
-    page.raw("<ul class=counters>");
-    for figure in figures {
-        page.raw("<li><span class=k")
-            .attribute("title", &figure.name)
-            .raw(">")
-            .text(&figure.name, NAME)
-            .raw("</span>");
-        amount(page, figure);
-        page.raw("<small>");
-        if figure.ran_again() {
-            if let Some(attempted) = figure.attempted {
-                page.raw("<span class=quiet>attempted</span> ").say(&format::amount(attempted));
+    html! {
+        section id="steps" {
+            h2 { "Steps" }
+            @if view.steps.is_empty() {
+                p.quiet { "No step counted anything." }
+            } @else {
+                p.lede {
+                    (picked.order("steps").as_deref().unwrap_or("In execution order"))
+                    ". A figure counts each row once; where more ran than counts, what was " i { "attempted" }
+                    " stands beneath it, as Spark’s accumulators show it."
+                }
+                table.steps.stack {
+                    (columns(&[
+                        ("Step", ""), ("In", "n"), ("Out", "n"),
+                        ("Dropped", "n"), ("Drop ratio", "n"), ("Exactness", ""),
+                    ]))
+                    @for step in &picked.shown { (body(step, rows)) }
+                }
+                (rest(picked.left, "step", "steps"))
             }
         }
-        page.raw("</small><small class=quiet>");
-        if let (Some(input), Some(own)) = (input.filter(|rows| *rows > 0.0), figure.committed) {
-            let share = own.as_f64() / input;
-            page.say(&format::share(share)).raw(if share.abs() <= 1.0 { " of in" } else { "" });
-        }
-        page.raw("</small></li>");
     }
-    page.raw("</ul>");
 }
 
-fn details(page: &mut Page, step: &Step) {
+fn body(step: &Step, rows: &Rows) -> Markup {
+    html! {
+        tbody class=[step.failed.then_some("failed")] {
+            tr.main {
+                th scope="row" {
+                    span.name { (name(&step.name)) }
+                    @if !step.site.is_empty() { span.site { (line(&step.site)) } }
+                }
+                td.n data-label="In" { (value(step.input.as_ref())) }
+                td.n data-label="Out" { (value(step.output.as_ref())) }
+                td.n data-label="Dropped" { (value(step.dropped.as_ref())) }
+                td.n.ratio data-label="Drop ratio" { (ratio(step)) }
+                td.exactness data-label="Exactness" { (exactness(step)) }
+            }
+            tr.about-it { td colspan="6" { (counters(step)) (details(step, rows)) } }
+        }
+    }
+}
+
+fn value(figure: Option<&Figure>) -> Markup {
+    html! {
+        @if let Some(figure) = figure {
+            (amount(figure))
+            @if let Some(attempted) = attempted(figure) { small { (attempted) } }
+        } @else {
+            span.quiet { "–" }
+        }
+    }
+}
+
+/// The committed figure, marked unless it is exact.
+fn amount(figure: &Figure) -> Markup {
+    let shown = figure.committed.map_or("unknown".to_string(), format::amount);
+    let reason = if figure.reason.is_empty() { "no reason given" } else { figure.reason.as_str() };
+    html! {
+        @if figure.exact {
+            span.v { (shown) }
+        } @else {
+            span.v.about title=(plain(&format!("not exact: {reason}"))) { (shown) }
+        }
+    }
+}
+
+/// The attempted figure, if it differs from the committed one.
+fn attempted(figure: &Figure) -> Option<Markup> {
+    let attempted = figure.attempted.filter(|_| figure.ran_again())?;
+    Some(html! { span.quiet { "attempted" } " " (format::amount(attempted)) })
+}
+
+fn ratio(step: &Step) -> Markup {
+    html! {
+        @if let Some(ratio) = step.drop_ratio() {
+            span.v { (format::percent(ratio)) }
+        } @else {
+            span.quiet { "–" }
+        }
+        @if let Some(limit) = step.limit { small { span.quiet { "limit" } " " (format::percent(limit)) } }
+    }
+}
+
+fn exactness(step: &Step) -> Markup {
+    let partitions = step.figures().filter_map(|figure| figure.partitions).find(|(have, all)| have < all);
+    html! {
+        @if step.is_exact() { span.exact { "exact" } } @else { span.inexact { "not exact" } }
+        @if step.figures().any(|figure| !figure.settled) { small.quiet { "so far" } }
+        @if let Some((have, all)) = partitions {
+            small.quiet { (format::count(have)) " of " (format::some(all, "partition", "partitions")) }
+        }
+    }
+}
+
+fn counters(step: &Step) -> Markup {
+    let (open, closed) = step.own.split_at(step.own.len().min(OPEN_COUNTERS));
+    let (shown, left) = closed.split_at(closed.len().min(most::COUNTERS));
+    html! {
+        @if !open.is_empty() { (list(step, open)) }
+        @if !closed.is_empty() {
+            details {
+                summary { (format::some(closed.len() as u64, "more counter", "more counters")) }
+                (list(step, shown))
+                @if !left.is_empty() { (more(left.len(), "counter", "counters")) }
+            }
+        }
+    }
+}
+
+fn list(step: &Step, figures: &[Figure]) -> Markup {
+    let input = step.input.as_ref().and_then(|figure| figure.committed).map(|amount| amount.as_f64());
+    let input = input.filter(|rows| *rows > 0.0);
+    html! {
+        ul.counters {
+            @for figure in figures {
+                li {
+                    span.k title=(plain(&figure.name)) { (name(&figure.name)) }
+                    (amount(figure))
+                    small { @if let Some(attempted) = attempted(figure) { (attempted) } }
+                    small.quiet {
+                        @if let Some((input, own)) = input.zip(figure.committed) {
+                            @let share = own.as_f64() / input;
+                            (format::share(share)) @if share.abs() <= 1.0 { " of in" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn details(step: &Step, rows: &Rows) -> Markup {
     let reasons = step.reasons();
-    if !reasons.is_empty() {
-        page.raw("<p class=why><span class=inexact>Not exact:</span> ");
-        for (at, reason) in reasons.iter().take(5).enumerate() {
-            page.raw(if at > 0 { "; " } else { "" }).text(reason, LINE);
+    html! {
+        @if !reasons.is_empty() {
+            p.why {
+                span.inexact { "Not exact:" } " "
+                @for (at, reason) in reasons.iter().take(5).enumerate() {
+                    @if at > 0 { "; " }
+                    (line(reason))
+                }
+            }
         }
-        page.raw("</p>");
-    }
-    page.raw("<p class=where>");
-    if !step.stages.is_empty() {
-        page.raw("<span class=quiet>ran in ").raw(if step.stages.len() == 1 { "stage" } else { "stages" });
-        page.raw("</span> ");
-        links(page, &step.stages);
-    }
-    if !step.nodes.is_empty() {
-        page.raw(" <span class=quiet>as</span> ");
-        for (at, node) in step.nodes.iter().take(most::LINKS).enumerate() {
-            page.raw(if at > 0 { ", " } else { "" }).raw("<span class=node>").text(node, NAME).raw("</span>");
+        p.where {
+            @if !step.stages.is_empty() {
+                span.quiet { "ran in " (if step.stages.len() == 1 { "stage" } else { "stages" }) } " "
+                (rows.links(&step.stages))
+            }
+            @if !step.nodes.is_empty() {
+                " " span.quiet { "as" } " "
+                @for (at, node) in step.nodes.iter().take(most::LINKS).enumerate() {
+                    @if at > 0 { ", " }
+                    span.node { (name(node)) }
+                }
+                @if step.nodes.len() > most::LINKS { (more(step.nodes.len() - most::LINKS, "node", "nodes")) }
+            }
+            @if let Some(samples) = &step.samples { (sampled(samples)) }
         }
-        if step.nodes.len() > most::LINKS {
-            page.left_out(step.nodes.len() - most::LINKS, "node", "nodes");
-        }
-    }
-    if let Some(samples) = &step.samples {
-        sampled(page, samples);
-    }
-    page.raw("</p>");
-    others(page, step);
-}
-
-fn sampled(page: &mut Page, samples: &Samples) {
-    page.raw(" <a class=sampled href=\"#failures\">").say(&format::count(samples.kept));
-    if samples.kept < samples.seen {
-        page.raw(" of ").say(&format::count(samples.seen));
-    }
-    let rows = if samples.seen.max(samples.kept) == 1 {
-        " failed row sampled</a>"
-    } else {
-        " failed rows sampled</a>"
-    };
-    page.raw(rows);
-    if samples.is_quietly_cut() {
-        page.raw(" <span class=inexact>samples are incomplete</span>");
-    }
-    for bound in &samples.cut_by {
-        page.raw(" <span class=quiet>· ").text(bound, LINE).raw("</span>");
+        (others(step))
     }
 }
 
-/// Physical executions besides the one whose figure is shown.
-fn others(page: &mut Page, step: &Step) {
+fn sampled(samples: &Samples) -> Markup {
+    let rows = if samples.seen.max(samples.kept) == 1 { "row" } else { "rows" };
+    html! {
+        " " a.sampled href="#failures" {
+            (format::count(samples.kept))
+            @if samples.kept < samples.seen { " of " (format::count(samples.seen)) }
+            " failed " (rows) " sampled"
+        }
+        @if samples.is_quietly_cut() { " " span.inexact { "samples are incomplete" } }
+        @for bound in &samples.cut_by { " " span.quiet { "· " (line(bound)) } }
+    }
+}
+
+/// The physical executions beside the one of the shown figure.
+fn others(step: &Step) -> Markup {
     let figures: Vec<&Figure> = step.figures().filter(|figure| !figure.others.is_empty()).collect();
     let most_others = figures.iter().map(|figure| figure.others.len()).max().unwrap_or(0);
-    if most_others == 0 {
-        return;
+    let pairs = figures.iter().flat_map(|figure| figure.others.iter().map(move |other| (figure, other)));
+    html! {
+        @if most_others > 0 {
+            details.others {
+                summary {
+                    (format::some(most_others as u64, "other execution", "other executions")) " of this step"
+                }
+                p.quiet {
+                    "Executions are never added up: the figure above is that of the newest one that covers every partition."
+                }
+                table.tiny {
+                    (columns(&[("Counter", ""), ("Execution", ""), ("Value", "n"), ("Partitions", "n")]))
+                    tbody {
+                        @for (figure, other) in pairs.take(most::SCOPES) {
+                            tr {
+                                td { (name(&figure.name)) }
+                                td { (name(&other.instance)) }
+                                td.n { (other.value.map_or("–".to_string(), format::amount)) }
+                                td.n { (format::count(other.covered)) " of " (format::count(other.total)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
-    page.raw("<details class=others><summary>").say(&format::some(
-        most_others as u64,
-        "other execution",
-        "other executions",
-    ));
-    page.raw(" of this step</summary><p class=quiet>Executions are never added up: the figure above is that of the newest one that ");
-    page.raw("covers every partition.</p><table class=tiny><thead><tr><th scope=col>Counter</th><th scope=col>Execution</th>");
-    page.raw("<th scope=col class=n>Value</th><th scope=col class=n>Partitions</th></tr></thead><tbody>");
-    for (figure, other) in
-        figures.iter().flat_map(|f| f.others.iter().map(move |o| (f, o))).take(most::SCOPES)
-    {
-        page.raw("<tr><td>")
-            .text(&figure.name, NAME)
-            .raw("</td><td>")
-            .text(&other.instance, NAME)
-            .raw("</td><td class=n>");
-        page.say(&other.value.map_or("–".to_string(), format::amount)).raw("</td><td class=n>");
-        page.say(&format::count(other.covered))
-            .raw(" of ")
-            .say(&format::count(other.total))
-            .raw("</td></tr>");
-    }
-    page.raw("</tbody></table></details>");
 }
