@@ -2,6 +2,7 @@
 
 mod documents;
 mod imports;
+mod libraries;
 mod prose;
 mod scala;
 mod tree;
