@@ -195,6 +195,7 @@ pub fn is_of_tests(line: &str) -> bool {
 /// The code without comments and without inline test modules.
 pub fn product_code(text: &str) -> String {
     let mut code = String::new();
+    let mut inside = false;
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         if is_of_tests(line) && !line.starts_with(' ') {
@@ -207,8 +208,19 @@ pub fn product_code(text: &str) -> String {
             }
             continue;
         }
+        if line.ends_with('{') && !line.starts_with(' ') && line.split(' ').any(|word| word == "mod") {
+            inside = true;
+        } else if line == "}" {
+            inside = false;
+        }
         if !line.trim_start().starts_with("//") {
-            code.push_str(line);
+            // An inline module has the file as its parent.
+            let line = if inside {
+                line.replace("super::super::", "\0").replace("super::", "self::").replace('\0', "super::")
+            } else {
+                line.to_string()
+            };
+            code.push_str(&line);
             code.push('\n');
         }
     }

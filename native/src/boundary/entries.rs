@@ -25,7 +25,7 @@ use std::time::Duration;
 const LONGEST_SLICE: Duration = Duration::from_millis(100);
 
 /// The handle of this number, or the error for a number that is no handle.
-fn handle<T: crate::cache::Kind>(raw: jlong, what: &str) -> Result<Handle<T>> {
+fn handle<T: crate::cache::HandleKind>(raw: jlong, what: &str) -> Result<Handle<T>> {
     Handle::from_raw(raw)
         .ok_or_else(|| Error::new(Code::BadHandle, format!("no {what} is open under the handle {raw}")))
 }

@@ -12,25 +12,15 @@
 //! If that is not possible, it fails with [`Code::BudgetDeadlock`] after `deadlock_after`, and its task
 //! releases its versions. Before that, a task's waiter may take back the leases of its idle cursors.
 
-use super::advice::{Bound, Eviction};
 use super::cursor::{Attempt, AttemptId, Cursor, CursorId, Phase};
 use super::slot::{Slot, SlotId, SlotState};
-use super::state::{Effects, State};
+use super::state::{CacheState, Effects};
+use super::thrash::BudgetBound;
 use crate::clock::Moment;
 use crate::error::{Code, Error, Result};
 use crate::words::some;
 
-/// Waiters that are admitted together.
-pub(super) struct Group {
-    /// The requested slots: one slot, or the set of `cursor`.
-    pub slots: Vec<SlotId>,
-    /// The cursor that requests the set; `None` for a group of all cursors that wait for the one slot.
-    pub cursor: Option<CursorId>,
-    /// The start of the longest wait.
-    pub since: Moment,
-}
-
-impl State {
+impl CacheState {
     /// Rejects slots that cannot fit even if nothing else is admitted.
     pub(super) fn refuse_too_large(&self, slots: &[SlotId]) -> Result<()> {
         let distinct = distinct(slots);
@@ -93,7 +83,7 @@ impl State {
 
     /// Admits the groups that can be admitted now. Versions over the budget are evicted first, unless they
     /// are leased.
-    pub(super) fn pump(&mut self, now: Moment, fx: &mut Effects) {
+    pub(super) fn admit_waiting(&mut self, now: Moment, fx: &mut Effects) {
         self.make_room(&[], &[], fx);
         let mut place = 0;
         while let Some(group) = self.queue.get(place) {
@@ -115,7 +105,7 @@ impl State {
         self.expire_loads(now, fx);
         self.overdraw(now, fx);
         self.expire_waits(now, fx);
-        self.pump(now, fx);
+        self.admit_waiting(now, fx);
     }
 
     /// Admits one group if it fits, possibly after evictions. True when it need not queue any more.
@@ -203,75 +193,23 @@ impl State {
     }
 
     /// Admitted bytes and versions.
-    fn admitted_now(&self) -> (u64, u64) {
+    pub(super) fn admitted_now(&self) -> (u64, u64) {
         (self.stats.reserved_bytes, self.admitted_versions)
-    }
-
-    /// The admitted bytes and versions if every idle version except `spare` were evicted.
-    pub(super) fn admitted_after_evictions(&self, spare: &[SlotId]) -> (u64, u64) {
-        let idle = self.slots.iter().filter(|(id, slot)| slot.idle() && !spare.contains(id));
-        idle.fold(self.admitted_now(), |(bytes, versions), (_, slot)| match slot.state {
-            SlotState::Resident { bytes: freed, .. } => (bytes - freed, versions - 1),
-            _ => (bytes, versions),
-        })
     }
 
     /// Whether these loads fit the budget in addition to the admitted bytes and versions.
     fn fits(&self, loads: &[(SlotId, u64)], admitted: (u64, u64)) -> bool {
-        self.bound(loads, admitted) == Bound::default()
+        self.bound(loads, admitted) == BudgetBound::default()
     }
 
     /// The limits that these loads would exceed in addition to the admitted bytes and versions.
-    fn bound(&self, loads: &[(SlotId, u64)], (bytes, versions): (u64, u64)) -> Bound {
+    pub(super) fn bound(&self, loads: &[(SlotId, u64)], (bytes, versions): (u64, u64)) -> BudgetBound {
         let bytes = loads.iter().fold(bytes, |sum, (_, reserved)| sum.saturating_add(*reserved));
         let most = self.settings.budget_versions.unwrap_or(u64::MAX);
-        Bound {
+        BudgetBound {
             bytes: bytes > self.settings.budget_bytes,
             versions: versions.saturating_add(loads.len() as u64) > most,
         }
-    }
-
-    /// Evicts idle versions except `spare` until these loads fit, or none is left.
-    pub(super) fn make_room(&mut self, loads: &[(SlotId, u64)], spare: &[SlotId], fx: &mut Effects) {
-        loop {
-            let bound = self.bound(loads, self.admitted_now());
-            if bound == Bound::default() || !self.evict_one(bound, spare, fx) {
-                return;
-            }
-        }
-    }
-
-    fn evict_one(&mut self, bound: Bound, spare: &[SlotId], fx: &mut Effects) -> bool {
-        let victim = self
-            .slots
-            .iter()
-            .filter(|(id, slot)| slot.idle() && !spare.contains(id))
-            .min_by_key(|(_, slot)| (self.demand(slot), slot.last_used))
-            .map(|(id, slot)| (id, slot.last_used));
-        let Some((victim, last_used)) = victim else { return false };
-        self.evict(victim, fx);
-        if let Some(slot) = self.slots.get_mut(victim) {
-            slot.evicted = Some(Eviction { last_used, bound });
-        }
-        true
-    }
-
-    /// Outstanding demand: cursors that wait for the version, live ordered cursors that have yet to reach it,
-    /// and the hint.
-    pub(super) fn demand(&self, slot: &Slot) -> u64 {
-        let before = |position: Option<SlotId>| match position.and_then(|id| self.slots.get(id)) {
-            None => false,
-            Some(at) => at.key.same_dataset(&slot.key) && at.key.version < slot.key.version,
-        };
-        let cursors = self.cursors.iter().filter(|(_, cursor)| {
-            (cursor.ordered && before(cursor.position))
-                || (matches!(cursor.phase, Phase::Waiting { .. })
-                    && cursor
-                        .slots
-                        .iter()
-                        .any(|(id, _)| self.slots.get(*id).is_some_and(|s| s.key == slot.key)))
-        });
-        cursors.count() as u64 + slot.demand_hint
     }
 
     /// Ends waits that exceed their limits.

@@ -3,52 +3,11 @@
 
 use super::cursor::CursorId;
 use super::slot::SlotId;
-use super::state::{Effects, State};
-use std::collections::HashSet;
+use super::state::{CacheState, Effects};
+use super::thrash::{BudgetBound, Eviction};
+use super::trail::Trail;
 
-/// The limits of the budget that caused an eviction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Bound {
-    /// `spark.andiron.cache.budgetBytes`.
-    pub bytes: bool,
-    /// `spark.andiron.cache.budgetVersions`.
-    pub versions: bool,
-}
-
-/// The eviction of a version to make room for another.
-#[derive(Debug, Clone, Copy)]
-pub struct Eviction {
-    /// The cache's tick at which it was last used.
-    pub last_used: u64,
-    /// The limits that caused it.
-    pub bound: Bound,
-}
-
-/// The visits of a cursor that promises no order.
-#[derive(Debug, Default)]
-pub struct Trail {
-    visited: HashSet<SlotId>,
-    /// Moves to a version that it had visited before.
-    returns: u64,
-    /// Moves that waited for a load.
-    loads: u64,
-}
-
-impl Trail {
-    /// Records a move to another version, and whether that is resident.
-    pub(super) fn step(&mut self, slot: SlotId, resident: bool) {
-        self.returns += u64::from(!self.visited.insert(slot));
-        self.loads += u64::from(!resident);
-    }
-
-    /// Whether the order cost loads: both the returns and the awaited loads outnumber the versions.
-    fn is_unsorted(&self) -> bool {
-        let versions = self.visited.len() as u64;
-        self.returns > versions.max(4) && self.loads > versions
-    }
-}
-
-impl State {
+impl CacheState {
     /// Learns from the reload of an evicted version which budget would have kept it, and raises the thrash
     /// alarm: first when there were more reloads than versions, then whenever their number has doubled.
     pub(super) fn note_reload(&mut self, slot_id: SlotId, eviction: Eviction, fx: &mut Effects) {
@@ -71,7 +30,7 @@ impl State {
         }
     }
 
-    pub(super) fn thrash_warning(&self, bound: Bound) -> String {
+    pub(super) fn thrash_warning(&self, bound: BudgetBound) -> String {
         let most = self.settings.budget_versions.unwrap_or(u64::MAX);
         let (bytes, versions) = (
             format!("the budget of {} bytes", self.settings.budget_bytes),
@@ -80,10 +39,10 @@ impl State {
         let (bytes_key, versions_key) =
             ("spark.andiron.cache.budgetBytes", "spark.andiron.cache.budgetVersions");
         let (limit, keys) = match bound {
-            Bound { bytes: true, versions: true } => {
+            BudgetBound { bytes: true, versions: true } => {
                 (format!("{bytes} and {versions} are"), format!("{bytes_key} and {versions_key}"))
             }
-            Bound { versions: true, .. } => (format!("{versions} is"), versions_key.to_string()),
+            BudgetBound { versions: true, .. } => (format!("{versions} is"), versions_key.to_string()),
             _ => (format!("{bytes} is"), bytes_key.to_string()),
         };
         format!(
@@ -101,7 +60,7 @@ impl State {
         };
         let Some(slot) = cursor.position.and_then(|slot| self.slots.get(slot)) else { return };
         let dataset = slot.key.dataset.clone();
-        if self.told_unsorted.contains(&dataset) {
+        if self.warned_unsorted.contains(&dataset) {
             return;
         }
         let task = self.attempts.get(cursor.attempt).map_or("", |attempt| attempt.name.as_str());
@@ -113,7 +72,7 @@ impl State {
              once for each dataset in this process",
             visited.len()
         );
-        self.told_unsorted.insert(dataset);
+        self.warned_unsorted.insert(dataset);
         fx.warnings.push(warning);
     }
 }

@@ -3,11 +3,11 @@
 
 use super::cursor::{Cursor, CursorId, Phase};
 use super::slot::{SlotId, SlotState};
-use super::state::State;
+use super::state::CacheState;
 use crate::clock::Moment;
 use std::fmt::Debug;
 
-impl State {
+impl CacheState {
     /// Panics at the first broken invariant.
     pub(super) fn audit(&self, now: Moment) {
         self.audit_slots();

@@ -1,8 +1,8 @@
 //! Attempts and cursors: the owners of leases.
 
-use super::advice::Trail;
-use super::slab::{Handle, Kind};
+use super::slab::{Handle, HandleKind};
 use super::slot::{Payload, SlotId};
+use super::trail::Trail;
 use crate::clock::Moment;
 use crate::error::Error;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct Attempt {
     pub kept: Vec<Arc<dyn Payload>>,
 }
 
-impl Kind for Attempt {
+impl HandleKind for Attempt {
     const TAG: u64 = 2;
 }
 
@@ -67,7 +67,7 @@ pub struct Cursor {
     pub slots: Vec<(SlotId, bool)>,
 }
 
-impl Kind for Cursor {
+impl HandleKind for Cursor {
     const TAG: u64 = 3;
 }
 

@@ -11,31 +11,15 @@
 //! rejected: its size is remembered, and the next load reserves that.
 
 use super::cursor::{AttemptId, Cursor, CursorId, Phase};
+use super::load::Load;
+use super::slot::LoadId;
 use super::slot::{Payload, SlotId, SlotState};
-use super::state::{Effects, State};
+use super::state::{CacheState, Effects};
 use crate::clock::Moment;
 use crate::error::{Code, Error, Result};
 use std::sync::Arc;
 
-/// The number of one load attempt; never reused.
-pub type LoadId = u64;
-
-/// A load whose thread has not returned.
-pub(super) struct Load {
-    /// The slot; `None` once it is abandoned.
-    pub slot: Option<SlotId>,
-    /// The name in messages.
-    pub name: String,
-    /// The bytes charged to the budget.
-    pub reserved: u64,
-    /// The time when a loader thread took it; `None` while it waits for one, which counts towards no load
-    /// time-out.
-    pub taken: Option<Moment>,
-    /// The attempt that it admits over the budget.
-    pub overdraft_of: Option<AttemptId>,
-}
-
-impl State {
+impl CacheState {
     /// Starts the load of an absent slot with this reservation.
     pub(super) fn start_load(
         &mut self,
@@ -81,7 +65,7 @@ impl State {
             self.stats.abandoned_loads += 1;
             fx.retired.push(payload);
             fx.warnings.push(format!("{}: the late result of an abandoned load was dropped", load.name));
-            self.pump(now, fx);
+            self.admit_waiting(now, fx);
             return Ok(());
         };
         let budget = self.settings.budget_bytes;
@@ -104,7 +88,7 @@ impl State {
         let (least, _) = self.admitted_after_evictions(&[slot_id]);
         if bytes > load.reserved && least.saturating_add(bytes) > self.settings.hard_limit_bytes {
             fx.retired.push(payload);
-            self.give_way(slot_id, &load, bytes, now, fx);
+            self.reject_oversized(slot_id, &load, bytes, now, fx);
             return Ok(());
         }
         self.stats.loads += 1;
@@ -138,7 +122,7 @@ impl State {
             self.evict(slot_id, fx);
         }
         self.refuse_groups_too_large(now, fx);
-        self.pump(now, fx);
+        self.admit_waiting(now, fx);
         fx.wake = true;
         Ok(())
     }
@@ -163,7 +147,7 @@ impl State {
             None => {
                 self.stats.abandoned_loads += 1;
                 fx.warnings.push(format!("{}: an abandoned load ended late: {error}", load.name));
-                self.pump(now, fx);
+                self.admit_waiting(now, fx);
             }
         }
         Ok(())
@@ -171,7 +155,7 @@ impl State {
 
     /// Ends a load that fits the budget but not the current rest of the hard limit. The failure is not
     /// remembered: a new request waits for the true size.
-    fn give_way(&mut self, slot_id: SlotId, load: &Load, bytes: u64, now: Moment, fx: &mut Effects) {
+    fn reject_oversized(&mut self, slot_id: SlotId, load: &Load, bytes: u64, now: Moment, fx: &mut Effects) {
         let error = Error::new(
             Code::BudgetDeadlock,
             format!(
@@ -209,7 +193,7 @@ impl State {
             slot.state = SlotState::Failed { error: error.clone(), until };
         }
         self.fail_waiters(slot_id, &error, now, fx);
-        self.pump(now, fx);
+        self.admit_waiting(now, fx);
         fx.wake = true;
     }
 

@@ -18,7 +18,7 @@
 //!
 //! # Locks
 //!
-//! One mutex guards [`state::State`]; one condition variable tells waiters about changes. While the mutex is
+//! One mutex guards [`state::CacheState`]; one condition variable tells waiters about changes. While the mutex is
 //! held, no other lock is taken, no callback is called, no payload is dropped and no message is logged: the
 //! consequences of a transition are collected as effects and applied after the mutex is released.
 //! `docs/internals/concurrency.md` argues why that is enough.
@@ -30,44 +30,50 @@ mod audit;
 mod bytes;
 mod catalog;
 mod cursor;
+mod eviction;
 mod files;
+mod in_flight;
+mod listing;
+mod load;
 mod loading;
 mod moves;
 mod probe;
 pub mod process;
+mod queue;
 pub mod settings;
 mod slab;
 mod slot;
 mod state;
 mod stats;
 pub mod store;
-mod underway;
+mod thrash;
+mod trail;
 
 pub use bytes::Bytes;
 pub use catalog::{Catalog, CatalogId, Listing};
 pub use cursor::{Attempt, AttemptId, Cursor, CursorId};
 pub use files::Files;
-pub use loading::LoadId;
 pub use settings::CacheSettings;
-pub use slab::{Handle, Kind};
-pub use slot::{Payload, PayloadKind, Residency, Slot, SlotId, SlotState, VersionKey};
+pub use slab::{Handle, HandleKind};
+pub use slot::{LoadId, Payload, PayloadKind, Residency, Slot, SlotId, SlotState, VersionKey};
 pub use stats::{StatKind, Stats};
 
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::sync::{lock, wait, Condvar, Mutex};
-use advice::Trail;
 use cursor::Phase;
-use state::{released, Effects, State, Thrash};
+use state::{released, CacheState, Effects};
 use std::sync::Arc;
 use std::time::Duration;
+use thrash::Thrash;
+use trail::Trail;
 
 /// Hands an admitted load to a loader thread. Called without any lock held; must not block.
 pub type Launcher = Box<dyn Fn(LoadId) + Send + Sync>;
 
 /// The shared versioned data of one process. All methods may be called from any thread; only [`Cache::wait`] blocks.
 pub struct Cache {
-    state: Mutex<State>,
+    state: Mutex<CacheState>,
     changed: Condvar,
     clock: Clock,
     launch: Launcher,
@@ -78,13 +84,13 @@ impl Cache {
     /// An empty cache that is not configured yet.
     pub fn new(clock: Clock, launch: Launcher) -> Cache {
         let abandoned = Box::new(|_| {});
-        Cache { state: Mutex::new(State::new()), changed: Condvar::new(), clock, launch, abandoned }
+        Cache { state: Mutex::new(CacheState::new()), changed: Condvar::new(), clock, launch, abandoned }
     }
 
     /// Adds a callback for abandoned loads whose threads have not returned, called once for each: it must
     /// take away the load's files and mappings before another load of the version starts. Called without any
     /// lock held; must not block.
-    pub fn telling_abandoned(self, abandoned: Launcher) -> Cache {
+    pub fn on_abandoned(self, abandoned: Launcher) -> Cache {
         Cache { abandoned, ..self }
     }
 
@@ -111,7 +117,7 @@ impl Cache {
         }
         state.stats = state.stats.anew(settings.budget_bytes);
         state.thrash = Thrash::default();
-        state.told_unsorted.clear();
+        state.warned_unsorted.clear();
         state.settings = settings;
         state.configured = true;
         Ok(())
@@ -399,7 +405,7 @@ impl Cache {
     }
 
     /// Runs a transition under the lock, and its effects after releasing it.
-    fn act<R>(&self, transition: impl FnOnce(&mut State, Duration, &mut Effects) -> R) -> R {
+    fn act<R>(&self, transition: impl FnOnce(&mut CacheState, Duration, &mut Effects) -> R) -> R {
         let mut fx = Effects::default();
         let result = {
             let mut state = lock(&self.state);
@@ -445,7 +451,7 @@ pub struct LoadOrder {
 }
 
 /// The outcome of a cursor's wait; `None` while it waits.
-fn outcome(state: &mut State, id: CursorId) -> Option<Result<Residency>> {
+fn outcome(state: &mut CacheState, id: CursorId) -> Option<Result<Residency>> {
     let cursor = match state.cursor(id) {
         Ok(cursor) => cursor,
         Err(error) => return Some(Err(error)),

@@ -4,21 +4,21 @@
 //! that it holds and requests again stays in memory unless a group that is served first needs the bytes. It
 //! never waits while it holds a lease from before.
 
-use super::admission::Group;
 use super::cursor::{AttemptId, CursorId, Phase};
+use super::queue::WaitGroup;
 use super::slot::{Residency, SlotId, SlotState};
-use super::state::{Effects, State};
+use super::state::{CacheState, Effects};
 use crate::clock::Moment;
 use crate::error::{Error, Result};
 
 /// The slots that a cursor had before it moved.
-struct Left {
+struct Released {
     attempt: AttemptId,
     /// Each with whether it was leased.
     slots: Vec<(SlotId, bool)>,
 }
 
-impl State {
+impl CacheState {
     /// Moves a cursor to these slots. `Some` residency when they are leased at once. After an error it holds
     /// nothing, unless it requested exactly the slots that it holds.
     pub(super) fn move_to(
@@ -43,7 +43,7 @@ impl State {
         if waits {
             self.await_slots(cursor_id, slots, now);
         }
-        self.pump(now, fx);
+        self.admit_waiting(now, fx);
         if let Some(left) = &left {
             self.free_unused(left, &[], fx);
         }
@@ -55,17 +55,17 @@ impl State {
         let Some(left) = self.leave(cursor_id, now, fx) else { return };
         self.end_overdrafts(&left);
         self.free_unused(&left, &[], fx);
-        self.pump(now, fx);
+        self.admit_waiting(now, fx);
     }
 
     /// Takes away the cursor's leases and its wait, without evicting anything yet. `None` when it was idle.
-    fn leave(&mut self, cursor_id: CursorId, now: Moment, fx: &mut Effects) -> Option<Left> {
+    fn leave(&mut self, cursor_id: CursorId, now: Moment, fx: &mut Effects) -> Option<Released> {
         let cursor = self.cursors.get_mut(cursor_id)?;
         let phase = std::mem::replace(&mut cursor.phase, Phase::Idle);
         if matches!(phase, Phase::Idle) {
             return None;
         }
-        let left = Left { attempt: cursor.attempt, slots: std::mem::take(&mut cursor.slots) };
+        let left = Released { attempt: cursor.attempt, slots: std::mem::take(&mut cursor.slots) };
         for (slot, _) in left.slots.iter().filter(|(_, leased)| *leased) {
             self.end_lease(left.attempt, *slot);
         }
@@ -96,7 +96,7 @@ impl State {
     }
 
     /// Evicts versions that lost their last lease and may not stay without one, except for `wanted`.
-    fn free_unused(&mut self, left: &Left, wanted: &[SlotId], fx: &mut Effects) {
+    fn free_unused(&mut self, left: &Released, wanted: &[SlotId], fx: &mut Effects) {
         for (slot_id, leased) in &left.slots {
             let Some(slot) = self.slots.get(*slot_id) else { continue };
             if !*leased || slot.leases > 0 || wanted.contains(slot_id) {
@@ -113,7 +113,7 @@ impl State {
 
     /// Ends the attempt's admission over the budget if that was for one of these slots and none of its
     /// cursors uses it any more.
-    fn end_overdrafts(&mut self, left: &Left) {
+    fn end_overdrafts(&mut self, left: &Released) {
         let Some(attempt) = self.attempts.get(left.attempt) else { return };
         let Some(over) = attempt.overdraft.filter(|over| left.slots.iter().any(|(slot, _)| slot == over))
         else {
@@ -173,7 +173,7 @@ impl State {
         let queued = alone && self.queue.iter().any(|group| group.cursor.is_none() && group.slots == slots);
         if !loading && !queued {
             let cursor = (!alone).then_some(cursor_id);
-            self.queue.push_back(Group { slots: slots.to_vec(), cursor, since: now });
+            self.queue.push_back(WaitGroup { slots: slots.to_vec(), cursor, since: now });
         }
     }
 }

@@ -2,11 +2,11 @@
 //! store on the local disk, and the files being written.
 
 use super::bytes::Bytes;
+use super::in_flight::InFlightLoads;
 use super::probe::Probe;
 use super::settings::CacheSettings;
-use super::slab::{Handle, Kind, Slab};
+use super::slab::{Handle, HandleKind, Slab};
 use super::store::{self, Checksum, OpenFile, Store, Writer};
-use super::underway::Underway;
 use super::{Cache, CursorId, Files, LoadId, LoadOrder, Payload, Residency, SlotId, Stats};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
@@ -26,16 +26,16 @@ pub fn process() -> &'static Process {
 }
 
 /// Access to leased bytes that outlives the lease: while the view is open, their addresses stay mapped.
-pub struct View {
+pub struct OpenView {
     payload: Arc<dyn Payload>,
 }
 
-impl Kind for View {
+impl HandleKind for OpenView {
     const TAG: u64 = 5;
 }
 
 /// A handle of a view.
-pub type ViewId = Handle<View>;
+pub type ViewId = Handle<OpenView>;
 
 /// The location of a view's bytes.
 pub struct Region {
@@ -62,8 +62,8 @@ pub struct Process {
     orders: Receiver<LoadId>,
     configuring: Mutex<()>,
     store: Mutex<Option<Arc<Store>>>,
-    underway: Arc<Underway>,
-    views: Mutex<Slab<View>>,
+    in_flight: Arc<InFlightLoads>,
+    views: Mutex<Slab<OpenView>>,
     /// Mappings by digest. A mapping that outlived its eviction serves the next load of its version, so that
     /// the number of mappings of a thrashing task is limited by the number of versions, not of loads.
     mapped: Mutex<HashMap<String, Weak<Bytes>>>,
@@ -83,17 +83,16 @@ impl Process {
                 log::error!("load {load} cannot be handed out: the process is ending");
             }
         });
-        let underway: Arc<Underway> = Arc::default();
-        let abandoned = Arc::clone(&underway);
+        let in_flight: Arc<InFlightLoads> = Arc::default();
+        let abandoned = Arc::clone(&in_flight);
         Process {
-            cache: Cache::new(clock.clone(), launch)
-                .telling_abandoned(Box::new(move |load| abandoned.end(load))),
+            cache: Cache::new(clock.clone(), launch).on_abandoned(Box::new(move |load| abandoned.end(load))),
             clock,
             order,
             orders,
             configuring: Mutex::new(()),
             store: Mutex::new(None),
-            underway,
+            in_flight,
             views: Mutex::new(Slab::new()),
             mapped: Mutex::new(HashMap::new()),
             mapped_resident: Probe::default(),
@@ -103,14 +102,14 @@ impl Process {
     /// Sets the limits and opens the application's folder in the cache directory. Waits for disk I/O, and at
     /// most 60 s for another process that opens or sweeps the same directory.
     pub fn configure(&self, settings: CacheSettings) -> Result<()> {
-        let _one = leaf(&self.configuring);
+        let _one = lock(&self.configuring);
         if self.store().is_ok() && self.cache.settings().as_ref() == Some(&settings) {
             return Ok(());
         }
         self.cache.configure(settings.clone())?;
         self.close_store();
         let store = Store::open(&settings.cache_dir, &settings.application, settings.disk_bytes)?;
-        *leaf(&self.store) = Some(Arc::new(store));
+        *lock(&self.store) = Some(Arc::new(store));
         Ok(())
     }
 
@@ -118,14 +117,14 @@ impl Process {
     /// Waits like `configure`.
     pub fn close_application(&self, application: &str) {
         self.cache.close_application(application);
-        let _one = leaf(&self.configuring);
+        let _one = lock(&self.configuring);
         if self.cache.settings().is_some_and(|settings| settings.application == application) {
             self.close_store();
         }
     }
 
     fn close_store(&self) {
-        let old = leaf(&self.store).take();
+        let old = lock(&self.store).take();
         if let Some(old) = old {
             old.close();
         }
@@ -153,18 +152,18 @@ impl Process {
         let wanted = || self.cache.load_slot(load).map(drop);
         let writes = match self.still_mapped(&order.digest) {
             Some(bytes) => {
-                self.underway.keep_found(load, bytes);
+                self.in_flight.keep_found(load, bytes);
                 false
             }
             None => {
                 let LoadOrder { digest, name, bytes, timeout } = &order;
                 let writer = self.store()?.begin_while(digest, name, *bytes, checksum, *timeout, &wanted)?;
-                writer.map(|writer| self.underway.keep_writer(load, writer)).is_some()
+                writer.map(|writer| self.in_flight.keep_writer(load, writer)).is_some()
             }
         };
         // Abandoning a load takes away its files and mappings at that moment; these may have been added after
         // it.
-        wanted().inspect_err(|_| self.underway.end(load))?;
+        wanted().inspect_err(|_| self.in_flight.end(load))?;
         Ok(writes)
     }
 
@@ -173,15 +172,15 @@ impl Process {
     pub fn write(&self, load: LoadId, step: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
         let mut writer = self.writer(load)?;
         if let Err(error) = step(&mut writer) {
-            self.underway.end(load);
+            self.in_flight.end(load);
             return Err(error);
         }
-        self.underway.put_back(load, writer);
+        self.in_flight.put_back(load, writer);
         self.cache.load_slot(load).map(drop)
     }
 
     fn writer(&self, load: LoadId) -> Result<Writer> {
-        if let Some(writer) = self.underway.take_writer(load) {
+        if let Some(writer) = self.in_flight.take_writer(load) {
             return Ok(writer);
         }
         self.cache.load_slot(load)?;
@@ -195,9 +194,9 @@ impl Process {
         if store::is_tree(&order.digest) {
             return self.publish_files(load, &order);
         }
-        let found = self.underway.take_found(load).or_else(|| self.still_mapped(&order.digest));
+        let found = self.in_flight.take_found(load).or_else(|| self.still_mapped(&order.digest));
         // The load still has its hold: if it is abandoned now, it publishes nothing.
-        let bytes = match (self.underway.take_writer(load), found) {
+        let bytes = match (self.in_flight.take_writer(load), found) {
             (Some(writer), _) => writer.publish().map(Bytes::new),
             (None, Some(bytes)) => repopulated(bytes, &order),
             (None, None) => self
@@ -205,16 +204,16 @@ impl Process {
                 .and_then(|store| store.adopt(&order.digest, &order.name, order.bytes))
                 .map(Bytes::new),
         };
-        self.underway.end(load);
+        self.in_flight.end(load);
         self.finish_bytes(load, &order, bytes?)
     }
 
     fn publish_files(&self, load: LoadId, order: &LoadOrder) -> Result<()> {
-        let tree = match self.underway.take_writer(load) {
+        let tree = match self.in_flight.take_writer(load) {
             Some(writer) => writer.publish_tree(),
             None => self.store().and_then(|store| store.adopt_tree(&order.digest, &order.name, order.bytes)),
         };
-        self.underway.end(load);
+        self.in_flight.end(load);
         let tree = tree?;
         let bytes = tree.bytes();
         self.cache.finish_load(load, Files::new(tree), bytes)
@@ -231,7 +230,7 @@ impl Process {
     }
 
     fn finish_bytes(&self, load: LoadId, order: &LoadOrder, bytes: Arc<Bytes>) -> Result<()> {
-        let mut mapped = leaf(&self.mapped);
+        let mut mapped = lock(&self.mapped);
         mapped.retain(|_, bytes| bytes.strong_count() > 0);
         mapped.insert(order.digest.clone(), Arc::downgrade(&bytes));
         drop(mapped);
@@ -240,12 +239,12 @@ impl Process {
     }
 
     fn still_mapped(&self, digest: &str) -> Option<Arc<Bytes>> {
-        leaf(&self.mapped).get(digest).and_then(Weak::upgrade)
+        lock(&self.mapped).get(digest).and_then(Weak::upgrade)
     }
 
     /// Ends a load with an error and removes the bytes written so far.
     pub fn fail_load(&self, load: LoadId, error: Error) -> Result<()> {
-        self.underway.end(load);
+        self.in_flight.end(load);
         self.cache.fail_load(load, error)
     }
 
@@ -261,7 +260,7 @@ impl Process {
             Error::new(Code::BadArgument, "this version is an object, not bytes; read it with leasedObject")
         })?;
         let (address, length) = (bytes.mapping().address(), bytes.mapping().len());
-        let view = leaf(&self.views).insert(View { payload });
+        let view = lock(&self.views).insert(OpenView { payload });
         Ok(Region { view, address, length, residency })
     }
 
@@ -287,13 +286,13 @@ impl Process {
 
     /// Closes a view. Idempotent.
     pub fn close_view(&self, view: ViewId) {
-        let closed = leaf(&self.views).remove(view);
+        let closed = lock(&self.views).remove(view);
         drop(closed);
     }
 
     /// The address of `length` bytes at `offset` of a view.
     pub fn region(&self, view: ViewId, offset: u64, length: u64) -> Result<u64> {
-        let payload = leaf(&self.views).get(view).map(|view| Arc::clone(&view.payload));
+        let payload = lock(&self.views).get(view).map(|view| Arc::clone(&view.payload));
         let payload =
             payload.ok_or_else(|| Error::new(Code::Released, "this view of a version's bytes is closed"))?;
         let mapping = payload.as_any().downcast_ref::<Bytes>().map(Bytes::mapping);
@@ -312,18 +311,18 @@ impl Process {
     /// at most once a second it asks the kernel which pages are in memory.
     pub fn stats(&self) -> Stats {
         let mut stats = self.cache.stats();
-        stats.disk_bytes = leaf(&self.store).as_ref().map_or(0, |store| store.disk_used());
+        stats.disk_bytes = lock(&self.store).as_ref().map_or(0, |store| store.disk_used());
         stats.mapped_resident_bytes = self.mapped_resident.read(&self.clock, || self.measure_resident());
         stats
     }
 
     fn measure_resident(&self) -> u64 {
-        let mapped: Vec<Arc<Bytes>> = leaf(&self.mapped).values().filter_map(Weak::upgrade).collect();
+        let mapped: Vec<Arc<Bytes>> = lock(&self.mapped).values().filter_map(Weak::upgrade).collect();
         mapped.iter().map(|bytes| bytes.mapping().resident_bytes()).sum()
     }
 
     fn store(&self) -> Result<Arc<Store>> {
-        leaf(&self.store).clone().ok_or_else(|| {
+        lock(&self.store).clone().ok_or_else(|| {
             Error::new(Code::NotConfigured, "the application that this load belongs to has closed its store")
         })
     }
@@ -334,7 +333,7 @@ fn repopulated(bytes: Arc<Bytes>, order: &LoadOrder) -> Result<Arc<Bytes>> {
     Ok(bytes)
 }
 
-fn leaf<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     held(mutex.lock())
 }
 

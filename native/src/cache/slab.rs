@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 /// The type of a table's objects. The tag is part of every handle, so that a cursor's handle is not an
 /// attempt's.
-pub trait Kind {
+pub trait HandleKind {
     /// 1 to 7, different for each type.
     const TAG: u64;
 }
@@ -19,7 +19,7 @@ const INDEX_BITS: u32 = 32;
 const GENERATION_BITS: u32 = 28;
 const GENERATION_MASK: u64 = (1 << GENERATION_BITS) - 1;
 
-impl<T: Kind> Handle<T> {
+impl<T: HandleKind> Handle<T> {
     fn new(index: usize, generation: u64) -> Handle<T> {
         Handle {
             raw: T::TAG << (INDEX_BITS + GENERATION_BITS)
@@ -77,18 +77,18 @@ impl<T> std::fmt::Debug for Handle<T> {
     }
 }
 
-struct Place<T> {
+struct SlabEntry<T> {
     generation: u64,
     value: Option<T>,
 }
 
 /// A table of objects by handle. Insertion, look-up and removal take constant time.
 pub(super) struct Slab<T> {
-    places: Vec<Place<T>>,
+    places: Vec<SlabEntry<T>>,
     free: Vec<usize>,
 }
 
-impl<T: Kind> Slab<T> {
+impl<T: HandleKind> Slab<T> {
     /// An empty table.
     pub(super) fn new() -> Slab<T> {
         Slab { places: Vec::new(), free: Vec::new() }
@@ -97,7 +97,7 @@ impl<T: Kind> Slab<T> {
     /// Adds an object. The generation of its place grows with each reuse.
     pub(super) fn insert(&mut self, value: T) -> Handle<T> {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place { generation: 0, value: None });
+            self.places.push(SlabEntry { generation: 0, value: None });
             self.places.len() - 1
         });
         let place = &mut self.places[index];
@@ -146,7 +146,7 @@ impl<T: Kind> Slab<T> {
     }
 }
 
-impl<T: Kind> Default for Slab<T> {
+impl<T: HandleKind> Default for Slab<T> {
     fn default() -> Slab<T> {
         Slab::new()
     }
@@ -156,11 +156,11 @@ impl<T: Kind> Default for Slab<T> {
 mod tests {
     use super::*;
 
-    impl Kind for &'static str {
+    impl HandleKind for &'static str {
         const TAG: u64 = 7;
     }
 
-    impl Kind for u8 {
+    impl HandleKind for u8 {
         const TAG: u64 = 6;
     }
 

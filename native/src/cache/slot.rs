@@ -1,8 +1,7 @@
 //! A slot: the place of one version in this process.
 
-use super::advice::Eviction;
-use super::loading::LoadId;
-use super::slab::{Handle, Kind};
+use super::slab::{Handle, HandleKind};
+use super::thrash::Eviction;
 use crate::clock::Moment;
 use crate::error::Error;
 use std::any::Any;
@@ -92,6 +91,9 @@ pub enum SlotState {
     },
 }
 
+/// The number of one load attempt; never reused.
+pub type LoadId = u64;
+
 /// A handle of a slot.
 pub type SlotId = Handle<Slot>;
 
@@ -119,7 +121,7 @@ pub struct Slot {
     pub evicted: Option<Eviction>,
 }
 
-impl Kind for Slot {
+impl HandleKind for Slot {
     const TAG: u64 = 1;
 }
 

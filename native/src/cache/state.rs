@@ -3,15 +3,16 @@
 //! Actions that must not run under the lock (dropping payloads, handing loads to loader threads, logging,
 //! waking) are collected in [`Effects`] and run after it is released.
 
-use super::admission::Group;
-use super::advice::Bound;
 use super::catalog::Catalog;
 use super::cursor::{Attempt, Cursor, CursorId, Phase};
-use super::loading::{Load, LoadId};
+use super::load::Load;
+use super::queue::WaitGroup;
 use super::settings::CacheSettings;
 use super::slab::Slab;
+use super::slot::LoadId;
 use super::slot::{Payload, Residency, Slot, SlotId, SlotState, VersionKey};
 use super::stats::Stats;
+use super::thrash::Thrash;
 use crate::clock::Moment;
 use crate::error::{Code, Error, Result};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -36,18 +37,7 @@ pub(super) struct Effects {
     pub wake: bool,
 }
 
-/// Knowledge from reloads since the application began.
-#[derive(Default)]
-pub(super) struct Thrash {
-    /// The number of reloads at the last alarm.
-    pub reloads_at_alarm: u64,
-    /// The number of versions that would have had to stay to avoid all reloads.
-    pub sufficient_versions: u64,
-    /// The limits that evicted versions which were loaded again since the last alarm.
-    pub bound: Bound,
-}
-
-pub(super) struct State {
+pub(super) struct CacheState {
     pub settings: CacheSettings,
     pub configured: bool,
     pub slots: Slab<Slot>,
@@ -56,7 +46,7 @@ pub(super) struct State {
     pub attempts: Slab<Attempt>,
     pub cursors: Slab<Cursor>,
     pub loads: BTreeMap<LoadId, Load>,
-    pub queue: VecDeque<Group>,
+    pub queue: VecDeque<WaitGroup>,
     /// Slots that are loading or resident, and abandoned loads that still run.
     pub admitted_versions: u64,
     pub tick: u64,
@@ -65,13 +55,13 @@ pub(super) struct State {
     pub retired: Vec<Weak<dyn Payload>>,
     pub thrash: Thrash,
     /// Datasets with a warning about unsorted rows.
-    pub told_unsorted: HashSet<String>,
+    pub warned_unsorted: HashSet<String>,
     pub stats: Stats,
 }
 
-impl State {
-    pub(super) fn new() -> State {
-        State {
+impl CacheState {
+    pub(super) fn new() -> CacheState {
+        CacheState {
             settings: CacheSettings::default(),
             configured: false,
             slots: Slab::new(),
@@ -87,7 +77,7 @@ impl State {
             next_load: 1,
             retired: Vec::new(),
             thrash: Thrash::default(),
-            told_unsorted: HashSet::new(),
+            warned_unsorted: HashSet::new(),
             stats: Stats::default(),
         }
     }
@@ -149,30 +139,6 @@ impl State {
         }
         if cursor.slots.iter().all(|(_, leased)| *leased) {
             cursor.phase = Phase::Holding;
-        }
-    }
-
-    /// Evicts an idle version. Other references to its payload stay valid.
-    pub(super) fn evict(&mut self, slot_id: SlotId, fx: &mut Effects) {
-        let Some(slot) = self.slots.get_mut(slot_id) else { return };
-        if !slot.idle() {
-            return;
-        }
-        if let SlotState::Resident { payload, bytes, .. } =
-            std::mem::replace(&mut slot.state, SlotState::Absent)
-        {
-            self.stats.resident_bytes -= bytes;
-            self.stats.resident_object_bytes -= slot.on_heap(bytes);
-            self.stats.resident_versions -= 1;
-            self.stats.discharge(bytes);
-            self.admitted_versions -= 1;
-            self.stats.evictions += u64::from(!slot.doomed());
-            self.retired.retain(|known| known.strong_count() > 0);
-            if !self.retired.iter().any(|known| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(&payload))) {
-                self.retired.push(Arc::downgrade(&payload));
-            }
-            fx.retired.push(payload);
-            fx.wake = true;
         }
     }
 

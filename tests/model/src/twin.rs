@@ -63,7 +63,7 @@ impl<T> Default for Handles<T> {
     }
 }
 
-impl<T: andiron::cache::Kind> Handles<T> {
+impl<T: andiron::cache::HandleKind> Handles<T> {
     fn add(&mut self, handle: Handle<T>) -> Index {
         let index = index_of(handle);
         self.live.insert(index, handle);
@@ -87,7 +87,7 @@ impl<T: andiron::cache::Kind> Handles<T> {
     }
 }
 
-fn index_of<T: andiron::cache::Kind>(handle: Handle<T>) -> Index {
+fn index_of<T: andiron::cache::HandleKind>(handle: Handle<T>) -> Index {
     handle.raw() as u64 as Index
 }
 

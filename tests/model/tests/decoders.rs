@@ -5,7 +5,9 @@
 
 use andiron::cache::store::Checksum;
 use andiron::cache::CacheSettings;
-use andiron::cache::{Attempt, Cache, Catalog, Cursor, Handle, Kind, Listing, Payload, PayloadKind, Slot};
+use andiron::cache::{
+    Attempt, Cache, Catalog, Cursor, Handle, HandleKind, Listing, Payload, PayloadKind, Slot,
+};
 use andiron::clock::Clock;
 use andiron::error::{Code, Error};
 use andiron_model::config;
@@ -135,7 +137,7 @@ fn raw() -> impl Strategy<Value = i64> {
 }
 
 fn kinds(raw: i64) -> usize {
-    fn is<T: Kind>(raw: i64) -> usize {
+    fn is<T: HandleKind>(raw: i64) -> usize {
         usize::from(Handle::<T>::from_raw(raw).is_some_and(|handle| handle.raw() == raw))
     }
     is::<Slot>(raw) + is::<Attempt>(raw) + is::<Cursor>(raw) + is::<Catalog>(raw)

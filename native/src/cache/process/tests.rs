@@ -45,7 +45,7 @@ fn what_a_load_was_told_to_adopt_stays_until_it_does() {
     std::fs::remove_dir_all(cache_dir).unwrap();
     process.publish_bytes(load).unwrap();
     assert_eq!(process.open_view(reader, 0).unwrap().length, LENGTH as u64);
-    assert!(process.underway.is_empty());
+    assert!(process.in_flight.is_empty());
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_load_that_fails_keeps_nothing() {
     let slot = cache.add_version(catalog, &listing).unwrap();
     let kept = process.store().unwrap().begin("v", "memory", Some(0), None, Duration::ZERO).unwrap();
     let kept = Bytes::new(kept.unwrap().publish().unwrap());
-    leaf(&process.mapped).insert("v".to_string(), Arc::downgrade(&kept));
+    lock(&process.mapped).insert("v".to_string(), Arc::downgrade(&kept));
     let cursor = cache.open_cursor(cache.begin_attempt("task"), true).unwrap();
     cache.advance(cursor, slot).unwrap();
     let load = process.next_load(Duration::ZERO).unwrap();
@@ -154,7 +154,7 @@ fn a_load_that_hangs_is_given_up_and_the_next_one_begins_at_once() {
         assert_eq!(std::fs::read(waiting.file("v.bytes")).unwrap(), [2; LENGTH]);
         let stats = process.stats();
         assert_eq!((stats.loads, stats.abandoned_loads, stats.disk_bytes), (1, 1, LENGTH as u64));
-        assert!(process.underway.is_empty());
+        assert!(process.in_flight.is_empty());
     }
 }
 

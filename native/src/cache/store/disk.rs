@@ -21,7 +21,7 @@ use rustix::io::Errno;
 
 use super::directory::{write_failed, Directory};
 use super::hold::Hold;
-use super::names::{self, Form, Kind};
+use super::names::{self, FileKind, Form};
 use super::pins::Pins;
 use super::shared::StoreShared;
 use super::{sweep, tree};
@@ -94,7 +94,7 @@ pub(super) fn reserve(
             }
             match rustix::fs::unlinkat(directory.fd(), file.name.as_str(), AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {
-                    if let Kind::Published(digest) = names::kind(&file.name) {
+                    if let FileKind::Published(digest) = names::kind(&file.name) {
                         tree::remove_published(directory.fd(), digest);
                     }
                     excess = excess.saturating_sub(file.bytes);
@@ -122,7 +122,7 @@ pub(super) fn touch(file: impl AsFd) -> std::result::Result<(), Errno> {
 fn scan(directory: &Directory) -> Vec<Used> {
     let mut files = Vec::new();
     for name in sweep::entries(directory.fd(), directory.path()) {
-        if !matches!(names::kind(&name), Kind::Published(_) | Kind::Temporary) {
+        if !matches!(names::kind(&name), FileKind::Published(_) | FileKind::Temporary) {
             continue;
         }
         // A file that was removed since the listing uses no space.
@@ -137,14 +137,14 @@ fn scan(directory: &Directory) -> Vec<Used> {
 /// Whether a file may be evicted: published and not pinned, or left by a writer that died.
 fn may_go(directory: &Directory, pins: &Pins, file: &mut Used) -> bool {
     match names::kind(&file.name) {
-        Kind::Published(digest) if pins.has(digest) => false,
-        Kind::Published(digest) if names::form(digest) != Form::Bytes => {
+        FileKind::Published(digest) if pins.has(digest) => false,
+        FileKind::Published(digest) if names::form(digest) != Form::Bytes => {
             // Users of the files share this lock.
             file.lock = tree::alone(directory.fd(), &names::tree(digest)).ok().flatten();
             file.lock.is_some()
         }
-        Kind::Published(_) => true,
-        Kind::Temporary => {
+        FileKind::Published(_) => true,
+        FileKind::Temporary => {
             file.lock = sweep::abandoned(directory.fd(), &file.name).ok().flatten();
             file.lock.is_some()
         }

@@ -25,11 +25,11 @@ pub struct Hold {
     label: String,
     /// A second descriptor of the writer's open file: a lock belongs to the open file, not to a descriptor.
     file: OwnedFd,
-    stage: Mutex<Stage>,
+    stage: Mutex<HoldStage>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum HoldStage {
     Writing,
     Published,
     GivenUp,
@@ -45,17 +45,17 @@ impl Hold {
     ) -> std::io::Result<Arc<Hold>> {
         let file = OwnedFd::from(file.try_clone()?);
         let (digest, label) = (digest.to_string(), label.to_string());
-        Ok(Arc::new(Hold { shared, digest, label, file, stage: Mutex::new(Stage::Writing) }))
+        Ok(Arc::new(Hold { shared, digest, label, file, stage: Mutex::new(HoldStage::Writing) }))
     }
 
     /// Takes the file away from its writer, unless it is published: the digest can be begun again at once.
     /// Idempotent.
     pub fn give_up(&self) {
         let change = self.shared.tally.change();
-        if *self.stage() != Stage::Writing {
+        if *self.stage() != HoldStage::Writing {
             return;
         }
-        *self.stage() = Stage::GivenUp;
+        *self.stage() = HoldStage::GivenUp;
         let (dir, name) = (self.shared.directory.fd(), names::temporary(&self.digest));
         if is_same(dir, name.as_str(), self.file.as_fd()) {
             match rustix::fs::unlinkat(dir, name.as_str(), AtFlags::empty()) {
@@ -70,7 +70,7 @@ impl Hold {
 
     /// [`Code::CatalogClosed`] once the hold was given up.
     pub(super) fn require(&self) -> Result<()> {
-        if *self.stage() != Stage::GivenUp {
+        if *self.stage() != HoldStage::GivenUp {
             return Ok(());
         }
         let why = "this load was given up, because it took too long or its catalog was closed";
@@ -89,21 +89,21 @@ impl Hold {
         before: impl FnOnce() -> std::result::Result<(), Errno>,
     ) -> std::result::Result<(), Errno> {
         let _change = self.shared.tally.change();
-        if *self.stage() != Stage::Writing {
+        if *self.stage() != HoldStage::Writing {
             return Err(Errno::CANCELED);
         }
         before()?;
         let (from, to) = (names::temporary(&self.digest), names::published(&self.digest));
         let dir = self.shared.directory.fd();
         rustix::fs::renameat(dir, from.as_str(), dir, to.as_str())?;
-        *self.stage() = Stage::Published;
+        *self.stage() = HoldStage::Published;
         if let Err(errno) = rustix::fs::fchmod(&self.file, Mode::RUSR) {
             log::warn!("{}: {to} stays writable for this user: {errno}", self.label);
         }
         Ok(())
     }
 
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn stage(&self) -> MutexGuard<'_, HoldStage> {
         held(self.stage.lock())
     }
 

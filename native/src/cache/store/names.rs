@@ -23,7 +23,7 @@ const LONGEST: usize = 128;
 
 /// The kind of a file in an application directory.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Kind<'a> {
+pub(super) enum FileKind<'a> {
     /// `process-<pid>-<nonce>.lock`: locked as long as its process uses the application.
     Process,
     /// [`DISK_LOCK`].
@@ -41,17 +41,17 @@ pub(super) enum Kind<'a> {
 }
 
 /// The kind of file with this name.
-pub(super) fn kind(name: &str) -> Kind<'_> {
+pub(super) fn kind(name: &str) -> FileKind<'_> {
     if name == DISK_LOCK {
-        return Kind::Disk;
+        return FileKind::Disk;
     }
     match name.rsplit_once('.') {
-        Some((stem, "lock")) if stem.starts_with("process-") => Kind::Process,
-        Some((digest, "tmp")) if is_digest(digest) => Kind::Temporary,
-        Some((digest, "bytes")) if is_digest(digest) => Kind::Published(digest),
-        Some((digest, "files")) if is_tree(digest) => Kind::Tree,
-        Some((stem, "parts")) if is_tree(stem) => Kind::Parts,
-        _ => Kind::Foreign,
+        Some((stem, "lock")) if stem.starts_with("process-") => FileKind::Process,
+        Some((digest, "tmp")) if is_digest(digest) => FileKind::Temporary,
+        Some((digest, "bytes")) if is_digest(digest) => FileKind::Published(digest),
+        Some((digest, "files")) if is_tree(digest) => FileKind::Tree,
+        Some((stem, "parts")) if is_tree(stem) => FileKind::Parts,
+        _ => FileKind::Foreign,
     }
 }
 
@@ -183,21 +183,21 @@ mod tests {
                 assert!(name.len() <= 255 && !name.contains('\0'), "{id:?}");
             }
             if digest(&id).is_ok() {
-                assert_eq!(kind(&published(&id)), Kind::Published(&id));
-                assert_eq!(kind(&temporary(&id)), Kind::Temporary);
+                assert_eq!(kind(&published(&id)), FileKind::Published(&id));
+                assert_eq!(kind(&temporary(&id)), FileKind::Temporary);
             }
         }
     }
 
     #[test]
     fn only_our_own_names_are_ours() {
-        assert_eq!(kind("process-12-ab.lock"), Kind::Process);
-        assert_eq!(kind("disk.lock"), Kind::Disk);
-        assert_eq!(kind(&tree("files-0a")), Kind::Tree);
-        assert_eq!(kind(&parts("file-0a", 7)), Kind::Parts);
+        assert_eq!(kind("process-12-ab.lock"), FileKind::Process);
+        assert_eq!(kind("disk.lock"), FileKind::Disk);
+        assert_eq!(kind(&tree("files-0a")), FileKind::Tree);
+        assert_eq!(kind(&parts("file-0a", 7)), FileKind::Parts);
         for name in ["notes.txt", "0a.files", "0a.parts", "a b.bytes", ".bytes", "Cargo.lock", "x.tmp.gz", ""]
         {
-            assert_eq!(kind(name), Kind::Foreign, "{name}");
+            assert_eq!(kind(name), FileKind::Foreign, "{name}");
         }
     }
 }

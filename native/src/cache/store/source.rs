@@ -21,12 +21,12 @@ pub(super) struct Source<'a> {
     file: File,
     path: &'a Path,
     label: &'a str,
-    state: State,
+    state: SourceState,
 }
 
 /// Attributes that differ after a write, truncation or removal of the file.
 #[derive(PartialEq, Eq)]
-struct State {
+struct SourceState {
     device: u64,
     inode: u64,
     bytes: u64,
@@ -51,7 +51,7 @@ impl<'a> Source<'a> {
             FileType::Directory => return Err(missing(&"it is a directory")),
             _ => return Err(missing(&"it is not a regular file")),
         }
-        let source = Source { file: File::from(file), path, label, state: State::of(&stat) };
+        let source = Source { file: File::from(file), path, label, state: SourceState::of(&stat) };
         match declared {
             Some(declared) if declared != source.len() => Err(Error::new(
                 Code::SourceSizeMismatch,
@@ -84,7 +84,7 @@ impl<'a> Source<'a> {
     /// length.
     pub(super) fn require_unchanged(&self, read: u64) -> Result<()> {
         let stat = rustix::fs::fstat(&self.file).map_err(|errno| self.unreadable(0, &errno.into()))?;
-        if read == self.len() && State::of(&stat) == self.state {
+        if read == self.len() && SourceState::of(&stat) == self.state {
             return Ok(());
         }
         Err(Error::new(
@@ -105,11 +105,11 @@ impl<'a> Source<'a> {
     }
 }
 
-impl State {
-    fn of(stat: &rustix::fs::Stat) -> State {
+impl SourceState {
+    fn of(stat: &rustix::fs::Stat) -> SourceState {
         // Their types differ between systems.
         #[allow(clippy::unnecessary_cast)]
-        State {
+        SourceState {
             device: stat.st_dev as u64,
             inode: stat.st_ino,
             bytes: stat.st_size as u64,

@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::names::{self, Kind};
+use super::names::{self, FileKind};
 use super::tree;
 use crate::file_lock::{self, HeldLock};
 use crate::private_dir::{self, is_same, nonce};
@@ -48,11 +48,11 @@ pub(super) fn retire_if_unused(root: BorrowedFd<'_>, name: &str, dir: BorrowedFd
     let mut left = Vec::new();
     for file in &files {
         let kind = names::kind(file);
-        ours |= kind == Kind::Process;
-        if matches!(kind, Kind::Process | Kind::Temporary) {
+        ours |= kind == FileKind::Process;
+        if matches!(kind, FileKind::Process | FileKind::Temporary) {
             match abandoned(dir, file) {
                 Ok(Some(lock)) => left.push((file, lock)),
-                Ok(None) => live |= kind == Kind::Process,
+                Ok(None) => live |= kind == FileKind::Process,
                 Err(errno) => {
                     log::warn!("sweeping {name}: cannot tell whether {file} is in use: {errno}");
                     live = true;
@@ -64,7 +64,7 @@ pub(super) fn retire_if_unused(root: BorrowedFd<'_>, name: &str, dir: BorrowedFd
         for (file, _lock) in &left {
             remove(dir, shown, file);
         }
-        for parts in files.iter().filter(|file| names::kind(file) == Kind::Parts) {
+        for parts in files.iter().filter(|file| names::kind(file) == FileKind::Parts) {
             if let Ok(Some(_lock)) = tree::alone(dir, parts) {
                 tree::remove(dir, parts);
             }
@@ -92,11 +92,11 @@ pub(super) fn delete(root: BorrowedFd<'_>, removed: &[String]) {
             continue;
         };
         let mut files = entries(dir.as_fd(), shown);
-        files.retain(|file| names::kind(file) != Kind::Foreign);
-        files.sort_by_key(|file| names::kind(file) == Kind::Process);
+        files.retain(|file| names::kind(file) != FileKind::Foreign);
+        files.sort_by_key(|file| names::kind(file) == FileKind::Process);
         for file in &files {
             match names::kind(file) {
-                Kind::Tree | Kind::Parts => tree::remove(dir.as_fd(), file),
+                FileKind::Tree | FileKind::Parts => tree::remove(dir.as_fd(), file),
                 _ => remove(dir.as_fd(), shown, file),
             }
         }

@@ -98,7 +98,7 @@ fn an_abandoned_load_is_told_once_while_the_lock_is_free() {
         let me = me.clone();
         let free = move || me.upgrade().is_some_and(|cache| cache.state.try_lock().is_ok());
         Cache::new(clock.clone(), Box::new(move |load| lock(&list).push(load)))
-            .telling_abandoned(Box::new(move |load| lock(&tell).push((load, free()))))
+            .on_abandoned(Box::new(move |load| lock(&tell).push((load, free()))))
     });
     cache
         .configure(CacheSettings { load_timeout: Duration::from_secs(1), ..CacheSettings::default() })

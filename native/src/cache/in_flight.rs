@@ -1,7 +1,7 @@
 //! The resources of loads under way: the files that they write, and the mappings that they will adopt.
 
 use super::bytes::Bytes;
-use super::loading::LoadId;
+use super::slot::LoadId;
 use super::store::{Hold, Writer};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,10 +10,10 @@ use crate::sync::held;
 
 /// A table by load. While its lock is held, no lock is taken, no file is written, and no resource is dropped.
 #[derive(Default)]
-pub(super) struct Underway(Mutex<HashMap<LoadId, InHand>>);
+pub(super) struct InFlightLoads(Mutex<HashMap<LoadId, InFlightLoad>>);
 
 #[derive(Default)]
-struct InHand {
+struct InFlightLoad {
     /// Takes the file away from its writer, on any thread.
     hold: Option<Arc<Hold>>,
     /// Not in the table while one of its steps runs, so that a slow disk blocks no other load.
@@ -22,17 +22,18 @@ struct InHand {
     found: Option<Arc<Bytes>>,
 }
 
-impl Underway {
+impl InFlightLoads {
     /// Keeps a writer for its load's next step.
     pub(super) fn keep_writer(&self, load: LoadId, writer: Writer) {
         let hold = Some(writer.hold());
-        let replaced = self.table().insert(load, InHand { hold, writer: Some(writer), found: None });
+        let replaced = self.table().insert(load, InFlightLoad { hold, writer: Some(writer), found: None });
         drop(replaced);
     }
 
     /// Keeps a mapping for its load to adopt.
     pub(super) fn keep_found(&self, load: LoadId, found: Arc<Bytes>) {
-        let replaced = self.table().insert(load, InHand { found: Some(found), ..InHand::default() });
+        let replaced =
+            self.table().insert(load, InFlightLoad { found: Some(found), ..InFlightLoad::default() });
         drop(replaced);
     }
 
@@ -69,7 +70,7 @@ impl Underway {
         self.table().is_empty()
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<LoadId, InHand>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<LoadId, InFlightLoad>> {
         held(self.0.lock())
     }
 }
