@@ -317,6 +317,10 @@ fn split_top(text: &str) -> Vec<&str> {
 fn paths(code: &str) -> impl Iterator<Item = Vec<String>> + '_ {
     let outside = code.lines().filter(|line| !line.trim_start().starts_with("use "));
     outside.flat_map(|line| {
+        // The extent of a visibility is no dependency.
+        let line = line
+            .split_once("pub(in ")
+            .map_or(line, |(_, rest)| rest.split_once(')').map_or(rest, |(_, rest)| rest));
         let words = line.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
         words.filter(|word| word.contains("::")).map(|word| {
             word.split("::")

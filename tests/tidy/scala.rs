@@ -16,7 +16,9 @@ fn a_folder_is_a_package() {
     let mut wrong = Vec::new();
     for source in &all {
         let Some(root) = ROOTS.iter().find(|root| source.path.starts_with(*root)) else { continue };
-        let Some(package) = source.text.lines().find_map(|line| line.strip_prefix("package ")) else { continue };
+        let Some(package) = source.text.lines().find_map(|line| line.strip_prefix("package ")) else {
+            continue;
+        };
         // A package object stands in its package's folder and is declared from the package above.
         let package = package.strip_prefix("object ").unwrap_or(package).trim_end_matches([';', ' ', '{']);
         if folder(source, root).replace('/', ".") != package {
@@ -74,7 +76,8 @@ fn arrows_between_internal_packages_go_one_way() {
 #[test]
 fn only_the_shim_imports_private_spark() {
     const SHIM: &str = "jvm/src/main/scala/org/apache/spark/andironshim/";
-    const PRIVATE: [&str; 6] = ["internal", "deploy", "sql.catalyst", "sql.execution", "sql.internal", "memory"];
+    const PRIVATE: [&str; 6] =
+        ["internal", "deploy", "sql.catalyst", "sql.execution", "sql.internal", "memory"];
     let all = files();
     let outside = all.iter().filter(|s| s.path.starts_with("jvm/src/main/") && !s.path.starts_with(SHIM));
     let imports = |line: &str| {
