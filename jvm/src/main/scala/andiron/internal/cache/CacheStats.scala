@@ -5,21 +5,26 @@ import scala.collection.immutable.ListMap
 import andiron.ExecutorCacheStats
 import andiron.internal.boundary.{Native, NativeLibrary}
 
-/** The library's figures by name. Their names and units are defined in native/src/cache/stats.rs. */
+/** Figures of the native library by name. native/src/cache/stats.rs defines their names and units. */
 private[andiron] object CacheStats {
 
-  /** Each figure of the library's with its kind, `gauge`, `maximum` or `counter`, in the library's order; loads the library. */
+  /**
+   * Name and kind (`gauge`, `maximum` or `counter`) of each native figure, in the library's order. Loads the library.
+   */
   private lazy val known: IndexedSeq[(String, String)] = {
     NativeLibrary.load()
     Native.statNames().split('\n').toIndexedSeq.filter(_.nonEmpty).zip(Native.statKinds().split('\n'))
   }
 
-  /** In the library's order; loads the library. */
+  /** Names of the native figures, in the library's order. Loads the library. */
   lazy val names: IndexedSeq[String] = known.map(_._1)
 
   private lazy val kinds: Map[String, String] = known.toMap ++ Map("accountedBytes" -> "gauge", "loaderThreads" -> "gauge")
 
-  /** The figures of several processes as one: gauges of those that live and counters are summed, of a maximum the greatest is taken. */
+  /**
+   * Combines the figures of several processes: counters are summed, gauges are summed over processes that are not
+   * final, and maximums give the greatest value.
+   */
   def total(of: Seq[ExecutorCacheStats]): ListMap[String, Long] = {
     val all = of.flatMap(_.figures.keys).distinct
     val order = names.filter(all.contains) ++ all.filterNot(names.contains).sorted
@@ -32,7 +37,7 @@ private[andiron] object CacheStats {
     }: _*)
   }
 
-  /** The figures now; empty if no application uses the cache in this process. */
+  /** Current figures; empty if no application uses the cache in this process. */
   def snapshot(): ListMap[String, Long] = ExecutorCache.currentIfAny match {
     case None => ListMap.empty
     case Some(cache) =>
@@ -41,7 +46,10 @@ private[andiron] object CacheStats {
       ListMap((names.zip(values).take(filled) ++ cache.figures): _*)
   }
 
-  /** One figure, at most 100 ms old, so that a metrics reporter that reads them all takes one snapshot; 0 if there is none. */
+  /**
+   * Value of one figure, at most 100 ms old, so that a metrics reporter that reads all of them takes one snapshot. 0
+   * for an unknown name.
+   */
   def recent(name: String): Long = {
     val known = last
     val fresh =

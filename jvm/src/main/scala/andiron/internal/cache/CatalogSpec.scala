@@ -11,16 +11,20 @@ import andiron.{Loader, Version}
 private[andiron] final case class CatalogId(application: String, uuid: String, dataset: String)
 
 /**
- * A version as the executors need it.
+ * A version as executors need it.
  *
- * @param digest names its content: equal digests have equal bytes, so that files can be shared
- * @param bytes its size; -1 if unknown
- * @param modified the source's modification time when the catalog was made, in ms since 1970; -1 if it was not looked up
+ * @param digest identifies the content: equal digests mean equal bytes, so files can be shared
+ * @param bytes size; -1 if unknown
+ * @param modified modification time of the source when the catalog was made, in ms since 1970; -1 if it was not looked
+ *   up
  * @param label names version, dataset and source in messages
  */
 private[andiron] final case class VersionSpec(version: Version, digest: String, bytes: Long, modified: Long, label: String)
 
-/** What the broadcast of a catalog carries. `versions` are in the order of their names' UTF-8 bytes, which is Spark's sort order. */
+/**
+ * Content of a catalog's broadcast. `versions` are in the order of their names' UTF-8 bytes, which is Spark's sort
+ * order.
+ */
 private[andiron] final class CatalogSpec[V](
     val id: CatalogId,
     val versions: Array[VersionSpec],
@@ -29,9 +33,9 @@ private[andiron] final class CatalogSpec[V](
     extends Serializable
 
 /**
- * A Hadoop configuration that can be serialised.
+ * A serializable Hadoop configuration.
  *
- * @param fingerprint tells apart settings with which one name may mean different files, or be seen by different users
+ * @param fingerprint differs between settings under which one name may mean different files or give different access
  */
 private[andiron] final class HadoopSettings private (@transient private var settings: Configuration, val fingerprint: String) extends Serializable {
 
@@ -51,10 +55,10 @@ private[andiron] final class HadoopSettings private (@transient private var sett
 
 private[andiron] object HadoopSettings {
 
-  /** Settings of these families say nothing of where and as whom files are read. */
+  /** Prefixes of settings that affect neither the location of files nor the identity that reads them. */
   private val Elsewhere = Seq("spark.", "hive.", "mapreduce.", "mapred.", "yarn.", "parquet.", "orc.")
 
-  /** Those with which `spark.read` reads: the application's, and over them all that the session sets. */
+  /** The settings that `spark.read` uses: the application's, overridden by the session's. */
   def of(spark: SparkSession): HadoopSettings = {
     val settings = new Configuration(spark.sparkContext.hadoopConfiguration)
     spark.conf.getAll.foreach { case (key, value) => if (value != null) settings.set(key, value) }
@@ -68,7 +72,7 @@ private[andiron] object HadoopSettings {
   }
 }
 
-/** What may change in a catalog after it was made. On an executor this is a copy, as it was when the task was submitted. */
+/** The mutable part of a catalog. An executor has a copy from the time when the task was submitted. */
 private[andiron] final class CatalogState extends Serializable {
   @volatile private var isClosedFlag = false
   @volatile private var hint = DemandHint(0, Map.empty)
@@ -77,7 +81,7 @@ private[andiron] final class CatalogState extends Serializable {
 
   def demand: DemandHint = hint
 
-  /** Whether this call is the one that closes it. */
+  /** Closes the catalog; true for the first call only. */
   def close(): Boolean = synchronized {
     val first = !isClosedFlag
     isClosedFlag = true
@@ -91,7 +95,7 @@ private[andiron] final class CatalogState extends Serializable {
 
 private[andiron] object CatalogState {
 
-  /** That of a catalog that this process makes. When nothing can reach it any more the catalog has ended, in all processes. */
+  /** State of a catalog made in this process. Once it is unreachable, the catalog ends in all processes. */
   def of(id: CatalogId): CatalogState = {
     val state = new CatalogState
     Views.cleaner.register(state, new LetGo(id))
@@ -103,5 +107,5 @@ private[andiron] object CatalogState {
   }
 }
 
-/** How many tasks are expected to want each version; of two hints the one with the greater epoch holds. */
+/** Number of tasks expected to need each version. Of two hints, the one with the greater epoch is valid. */
 private[andiron] final case class DemandHint(epoch: Long, tasks: Map[String, Long])

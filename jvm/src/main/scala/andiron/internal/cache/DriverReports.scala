@@ -9,14 +9,17 @@ import org.slf4j.LoggerFactory
 import andiron.ExecutorCacheStats
 
 /**
- * What an executor tells the driver.
+ * A report from an executor to the driver.
  *
- * @param known the number of closed catalogs that the executor has been told of and has closed
+ * @param known the number of announced catalog closings that the executor has applied
  * @param isLast the executor is shutting down
  */
 private[andiron] final case class ExecutorReport(executor: String, figures: Seq[(String, Long)], known: Int, isLast: Boolean) {
 
-  /** In types of the JDK only: Spark's RPC reads with a class loader that does not see the classes of `--jars`. */
+  /**
+   * The report in JDK types only: Spark's RPC deserializes with a class loader that does not see the classes of
+   * `--jars`.
+   */
   def message: Array[AnyRef] =
     Array(ExecutorReport.Tag, executor, figures.map(_._1).toArray, figures.map(_._2).toArray, Int.box(known), Boolean.box(isLast))
 }
@@ -32,10 +35,10 @@ private[andiron] object ExecutorReport {
   }
 }
 
-/** The driver's answer: `closed` are the catalogs number `from` and following, in the order of their closing. */
+/** The driver's answer: `closed` lists the catalogs closed after the first `from`, in the order of closing. */
 private[andiron] final case class ReportAnswer(from: Int, closed: Vector[String]) {
 
-  /** In types of the JDK only, as a report. */
+  /** The answer in JDK types only, for the same reason as a report. */
   def message: Array[String] = (from.toString +: closed).toArray
 }
 
@@ -48,13 +51,15 @@ private[andiron] object ReportAnswer {
   }
 }
 
-/** On the driver, one per application: the last figures of every executor, and which catalogs are closed. Any thread. */
+/**
+ * The driver's registry, one per application: the last figures of every executor, and the closed catalogs. Any thread.
+ */
 private[andiron] final class DriverReports(patienceNanos: Long) {
   private val env = new WeakReference(SparkEnv.get)
   private val executors = new ConcurrentHashMap[String, DriverReports.Known]
   private var closed = Vector.empty[String]
 
-  /** Whether the application that they were made for still runs in this process. */
+  /** Whether the application that these reports were made for still runs in this process. */
   private def isCurrent: Boolean = {
     val now = SparkEnv.get
     now != null && (env.get eq now)
@@ -66,19 +71,22 @@ private[andiron] final class DriverReports(patienceNanos: Long) {
     ReportAnswer(report.known, closed.drop(report.known))
   }
 
-  /** Notes that Spark has lost or removed an executor: its last report is its final one, unless it reports again. */
+  /** Marks an executor as lost or removed by Spark: its last report is final unless it reports again. */
   def end(executor: String): Unit = synchronized {
     executors.computeIfPresent(executor, (_, known) => new DriverReports.Known(known.report.copy(isLast = true), known.at))
     notifyAll()
   }
 
-  /** Announces the end of a catalog; executors learn of it when they report. Gives its number. */
+  /** Announces the closing of a catalog and returns its number. Executors learn of it with their next report. */
   def announce(uuid: String): Int = synchronized {
     closed :+= uuid
     closed.size
   }
 
-  /** Announces the end of a catalog and waits until every executor that still reports has confirmed it, at most `nanos`. */
+  /**
+   * Announces the closing of a catalog and waits at most `nanos` until every executor that still reports has confirmed
+   * it.
+   */
   def close(uuid: String, nanos: Long): Unit = synchronized {
     val number = announce(uuid)
     val end = System.nanoTime() + nanos
@@ -117,17 +125,17 @@ private[andiron] object DriverReports {
 
   @volatile private var made: Option[DriverReports] = None
 
-  /** Those of the application that runs in this process; none without the plugin. */
+  /** The reports of the application that runs in this process; None without the plugin. */
   def latest: Option[DriverReports] = made.filter(_.isCurrent)
 
   def latest_=(reports: Option[DriverReports]): Unit = made = reports
 
-  /** Announces the end of a catalog and waits for it, at most 5 s. */
+  /** Announces the closing of a catalog and waits at most 5 s for the executors' confirmation. */
   def closeCatalog(uuid: String): Unit = latest.foreach(_.close(uuid, CloseNanos))
 
-  /** Announces the end of a catalog without waiting. */
+  /** Announces the closing of a catalog without waiting. */
   def announceCatalog(uuid: String): Unit = latest.foreach(_.announce(uuid))
 
-  /** How long after its last report an executor counts as alive, if executors report every `interval` ms. */
+  /** Time after its last report during which an executor counts as alive, given a report interval of `interval` ms. */
   def patienceNanos(interval: Long): Long = math.max(TimeUnit.SECONDS.toNanos(10), TimeUnit.MILLISECONDS.toNanos(5 * interval))
 }

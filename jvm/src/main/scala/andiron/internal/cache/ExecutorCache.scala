@@ -14,8 +14,8 @@ import andiron.internal.boundary.{Native, NativeLibrary}
 import andiron.internal.util.{CallbackGuard, DaemonThread}
 
 /**
- * The cache of one application in this process: its open catalogs, its tasks' leases and its loader threads. Made by the first use in a
- * task or on the driver, with or without the plugin; ends with the application's SparkEnv.
+ * The cache of one application in this process: its open catalogs, its tasks' leases and its loader threads. The first
+ * use in a task or on the driver creates it, with or without the plugin; it ends with the application's SparkEnv.
  */
 private[andiron] final class ExecutorCache private (private val env: SparkEnv, val application: String) {
   private val catalogs = new ConcurrentHashMap[ExecutorCache.Key, OpenCatalog[_]]
@@ -26,20 +26,21 @@ private[andiron] final class ExecutorCache private (private val env: SparkEnv, v
   private val shutdown = DaemonThread("andiron-shutdown", () => ExecutorCache.stop(env))
   private var isStopped = false
 
-  /** The leases of this process's tasks. */
+  /** Leases of this process's tasks. */
   val attempts = new TaskAttempts
 
-  /** The leases that belong to no task. */
+  /** Leases outside any task. */
   val outside = new OutsideTasks
 
   private def start(): Unit = {
     loaders.start()
     housekeeper.start()
-    // Nothing else tells an executor without the plugin that it ends; what it has written would stay until another process sweeps.
+    // Without the plugin, a shutdown hook is the only notice that the executor ends; without it, files would stay until
+    // another process sweeps.
     ExecutorCache.unlessExiting(Runtime.getRuntime.addShutdownHook(shutdown))
   }
 
-  /** The catalog `id` in this process. */
+  /** Opens catalog `id` in this process. */
   def open[V](id: CatalogId, spec: () => CatalogSpec[V]): OpenCatalog[V] = {
     if (ExecutorCache.hasClosed(id.uuid) || id.application != application) throw AndironErrors.closed(id)
     val received = spec()
@@ -65,7 +66,7 @@ private[andiron] final class ExecutorCache private (private val env: SparkEnv, v
     catalogs.forEach((key, catalog) => if (key.uuid == uuid) end(key, catalog))
   }
 
-  /** Ends the attempt of a task, as the plugin's callbacks do; its own listener should have done it before. */
+  /** Ends a task's attempt from the plugin's callbacks, a fallback for the task's completion listener. */
   def endTask(taskAttemptId: Long): Unit = {
     val held = attempts.end(taskAttemptId)
     if (held > 0) callbackLeases.addAndGet(held.toLong): Unit
@@ -77,7 +78,9 @@ private[andiron] final class ExecutorCache private (private val env: SparkEnv, v
     catalog.versions.foreach { case (handle, _) => ExecutorCache.targets.remove(handle, catalog) }
   }
 
-  /** Catalogs end before the attempts: a waiter that the end of another lets in would start a load that nobody runs. */
+  /**
+   * Closes catalogs before attempts: ending an attempt could admit a waiter and so start a load that no thread runs.
+   */
   private def stop(): Unit = synchronized {
     isStopped = true
     ExecutorCache.unlessExiting(Runtime.getRuntime.removeShutdownHook(shutdown))
@@ -92,7 +95,7 @@ private[andiron] final class ExecutorCache private (private val env: SparkEnv, v
     } finally Native.closeApplication(application)
   }
 
-  /** Figures of the Scala side, beside those of the library. */
+  /** Figures of the JVM side, in addition to those of the library. */
   def figures: Seq[(String, Long)] =
     housekeeper.figures ++ OwnedValue.figures ++ Seq(
       "openCatalogs" -> catalogs.size.toLong,
@@ -102,7 +105,7 @@ private[andiron] final class ExecutorCache private (private val env: SparkEnv, v
 private[andiron] object ExecutorCache {
   private val log = LoggerFactory.getLogger(classOf[ExecutorCache])
 
-  /** Objects are kept apart by class loader: two loaders' classes of one name are different classes. */
+  /** Objects are separate per class loader: classes of the same name from two loaders are different classes. */
   private final case class Key(uuid: String, loader: ClassLoader)
 
   private val closed = ConcurrentHashMap.newKeySet[String]()
@@ -112,19 +115,21 @@ private[andiron] object ExecutorCache {
   @volatile private var instance: ExecutorCache = _
   private var watched = new java.lang.ref.WeakReference[SparkContext](null)
 
-  /** Changes the JVM's shutdown hooks, which it refuses once it shuts down. */
+  /** Applies a change to the JVM's shutdown hooks; the JVM refuses changes during shutdown. */
   private def unlessExiting(change: => Any): Unit =
     try change: Unit
     catch { case _: IllegalStateException => () }
 
-  /** The cache of the application that runs in this process; a SettingException if there is none or Andiron is turned off. */
+  /**
+   * The cache of the application that runs in this process; a SettingException if there is none or Andiron is disabled.
+   */
   def current(): ExecutorCache = {
     val known = instance
     val env = SparkEnv.get
     if (known != null && (known.env eq env)) known else replace(env)
   }
 
-  /** The same without making one. */
+  /** As `current`, but does not create a cache. */
   def currentIfAny: Option[ExecutorCache] = {
     val known = instance
     if (known != null && (known.env eq SparkEnv.get)) Some(known) else None
@@ -177,14 +182,17 @@ private[andiron] object ExecutorCache {
     SparkInternals.roomiestDirectories(env).headOption.map(new File(_, "andiron").getPath).getOrElse(
       throw AndironException.of(ErrorCode.BadSetting, s"this Spark does not tell its local directories: set ${AndironConf.Directory.key}", null))
 
-  /** Ends a catalog in this process, and refuses it from now on. Idempotent. */
+  /** Closes a catalog in this process and refuses it from then on. Idempotent. */
   def closeCatalog(uuid: String): Unit = {
     closed.add(uuid)
     currentIfAny.foreach(_.close(uuid))
     SharedSpec.forget(uuid)
   }
 
-  /** On the driver: ends a catalog that nothing can reach any more, if that has not been done. Waits for no executor, and never throws. */
+  /**
+   * On the driver: closes a catalog that has become unreachable, unless it is closed. Does not wait for executors;
+   * never throws.
+   */
   private[internal] def letGo(id: CatalogId): Unit =
     try {
       SharedSpec.forget(id.uuid)
@@ -194,7 +202,7 @@ private[andiron] object ExecutorCache {
       }
     } catch { case t: Throwable => log.warn(s"the catalog of dataset '${id.dataset}', which nothing can reach any more, did not end in order", t) }
 
-  /** Whether a catalog was closed in this process. */
+  /** Whether the catalog was closed in this process. */
   def hasClosed(uuid: String): Boolean = closed.contains(uuid)
 
   /** Whether the application with this id runs in this process. */
@@ -203,7 +211,7 @@ private[andiron] object ExecutorCache {
     env != null && env.conf.getOption("spark.app.id").contains(application)
   }
 
-  /** Ends the cache of the application whose environment is `env`, if it is still there. */
+  /** Ends the cache of the application with the environment `env`, if that cache is current. */
   def stop(env: SparkEnv): Unit = synchronized {
     if (instance != null && (instance.env eq env)) end(instance)
   }

@@ -11,8 +11,8 @@ import org.apache.hadoop.security.UserGroupInformation
 import org.slf4j.LoggerFactory
 
 /**
- * The file systems of this process, one for each user and settings. Hadoop's own cache does not look at settings: the first who names a bucket
- * decides the keys of all. Any thread.
+ * The file systems of this process, one for each user and settings. Hadoop's own cache ignores settings: the first
+ * caller that names a bucket determines the credentials of all later ones. Any thread.
  */
 private[andiron] object FileSystems {
   private final case class Key(scheme: String, authority: String, user: UserGroupInformation, settings: String)
@@ -21,16 +21,16 @@ private[andiron] object FileSystems {
 
   private val log = LoggerFactory.getLogger("andiron.FileSystems")
 
-  /** What no load or catalog has asked for during this time is closed when another is opened; longer than any load takes. */
+  /** A file system unused for this time is closed when another is opened. Longer than any load takes. */
   private val IdleNanos = TimeUnit.HOURS.toNanos(4)
   private val opened = new java.util.HashMap[Key, Opened]
 
-  /** The file system of `path` as the calling user sees it with these settings. */
+  /** The file system of `path` for the calling user with these settings. */
   def of(path: Path, settings: HadoopSettings): FileSystem = {
     val uri = complete(path.toUri, FileSystem.getDefaultUri(settings.configuration))
     val key = Key(lower(uri.getScheme), lower(uri.getAuthority), UserGroupInformation.getCurrentUser, settings.fingerprint)
     known(key).getOrElse {
-      // Outside the lock: this may take seconds.
+      // Outside the lock: opening may take seconds.
       val fresh = FileSystem.newInstance(uri, settings.configuration)
       val (mine, idle) = synchronized {
         val now = System.nanoTime()
@@ -55,12 +55,15 @@ private[andiron] object FileSystems {
     }
   }
 
-  /** Says that `system` has failed so. One that somebody else has closed is not handed out again. */
+  /** Reports that `system` failed with `error`. A file system that other code has closed is not handed out again. */
   def failed(system: FileSystem, error: IOException): Unit =
     if (String.valueOf(error.getMessage).toLowerCase(java.util.Locale.ROOT).contains("filesystem closed"))
       synchronized(opened.values.removeIf(other => other.system eq system)): Unit
 
-  /** As Hadoop completes a name: one without scheme, or without authority in the default's scheme, means the default file system. */
+  /**
+   * Completes a name as Hadoop does: one without a scheme, or with the default's scheme and no authority, means the
+   * default file system.
+   */
   private def complete(uri: URI, default: URI): URI =
     if (uri.getScheme == null && uri.getAuthority == null) default
     else if (uri.getAuthority == null && default.getAuthority != null && default.getScheme == uri.getScheme) default

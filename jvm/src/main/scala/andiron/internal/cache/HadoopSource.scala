@@ -9,7 +9,10 @@ import org.apache.hadoop.fs.{FSDataInputStream, FileStatus, FileSystem, LocalFil
 
 import andiron.{AndironException, ErrorCode}
 
-/** A file that Hadoop can read. `label` names it in messages. Errors of the file system come out typed, with their cause. */
+/**
+ * A file readable by Hadoop. `label` names it in messages. File system errors are thrown as typed exceptions with their
+ * cause.
+ */
 private[andiron] final class HadoopSource(source: String, label: String, settings: HadoopSettings) {
 
   private val (fileSystem: FileSystem, path: Path) = attempt {
@@ -18,10 +21,10 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
     (system, system.makeQualified(named))
   }
 
-  /** Absolute, with its scheme. */
+  /** The absolute URI, with its scheme. */
   def uri: String = path.toString
 
-  /** Length and modification time now. A directory is an error. */
+  /** Current length and modification time. Fails for a directory. */
   def status(): FileStatus = {
     val status = attempt(fileSystem.getFileStatus(path))
     if (status.isDirectory)
@@ -29,7 +32,7 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
     status
   }
 
-  /** The file, or all files below the directory, that the source is now. */
+  /** Lists the source: the file itself, or all files below the directory. */
   def files(): SourceFiles = {
     val root = attempt(fileSystem.getFileStatus(path))
     if (root.isDirectory) SourceFiles(isDirectory = true, below(path, "", 0).sortBy(_.name)(SourceSurvey.binaryOrder))
@@ -51,32 +54,38 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
   private def tooMany(what: String): AndironException =
     AndironException.of(ErrorCode.BadArgument, s"$label has $what: do its links lead in a circle? Name a directory that has one version", null)
 
-  /** Fails unless the files are those of `before`. */
+  /** Fails if the files differ from `before`. */
   def requireUnchanged(before: SourceFiles): Unit =
     if (files() != before) throw changed("was written to while it was loaded")
 
-  /** Fails unless the files are what the catalog says; `modified` is -1 if that is not known. */
+  /** Fails if the files differ from the catalog's declaration; `modified` is -1 if unknown. */
   def requireDeclared(files: SourceFiles, form: String, bytes: Long, modified: Long): Unit = {
     if (files.form != form || (modified >= 0 && files.fingerprint != modified))
       throw changed(s"was written to after the catalog was made (now ${files.entries.size} files of ${files.bytes} bytes)")
     requireLength(files.bytes, bytes)
   }
 
-  /** Hadoop makes a path of a checksum file's name, and takes a colon in it for the end of a scheme: a file that has none is read without. */
+  /**
+   * Opens the file. Hadoop derives a path from the name of the checksum file and parses a colon in it as the end of a
+   * scheme, so a local file without a checksum file is opened without checksums.
+   */
   def open(): FSDataInputStream = attempt(localFile match {
     case Some((file, Some(checksums))) if !checksumOf(file).exists => checksums.getRawFileSystem.open(path)
     case _                                                         => fileSystem.open(path)
   })
 
-  /** Where Hadoop keeps the checksums of a local file. */
+  /** Path of the checksum file that Hadoop keeps for a local file. */
   private def checksumOf(file: File): File = new File(file.getParentFile, s".${file.getName}.crc")
 
-  /** The source's path on this machine, if it has one and Hadoop would add nothing (a checksum file beside it) by reading it. */
+  /**
+   * The source's path on this machine, if it has one and a read through Hadoop would not verify a checksum file beside
+   * it.
+   */
   def localPath: Option[String] = localFile.collect {
     case (file, checksums) if checksums.isEmpty || !checksumOf(file).exists => file.getPath
   }
 
-  /** The path for mapping the source in place; an error unless it is a local file. */
+  /** The path for mapping the source in place. Fails unless it is a local file. */
   def requireLocalPath(): String = localFile match {
     case Some((file, _)) if file.isFile => file.getPath
     case Some((file, _))                => throw missing(new FileNotFoundException(file.getPath))
@@ -86,7 +95,10 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
           "use a file: URI that exists on every executor, or leave immutable out", null)
   }
 
-  /** The file that `path` is in Hadoop's own local file system, and the part of it that keeps checksum files. */
+  /**
+   * The local file of `path` in Hadoop's own local file system, and the wrapper that maintains checksum files, if there
+   * is one.
+   */
   private def localFile: Option[(File, Option[LocalFileSystem])] = fileSystem match {
     case local: LocalFileSystem if local.getRawFileSystem.getClass == classOf[RawLocalFileSystem] => Some((local.pathToFile(path), Some(local)))
     case raw: RawLocalFileSystem if raw.getClass == classOf[RawLocalFileSystem]                   => Some((raw.pathToFile(path), None))
@@ -100,14 +112,14 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
       throw AndironException.of(ErrorCode.SourceSizeMismatch,
         s"$label has $bytes bytes, but the catalog declares $declared: it was truncated or rewritten, or the declaration is wrong", null)
 
-  /** Fails if the source is not what it was at `before`. */
+  /** Fails if the source has changed since `before`. */
   def requireUnchanged(before: FileStatus): Unit = {
     val now = status()
     if (now.getLen != before.getLen || now.getModificationTime != before.getModificationTime)
       throw changed(s"was rewritten while it was loaded (${describe(before)}, then ${describe(now)})")
   }
 
-  /** The error that the source is not what it was at `before`; None if it is, or cannot be looked at now. */
+  /** The error for a source that has changed since `before`; None if it has not, or if it cannot be examined now. */
   def changeSince(before: FileStatus): Option[AndironException] =
     try {
       requireUnchanged(before)
@@ -116,7 +128,7 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
       case e: AndironException => Some(e).filter(e => e.code == ErrorCode.SourceChanged || e.getCause.isInstanceOf[FileNotFoundException])
     }
 
-  /** Fails if the source was modified after the catalog was made; `modified` is -1 if that is not known. */
+  /** Fails if the source was modified after the catalog was made; `modified` is -1 if unknown. */
   def requireModified(status: FileStatus, modified: Long): Unit =
     if (modified >= 0 && status.getModificationTime != modified)
       throw changed(s"was rewritten after the catalog was made (then modified at $modified, now ${describe(status)})")
@@ -126,7 +138,7 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
 
   private def describe(status: FileStatus): String = s"${status.getLen} bytes modified at ${status.getModificationTime}"
 
-  /** What helps if the source is a file's name whose colon Hadoop takes for the end of a scheme. */
+  /** Advice for a source that is a file name with a colon, which Hadoop parses as the end of a scheme. */
   private def aboutColon: String = {
     val colon = source.indexOf(':')
     val mayBeName = colon > 0 && !source.startsWith("//", colon + 1) &&
@@ -137,7 +149,10 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
   private def missing(cause: Throwable): AndironException =
     AndironException.of(ErrorCode.SourceMissing, s"$label does not exist or cannot be opened on this machine: ${cause.getMessage}$decoded", cause)
 
-  /** What to do if the source is a URI with escaped characters, as `File.toURI`, `inputFiles` and `input_file_name` give: Hadoop decodes none. */
+  /**
+   * Advice for a source that is a URI with escaped characters, as `File.toURI`, `inputFiles` and `input_file_name`
+   * return: Hadoop does not decode them.
+   */
   private def decoded: String =
     try {
       val meant = new Path(new URI(path.toString))
@@ -161,7 +176,7 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
 
 private[andiron] object HadoopSource {
 
-  /** Whether some file system of Hadoop's has this scheme. */
+  /** Whether Hadoop has a file system for this scheme. */
   private def isKnown(scheme: String, settings: HadoopSettings): Boolean =
     try FileSystem.getFileSystemClass(scheme, settings.configuration) != null
     catch { case _: IOException => false }

@@ -5,20 +5,24 @@ import java.lang.invoke.VarHandle
 import andiron.{AndironException, ErrorCode}
 
 /**
- * Whether a leased value may still be used. Keeps `owner`, whose collection would end the lease, reachable.
+ * Validity of a leased value. Keeps `owner` reachable, whose collection would end the lease.
  *
- * Nobody's safety hangs on when another thread learns of the release: what was leased stays readable as long as it is reachable. So
- * `isReleased` is a plain read, which a compiler may take out of a loop; that makes scans as fast as raw memory. `isReleasedNow` is not.
+ * Memory safety does not depend on the moment when another thread sees the release: leased memory stays readable as
+ * long as it is reachable. `isReleased` is therefore a plain read, which the compiler may hoist out of a loop, so that
+ * scans are as fast as raw memory; `isReleasedNow` is not.
  *
- * @param what names what is leased, for messages
+ * `what` names the leased versions in messages.
  */
 private[andiron] final class Hold(val owner: AnyRef, what: () => String) {
   private var released = false
 
-  /** For every row and every number: a loop of nothing else may see a release by another thread only when it ends. */
+  /**
+   * For per-row and per-number checks. A loop without other calls may not see another thread's release before the loop
+   * ends.
+   */
   def isReleased: Boolean = released
 
-  /** As `isReleased`, asked anew at every call. */
+  /** As `isReleased`, but re-read at every call. */
   def isReleasedNow: Boolean = {
     VarHandle.acquireFence()
     released
@@ -36,7 +40,7 @@ private[andiron] final class Hold(val owner: AnyRef, what: () => String) {
 
 private[andiron] object Hold {
 
-  /** Of a cursor that has not acquired anything. */
+  /** The hold of a cursor that has not acquired anything. */
   val none: Hold = {
     val hold = new Hold(None, () => "nothing")
     hold.release()

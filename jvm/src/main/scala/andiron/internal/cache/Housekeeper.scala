@@ -12,9 +12,10 @@ import andiron.AndironConf
 import andiron.internal.util.DaemonThread
 
 /**
- * A daemon thread that does every `spark.andiron.cache.reportInterval` what nobody may wait for: ends the attempts of tasks that are
- * gone, replaces stuck loader threads, charges resident bytes to Spark's memory, and ends the cache with its application. It alone
- * touches Spark's memory, since that may evict the user's blocks: no lock of ours is held then, and it is never interrupted.
+ * A daemon thread that runs every `spark.andiron.cache.reportInterval`: it ends the attempts of completed tasks,
+ * replaces stuck loader threads, charges resident bytes to Spark's memory, and ends the cache with its application. It
+ * is the only thread that touches Spark's memory, because that may evict the user's blocks: it holds no Andiron lock
+ * then and is never interrupted.
  */
 private[andiron] final class Housekeeper(cache: ExecutorCache, env: SparkEnv, loaders: LoaderPool) extends Runnable {
   private val interval = TimeUnit.MILLISECONDS.toNanos(AndironConf.ReportInterval.in(env.conf))
@@ -54,7 +55,7 @@ private[andiron] final class Housekeeper(cache: ExecutorCache, env: SparkEnv, lo
     if (account != null) account.settle(stats.getOrElse("residentBytes", 0L) - objects, objects)
   }
 
-  /** Lets the thread end, after it has given Spark's memory back. */
+  /** Ends the thread, which first returns its charge to Spark's memory. */
   def close(): Unit = {
     isClosed = true
     LockSupport.unpark(thread)

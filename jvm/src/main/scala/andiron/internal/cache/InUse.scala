@@ -3,24 +3,25 @@ package andiron.internal.cache
 import java.util.concurrent.atomic.AtomicInteger
 
 /**
- * Whether the user's function looks at a cursor's value. A thread that waits for the budget may take the value back while it does not:
- * either moves from idle by compare-and-set, so that never both are in. docs/internals/concurrency.md has the argument.
+ * Mutual exclusion between the user's function, which reads a cursor's value, and a thread that waits for the budget
+ * and may take an idle value back. Both leave the idle state by compare-and-set, so at most one succeeds. The argument
+ * is in docs/internals/concurrency.md.
  */
 private[andiron] final class InUse {
   private val state = new AtomicInteger(InUse.Idle)
 
-  /** To be called before the value is asked for. Whether `leave` must be called after it: false within another such call. */
+  /** Must precede the request for the value. Returns whether `leave` must follow: false within an enclosing `enter`. */
   def enter(): Boolean = {
     while (!state.compareAndSet(InUse.Idle, InUse.Used)) {
       if (state.get == InUse.Used) return false
-      Thread.onSpinWait() // whoever takes it releases it now, which waits for nothing
+      Thread.onSpinWait() // the taker is releasing the value, which never blocks
     }
     true
   }
 
   def leave(): Unit = state.setRelease(InUse.Idle)
 
-  /** Does `release` if the value is not in use; whether it was not. */
+  /** Runs `release` if the value is not in use; returns whether it ran. */
   def take(release: => Unit): Boolean = {
     val isMine = state.compareAndSet(InUse.Idle, InUse.Taken)
     if (isMine)

@@ -2,7 +2,9 @@ package andiron.internal.cache
 
 import java.util.concurrent.ConcurrentHashMap
 
-/** What each native version handle stands for. Catalogs that list the same bytes share a handle; any of them can load it. */
+/**
+ * Maps native version handles to catalogs. Catalogs that list the same bytes share a handle; any of them can load it.
+ */
 private[andiron] final class LoadTargets {
   private val byVersion = new ConcurrentHashMap[java.lang.Long, Vector[LoadTarget]]
 
@@ -19,7 +21,10 @@ private[andiron] final class LoadTargets {
     ()
   }
 
-  /** Those that can load the version, the newest catalog first: its keys are the freshest. Empty if every catalog that lists it is closed. */
+  /**
+   * The targets that can load the version, newest catalog first because its credentials are the most recent. Empty if
+   * all catalogs that list it are closed.
+   */
   def of(version: Long): Vector[LoadTarget] = Option(byVersion.get(version)).fold(Vector.empty[LoadTarget])(_.reverse)
 }
 

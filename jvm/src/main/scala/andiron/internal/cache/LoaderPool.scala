@@ -11,10 +11,10 @@ import andiron.internal.boundary.Native
 import andiron.internal.util.{CallbackGuard, DaemonThread}
 
 /**
- * The daemon threads that load versions: `wanted` of them, and one more for each that has been busy with the same load for 10 s, up
- * to 64 in all, so that a source that hangs holds up nobody else. A thread that is one too many ends after its load.
+ * The daemon threads that load versions: `wanted` of them, plus one for each thread busy with the same load for 10 s,
+ * up to 64 in all, so that a source that hangs does not delay other loads. A surplus thread ends after its load.
  *
- * @param targets what the versions that the library names stand for
+ * @param targets the catalogs for the version handles that the library returns
  */
 private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
   private val loaders = ConcurrentHashMap.newKeySet[Loader]()
@@ -23,7 +23,7 @@ private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
 
   def start(): Unit = adjust()
 
-  /** Starts and ends threads so that `wanted` of them are free of long loads. To be called every second or so. */
+  /** Starts threads so that `wanted` of them are free of long loads. Must be called about every second. */
   def adjust(): Unit = synchronized {
     if (!isClosed) {
       val stuck = loaders.stream().filter(loader => loader.isStuck).count().toInt
@@ -32,20 +32,26 @@ private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
     }
   }
 
-  /** How many threads there are, busy or not. */
+  /** Number of threads, idle or busy. */
   def size: Int = loaders.size
 
-  /** Lets idle threads end and interrupts the busy ones. What the library hands to them from now on they give back. */
+  /** Ends idle threads and interrupts busy ones. Loads that they receive afterwards are given back. */
   def close(): Unit = synchronized {
     isClosed = true
     loaders.forEach(loader => loader.interrupt())
   }
 
-  /** Ends the loads that no thread has taken, but for those of other class loaders. After `close`, and after the end of the catalogs. */
+  /**
+   * Ends the loads that no thread has taken, except those of other class loaders. Call after `close` and after closing
+   * the catalogs.
+   */
   def drain(): Unit =
     Iterator.continually(Native.nextLoad(0)).takeWhile(_ != 0).toVector.foreach(load => LoaderPool.giveBack(load))
 
-  /** Closes the values that have left memory with the last catalogs and leases, on a last loader thread, and waits for it a while. After `drain`. */
+  /**
+   * Closes the values that left memory with the last catalogs and leases, on a final loader thread, and waits for it at
+   * most 10 s. Call after `drain`.
+   */
   def closeValues(): Unit = {
     if (OwnedValue.hasEvicted) {
       val last = DaemonThread("andiron-loader-last", () => OwnedValue.closeEvicted(): Unit)
@@ -85,13 +91,13 @@ private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
         val load = next()
         if (load != 0) run(load)
       } finally {
-        // An interruption was for the load; what it has left is closed in peace.
+        // The interruption was for the load and must not disturb closing the remaining values.
         Thread.interrupted(): Unit
         closeEvicted()
         loaders.remove(this): Unit
       }
 
-    /** Closes values that have left memory; a long close is as a long load. */
+    /** Closes evicted values. The thread counts as busy, as during a load. */
     private def closeEvicted(): Unit =
       try if (OwnedValue.hasEvicted) {
         busySince = System.nanoTime()
@@ -99,13 +105,13 @@ private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
       } catch { case t: Throwable => LoaderPool.failures.note("close values that have left memory", t) }
       finally busySince = 0
 
-    /** Marks the thread as busy, if the pool is open: a load that comes later may be of the application after this one. */
+    /** Marks the thread as busy if the pool is open: a load received later may belong to the next application. */
     private def begins(): Boolean = LoaderPool.this.synchronized {
       if (!isClosed) busySince = System.nanoTime()
       !isClosed
     }
 
-    /** 0 if there is none; an error of the library must not end the thread, nor make it spin. */
+    /** The next load; 0 if there is none. An error of the library must neither end the thread nor make it spin. */
     private def next(): Long =
       try Native.nextLoad(LoaderPool.WaitMillis)
       catch {
@@ -116,17 +122,20 @@ private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
           0
       }
 
-    /** Finishes the load or leaves it to others, whatever happens: what is not finished stays reserved for ever. Never throws. */
+    /** Always finishes the load or gives it back: an unfinished load stays reserved forever. Never throws. */
     private def run(load: Long): Unit =
       try targets.of(Native.loadVersion(load)) match {
         case some if some.nonEmpty && begins() => runAny(load, some)
         case _ =>
           LoaderPool.giveBack(load)
-          LockSupport.parkNanos(LoaderPool.GivenBackNanos) // for the threads of another class loader, whose load it may be
+          LockSupport.parkNanos(LoaderPool.GivenBackNanos) // the load may belong to another class loader
       } catch { case t: Throwable => LoaderPool.end(load, t) }
       finally busySince = 0
 
-    /** Runs the load by the first that can see the source: catalogs that share bytes may have different keys, some of which may have expired. */
+    /**
+     * Runs the load with the first target that can read the source: catalogs that share bytes may have different
+     * credentials, some of them expired.
+     */
     private def runAny(load: Long, all: Vector[LoadTarget]): Unit = {
       val settings = all.map(_.catalog.spec.hadoop.fingerprint)
       val different = all.indices.filter(i => settings.indexOf(settings(i)) == i).map(all)
@@ -158,12 +167,12 @@ private[andiron] object LoaderPool {
   private val ErrorNanos = TimeUnit.SECONDS.toNanos(1)
   private val GivenBackNanos = TimeUnit.MILLISECONDS.toNanos(5)
 
-  /** Leaves the load to whoever can run it; if nobody wants it any more, ends it. Never throws. */
+  /** Returns the load to the shared queue, or ends it if no catalog needs it. Never throws. */
   private def giveBack(load: Long): Unit =
     try Native.giveBackLoad(load)
     catch { case t: Throwable => end(load, t) }
 
-  /** Ends a load that `error` has kept from running. Never throws. */
+  /** Ends a load that `error` prevented from running. Never throws. */
   private def end(load: Long, error: Throwable): Unit =
     try {
       error match {
@@ -172,7 +181,7 @@ private[andiron] object LoaderPool {
       }
       Native.loadFailed(load, s"the load could not be run: $error", error)
     } catch {
-      case e: AndironException if e.code == ErrorCode.BadHandle => // it had ended already
+      case e: AndironException if e.code == ErrorCode.BadHandle => // already ended
       case t: Throwable                                         => failures.note("end a load", t)
     }
 }

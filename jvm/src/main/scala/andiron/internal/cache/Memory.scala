@@ -4,7 +4,10 @@ import java.nio.ByteOrder
 
 import sun.misc.Unsafe
 
-/** Raw reads. The caller has checked bounds and keeps the memory reachable. Numbers are little-endian on every machine. */
+/**
+ * Unchecked memory reads. The caller checks bounds and keeps the memory reachable. Numbers are little-endian on every
+ * machine.
+ */
 private[andiron] object Memory {
   private val unsafe: Unsafe = {
     val field = classOf[Unsafe].getDeclaredField("theUnsafe")
@@ -14,7 +17,9 @@ private[andiron] object Memory {
   private val isLittleEndian = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN
   private val arrayBase = Unsafe.ARRAY_BYTE_BASE_OFFSET.toLong
 
-  /** copyMemory does not let the VM stop threads meanwhile, so that a copy goes in pieces. */
+  /**
+   * Size of one copyMemory call, in bytes. The VM cannot stop threads during such a call, so longer copies are split.
+   */
   private val Piece = 1L << 20
 
   def byte(address: Long): Byte = unsafe.getByte(address)

@@ -11,11 +11,12 @@ import andiron.internal.boundary.Native
 import andiron.internal.util.UserError
 
 /**
- * What cursors, leases and lease sets have in common: a native cursor, waiting for what it asked for, and the values that it holds.
- * Used by one thread at a time; `expire` may come from any.
+ * The common part of cursors, leases and lease sets: a native cursor, waiting, and the leased values. Used by one
+ * thread at a time; any thread may call `expire`.
  *
- * @param wanted the versions that it is opened for, by their handles; none if that is not known yet
- * @param inUse whether the user's function looks at the value now; null if that cannot be known, so that nothing is ever taken back
+ * @param wanted handles of the versions that it is opened for; empty if not yet known
+ * @param inUse whether the user's function is reading the value; null if that cannot be known, and then the value is
+ *   never taken back
  */
 private[andiron] final class NativeCursor[V](
     catalog: OpenCatalog[V], leases: TaskLeases, ordered: Boolean, wanted: Array[Long], inUse: InUse = null) {
@@ -28,31 +29,34 @@ private[andiron] final class NativeCursor[V](
   @volatile private var cameBack = false
   leases.add(this)
 
-  /** The number of its last move among those of its attempt. */
+  /** Number of its last move among the moves of its attempt. */
   def lastMove: Long = moved
 
   /**
-   * Whether it may lose what it holds to another cursor of its task, which has made `moves` of them so far. One that has asked again for what it
-   * lost is read in turn with others, and loses nothing until they have moved often without it.
+   * Whether another cursor of the task may take this one's version. `moves` is the attempt's current number of moves. A
+   * cursor that has asked again for a version taken from it is being read in alternation with others, and is exempt
+   * until the others have moved often without it.
    */
   def mayBeTakenBack(moves: Long): Boolean = inUse != null && !hold.isReleasedNow && (!cameBack || moves - moved > NativeCursor.MovesApart)
 
-  /** Releases what is held unless the user's function is looking at it; whether it did. By any thread. */
+  /** Releases the held version unless the user's function is reading it; returns whether it did. Any thread. */
   def takeBack(): Boolean = inUse.take {
     hold.release()
-    // What has been taken back is not kept reachable from here.
+    // The value taken back must not stay reachable from here.
     hold = Hold.none
     wasTaken = true
     Native.release(handle)
   }
 
-  /** What was acquired last may be used as long as this says so. */
+  /** The hold that tells whether the last acquired value may still be used. */
   def held: Hold = hold
 
-  /** Whether what was acquired last is released, or nothing was. */
+  /** Whether the last acquired value is released, or none was acquired. */
   def isReleased: Boolean = hold.isReleased
 
-  /** Releases what is held, then leases the version, waiting for load and budget. `owner` is kept reachable by the value. */
+  /**
+   * Releases the held version, then leases `version`, waiting for load and budget. The value keeps `owner` reachable.
+   */
   def acquire(version: Long, owner: AnyRef): V = {
     hold.release()
     val what = () => catalog.describe(Array(version))
@@ -61,7 +65,7 @@ private[andiron] final class NativeCursor[V](
     value(0, residency)
   }
 
-  /** The same for several, all or none. */
+  /** As `acquire`, for several versions: all or none. */
   def acquireAll(versions: Array[Long], owner: AnyRef): IndexedSeq[V] = {
     hold.release()
     val what = () => catalog.describe(versions)
@@ -70,7 +74,7 @@ private[andiron] final class NativeCursor[V](
     versions.indices.map(index => value(index, 0))
   }
 
-  /** The same of what another process maps: the file of bytes, or where files are, good as long as they are leased. */
+  /** As `acquire`, for mapping by another process: the file of bytes, or the path of files, valid during the lease. */
   def acquireFile(version: Long, owner: AnyRef): LeasedFile = {
     hold.release()
     val what = () => catalog.describe(Array(version))
@@ -84,7 +88,7 @@ private[andiron] final class NativeCursor[V](
     }
   }
 
-  /** Releases what is held. */
+  /** Releases the held versions. */
   def release(): Unit = {
     hold.release()
     Native.release(handle)
@@ -96,7 +100,7 @@ private[andiron] final class NativeCursor[V](
     Native.closeCursor(handle)
   }
 
-  /** Marks what is held as released; the library releases it with the attempt. */
+  /** Marks the value as released; the library releases the lease with the attempt. */
   def expire(): Unit = hold.release()
 
   private def begin(owner: AnyRef, what: () => String): Unit = {
@@ -105,7 +109,7 @@ private[andiron] final class NativeCursor[V](
     wasTaken = false
     val fresh = new Hold(owner, what)
     hold = fresh
-    // The attempt may have ended between the acquisition and the line above, with nobody to tell the new hold.
+    // The attempt may have ended since the acquisition without having seen the new hold.
     if (!leases.isOpen) fresh.release()
   }
 
@@ -119,10 +123,11 @@ private[andiron] final class NativeCursor[V](
     value.asInstanceOf[V]
   }
 
-  /** Asks, then waits in slices that look at task kill and interruption. Either withdraws the wait. */
+  /** Asks, then waits in slices and checks for task kill and interruption between them. Either withdraws the wait. */
   private def wait(what: () => String, ask: () => Long): Long =
     try {
-      // Settings are read by what waits for the budget alone: what need not wait also runs where the stack is nearly full.
+      // Settings are read only when waiting for the budget: the path without a wait must also work on a nearly full
+      // stack.
       var lastResort: Option[Long] = None
       var residency = ask()
       while (residency <= 0) {
@@ -142,7 +147,10 @@ private[andiron] final class NativeCursor[V](
       case e: ReleasedException                       => throw AndironErrors.about(what(), e)
     }
 
-  /** Whether the task is one of its first attempts, whatever ended those before. A task of a barrier stage would take all others along each time. */
+  /**
+   * Whether this is one of the task's first attempts. False for a barrier task, because killing it restarts the whole
+   * stage.
+   */
   private def mayTryAgain: Boolean =
     leases.context != null && !leases.context.isInstanceOf[BarrierTaskContext] && leases.context.attemptNumber() < NativeCursor.DeadlockAttempts
 
@@ -158,26 +166,29 @@ private[andiron] final class NativeCursor[V](
   }
 }
 
-/** A leased version's file, as `Native.leasedFile` tells it; of files that keep their names only where they are. */
+/** File of a leased version, as `Native.leasedFile` describes it; for a version of `Loader.files`, only its path. */
 private[andiron] final case class LeasedFile(path: String, length: Long, device: Long, inode: Long) {
   def isNamed: Boolean = length == LeasedFile.Named
 }
 
 private[andiron] object LeasedFile {
 
-  /** In place of a length. */
+  /** Marks a version of `Loader.files`, in place of a length. */
   val Named: Long = -1L
 }
 
 private[andiron] object NativeCursor {
   private val log = LoggerFactory.getLogger(classOf[NativeCursor[_]])
 
-  /** How long a call into the library waits at most, so that a killed task stops within 200 ms. */
+  /** Longest wait within one call into the library, so that a killed task stops within 200 ms. */
   private val SliceMillis = 50L
 
-  /** After so many moves of others a cursor that is read in turn with them counts as one that is not read any more. */
+  /** A cursor read in alternation with others counts as idle after this number of moves by the others. */
   private val MovesApart = 16L
 
-  /** So many first attempts of a task that is in the way of others are killed, which Spark does not count as failures; a later one fails. */
+  /**
+   * Number of attempts of a task killed for a deadlock on the budget, which Spark does not count as failures. A later
+   * attempt fails.
+   */
   private val DeadlockAttempts = 3
 }

@@ -8,8 +8,8 @@ import andiron.{AndironException, BytesLoader, ErrorCode, FilesLoader}
 import andiron.internal.boundary.Native
 
 /**
- * A catalog in this process: the handles of its versions, and the class loader and user of the job that used it first, as whom its
- * versions are loaded.
+ * A catalog in this process: the handles of its versions, and the class loader and user of the first job that used it,
+ * under which its versions are loaded.
  */
 private[andiron] final class OpenCatalog[V](val spec: CatalogSpec[V], loaderScope: Long) {
   val classLoader: ClassLoader = Thread.currentThread().getContextClassLoader
@@ -23,7 +23,7 @@ private[andiron] final class OpenCatalog[V](val spec: CatalogSpec[V], loaderScop
 
   @volatile private var open = true
 
-  /** False once it was closed in this process. */
+  /** False once closed in this process. */
   def isOpen: Boolean = open
 
   def close(): Unit = {
@@ -31,7 +31,7 @@ private[andiron] final class OpenCatalog[V](val spec: CatalogSpec[V], loaderScop
     Native.closeCatalog(handle)
   }
 
-  /** The native catalog. Bytes and files have no classes: all class loaders share them. */
+  /** The native catalog. Bytes and files contain no classes, so all class loaders share them. */
   val handle: Long =
     if (spec.loader.keepsFiles) Native.openCatalog(spec.id.application, spec.id.dataset, 0, 0)
     else Native.openCatalog(spec.id.application, spec.id.dataset, 1, loaderScope)
@@ -52,12 +52,12 @@ private[andiron] final class OpenCatalog[V](val spec: CatalogSpec[V], loaderScop
 
   def contains(version: String): Boolean = handles.containsKey(version)
 
-  /** What messages call the versions with these handles. */
+  /** Text for the versions with these handles in messages. */
   def describe(handles: Array[Long]): String =
     if (handles.isEmpty) s"a cursor of dataset '${spec.id.dataset}'"
     else handles.toSeq.flatMap(handle => versions.find(_._1 == handle)).map(_._2.label).mkString(", ")
 
-  /** The handle of the version named `name`; an UnknownVersionException if there is none. */
+  /** The handle of the version `name`; throws an UnknownVersionException if there is none. */
   def handleOf(name: String): Long = {
     val found = handles.get(name)
     if (found == null) throw unknown(name)
@@ -75,7 +75,7 @@ private[andiron] final class OpenCatalog[V](val spec: CatalogSpec[V], loaderScop
         s"dataset '${spec.id.dataset}' has no version '$name'; it has ${names.length}: $known. $advice", null)
   }
 
-  /** Tells the library what the driver expects, if that is newer than what it knows. */
+  /** Passes the driver's demand hint to the library if it is newer than the last one. */
   def expect(hint: DemandHint): Unit = {
     val known = demandEpoch.get
     if (hint.epoch > known && demandEpoch.compareAndSet(known, hint.epoch))

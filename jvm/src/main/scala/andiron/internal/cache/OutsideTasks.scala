@@ -2,9 +2,10 @@ package andiron.internal.cache
 
 import java.util.{Collections, WeakHashMap}
 
-/** Cursors and leases that belong to no task: each has an attempt of its own, which ends when it is closed or no longer reachable. */
+/** Cursors and leases outside tasks. Each has its own attempt, which ends when it is closed or becomes unreachable. */
 private[andiron] final class OutsideTasks {
-  // A cursor or lease keeps its attempt reachable, and whoever has its value keeps the cursor or lease.
+  // The weak set does not end attempts early: a cursor or lease keeps its attempt reachable, and a value keeps its
+  // cursor or lease.
   private val running = Collections.newSetFromMap(new WeakHashMap[TaskLeases, java.lang.Boolean])
 
   def begin(): TaskLeases = {

@@ -10,11 +10,11 @@ import org.slf4j.LoggerFactory
 import andiron.internal.boundary.Native
 
 /**
- * One stay in memory of a value that is to be closed: what the library holds in the value's place. `run` ends the stay, and closes the value if no other
- * stay has the same object. Idempotent; never throws.
+ * One residency of a value that must be closed; the library holds this object in place of the value. `run` ends the
+ * residency, and closes the value if no other residency has the same object. Idempotent; never throws.
  *
- * @param version the handle of the version that it is a value of
- * @param source where that version comes from
+ * @param version handle of the value's version
+ * @param source the version's source
  */
 private[andiron] final class OwnedValue(val value: AnyRef, val version: Long, val source: String, catalog: OpenCatalog[_], close: () => Unit)
     extends Runnable {
@@ -40,18 +40,18 @@ private[andiron] final class OwnedValue(val value: AnyRef, val version: Long, va
     OwnedValue.closed.incrementAndGet(): Unit
   }
 
-  /** Whether `run` has been called and has not returned. */
+  /** Whether `run` is executing. */
   def isClosing: Boolean = isEnded.get && done.getCount > 0
 
-  /** Waits for the end of `run`. */
+  /** Waits for `run` to finish, at most `nanos`. */
   def await(nanos: Long): Unit = done.await(nanos, TimeUnit.NANOSECONDS): Unit
 }
 
-/** The values of this process that are to be closed. Their close runs on loader threads, and with no lock of ours. */
+/** The values of this process that must be closed. They are closed on loader threads, without an Andiron lock held. */
 private[andiron] object OwnedValue {
   private val log = LoggerFactory.getLogger(classOf[OwnedValue])
 
-  /** How long a load, or the end of an application, waits for values that are being closed. */
+  /** Longest wait for values that are being closed, before a load or at the end of an application. */
   private val PatienceNanos = TimeUnit.SECONDS.toNanos(10)
   private val stays = new java.util.IdentityHashMap[AnyRef, Integer]
   private val ended = new java.util.HashSet[Identity]
@@ -62,7 +62,7 @@ private[andiron] object OwnedValue {
 
   private[internal] val closed = new AtomicLong
 
-  /** What a task gets of what the library holds. */
+  /** The user's value for an object held by the library. */
   def of(held: AnyRef): AnyRef = held match {
     case owned: OwnedValue => owned.value
     case other             => other
@@ -73,7 +73,10 @@ private[andiron] object OwnedValue {
     living.add(owned): Unit
   }
 
-  /** Ends a stay of the object; whether it is to be closed now: it has no other stay, and was not closed before. */
+  /**
+   * Ends a residency of the object. True if it must be closed now: no other residency has it, and it was not closed
+   * before.
+   */
   private def isLast(value: AnyRef): Boolean = synchronized {
     if (stays.merge(value, -1, (a, b) => a + b) > 0) false
     else {
@@ -90,14 +93,14 @@ private[andiron] object OwnedValue {
     log.warn(s"a value made of ${owned.source} was not closed in order", error)
   }
 
-  /** Takes from the library what has left memory. */
+  /** Fetches evicted objects from the library. */
   private def collect(): Unit =
     Iterator.continually(Native.nextEvicted()).takeWhile(_ != null).foreach {
       case task: Runnable => evicted.add(task)
       case other          => log.error("{} has left memory and cannot be closed", other.getClass)
     }
 
-  /** Closes what has left memory; whether anything had. By a loader thread. */
+  /** Closes evicted values; returns whether there were any. Called by loader threads. */
   def closeEvicted(): Boolean = {
     collect()
     val all = Iterator.continually(evicted.poll()).takeWhile(_ != null)
@@ -106,15 +109,15 @@ private[andiron] object OwnedValue {
     had
   }
 
-  /** Whether there is something to close. */
+  /** Whether evicted values wait to be closed. */
   def hasEvicted: Boolean = {
     collect()
     !evicted.isEmpty
   }
 
   /**
-   * Before a version is loaded: closes what an earlier load made of it, and what of its source has left memory; waits for other threads that do so. A version
-   * has one load at a time, so that none of its earlier values is leased.
+   * Closes, before a load, the values of the version's earlier loads and the evicted values of the same source, and
+   * waits for other threads that do so. A version has one load at a time, so none of its earlier values is leased.
    */
   def makeWay(version: Long, source: String): Unit = {
     collect()
@@ -135,7 +138,7 @@ private[andiron] object OwnedValue {
 
   def figures: Seq[(String, Long)] = Seq("closedValues" -> closed.get, "closeFailures" -> failures.get)
 
-  /** An object that was closed, by identity, as long as it is reachable. */
+  /** A closed object, compared by identity, as long as it is reachable. */
   private final class Identity(value: AnyRef) extends WeakReference[AnyRef](value, collected) {
     private val hash = System.identityHashCode(value)
 

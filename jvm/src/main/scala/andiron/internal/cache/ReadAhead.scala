@@ -9,9 +9,8 @@ import org.apache.hadoop.security.UserGroupInformation
 import andiron.internal.util.DaemonThread
 
 /**
- * The chunks of a stream, read by a thread of its own, as the caller's user and with its class loader, while the caller still writes the
- * ones before. `next` and `close` belong to one
- * thread, which must close it; the stream is closed with it.
+ * Chunks of a stream. A separate thread reads ahead, with the caller's user and class loader, while the caller writes
+ * earlier chunks. One thread calls `next` and `close`; it must call `close`, which also closes the stream.
  */
 private[andiron] final class ReadAhead(in: InputStream, chunkBytes: Int) extends AutoCloseable {
   private val free = new ArrayBlockingQueue[Array[Byte]](ReadAhead.Ahead)
@@ -19,7 +18,7 @@ private[andiron] final class ReadAhead(in: InputStream, chunkBytes: Int) extends
   private var current: ReadAhead.Chunk = _
   private var reader: Thread = _
 
-  /** The next chunk, valid until the next call; None at the end. Throws what reading has thrown. */
+  /** The next chunk, valid until the next call; None at the end. Rethrows read errors. */
   def next(): Option[ReadAhead.Chunk] = {
     if (current == null) current = read(new Array[Byte](chunkBytes))
     else if (current.isLast) current = ReadAhead.End
@@ -51,10 +50,10 @@ private[andiron] final class ReadAhead(in: InputStream, chunkBytes: Int) extends
         ready.put(chunk)
       }
     } catch {
-      case _: InterruptedException => // closed by the caller, who waits for nothing more
+      case _: InterruptedException => // closed by the caller
     }
 
-  /** Fills the buffer; a stream may give less than it is asked for before its end. What is thrown becomes the last chunk. */
+  /** Fills the buffer, as a stream may return less than requested before its end. An error becomes the last chunk. */
   private def read(buffer: Array[Byte]): ReadAhead.Chunk =
     try {
       var filled = 0
@@ -74,16 +73,16 @@ private[andiron] final class ReadAhead(in: InputStream, chunkBytes: Int) extends
 
 private[andiron] object ReadAhead {
 
-  /** How many chunks may be read before they are written. */
+  /** Number of chunks read ahead of writing. */
   private val Ahead = 3
 
   /**
-   * How much is read at once. Java reads a file through memory that it allocates for each read; what is larger is mapped and unmapped
-   * every time, and its pages are made anew.
+   * Bytes per read call. Java allocates a temporary buffer for each file read; larger ones are mapped and unmapped
+   * every time, with new page faults.
    */
   private val PieceBytes = 64 << 10
 
-  /** The first `length` of `bytes`. After the last chunk nothing follows. */
+  /** The first `length` bytes of `bytes`. No chunk follows the last one. */
   final class Chunk(val bytes: Array[Byte], val length: Int, val isLast: Boolean, private[ReadAhead] val error: Throwable)
 
   private val End = new Chunk(Array.emptyByteArray, 0, true, null)

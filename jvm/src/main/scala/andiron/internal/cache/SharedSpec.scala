@@ -9,26 +9,27 @@ import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.serializer.{JavaSerializer, SerializerInstance}
 
 /**
- * A catalog's spec as tasks take it along: a broadcast of bytes that Java's serialisation made, whatever `spark.serializer` is, as for a
- * task's own closure. The process that has made the catalog uses what it was made of; any other reads it once for each class loader of tasks.
+ * A catalog's spec as tasks carry it: a broadcast of bytes from Java serialization, as for a task's closure, whatever
+ * `spark.serializer` is. The process that made the catalog uses the original object; any other deserializes once per
+ * task class loader.
  */
 private[andiron] final class SharedSpec[V] private (uuid: String, bytes: Broadcast[Array[Byte]], @transient private val made: CatalogSpec[V])
     extends Serializable {
 
   def value: CatalogSpec[V] = if (made != null) made else SharedSpec.find[V](uuid, bytes)
 
-  /** Removes the copies of executors, without waiting for it. */
+  /** Removes the executors' copies without waiting. */
   def unpersist(): Unit = bytes.unpersist(blocking = false)
 }
 
 private[andiron] object SharedSpec {
   private final case class Key(uuid: String, loader: ClassLoader)
 
-  /** Of catalogs that this process has made, while they or what uses them can be reached. */
+  /** Specs of catalogs made in this process, as long as they are reachable. */
   private val own = new ConcurrentHashMap[String, WeakReference[CatalogSpec[_]]]
   private val read = new ConcurrentHashMap[Key, CatalogSpec[_]]
 
-  /** Throws a NotSerializableException if the loader cannot be serialised. */
+  /** Throws a NotSerializableException if the loader cannot be serialized. */
   def of[V](context: SparkContext, spec: CatalogSpec[V]): SharedSpec[V] = {
     val bytes = serializer.serialize(spec)
     val array = new Array[Byte](bytes.remaining)
@@ -37,13 +38,13 @@ private[andiron] object SharedSpec {
     new SharedSpec[V](spec.id.uuid, context.broadcast(array), spec)
   }
 
-  /** Lets go what this process knows of a catalog that has ended in it. */
+  /** Drops the cached specs of a catalog that was closed in this process. */
   def forget(uuid: String): Unit = {
     own.remove(uuid)
     read.keySet.removeIf(key => key.uuid == uuid): Unit
   }
 
-  /** The same of all catalogs. */
+  /** Drops all cached specs. */
   def clear(): Unit = {
     own.clear()
     read.clear()
@@ -57,7 +58,7 @@ private[andiron] object SharedSpec {
       else {
         val loader = Thread.currentThread().getContextClassLoader
         val classes = new Classes(if (loader == null) getClass.getClassLoader else loader)
-        // Of one that has ended nothing is kept: nothing would let it go.
+        // The spec of a closed catalog is not cached: no later event would remove it.
         if (ExecutorCache.hasClosed(uuid)) deserialized(bytes, classes)
         else read.computeIfAbsent(Key(uuid, classes.tasks), _ => deserialized(bytes, classes))
       }
@@ -69,7 +70,7 @@ private[andiron] object SharedSpec {
 
   private def serializer: SerializerInstance = new JavaSerializer(SparkEnv.get.conf).newInstance()
 
-  /** Andiron's classes are this copy's; all others are those that tasks see. */
+  /** Loads Andiron's classes from this copy of Andiron, and all others from the tasks' class loader. */
   private final class Classes(val tasks: ClassLoader) extends ClassLoader(null) {
     override def loadClass(name: String, resolve: Boolean): Class[_] =
       if (!name.startsWith("andiron.")) tasks.loadClass(name)

@@ -6,10 +6,10 @@ import java.util.concurrent.{Callable, ExecutionException, Executors}
 
 import andiron.{AndironException, BytesLoader, CustomLoader, ErrorCode, FilesLoader, Loader, Version}
 
-/** On the driver: checks what the user declares about a catalog's versions, and looks up what is not declared. */
+/** On the driver: checks the user's declarations of a catalog's versions, and looks up missing facts. */
 private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hadoop: HadoopSettings, encrypted: Boolean) {
 
-  /** The versions, checked and complete, in the order of their names' UTF-8 bytes. */
+  /** The checked and completed versions, in the order of their names' UTF-8 bytes. */
   def survey(versions: Seq[Version]): Array[VersionSpec] = {
     checkNames(versions)
     if (encrypted && loader.keepsFiles)
@@ -36,7 +36,7 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
     }
   }
 
-  /** Half of a surrogate pair becomes `?` in UTF-8, and so the same as other texts. */
+  /** UTF-8 encodes an unpaired surrogate as `?`, which would make different texts equal. */
   private def requireText(text: String, what: String): Unit =
     if (!UTF_8.newEncoder.canEncode(text))
       throw bad(s"$what has surrogates without their other halves, which are no characters: it was decoded with another encoding than its own ('${new String(text.getBytes(UTF_8), UTF_8)}')")
@@ -73,11 +73,13 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
   }
 
   private def spec(version: Version, uri: String, bytes: Long, modified: Long, form: String = ""): VersionSpec = {
-    // An object depends on its loader's state too: only the tasks of this catalog may share it.
+    // An object also depends on its loader's state, so only this catalog's tasks may share it.
     val scope = if (loader.keepsFiles) "bytes" else s"${loader.getClass.getName} ${id.uuid}"
-    // One name may be different files with other settings, such as another endpoint; a checksum says which one.
+    // One name may mean different files under different settings, such as another endpoint; a checksum identifies the
+    // content.
     val content = version.checksum.getOrElse(s"modified $modified with ${hadoop.fingerprint}")
-    // The user's own file and a copy of it are kept apart: only who has opted in may read the file.
+    // The user's own file and a copy of it have different digests: only catalogs that opted in may read the file in
+    // place.
     val place = if (version.immutable) "in place" else "copied"
     val digest = form + SourceSurvey.sha256(Seq(uri, bytes.toString, content, scope, place))
     VersionSpec(version.copy(source = uri), digest, bytes, modified, label(version, uri))
@@ -87,7 +89,10 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
 
   private def bad(message: String): AndironException = AndironException.of(ErrorCode.BadArgument, message, null)
 
-  /** `f` of every version, up to 16 at a time: looking up a source takes tens of milliseconds in an object store. */
+  /**
+   * Applies `f` to every version, up to 16 at a time: looking up a source in an object store takes tens of
+   * milliseconds.
+   */
   private def inParallel(versions: Seq[Version])(f: Version => VersionSpec): Seq[VersionSpec] =
     if (versions.size <= 4) versions.map(f)
     else {
@@ -102,7 +107,7 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
 
 private[andiron] object SourceSurvey {
 
-  /** The order of unsigned UTF-8 bytes, in which Spark sorts strings. */
+  /** The order of unsigned UTF-8 bytes, which is Spark's string order. */
   val binaryOrder: Ordering[String] = new Ordering[String] {
     override def compare(a: String, b: String): Int = java.util.Arrays.compareUnsigned(a.getBytes(UTF_8), b.getBytes(UTF_8))
   }

@@ -6,7 +6,7 @@ import java.util.zip.CRC32
 
 import andiron.{AndironException, ErrorCode}
 
-/** A stream that computes the checksum of what is read from it. Bytes are verified by the library; this is for objects. */
+/** A stream that computes the checksum of the bytes read from it. For objects; the library verifies bytes itself. */
 private[andiron] final class StreamChecksum private (in: InputStream, algorithm: String) extends FilterInputStream(in) {
   private val crc = new CRC32
   private val sha = MessageDigest.getInstance("SHA-256")
@@ -32,7 +32,7 @@ private[andiron] final class StreamChecksum private (in: InputStream, algorithm:
 
   override def markSupported: Boolean = false
 
-  /** Reads what the loader left unread, and fails if the whole does not have the checksum `declared`. */
+  /** Reads the rest of the stream and fails if the checksum differs from `declared`. */
   def verify(declared: String, label: String): Unit = {
     val scratch = new Array[Byte](1 << 16)
     while (read(scratch, 0, scratch.length) >= 0) {}
@@ -50,7 +50,7 @@ private[andiron] object StreamChecksum {
 
   def apply(in: InputStream, declared: String): StreamChecksum = new StreamChecksum(in, declared.takeWhile(_ != ':'))
 
-  /** Fails unless `declared` is a checksum that this class can compute. */
+  /** Fails unless this class can compute the checksum `declared`. */
   def check(declared: String, label: String): Unit =
     if (!declared.matches("crc32:[0-9a-fA-F]{8}|sha256:[0-9a-fA-F]{64}"))
       throw AndironException.of(ErrorCode.BadArgument,

@@ -10,23 +10,24 @@ import andiron.AndironConf
 import andiron.internal.boundary.Native
 
 /**
- * Everything that one task attempt holds: the native attempt, and the cursors that were opened on it.
+ * All leases of one task attempt: the native attempt and the cursors opened on it.
  *
- * `end` releases it all, from any thread, any number of times. Whoever ends first wins: the task's completion listener, the plugin's
- * task callbacks, the reaper, or the end of the application; at the latest the collector, once nobody can reach it. After it every cursor of
- * the attempt throws a ReleasedException.
+ * `end` releases them, from any thread, any number of times. The first caller wins: the task's completion listener, the
+ * plugin's task callbacks, the reaper, the end of the application, or at the latest the garbage collector once the
+ * object is unreachable. Afterwards every cursor of the attempt throws a ReleasedException.
  *
- * @param context the task's, or null outside any task
+ * @param context the task's context; null outside any task
  */
 private[andiron] final class TaskLeases(val context: TaskContext, name: String) {
   private val native = new TaskLeases.Attempt
-  // Before there is anything to end: whatever ends this constructor, or what called it, the attempt goes with this object.
+  // Registered before the native attempt begins: however this constructor or its caller ends, the attempt ends with
+  // this object.
   Views.cleaner.register(this, native)
   private val cursors = ConcurrentHashMap.newKeySet[NativeCursor[_]]()
   private val moves = new AtomicLong
   @volatile private var open = true
 
-  /** The native attempt. */
+  /** Handle of the native attempt. */
   val attempt: Long = native.begin(name, context.isInstanceOf[BarrierTaskContext])
 
   /** False once the attempt has ended. */
@@ -37,18 +38,22 @@ private[andiron] final class TaskLeases(val context: TaskContext, name: String) 
     if (!open) cursor.expire()
   }
 
-  /** How long a wait takes back from none that is read in turn with others: admission over the budget serves these better, where there is room. */
+  /**
+   * Time during which a wait takes nothing from cursors that are read in alternation: admission over the budget, where
+   * possible, serves them better.
+   */
   lazy val lastResortNanos: Long = {
     val env = SparkEnv.get
     if (env == null) Long.MaxValue / 2 else TimeUnit.MILLISECONDS.toNanos(AndironConf.DeadlockAfter.in(env.conf)) / 2
   }
 
-  /** Counts a move of one of the cursors; the how manieth. */
+  /** Counts a move of one of the cursors and returns its number. */
   def move(): Long = moves.incrementAndGet()
 
   /**
-   * Releases the version of one idle cursor, if one lets it go, the one that has moved least recently; for `waiting`, which waits for the budget. The
-   * cursor takes the version again with its next row. `anyhow`: also of one that is read in turn with others.
+   * Releases the version of one idle cursor, least recently moved first, for `waiting`, which waits for the budget.
+   * That cursor leases its version again with its next row. `anyhow`: includes cursors that are read in alternation
+   * with others. Returns whether one was released.
    */
   def takeBack(waiting: NativeCursor[_], anyhow: Boolean): Boolean = {
     val now = if (anyhow) Long.MaxValue else moves.get
@@ -59,7 +64,10 @@ private[andiron] final class TaskLeases(val context: TaskContext, name: String) 
 
   def remove(cursor: NativeCursor[_]): Unit = cursors.remove(cursor): Unit
 
-  /** Returns how many leases were still held; 0 once it has ended. A call that fails half-way can be made again. */
+  /**
+   * Ends the attempt and returns the number of leases still held; 0 if it has already ended. May be repeated after a
+   * failure.
+   */
   def end(): Int = {
     open = false
     cursors.forEach(cursor => cursor.expire())
@@ -70,7 +78,10 @@ private[andiron] final class TaskLeases(val context: TaskContext, name: String) 
 
 private object TaskLeases {
 
-  /** The native attempt, apart from what owns it. It is there before it begins, so that no moment is left at which nothing would end it. */
+  /**
+   * The native attempt, separate from its owner. The object exists before the attempt begins, so that a started attempt
+   * always has an owner.
+   */
   private final class Attempt extends Runnable {
     @volatile private var handle = 0L
 
@@ -79,7 +90,7 @@ private object TaskLeases {
       handle
     }
 
-    /** Ends it if that has not been done, as the last user of its leases is gone. */
+    /** Ends the attempt, if necessary, after its owner has become unreachable. */
     override def run(): Unit = if (handle != 0) Native.endAttempt(handle): Unit
   }
 }
@@ -90,8 +101,8 @@ private[andiron] final class TaskAttempts {
   private var suspects = Set.empty[Long]
 
   /**
-   * The leases of `context`'s task. Before it is returned for the first time a completion listener is registered that ends it;
-   * for a task that has completed already they are ended at once.
+   * The leases of `context`'s task. The first call registers a completion listener that ends them; for a task that has
+   * already completed, they end at once.
    */
   def of(context: TaskContext): TaskLeases = {
     val known = running.get(context.taskAttemptId())
@@ -116,7 +127,7 @@ private[andiron] final class TaskAttempts {
 
   private def endWith(context: TaskContext, leases: TaskLeases): Unit = {
     val id = context.taskAttemptId()
-    // Within the listener no lock is taken: a completed task calls it here, on this thread.
+    // The listener takes no lock: a completed task calls it here, on this thread.
     context.addTaskCompletionListener(new TaskCompletionListener {
       override def onTaskCompletion(completed: TaskContext): Unit = {
         running.remove(id, leases)
@@ -128,7 +139,7 @@ private[andiron] final class TaskAttempts {
     ()
   }
 
-  /** Ends the attempt of a task by its id, if it is still there. Returns the number of leases that it still held. */
+  /** Ends the attempt of the task with this id, if there is one. Returns the number of leases still held. */
   def end(taskAttemptId: Long): Int = {
     val leases = running.remove(taskAttemptId)
     if (leases == null) 0 else leases.end()
@@ -137,8 +148,8 @@ private[andiron] final class TaskAttempts {
   def endAll(): Unit = running.keySet.forEach(id => end(id): Unit)
 
   /**
-   * Ends the attempts whose task was complete at the previous call already, so that neither its listener nor the plugin has done it.
-   * Returns the number of leases that they still held.
+   * Ends the attempts whose task was already complete at the previous call, which neither the task's listener nor the
+   * plugin has ended. Returns the number of leases still held.
    */
   def reap(): Int = synchronized {
     var now = Set.empty[Long]
@@ -156,7 +167,7 @@ private[andiron] final class TaskAttempts {
 
 private[andiron] object TaskAttempts {
 
-  /** How messages call a task. */
+  /** Text for a task in messages. */
   def name(context: TaskContext): String =
     s"task ${context.taskAttemptId()} (stage ${context.stageId()}.${context.stageAttemptNumber()}, " +
       s"partition ${context.partitionId()}, attempt ${context.attemptNumber()})"

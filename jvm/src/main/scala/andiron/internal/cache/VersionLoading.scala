@@ -9,11 +9,11 @@ import andiron.{AndironException, CustomLoader, ErrorCode, ObjectLoader, StoreEx
 import andiron.internal.boundary.Native
 import andiron.internal.util.UserError
 
-/** Runs one load that the library has handed out, on the calling loader thread, and always finishes it. */
+/** Runs one load from the library on the calling loader thread, and always finishes it. */
 private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[V], spec: VersionSpec) {
   private def source = new HadoopSource(spec.version.source, spec.label, catalog.spec.hadoop)
 
-  /** Never throws: what the loader throws, fatal errors included, is given to the waiting tasks with its class and stack. */
+  /** Never throws: the waiting tasks receive the loader's error, including fatal errors, with its class and stack. */
   def run(): Unit =
     try LoadingSettings.during(catalog.spec.hadoop.configuration)(catalog.spec.loader match {
       case loader: StreamLoader[V] =>
@@ -32,7 +32,7 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
         }
     }
 
-  /** Whether the source is there, and what the catalog says, for the calling user with the catalog's settings. */
+  /** Whether the calling user, with the catalog's settings, can see the source as the catalog declares it. */
   def reaches(): Boolean =
     try {
       if (catalog.isFiles) listed(source): Unit else checked(source): Unit
@@ -52,14 +52,16 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
     }
   }
 
-  /** The source's files, if they are still what the catalog says. */
+  /** Lists the source's files; fails if they differ from the catalog's declaration. */
   private def listed(from: HadoopSource): SourceFiles = {
     val files = from.files()
     from.requireDeclared(files, spec.digest.take(spec.digest.indexOf('-') + 1), spec.bytes, spec.modified)
     files
   }
 
-  /** Each file of the source under its name; together they are what they were when the first was read. */
+  /**
+   * Stores each file of the source under its name. Fails if the listing has changed by the time the last file is read.
+   */
   private def files(): Unit = {
     if (begin(spec.version.checksum.getOrElse(""), VersionLoading.DiskRetries)) {
       val from = source
@@ -78,8 +80,8 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
   }
 
   /**
-   * As `Native.storeBegin`. A file takes its disk as long as somebody may read it: where there is no room, a collection tells which views
-   * are out of reach, as Java does when direct buffers run out.
+   * As `Native.storeBegin`. A file occupies disk space until its last view is unreachable: without space, a garbage
+   * collection finds unreachable views, as Java does when direct buffers run out.
    */
   private def begin(checksum: String, retries: Int): Boolean =
     try Native.storeBegin(load, checksum)
@@ -103,7 +105,10 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
       finally chunks.close()
   }
 
-  /** What `read` makes of the source as it was at `before`. If it fails and the source has changed, that is the error, caused by what `read` threw. */
+  /**
+   * Result of reading the source as of `before`. If reading fails and the source has changed, the error is the change,
+   * caused by the read error.
+   */
   private def whole[A](from: HadoopSource, before: FileStatus)(read: => A): A = {
     val result =
       try read
@@ -132,7 +137,7 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
     publish(value, loader)
   }
 
-  /** The source's status, if it is still what the catalog says. */
+  /** The source's status; fails if it differs from the catalog's declaration. */
   private def checked(from: HadoopSource) = {
     val status = from.status()
     if (catalog.isBytes && spec.bytes >= 0) from.requireLength(status, spec.bytes)

@@ -4,7 +4,7 @@ import org.apache.spark.TaskContext
 
 import andiron.{Catalog, Cursor}
 
-/** A function of a version and an argument. Each task and thread that calls it has a cursor of its own. */
+/** A function of a version and an argument. Each task and thread that calls it has its own cursor. */
 private[andiron] final class VersionedFunction[A, V, U](catalog: Catalog[V], f: (A, V) => U) extends Serializable {
   @transient @volatile private var last: VersionedFunction.Use[V] = _
 

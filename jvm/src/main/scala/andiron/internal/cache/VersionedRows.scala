@@ -6,7 +6,7 @@ import org.apache.spark.sql.types.{StringType, StructType}
 
 import andiron.{Catalog, Cursor, Missing}
 
-/** How rows meet versions, with Spark's public API only. */
+/** Joins rows with versions, through Spark's public API only. */
 private[andiron] object VersionedRows {
 
   def map[T, V, U](rows: Dataset[T], catalog: Catalog[V], version: Column, f: (T, V) => U, result: Encoder[U]): Dataset[U] = {
@@ -20,7 +20,7 @@ private[andiron] object VersionedRows {
         .mapPartitions((pairs: Iterator[(T, String)]) => new VersionedIterator(catalog, pairs, f): Iterator[U])(result)
   }
 
-  /** The same of rows without columns, of which Spark can make no pairs. */
+  /** As `map`, for rows without columns, from which Spark cannot make pairs. */
   private def ofVersions[T, V, U](rows: Dataset[T], catalog: Catalog[V], version: Column, f: (T, V) => U, result: Encoder[U]): Dataset[U] = {
     if (rows.encoder.clsTag.runtimeClass != classOf[Row])
       throw AndironErrors.bad(s"dataset '${catalog.dataset}' meets rows of ${rows.encoder.clsTag}, which have no columns: use a DataFrame, or give them one")
@@ -58,7 +58,7 @@ private[andiron] object VersionedRows {
     rows.select(row.as("_1"), version.cast(StringType).as("_2")).as(pair)
   }
 
-  /** Whether a `T` takes several columns; else it is the value of a single one. */
+  /** Whether a `T` consists of several columns, rather than of the value of a single column. */
   private def isStruct(row: Encoder[_], pair: Encoder[_]): Boolean = pair.schema("_1").dataType match {
     case nested: StructType => nested.fieldNames.sameElements(row.schema.fieldNames)
     case _                  => false
@@ -81,8 +81,9 @@ private[andiron] final class ClosingIterator[U](rows: Iterator[U], cursor: Curso
 }
 
 /**
- * `f` of rows that are sorted by version. The cursor is opened by the first row and closed after the last one. Of a partition that is not read to its
- * end it keeps the last version, until another cursor of the task needs the room, or the task ends.
+ * Applies `f` to rows sorted by version. The first row opens the cursor, and the end of the rows closes it. If the
+ * partition is not read to its end, the cursor keeps the last version until another cursor of the task needs the space
+ * or the task ends.
  */
 private[andiron] final class VersionedIterator[T, V, U](catalog: Catalog[V], rows: Iterator[(T, String)], f: (T, V) => U) extends Iterator[U] {
   private val skips = catalog.policyForMissing == Missing.Skip

@@ -8,12 +8,12 @@ import andiron.internal.boundary.Native
 import andiron.internal.util.DaemonThread
 
 /**
- * A resident version's bytes in memory. The mapping stays valid as long as this object is reachable, whatever happens to leases and
- * budget; what is released may lose its pages, and reading faults them in again.
+ * A resident version's bytes in memory. The mapping stays valid as long as this object is reachable, regardless of
+ * leases and budget; after a release the pages may be dropped, and reading faults them in again.
  */
 private[andiron] final class View private (val handle: Long, val address: Long, val length: Long) {
 
-  /** A read-only buffer on part of the view. The buffer, and every one derived from it, keeps the view reachable. */
+  /** A read-only buffer on part of the view. The buffer and all buffers derived from it keep the view reachable. */
   def buffer(offset: Long, size: Int): ByteBuffer = {
     val root = Native.viewBuffer(handle, offset, size)
     Views.cleaner.register(root, new Views.Keep(this))
@@ -21,14 +21,14 @@ private[andiron] final class View private (val handle: Long, val address: Long, 
   }
 }
 
-/** The views of this process, one per residency as long as somebody uses it. */
+/** The views of this process, one per residency while in use. */
 private[andiron] object Views {
   private val byResidency = new ConcurrentHashMap[java.lang.Long, WeakReference[View]]
 
-  /** One daemon thread that closes what became unreachable. */
+  /** A daemon thread that runs the cleanup of unreachable objects. */
   val cleaner: Cleaner = Cleaner.create((task: Runnable) => DaemonThread("andiron-cleaner", task))
 
-  /** The view of the bytes number `index` that `cursor` holds; `residency` is their id, or 0 if the caller does not know it. */
+  /** The view of the bytes number `index` that `cursor` holds; `residency` is their id, or 0 if unknown. */
   def of(cursor: Long, index: Int, residency: Long): View = {
     val known = if (residency == 0) null else byResidency.get(residency)
     val view = if (known == null) null else known.get()
@@ -46,7 +46,7 @@ private[andiron] object Views {
     view
   }
 
-  /** Ends a view that nobody can reach any more. */
+  /** Closes a view that has become unreachable. */
   private final class Close(handle: Long, residency: java.lang.Long, reference: WeakReference[View]) extends Runnable {
     override def run(): Unit = {
       byResidency.remove(residency, reference)
@@ -54,7 +54,7 @@ private[andiron] object Views {
     }
   }
 
-  /** Keeps a view reachable as long as the buffer that this is registered for. */
+  /** Keeps a view reachable as long as the buffer that it is registered for. */
   private[internal] final class Keep(view: View) extends Runnable {
     override def run(): Unit = Reference.reachabilityFence(view)
   }
