@@ -1,10 +1,10 @@
 package andiron.internal.boundary
 
-/** What to do about a message of the dynamic linker. */
+/** Advice for the user on messages of the dynamic linker. */
 private[internal] object Linking {
   private val Glibc = "(GLIBC_[0-9.]+)".r
 
-  /** One sentence or two for the user, from the text of an UnsatisfiedLinkError. */
+  /** One or two sentences for the text of an UnsatisfiedLinkError. */
   def advice(message: String): String =
     if (message.contains("GLIBC_") && message.contains("not found"))
       s"This machine's glibc is older than ${Glibc.findFirstIn(message).getOrElse("the one it was built with")}: use a newer base image " +

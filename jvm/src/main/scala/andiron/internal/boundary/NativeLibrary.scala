@@ -9,26 +9,31 @@ import andiron.internal.{Platform, Requirements}
 
 /**
  * The native library, loaded once per class loader: from `-Dandiron.native.path` or ANDIRON_NATIVE_PATH if one is set,
- * else from the jar. A failure is remembered, and every later call throws it again.
+ * else from the jar. A failure is cached and thrown again by every later call.
  */
 private[andiron] object NativeLibrary {
 
-  /** System property with the path of a library that is loaded instead of the one in the jar, with no way back to it. */
+  /**
+   * System property with the path of a library to load instead of the one in the jar. There is no fallback to the jar.
+   */
   val PathProperty: String = Requirements.PATH_PROPERTY
 
-  /** The environment variable for the same; the property goes first. */
+  /** Environment variable for the same; the property takes precedence. */
   val PathVariable: String = Requirements.PATH_VARIABLE
 
   /** Code of a library that cannot be found, verified or loaded. */
   val Unavailable = 404
 
-  /** Code of a library that was built from other sources than these classes. */
+  /** Code of a library built from other sources than these classes. */
   val Mismatch = 402
 
-  /** The library's build id, and the path or resource that it came from. */
+  /** The library's build id, and the path or resource that it was loaded from. */
   final case class Loaded(build: String, origin: String)
 
-  /** Loads the library if this class loader has not done so. Any thread; `Native` must not call it while it initialises. */
+  /**
+   * Loads the library unless this class loader has loaded it. Any thread; `Native` must not call it from its
+   * initializer.
+   */
   def load(): Loaded = outcome match {
     case Right(loaded) => loaded
     case Left(failure) => throw failure
@@ -50,7 +55,7 @@ private[andiron] object NativeLibrary {
       case None       => loadResource(jar)
     }
     val loaded = greet(jar, origin)
-    // What an error needs is initialised while there is stack for it: a class whose initialisation fails stays unusable.
+    // Initializes the exception classes while there is stack for it: a class whose initialization fails stays unusable.
     Native.failure(Unavailable, "", null)
     loaded
   }

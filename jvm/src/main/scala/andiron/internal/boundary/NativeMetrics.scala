@@ -5,92 +5,110 @@ import java.nio.ByteBuffer
 import andiron.AndironException
 
 /**
- * The entries of the native library for metrics, on the driver; the rules are those of [[Native]]. `metrics` is the handle of an
- * application. docs/internals/wire-format.md defines the JSON and the bytes.
+ * The native entries for metrics, on the driver; the rules of [[Native]] apply. `metrics` is the handle of an
+ * application's metrics. docs/internals/wire-format.md defines the JSON and the binary formats.
  */
 private[andiron] object NativeMetrics {
 
-  /** The metrics of an application: `settings` are `key=value` lines, `facts` the body of its Application event. */
+  /**
+   * Opens the metrics of an application: `settings` are `key=value` lines, `facts` the body of its Application event.
+   * Returns the handle.
+   */
   @native def open(settings: String, facts: String): Long
 
-  /** Names an accumulator before its first update. `kind`: 0 sum of longs, 1 of doubles, 2 other, 3 a long that is no sum, 4 a double. Again when the kind of
-   * one that was other is known. */
+  /**
+   * Declares an accumulator before its first update. `kind`: 0 sum of longs, 1 sum of doubles, 2 other, 3 a long that
+   * is not a sum, 4 a double that is not a sum. Called again when the kind of an accumulator declared as other becomes
+   * known.
+   */
   @native def accumulator(metrics: Long, id: Long, name: String, kind: Int): Unit
 
-  /** The end of a task, packed into the first `length` bytes of a direct buffer. */
+  /** Task ends, packed into the first `length` bytes of a direct buffer. */
   @native def taskEnds(metrics: Long, buffer: ByteBuffer, length: Int): Unit
 
   /** Any other event; `kind` is one of [[EventKind]]. */
   @native def event(metrics: Long, kind: Int, json: String): Unit
 
-  /** One cell of a step, of one task. */
+  /** One task's cell of a step. */
   @native def stepCell(metrics: Long, cell: Array[Byte]): Unit
 
-  /** The verdict on a step, as JSON, by the limits in `limits`. */
+  /** The verdict on a step under `limits`, as JSON. */
   @native def judge(metrics: Long, step: String, limits: String): String
 
-  /** The answer to a question, both as JSON. */
+  /** The answer to a question; both are JSON. */
   @native def ask(metrics: Long, question: String): String
 
-  /** What the step of this number has counted, as JSON. */
+  /** The counters of the step with this number, as JSON. */
   @native def stepFigures(metrics: Long, step: Long): String
 
-  /** The samples of failed rows of the step of this number, or of all steps if it is 0: a JSON list of Failure bodies, each with its application and run. */
+  /**
+   * The samples of failed rows of the step with this number, or of all steps for 0: a JSON list of Failure bodies, each
+   * with its application and run.
+   */
   @native def failures(metrics: Long, step: Long): String
 
-  /** Notes that the event number `number` has arrived. */
+  /** Records the arrival of sentinel event number `number`. */
   @native def sentinel(metrics: Long, number: Long): Unit
 
-  /** Waits at most `millis` (<= 100) for that. */
+  /** Waits at most `millis` (<= 100) for this sentinel; whether it has arrived. */
   @native def awaitSentinel(metrics: Long, number: Long, millis: Long): Boolean
 
-  /** How many events Spark has dropped before they came here, in all. */
+  /** Sets the total number of events that Spark dropped before delivery to Andiron. */
   @native def droppedEvents(metrics: Long, count: Long): Unit
 
-  /** Ships what has changed and waits until it is durable, at most `millis`. */
+  /** Ships all changes and waits at most `millis` until they are durable; returns whether they are. */
   @native def flush(metrics: Long, millis: Long): Boolean
 
-  /** The application has ended; `json` adds to its Application event. Waits at most `millis`. What comes later is still counted. */
+  /**
+   * Ends the application; `json` is added to its Application event. Waits at most `millis`. Later events are still
+   * counted.
+   */
   @native def end(metrics: Long, json: String, millis: Long): Unit
 
   /** All figures, as JSON. */
   @native def figures(metrics: Long): String
 
-  /** The series of this application, as a JSON list of `name`, `tags` (each a list of key and value) and `value`. */
+  /** The application's series, as a JSON list of `name`, `tags` (each a list of key and value) and `value`. */
   @native def series(metrics: Long): String
 
-  /** Throws a SettingException if the settings cannot be published by. */
+  /** Throws a SettingException if the settings are not valid for publishing. */
   @native def atlasCheck(settings: String): Unit
 
   /**
-   * Starts to publish the figures of this process; what published before ends. `application`: whose cache; `metrics`: the handle of its
-   * metrics, or 0. The publisher's number.
+   * Starts publishing this process's figures and ends the previous publisher. `application`: the owner of the cache;
+   * `metrics`: the handle of its metrics, or 0. Returns the publisher's number.
    */
   @native def atlasStart(settings: String, application: String, metrics: Long): Long
 
-  /** What has become of the points of a publisher, as JSON. */
+  /** The delivery figures of a publisher, as JSON. */
   @native def atlasFigures(publisher: Long): String
 
-  /** Publishes once more and ends; waits at most `millis`. False if no answer has come by then. Idempotent. */
+  /** Publishes once more and stops; waits at most `millis`. False if there was no answer by then. Idempotent. */
   @native def atlasStop(publisher: Long, millis: Long): Boolean
 
-  /** The report on an application in a log directory, as text or as an HTML page. */
+  /** The report on an application from a log directory, as text or as an HTML page. */
   @native def report(logDirectory: String, application: String, html: Boolean): String
 
-  /** The command `andiron` with a JSON list of arguments: its exit status, and what it prints, as JSON (`status`, `out`, `err`). */
+  /**
+   * Runs the command `andiron` with a JSON list of arguments. Returns exit status and output as JSON (`status`, `out`,
+   * `err`).
+   */
   @native def command(arguments: String): String
 
-  /** The secret of a run, as hexadecimal digits: the same for the same log directory, which has a file with what it is derived from. */
+  /**
+   * The secret of a run, in hexadecimal. The same for the same log directory, which stores the file that it is derived
+   * from.
+   */
   @native def secret(logDirectory: String, run: String): String
 
-  /** Throws if no sinks can be made of `settings`, lines of MetricsFacts.sinks; contacts nobody. */
+  /** Throws if no sinks can be created from `settings`, the lines of MetricsFacts.sinks. Connects to no server. */
   @native def checkSinks(settings: String): Unit
 
-  /** Builds the exception for an error of the library, which calls it. */
+  /** Builds the exception for a native error; called by the library. */
   private[internal] def failure(code: Int, message: String, cause: Throwable): Throwable = AndironException.of(code, message, cause)
 }
 
-/** What an event of [[NativeMetrics.event]] is. */
+/** The kinds of events for [[NativeMetrics.event]]. */
 private[andiron] object EventKind {
   val StageSubmitted = 1
   val StageCompleted = 2
@@ -100,7 +118,7 @@ private[andiron] object EventKind {
   val LogLine = 6
   val StepDeclared = 7
 
-  /** A text instead of JSON: what went wrong in a callback of Spark's. */
+  /** A text instead of JSON: the error of a callback from Spark. */
   val CallbackFailed = 8
   val AccumulatorValues = 20
   val Speculation = 21

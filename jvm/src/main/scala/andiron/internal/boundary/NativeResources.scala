@@ -8,7 +8,7 @@ import java.util.Properties
 import andiron.NativeLibraryException
 import andiron.internal.Requirements
 
-/** What the jar says about its native libraries (META-INF/andiron.properties), and the libraries. */
+/** The jar's description of its native libraries (META-INF/andiron.properties), and access to them. */
 private[internal] final class NativeResources private (loader: ClassLoader, facts: Properties) {
 
   def version: String = facts.getProperty("version", "unknown")
@@ -49,7 +49,7 @@ private[internal] final class NativeResources private (loader: ClassLoader, fact
 }
 
 private[internal] object NativeResources {
-  /** Those that `loader` sees; an exception if there are none. */
+  /** The resources that `loader` finds; an exception if there are none. */
   def of(loader: ClassLoader): NativeResources = {
     val in = loader.getResourceAsStream(Requirements.FACTS)
     if (in == null)

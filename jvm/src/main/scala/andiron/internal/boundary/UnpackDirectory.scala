@@ -10,31 +10,34 @@ import scala.util.control.NonFatal
 
 import andiron.NativeLibraryException
 
-/** A fresh directory for one library, readable by its owner only; it lives from unpacking to linking. */
+/** A fresh directory for one library, accessible only to its owner, that exists from unpacking to linking. */
 private[internal] final class UnpackDirectory private (val path: Path) {
 
-  /** Removes the directory and its files. A library that is linked stays usable. */
+  /** Removes the directory and its files. A linked library stays usable. */
   def delete(): Unit = UnpackDirectory.delete(path)
 }
 
 /**
- * Others may write to `java.io.tmpdir` and exchange at any moment what has a name there. So what is swept is looked at and removed through
- * descriptors, no link is followed, and a directory of another user, or one that others can enter, is not touched. Where Java has no such
- * descriptors (outside Linux) nothing is swept, and a process removes its own directory only.
+ * Other users may write to `java.io.tmpdir` and replace any name in it at any moment. The sweep therefore inspects and
+ * removes directories through descriptors, follows no link, and skips directories that belong to another user or are
+ * accessible to others. Where Java has no such descriptors (outside Linux), nothing is swept, and a process removes
+ * only its own directory.
  */
 private[internal] object UnpackDirectory {
   private val Name = "andiron-(\\d+)-.*".r
   private val OwnersOnly = PosixFilePermissions.fromString("rwx------")
 
-  /** What the names of files begin with that are unpacked. Others stay, and their directory with them. */
+  /** Prefix of the names of unpacked files. Other files stay, and so does their directory. */
   private val Library = "libandiron"
 
-  /** Linking takes far less; a directory that is younger may belong to a process that is invisible here (another container). */
+  /**
+   * Linking takes far less; a younger directory may belong to a process that is invisible here (in another container).
+   */
   private val Grace = Duration.ofMinutes(10)
 
   /**
-   * Makes `andiron-<pid>-<random>` under `java.io.tmpdir`, and sweeps what dead processes of this user left there, on a thread of its own:
-   * a pipe that somebody puts in the place of a directory may keep that thread, and nobody waits for it.
+   * Makes `andiron-<pid>-<random>` under `java.io.tmpdir`, and sweeps the directories of this user's dead processes on
+   * a separate thread, for which no thread waits: a pipe in the place of a directory may block it.
    */
   def create(): UnpackDirectory = {
     val tmp = Paths.get(System.getProperty("java.io.tmpdir"))
@@ -48,7 +51,7 @@ private[internal] object UnpackDirectory {
               s"-Djava.io.tmpdir=<directory>, or name an unpacked library by -D${NativeLibrary.PathProperty}=<file>.",
             e)
       }
-    // The new directory says who this user is; it goes before the sweep ends.
+    // The owner of the new directory is this process's user. The directory may be removed before the sweep ends.
     within(tmp)(open => owner(open, made.getFileName).foreach(user => onItsOwn(() => sweep(tmp, user, Instant.now()))))
     new UnpackDirectory(made)
   }
@@ -58,10 +61,13 @@ private[internal] object UnpackDirectory {
     thread.setDaemon(true)
     thread.setContextClassLoader(null)
     try thread.start()
-    catch { case _: OutOfMemoryError => () } // no thread to be had: the next start sweeps
+    catch { case _: OutOfMemoryError => () } // no thread available: the next start sweeps
   }
 
-  /** Removes `owner`'s directories older than the grace whose process has ended, or began after them. What cannot be removed stays. */
+  /**
+   * Removes `owner`'s directories older than the grace period whose process has ended, or was started after them.
+   * Errors are skipped.
+   */
   private[internal] def sweep(path: Path, owner: UserPrincipal, now: Instant): Unit = {
     within(path) { tmp =>
       tmp.forEach { entry =>
@@ -80,7 +86,10 @@ private[internal] object UnpackDirectory {
     process.isPresent && !process.get.info.startInstant.filter(_.isAfter(made.toInstant)).isPresent
   }
 
-  /** Removes a directory of `owner`'s alone if it was made at a time that is `due`; what is in it and is not ours keeps it. */
+  /**
+   * Removes a directory that only `owner` can access if its modification time is `due`. Files that are not Andiron's prevent
+   * the removal.
+   */
   private def remove(tmp: SecureDirectoryStream[Path], name: Path, owner: UserPrincipal)(due: FileTime => Boolean): Unit = quietly {
     if (named(tmp, name).isDirectory) {
       val directory = open(tmp, name)
@@ -113,7 +122,7 @@ private[internal] object UnpackDirectory {
       finally directory.close()
     }
 
-  /** Runs `body` if Java has descriptors of directories here; whether it has. */
+  /** Runs `body` if Java supports descriptors of directories here; returns whether it does. */
   private def within(path: Path)(body: SecureDirectoryStream[Path] => Unit): Boolean = {
     var areThere = true
     quietly {
@@ -129,7 +138,7 @@ private[internal] object UnpackDirectory {
   private def open(tmp: SecureDirectoryStream[Path], name: Path): SecureDirectoryStream[Path] =
     tmp.newDirectoryStream(name, NOFOLLOW_LINKS)
 
-  /** Of the open directory itself, whatever has its name by now. */
+  /** Attributes of the open directory itself, independent of its name. */
   private def attributes(directory: SecureDirectoryStream[Path]): PosixFileAttributes =
     directory.getFileAttributeView(classOf[PosixFileAttributeView]).readAttributes()
 
@@ -138,5 +147,5 @@ private[internal] object UnpackDirectory {
 
   private def quietly(body: => Unit): Unit =
     try body
-    catch { case NonFatal(_) => () } // what has vanished, or is not this user's to read; the next sweep tries again
+    catch { case NonFatal(_) => () } // removed meanwhile, or not accessible; the next sweep tries again
 }

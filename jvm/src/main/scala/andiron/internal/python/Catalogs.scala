@@ -7,7 +7,7 @@ import org.apache.spark.api.plugin.PluginContext
 
 import andiron.{AndironException, Catalog, ErrorCode}
 
-/** On the driver: the catalogs that were made from Python, by their ids, until they are closed. Executors ask for them by the plugin's RPC. */
+/** On the driver: the open catalogs made from Python, by id. Executors request them through the plugin's RPC. */
 private[andiron] object DriverCatalogs {
   private[python] val Tag = "andiron python catalog"
   private val open = new ConcurrentHashMap[String, Catalog[_]]
@@ -16,16 +16,19 @@ private[andiron] object DriverCatalogs {
 
   def remove(uuid: String): Unit = open.remove(uuid): Unit
 
-  /** What the application before has left open goes. */
+  /** Removes the catalogs that the previous application left open. */
   def clear(): Unit = open.clear()
 
-  /** The id that an executor asks for; None for any other message. */
+  /** The catalog id that an executor requests; None for any other message. */
   def asked(message: Any): Option[String] = message match {
     case Array(Tag, uuid: String) => Some(uuid)
     case _                        => None
   }
 
-  /** The catalog in bytes, since Spark's RPC reads with a class loader that does not see the classes of `--jars`; empty if there is none. */
+  /**
+   * The catalog, serialized because Spark's RPC reads with a class loader that does not see the classes of `--jars`;
+   * empty if there is none.
+   */
   def answer(uuid: String): Array[Byte] = Option(open.get(uuid)).fold(Array.emptyByteArray) { catalog =>
     val bytes = new ByteArrayOutputStream
     val out = new ObjectOutputStream(bytes)
@@ -36,13 +39,14 @@ private[andiron] object DriverCatalogs {
 }
 
 /**
- * In an executor: the driver's catalogs by their ids. What a Python worker sends is an id and how many hints of demand the driver had given when the
- * worker's function was made; the catalog comes from the driver, again if it is from before the last of them. Any thread.
+ * In an executor: the driver's catalogs by id. A Python worker sends an id and the number of demand hints that the
+ * driver had made when the worker's function was created; the catalog is fetched from the driver, and fetched again if
+ * the copy is older than those hints. Any thread.
  */
 private[andiron] final class ExecutorCatalogs(plugin: PluginContext) {
   private val known = new ConcurrentHashMap[String, ExecutorCatalogs.Copy]
 
-  /** The catalog, with as many `hints` at least; a ReleasedException if the driver has none of this id, or no longer. */
+  /** The catalog with at least `hints` hints; a ReleasedException if the driver has no open catalog of this id. */
   def find(uuid: String, hints: Long): Catalog[_] = Option(known.get(uuid)).filter(copy => copy.hints >= hints && !copy.catalog.isClosed).fold[Catalog[_]] {
     known.remove(uuid)
     val bytes = plugin.ask(Array[AnyRef](DriverCatalogs.Tag, uuid)) match {
@@ -60,7 +64,7 @@ private[andiron] final class ExecutorCatalogs(plugin: PluginContext) {
 
 private object ExecutorCatalogs {
 
-  /** A catalog that was fetched after so many hints, or more. */
+  /** A catalog fetched after at least `hints` hints. */
   private final case class Copy(catalog: Catalog[_], hints: Long)
 
   private def read(bytes: Array[Byte]): Catalog[_] = {

@@ -17,8 +17,9 @@ import andiron.internal.cache.SharedCursor
 import andiron.internal.util.Json
 
 /**
- * One cursor of a Python worker: lines of JSON, each answered by one with its `number`. The first names secret, task attempt and catalog.
- * Whatever goes wrong is an answer; when the connection ends, the cursor is closed. `known` is called when the secret has been shown.
+ * One cursor of a Python worker: lines of JSON, each answered by one line with its `number`. The first line contains
+ * secret, task attempt and catalog. Every error becomes an answer; the end of the connection closes the cursor. `known`
+ * is called once the secret has been verified.
  */
 private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveTasks, catalogs: ExecutorCatalogs, known: () => Unit)
     extends Closeable {
@@ -32,7 +33,7 @@ private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveT
       socket.setSoTimeout(LeaseConnection.GreetingMillis)
       val greeting = Json.parse(LeaseConnection.greeting(in).getOrElse("{}"))
       number = greeting.path("number").asLong()
-      // Whoever does not know the secret learns nothing, not even what is wrong.
+      // A client without the secret gets no answer, not even an error.
       if (MessageDigest.isEqual(secret.getBytes(UTF_8), greeting.path("secret").asText().getBytes(UTF_8))) greeted(greeting)
     } catch {
       case e: IOException => LeaseConnection.log.debug("a Python worker's connection has ended", e)
@@ -66,12 +67,12 @@ private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveT
       }
     } finally cursor.close()
 
-  /** What `body` gives; None if it threw, which is told the worker. */
+  /** The result of `body`; None if it threw, and then the error is sent to the worker. */
   private def answer[A](task: LiveTask)(body: => A): Option[A] =
     try Some(task(body))
     catch {
       case e: TaskKilledException =>
-        // Spark's own runner makes of whatever the worker does then a task that was killed, not one that has failed.
+        // With the task marked as killed, Spark's runner reports it as killed, not as failed, however the worker ends.
         SparkInternals.kill(task.context, e.reason)
         say(LeaseConnection.failure(AndironException.of(ErrorCode.Released, s"the task is being killed: ${e.reason}", null)))
         None
@@ -85,7 +86,7 @@ private final class LeaseConnection(socket: Socket, secret: String, tasks: LiveT
     out.flush()
   }
 
-  /** The next line; None at the end. One that is longer than any request ends the connection. */
+  /** The next line; None at the end. A line longer than any valid request ends the connection. */
   private def line(): Option[String] = LeaseConnection.line(in, LeaseConnection.LongestLine, () => ())
 }
 
@@ -95,7 +96,7 @@ private object LeaseConnection {
   private val LongestLine = 1 << 16
   private val LongestGreeting = 1 << 10
 
-  /** The first line, which must be there in time and short: whoever sends it has shown no secret yet. */
+  /** The first line. It must arrive in time and be short, because the client is not yet authenticated. */
   private def greeting(in: InputStream): Option[String] = {
     val end = System.nanoTime() + GreetingMillis * 1000000L
     line(in, LongestGreeting, () => if (System.nanoTime() > end) throw new IOException(s"no greeting within $GreetingMillis ms"))

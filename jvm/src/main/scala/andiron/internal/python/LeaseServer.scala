@@ -15,15 +15,15 @@ import org.slf4j.LoggerFactory
 import andiron.internal.util.DaemonThread
 
 /**
- * Where the Python workers of an executor ask for leases: a socket on the loopback address. Address and secret stand in a file in Spark's own
- * directory of the executor, which only its user can read and whose path Spark tells its workers.
+ * The endpoint for leases of an executor's Python workers: a socket on the loopback address. Address and secret are in
+ * a file in the executor's Spark directory, which only its user can read and whose path Spark passes to its workers.
  *
- * One connection is one cursor of one task attempt, and is served by a thread of its own; docs/guide/python.md has the protocol.
+ * One connection is one cursor of one task attempt, served by its own thread. The protocol is in docs/guide/python.md.
  */
 private[andiron] final class LeaseServer private (socket: ServerSocket, secret: String, file: Path, tasks: LiveTasks, catalogs: ExecutorCatalogs)
     extends AutoCloseable {
   private val connections = ConcurrentHashMap.newKeySet[Socket]()
-  // Those that have not shown the secret, the oldest first. A worker shows it with its first packet.
+  // Connections that have not yet shown the secret, oldest first. A worker shows it with its first packet.
   private val strangers = new ConcurrentLinkedQueue[Socket]()
   private val acceptor = DaemonThread("andiron-python", () => accept())
 
@@ -35,7 +35,7 @@ private[andiron] final class LeaseServer private (socket: ServerSocket, secret: 
         if (connections.size >= LeaseServer.MostConnections) connection.close() else serve(connection)
         isFailing = false
       } catch {
-        // No descriptors, or no more threads: that passes, and neither ends nor hurries whoever accepts.
+        // No descriptors or threads left, which is temporary: the acceptor must neither end nor spin.
         case t: Throwable if !socket.isClosed =>
           if (!isFailing) LeaseServer.log.warn("a Python worker's connection was not accepted", t)
           isFailing = true
@@ -81,7 +81,7 @@ private[andiron] object LeaseServer {
   private val PauseMillis = 100L
   private val SecretBytes = 32
 
-  /** A server that is known to the workers of the executor whose directory of Spark's this is. */
+  /** Starts a server that the workers of the executor with this Spark directory can find. */
   def start(directory: File, tasks: LiveTasks, catalogs: ExecutorCatalogs): LeaseServer = {
     val random = new Array[Byte](SecretBytes)
     new SecureRandom().nextBytes(random)
@@ -99,7 +99,10 @@ private[andiron] object LeaseServer {
     }
   }
 
-  /** Writes the file as its owner's only. It is opened once, when it is made: nothing that is put in its place is written to. */
+  /**
+   * Writes the file with access for its owner only. It is opened once, at creation, so a file put in its place is never
+   * written to.
+   */
   private[andiron] def publish(directory: Path, text: String): Path = {
     val (file, written) = (directory.resolve(FileName), directory.resolve(s"$FileName.new"))
     Files.deleteIfExists(written)

@@ -8,30 +8,30 @@ import org.apache.hadoop.security.UserGroupInformation
 import org.apache.spark.TaskContext
 import org.slf4j.LoggerFactory
 
-/** The task attempts that run in this executor, by Spark's id: what a Python worker may lease for. Any thread. */
+/** The task attempts that run in this executor, by Spark's id. A Python worker may lease only for these. Any thread. */
 private[andiron] final class LiveTasks {
   private val running = new ConcurrentHashMap[java.lang.Long, LiveTask]
 
-  /** Notes the task that begins on this thread. */
+  /** Registers the task that begins on this thread. */
   def begin(context: TaskContext): Unit = running.put(context.taskAttemptId(), new LiveTask(context)): Unit
 
   /** The attempt with this id, while it runs. */
   def find(taskAttemptId: Long): Option[LiveTask] = Option(running.get(taskAttemptId)).filterNot(_.context.isCompleted())
 
-  /** Closes what was opened for the attempt. Idempotent. */
+  /** Closes the resources opened for the attempt. Idempotent. */
   def end(taskAttemptId: Long): Unit = Option(running.remove(taskAttemptId)).foreach(_.close())
 
   def endAll(): Unit = running.keySet.forEach(id => end(id))
 }
 
-/** A running attempt, with the class loader and the user of its thread: loads that a Python worker causes are theirs. */
+/** A running attempt, with the class loader and user of its thread, under which the loads of its Python worker run. */
 private[andiron] final class LiveTask(val context: TaskContext) {
   private val classLoader = Thread.currentThread().getContextClassLoader
   private val user = UserGroupInformation.getCurrentUser
   private var opened = Set.empty[Closeable]
   private var isOpen = true
 
-  /** Closes `resource` with the task; at once if the task has ended. */
+  /** Closes `resource` with the task; immediately if the task has ended. */
   def closing(resource: Closeable): Unit = {
     val late = synchronized {
       if (isOpen) opened += resource
@@ -52,7 +52,7 @@ private[andiron] final class LiveTask(val context: TaskContext) {
     all.foreach(LiveTask.quietly)
   }
 
-  /** Runs `body` on this thread as the task's would. */
+  /** Runs `body` on this thread with the task's class loader and user. */
   def apply[A](body: => A): A = {
     val thread = Thread.currentThread()
     val before = thread.getContextClassLoader
@@ -65,7 +65,7 @@ private[andiron] final class LiveTask(val context: TaskContext) {
 
 private object LiveTask {
 
-  /** Closes it; what cannot be closed in order keeps nobody else from being closed. */
+  /** Closes the resource. An error must not prevent closing the others. */
   def quietly(resource: Closeable): Unit =
     try resource.close()
     catch { case e: IOException => LoggerFactory.getLogger(classOf[LiveTask]).debug("a Python worker's connection was not closed in order", e) }

@@ -9,12 +9,12 @@ import andiron.internal.cache.{AndironErrors, DriverReports}
 import andiron.internal.metrics.{GateKeeper, GuardSession}
 import andiron.internal.util.Json
 
-/** What the Python package calls on the driver, in types that Py4J carries: texts are JSON. The package is in python/. */
+/** The driver's functions for the Python package (in python/), in types that Py4J can transfer: texts are JSON. */
 object PythonDriver {
 
   /**
-   * A catalog that Python workers can lease from: of bytes, or of `files` that keep their names. `versions`: a list of objects with name, source,
-   * bytes, checksum and immutable.
+   * A catalog that Python workers can lease from: of bytes, or of files that keep their names (`files`). `versions` is
+   * a list of objects with name, source, bytes, checksum and immutable.
    */
   def catalog(spark: SparkSession, dataset: String, versions: String, files: Boolean): Catalog[_] = {
     val conf = spark.sparkContext.getConf
@@ -36,7 +36,7 @@ object PythonDriver {
     node.path("name").asText(), node.path("source").asText(), Option(node.get("bytes")).filterNot(_.isNull).map(_.asLong()),
     Option(node.get("checksum")).filterNot(_.isNull).map(_.asText()), node.path("immutable").asBoolean(false))
 
-  /** What a worker needs to know of a catalog: its id, its application, and the names of its versions in order. */
+  /** A worker's description of a catalog: its id, its application, and the names of its versions in order. */
   def describe(catalog: Catalog[_]): String = {
     val node = Json.node().put("catalog", catalog.id.uuid).put("application", catalog.id.application).put("dataset", catalog.dataset)
     node.set[ObjectNode]("versions", Json.array(catalog.versions))
@@ -49,7 +49,7 @@ object PythonDriver {
     catalog.close()
   }
 
-  /** [[Catalog.demand]] of an object of numbers by version. */
+  /** [[Catalog.demand]] for an object of numbers by version. */
   def demand(catalog: Catalog[_], tasks: String): Unit = {
     var all = Map.empty[String, Long]
     Json.parse(tasks).fields().forEachRemaining(entry => all += entry.getKey -> entry.getValue.asLong())
@@ -106,9 +106,9 @@ object PythonDriver {
       if (passes(unknown, "unknown figures")) OnUnknown.Pass else OnUnknown.Fail, minOutRatio, counters)
   }
 
-  /** Opens a guard around what the calling thread does next. */
+  /** Opens a guard around the calling thread's subsequent actions. */
   def guard(gates: java.util.List[Gate]): GuardSession = new GuardSession(gates.toArray(Array.empty[Gate]).toSeq)
 
-  /** Whether an exception is a gate's doing. */
+  /** Whether a gate caused the exception. */
   def isOfGate(error: Throwable): Boolean = GateKeeper.isOurs(error)
 }

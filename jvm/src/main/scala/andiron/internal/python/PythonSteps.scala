@@ -9,27 +9,29 @@ import andiron.internal.metrics.SafeToShow
 import andiron.internal.util.CallSite
 
 /**
- * A row for which a function in Python has raised an exception.
+ * A row whose Python function raised an exception.
  *
  * @param kind the exception's class in Python, with its module
  */
 final class PythonRowException(val kind: String, message: String) extends RuntimeException(s"$kind: $message") with SafeToShow
 
 /**
- * The operators of a step whose functions are Python's. A worker has evaluated the function already: `rows` has a column `made`, a struct of
+ * A step's operators with Python functions. A worker has already evaluated the function: `rows` has a column `made`, a
+ * struct of
  *
- *  - `value`: what the function gave: a struct, an array of structs, or a boolean;
- *  - `error`: null, or a struct of `kind`, `message` and `frames`, an array of structs of `module`, `function`, `file` and `line`;
- *  - `text`, and `key`, `version` and `group` if the user says what they are: of a row that failed, as samples show it;
- *  - `identity` and `stack`, if the user redacts: what the row's hash is made of, which is not shown, and the error's stack. All other texts are
- *    redacted by then;
- *  - `counts`: what its function added to the step's counters, by name.
+ *  - `value`: the function's result: a struct, an array of structs, or a boolean;
+ *  - `error`: null, or a struct of `kind`, `message` and `frames`, an array of structs of `module`, `function`, `file`
+ *    and `line`;
+ *  - `text`, and `key`, `version` and `group` if the user defines them: a failed row's description for samples;
+ *  - `identity` and `stack`, if the user redacts: the input of the row's hash, which is not shown, and the error's
+ *    stack. All other texts are redacted by then;
+ *  - `counts`: the function's additions to the step's counters, by name.
  *
- * The step's own operator counts, drops and samples by that, once for each row, whatever is computed again.
+ * From these the step's operator counts, drops and samples each row once, even if Spark recomputes it.
  */
 object PythonSteps {
 
-  /** The step's operators for such rows. `counters` are those that `counts` may name. */
+  /** The step's `map` for such rows. `counters` are the counters that `counts` may name. */
   def map(step: Step, rows: DataFrame, counters: java.util.List[StepCounter], place: String): DataFrame = CallSite.from(place) {
     val read = new Reader(rows.schema, counters)
     val value = read.made("value").dataType.asInstanceOf[StructType]
@@ -37,7 +39,7 @@ object PythonSteps {
     described(step, read).map(rows)(row => read(row).getStruct(read.value))
   }
 
-  /** As `map`, where the value is an array. */
+  /** As `map`, with an array as value. */
   def flatMap(step: Step, rows: DataFrame, counters: java.util.List[StepCounter], place: String): DataFrame = CallSite.from(place) {
     val read = new Reader(rows.schema, counters)
     val value = read.made("value").dataType.asInstanceOf[ArrayType].elementType.asInstanceOf[StructType]
@@ -45,13 +47,13 @@ object PythonSteps {
     described(step, read).flatMap(rows)(row => read(row).getAs[scala.collection.Seq[Row]](read.value).toVector)
   }
 
-  /** The column `row` of the rows whose value is true. */
+  /** The column `row` of the rows with a true value. */
   def filter(step: Step, rows: DataFrame, counters: java.util.List[StepCounter], place: String): DataFrame = CallSite.from(place) {
     val read = new Reader(rows.schema, counters)
     described(step, read).filter(rows)(row => read(row).getBoolean(read.value)).select(col("row.*"))
   }
 
-  /** The same rows, counted. */
+  /** The same rows, counted by the step. */
   def count(step: Step, rows: DataFrame, place: String): DataFrame = CallSite.from(place)(step.count(rows))
 
   private def described(step: Step, read: Reader): StepRows[Row] = {
@@ -62,7 +64,7 @@ object PythonSteps {
     if (read.has("identity")) grouped.redactedElsewhere(read.text(_, "identity"), read.text(_, "stack")) else grouped
   }
 
-  /** Where things are in a row. */
+  /** Positions of the fields in a row. */
   private final class Reader(schema: StructType, counters: java.util.List[StepCounter]) extends Serializable {
     private val column = schema.fieldIndex("made")
     val made: StructType = schema(column).dataType.asInstanceOf[StructType]
@@ -71,7 +73,10 @@ object PythonSteps {
     private val counts = made.fieldIndex("counts")
     private val counter = counters.toArray(Array.empty[StepCounter]).map(counter => counter.name -> counter).toMap
 
-    /** What was made of the row; throws what its function has raised. Within the step's function: adds to its counters. */
+    /**
+     * The struct of the row, after adding to the step's counters; throws the exception that its function raised. Only
+     * within the step's function.
+     */
     def apply(row: Row): Row = {
       val struct = row.getStruct(column)
       if (!struct.isNullAt(counts))

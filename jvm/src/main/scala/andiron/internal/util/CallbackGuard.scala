@@ -4,13 +4,16 @@ import java.util.concurrent.atomic.{AtomicBoolean, AtomicLong}
 
 import org.slf4j.LoggerFactory
 
-/** Keeps errors of Andiron away from Spark, which would take some of them as a reason to stop. The first of each guard is logged, all are counted. */
+/**
+ * Keeps Andiron's errors away from Spark, which would stop for some of them. The first error of each guard is logged;
+ * all are counted.
+ */
 private[andiron] final class CallbackGuard {
   private val hasFailed = new AtomicBoolean
 
   def apply(what: String)(action: => Unit): Unit = value(what, ())(action)
 
-  /** `action`'s value, or `otherwise` if it throws anything at all. */
+  /** The value of `action`, or `otherwise` if it throws, fatal errors included. */
   def value[T](what: String, otherwise: T)(action: => T): T =
     try action
     catch {
@@ -19,7 +22,10 @@ private[andiron] final class CallbackGuard {
         otherwise
     }
 
-  /** Counts an error that was met while Andiron tried to do `what`. Throws nothing: without memory or stack to log it, it is counted. */
+  /**
+   * Counts an error of the activity `what` (a verb phrase). Never throws: without memory or stack for logging, the
+   * error is only counted.
+   */
   def note(what: String, error: Throwable): Unit = {
     CallbackGuard.failures.incrementAndGet()
     if (hasFailed.compareAndSet(false, true))
@@ -32,6 +38,6 @@ private[andiron] object CallbackGuard {
   private val log = LoggerFactory.getLogger(classOf[CallbackGuard])
   private val failures = new AtomicLong
 
-  /** Errors in this process so far. */
+  /** Number of errors in this process. */
   def count: Long = failures.get
 }

@@ -7,14 +7,18 @@ import scala.annotation.nowarn
 import org.slf4j.LoggerFactory
 
 /**
- * Threads of Andiron's own. They outlive whoever happens to make them, so they keep nothing of it: no thread-locals, no context class
- * loader, and no access-control context, which would hold the class loaders and the user of the whole stack.
+ * Andiron's own threads. They outlive the thread that creates them and therefore inherit nothing from it: no
+ * thread-locals, no context class loader, and no access-control context, which would retain the class loaders and the
+ * user of the whole stack.
  */
 private[andiron] object DaemonThread {
   private val log = LoggerFactory.getLogger("andiron.threads")
 
-  /** A daemon thread that is not started yet. What `task` throws is logged and ends the thread only: Spark would end the executor. */
-  @nowarn("cat=deprecation") // There is no other way to say it, and where it has no effect, from Java 24 on, threads inherit no context.
+  /**
+   * A daemon thread, not yet started. An error of `task` is logged and ends only the thread; uncaught, Spark would end
+   * the executor.
+   */
+  @nowarn("cat=deprecation") // no alternative; without effect from Java 24 on, where threads inherit no context
   def apply(name: String, task: Runnable): Thread = AccessController.doPrivileged(new PrivilegedAction[Thread] {
     override def run(): Thread = {
       val thread = new Thread(null, task, name, 0L, false)

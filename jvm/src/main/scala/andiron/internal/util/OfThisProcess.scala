@@ -7,8 +7,9 @@ import com.esotericsoftware.kryo.Serializer
 import com.esotericsoftware.kryo.io.{Input, Output}
 
 /**
- * What cannot leave its process, since it is memory of it that a task leases. Java's serialisation and Kryo refuse it with an exception that
- * says so; Spark ends a job on that one without another attempt. For Kryo every subclass needs `@DefaultSerializer(classOf[Refusal])`.
+ * A value that cannot leave its process because it is memory leased by a task. Java serialization and Kryo reject it
+ * with an exception that explains this; Spark fails a job with that exception without another attempt. For Kryo every
+ * subclass needs `@DefaultSerializer(classOf[Refusal])`.
  */
 private[andiron] abstract class OfThisProcess extends Serializable {
   protected final def writeReplace(): AnyRef = throw OfThisProcess.refused(getClass)
@@ -21,12 +22,15 @@ private[andiron] object OfThisProcess {
         "`toArray`, and return that; to have it elsewhere, send the version's name and lease it there with the catalog, which can be sent")
 }
 
-/** What stays on the driver, and is refused by serialisation alike: `remedy` says what a function takes along in its place. */
+/**
+ * A value that must stay on the driver; serialization rejects it. `remedy` tells the user which value a function can
+ * use instead.
+ */
 private[andiron] abstract class OfTheDriver(remedy: String) extends Serializable {
   protected final def writeReplace(): AnyRef = throw new NotSerializableException(s"${getClass.getName}: it stays on the driver, and a function has taken it along: $remedy")
 }
 
-/** Kryo's part of the refusal. Public, since Kryo makes it. */
+/** Kryo's part of the rejection. Public because Kryo instantiates it. */
 final class Refusal extends Serializer[AnyRef] {
   override def write(kryo: Kryo, output: Output, value: AnyRef): Unit = throw OfThisProcess.refused(value.getClass)
 

@@ -6,14 +6,14 @@ import org.apache.spark.SparkConf
 
 import andiron.{AndironConf, ErrorCode, SettingException}
 
-/** Keys that begin as Andiron's settings do, and are none. */
+/** Detects keys with Andiron's prefix that are not Andiron settings. */
 private[andiron] object UnknownSettings {
   private val Prefix = "spark.andiron."
 
-  /** What Andiron sets itself. */
+  /** Prefix of keys that Andiron itself sets. */
   private val Internal = Prefix + "internal."
 
-  /** Of the settings that are most like a key, so many are named. */
+  /** Maximum number of similar settings named per key. */
   private val MostNamed = 3
 
   private val Far = 1000
@@ -21,7 +21,7 @@ private[andiron] object UnknownSettings {
   private val settings: Seq[String] = AndironConf.all.map(_.key).filter(_ != AndironConf.KafkaProperty.key)
   private val known = settings.toSet
 
-  /** Throws a SettingException that names all such keys of `conf`, and the settings that are most like each. */
+  /** Throws a SettingException that names all such keys of `conf`, with the most similar settings for each. */
   def refuse(conf: SparkConf): Unit = {
     val found = conf.getAll.map(_._1).filter(key => key.startsWith(Prefix) && !isKnown(key)).sorted
     if (found.nonEmpty)
@@ -29,7 +29,9 @@ private[andiron] object UnknownSettings {
         s"${found.map(saying).mkString(" ")} Every setting stands in docs/guide/settings.md; correct the key, or leave it out.", null)
   }
 
-  /** Whether a key is a setting's. Which properties Kafka's client has, Rust knows. */
+  /**
+   * Whether the key is a setting. Any key with the Kafka prefix counts; the native side checks Kafka's own properties.
+   */
   def isKnown(key: String): Boolean = known(key) || key.startsWith(AndironConf.KafkaPrefix) || key.startsWith(Internal)
 
   private def saying(key: String): String = alike(key) match {
@@ -37,7 +39,9 @@ private[andiron] object UnknownSettings {
     case all => s"$key is no setting of Andiron: did you mean ${all.mkString(" or ")}?"
   }
 
-  /** The settings that are most like `key`: as a whole, or in their last word, where the words before it are wrong or missing. */
+  /**
+   * The settings most similar to `key`: as a whole, or by the last word if the words before it are wrong or missing.
+   */
   private[internal] def alike(key: String): List[String] = {
     val told = rest(key)
     val distances = (settings ++ ofKafka(told)).distinct.map { setting =>
@@ -49,7 +53,7 @@ private[andiron] object UnknownSettings {
     if (least > most) Nil else distances.collect { case (setting, `least`) => setting }.take(MostNamed).toList
   }
 
-  /** The distance of last words alone, more than any key's where they are not alike: almost the same, or one begins with the other. */
+  /** Distance of the last words alone; `Far` unless they are almost equal or one is a prefix of the other. */
   private def ofLast(told: String, meant: String): Int = {
     val apart = distance(told, meant)
     if (apart <= told.length / 4) apart + 1
@@ -57,7 +61,7 @@ private[andiron] object UnknownSettings {
     else Far
   }
 
-  /** What is meant if the word Kafka is misspelt. */
+  /** The corrected key if the word Kafka is misspelt. */
   private def ofKafka(told: String): Option[String] = {
     val (group, property) = told.span(_ != '.')
     if (property.length > 1 && distance(group, "kafka") <= 2) Some(AndironConf.KafkaPrefix + property.drop(1)) else None
@@ -69,7 +73,7 @@ private[andiron] object UnknownSettings {
 
   private def last(words: String): String = words.substring(words.lastIndexOf('.') + 1)
 
-  /** How many characters must be put in, taken out or replaced to make one of the other. */
+  /** Levenshtein distance. */
   private def distance(a: String, b: String): Int =
     a.foldLeft((0 to b.length).toVector) { (above, character) =>
       b.indices.foldLeft(Vector(above.head + 1)) { (row, at) =>

@@ -5,21 +5,24 @@ import java.io.{OutputStream, PrintStream}
 import andiron.AndironException
 
 /**
- * What a user's code has thrown, in a form that can be given to a task. Spark looks through the causes of a task's exception by recursion
- * and prints it, on the thread that must report the task's end: if either fails, the job waits for ever.
+ * A user's error in a form safe to give to a task. Spark traverses the causes of a task's exception recursively and
+ * prints it, on the thread that must report the task's end: if either fails, the job waits forever.
  */
 private[andiron] object UserError {
   private val MostCauses = 100
 
-  /** `error` itself; but if its causes form a ring or are very many, or if it cannot be printed, a description with its stack. */
+  /**
+   * `error` itself; but a description with its stack if its causes form a cycle or are too many, or if it cannot be
+   * printed.
+   */
   def presentable(error: Throwable): Throwable = problem(error) match {
     case None => error
     case Some(what) => described(error, s"${error.getClass.getName}, which is not shown itself since $what")
   }
 
   /**
-   * `error` for a task to throw. Spark ends the executor for an error of the VM among the causes of a task's exception; one that a loader
-   * ran into is described instead, with its stack.
+   * `error` in a form that a task can throw. Spark ends the executor for a VM error among the causes of a task's
+   * exception; a VM error from a loader is therefore replaced by a description with its stack.
    */
   def forTask(error: AndironException): AndironException =
     Iterator.iterate(error.getCause)(_.getCause).takeWhile(_ != null).take(MostCauses).find(isFatal) match {
