@@ -8,24 +8,24 @@ import andiron.internal.cache.{CacheStats, DriverReports}
 import andiron.internal.metrics.{FailureFrame, GateKeeper, GuardSession, MetricsApplication, TaskScope}
 
 /**
- * The figures of one executor's cache.
+ * Figures of one executor's cache.
  *
  * @param executor Spark's executor id; `driver` for the driver's own process
- * @param figures by name, as docs/guide/figures.md defines them
- * @param isFinal the executor has ended, and these were its last
+ * @param figures values by name, as defined in docs/guide/figures.md
+ * @param isFinal the executor has ended, and these figures are its last
  */
 final case class ExecutorCacheStats(executor: String, figures: Map[String, Long], isFinal: Boolean) {
 
-  /** The figure of that name; 0 if the executor has not reported it. */
+  /** The figure `name`; 0 if the executor has not reported it. */
   def apply(name: String): Long = figures.getOrElse(name, 0L)
 }
 
-/** What concerns the whole of Andiron in an application. */
+/** Functions for the whole application: cache figures, guards, failed rows and reports. */
 object Andiron {
 
   /**
-   * The cache's figures of every process that has used it, on the driver. Those of the driver's process are the current ones; those of
-   * executors come with the plugin only and are as old as `spark.andiron.cache.reportInterval`.
+   * Cache figures of every process that has used the cache. The driver's own figures are current; executors' figures
+   * require the plugin and are at most `spark.andiron.cache.reportInterval` old. Call it on the driver.
    */
   def cacheStats(spark: SparkSession): Seq[ExecutorCacheStats] = {
     AndironConf.requireEnabled(spark.sparkContext.getConf)
@@ -36,21 +36,22 @@ object Andiron {
   }
 
   /**
-   * The figures of [[cacheStats]] as one, by name: gauges of the processes that live and counters are summed, of a maximum (`maxLeasedBytes`,
-   * `sufficientBytes`) the greatest process's is taken, since each has a budget of its own.
+   * The figures of [[cacheStats]] combined, by name: counters are summed, gauges are summed over the processes that are
+   * not final, and maximums (`maxLeasedBytes`, `sufficientBytes`) give the greatest value of any process, because each
+   * process has its own budget.
    */
   def cacheTotals(spark: SparkSession): Map[String, Long] = {
     val all = cacheStats(spark)
     if (all.isEmpty) Map.empty else CacheStats.total(all)
   }
 
-  /** Judges what no commit of Andiron's stands before. */
+  /** Judges actions that do not go through Andiron's commit protocol. */
   object guard {
 
     /**
-     * Runs `body`, and throws a GateException if one of the gates does not pass then: after RDD saves, writes of DSv2, Delta and Iceberg,
-     * `collect` and everything else. Judged are the jobs of the calling thread and of threads that the body starts; for the threads of a pool see
-     * [[wrap]]. What `body` has published stays.
+     * Runs `body`, then throws a GateException if one of the gates does not pass. Suitable for RDD saves, writes of
+     * DSv2, Delta and Iceberg, `collect` and any other action. Covers the jobs of the calling thread and of threads
+     * that `body` starts; for threads of a pool see [[wrap]]. Output that `body` has published stays.
      */
     def apply[A](gates: Gate*)(body: => A): A = {
       val session = new GuardSession(gates)
@@ -67,7 +68,7 @@ object Andiron {
       } finally session.close()
     }
 
-    /** Runs what it is given on `executor`, under the guards that are around the caller of this method. */
+    /** An executor that runs its tasks on `executor`, under the guards that enclose the caller of this method. */
     def wrap(executor: Executor): Executor = MetricsApplication.running match {
       case Some(application) =>
         val (context, around) = (application.context, application.context.getLocalProperty(TaskScope.Guards))
@@ -82,33 +83,35 @@ object Andiron {
   }
 
   /**
-   * The samples of the rows that have failed so far in the steps of this application, one row each: all of a step up to `spark.andiron.metrics.samples`,
-   * beyond it those with the smallest hashes.
+   * Samples of the failed rows in all steps of this application, one row each: all failed rows of a step up to
+   * `spark.andiron.metrics.samples`, beyond that those with the smallest hashes.
    *
    *  - `app_id`, `app_attempt`, `run_id`: the application;
-   *  - `step`, `site`: where the row failed;
-   *  - `error_class`, `message`, `stack`, `stack_hash`: why; `group`: what [[StepRows.group]] calls that;
+   *  - `step`, `site`: the operator in which the row failed;
+   *  - `error_class`, `message`, `stack`, `stack_hash`: the error; `group`: its group from [[StepRows.group]];
    *  - `row_key`, `key_hash`, `record`, `record_cut`, `version`: the row, as the step's operator shows it;
-   *  - `stage`, `stage_attempt`, `partition`, `task_attempt`, `executor`, `host`, `time`: the task that has seen it;
-   *  - `committed`: that task's attempt is the one that counts; `count`: rows of the task with that key, or that look the same.
+   *  - `stage`, `stage_attempt`, `partition`, `task_attempt`, `executor`, `host`, `time`: the task that computed the
+   *    row;
+   *  - `committed`: whether that task attempt counts; `count`: rows of the task with the same key or the same
+   *    appearance.
    *
-   * What is there is read when this is called, and does not change. Throws if metrics are off.
+   * The samples are read when this method is called and do not change afterwards. Throws if metrics are off.
    */
   def failures(spark: SparkSession): DataFrame = FailureFrame.of(spark, MetricsApplication.of(spark.sparkContext), FailureFrame.AllSteps)
 
   /**
-   * The same of all applications that have a log in a directory of this machine, as `spark.andiron.log.dir` is, or in an archive, as
-   * `spark.andiron.log.archive` is: also of those that have ended.
+   * The samples of all applications, including ended ones, whose logs are in a local directory (as in
+   * `spark.andiron.log.dir`) or in an archive (as in `spark.andiron.log.archive`).
    */
   def failures(spark: SparkSession, logDirectory: String): DataFrame = FailureFrame.ofLogs(spark, logDirectory, None)
 
-  /** The same of one application, its latest attempt. */
+  /** The samples of the latest attempt of one application in a log directory or archive. */
   def failures(spark: SparkSession, logDirectory: String, application: String): DataFrame = FailureFrame.ofLogs(spark, logDirectory, Some(application))
 
-  /** The report on the application so far, as text. */
+  /** The report on the application up to now, as text. */
   def report(spark: SparkSession): String = report(spark, html = false)
 
-  /** The same as one HTML page. */
+  /** The report on the application up to now, as one HTML page. */
   def reportHtml(spark: SparkSession): String = report(spark, html = true)
 
   private def report(spark: SparkSession, html: Boolean): String = MetricsApplication.of(spark.sparkContext) match {

@@ -3,24 +3,24 @@ package andiron
 import com.fasterxml.jackson.databind.JsonNode
 
 /**
- * Any failure of Andiron. `code` is stable across releases and says what went wrong; the message names dataset, version,
- * source and cause where there are any, and what to do.
+ * Base class of Andiron's exceptions. `code` identifies the error and is stable across releases; the message names
+ * dataset, version, source and cause where applicable, and a remedy.
  */
 class AndironException(val code: Int, message: String, cause: Throwable) extends RuntimeException(message, cause)
 
-/** A row names no version, or one that the catalog does not have. */
+/** A row's version is null or not in the catalog. */
 class UnknownVersionException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
-/** The budget cannot hold what is asked for, or did not become free in time. */
+/** The requested versions exceed the budget, or the budget did not become free in time. */
 class BudgetException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
-/** A version's source is missing, was changed while it was read, or is not what the catalog declares. */
+/** A version's source is missing, changed while it was read, or differs from the catalog's declaration. */
 class SourceException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
 /** A loader threw or took too long. */
 class LoadException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
-/** The local directory or disk under `spark.andiron.cache.dir` refused. */
+/** The local directory or disk under `spark.andiron.cache.dir` reported an error. */
 class StoreException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
 /** A lease, cursor, value or catalog was used after it was released or closed. */
@@ -32,19 +32,22 @@ class SettingException(code: Int, message: String, cause: Throwable) extends And
 /** The metrics' log or reports cannot be used. */
 class MetricsException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
-/** A step drops more rows than its gate lets pass, or cannot be judged. The message has counts, ratio, limit and the most frequent causes. */
+/**
+ * A step exceeds a limit of its gate, or cannot be judged. The message has counts, ratio, limit and the most frequent
+ * causes.
+ */
 class GateException(code: Int, message: String, val step: String, cause: Throwable) extends AndironException(code, message, cause)
 
 private[andiron] object GateException {
 
-  /** The exception for a step whose figures cannot be had. */
+  /** The exception for a step without available figures. */
   def unknown(step: Step, reason: String, cause: Throwable = null): GateException =
     new GateException(ErrorCode.GateUnknown, s"$step cannot be judged, and fails its gate for that: $reason", step.name, cause)
 
   private def percent(ratio: Double): String =
     new java.math.BigDecimal(100 * ratio).round(new java.math.MathContext(6)).stripTrailingZeros.toPlainString
 
-  /** The exception for a verdict that does not pass. */
+  /** The exception for a verdict; None if the verdict passes. */
   def of(step: String, verdict: JsonNode): Option[GateException] =
     if (verdict.path("passed").asBoolean(false)) None
     else {
@@ -71,16 +74,16 @@ private[andiron] object GateException {
     }
 }
 
-/** Native code panicked; the process goes on. */
+/** Native code panicked; the process continues. */
 class NativePanicException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
-/** The native library cannot be found, verified or loaded, or is not the one that these classes were built with. */
+/** The native library cannot be found, verified or loaded, or was built from other sources than these classes. */
 class NativeLibraryException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
-/** This Java, Scala, Spark or platform is none that the jar is for. The message names the one to take. */
+/** The jar does not support this Java, Scala, Spark or platform. The message names the jar or version to use. */
 class EnvironmentException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
-/** Error codes that Scala raises itself. They have the same numbers and meanings as `Code` in native/src/error.rs. */
+/** Error codes raised by the JVM side. Numbers and meanings equal those of `Code` in native/src/error.rs. */
 private[andiron] object ErrorCode {
   val UnknownVersion = 100
   val NullVersion = 101
@@ -110,10 +113,10 @@ private[andiron] object ErrorCode {
 
 object AndironException {
 
-  /** The exception whose class belongs to `code`; a code that this jar does not know keeps its number and has the base class. */
+  /** An exception of the class for `code`; an unknown code gives the base class with that number. */
   private[andiron] def of(code: Int, message: String, cause: Throwable): AndironException = make(code, readable(message), cause)
 
-  /** Messages quote names and messages of the user's, which may be of any length. */
+  /** Limit on a message's length: messages quote the user's names and messages, which may be of any length. */
   private val MostCharacters = 4000
 
   private def readable(message: String): String =

@@ -13,10 +13,11 @@ import andiron.internal.util.{OfThisProcess, Refusal}
  * Bytes of a version, off the Java heap, of any size, read in place. Immutable; any number of threads may read them.
  *
  * Offsets count from 0. Numbers are little-endian and need no alignment. Every call checks its bounds
- * (IndexOutOfBoundsException) and throws a ReleasedException once the lease is released: when its cursor has moved on or was
- * closed, or its task has ended. A thread that reads meanwhile gets the old bytes or that exception, never freed memory; a loop that does
- * nothing but get numbers may get the old ones until it ends, since the VM may look once for all of it. What copies, slices, views or
- * streams looks at every call. They cannot leave their process: Java's serialisation and Kryo refuse them.
+ * (IndexOutOfBoundsException) and throws a ReleasedException once the lease is released: when its cursor has moved on
+ * or was closed, or its task has ended. A thread that reads at that moment gets the old bytes or the exception, never
+ * freed memory. A loop that only gets numbers may see the old bytes until it ends, since the VM may hoist the check;
+ * calls that copy, slice, view or stream check every time. Bytes cannot leave their process: Java serialization and
+ * Kryo reject them.
  */
 @DefaultSerializer(classOf[Refusal])
 final class Bytes private[andiron] (view: View, hold: Hold, from: Long, val size: Long) extends OfThisProcess {
@@ -54,10 +55,10 @@ final class Bytes private[andiron] (view: View, hold: Hold, from: Long, val size
 
   def getDouble(offset: Long): Double = java.lang.Double.longBitsToDouble(getLong(offset))
 
-  /** Copies all of `target` from `offset` on. */
+  /** Fills `target` with the bytes from `offset` on. */
   def copyTo(offset: Long, target: Array[Byte]): Unit = copyTo(offset, target, 0, target.length)
 
-  /** Copies `length` bytes from `offset` on to `target` at `start`. */
+  /** Copies `length` bytes from `offset` on into `target`, beginning at index `start`. */
   def copyTo(offset: Long, target: Array[Byte], start: Int, length: Int): Unit = {
     if (start < 0 || length < 0 || start > target.length - length)
       throw new IndexOutOfBoundsException(s"$length bytes at $start of an array of ${target.length}")
@@ -66,7 +67,7 @@ final class Bytes private[andiron] (view: View, hold: Hold, from: Long, val size
     Reference.reachabilityFence(this)
   }
 
-  /** A copy on the heap of `length` bytes from `offset` on. */
+  /** A copy of `length` bytes from `offset` on, on the heap. */
   def toArray(offset: Long, length: Int): Array[Byte] = {
     checkNow(offset, length.toLong)
     val copy = new Array[Byte](length)
@@ -81,8 +82,9 @@ final class Bytes private[andiron] (view: View, hold: Hold, from: Long, val size
   }
 
   /**
-   * A read-only view of a part, in big-endian order as every new ByteBuffer. It does not know about the release: it shows the same
-   * bytes as long as it is used, though they no longer count against the budget then. So do not keep it beyond the lease.
+   * A read-only view of a part, in big-endian order like every new ByteBuffer. The buffer is not affected by the
+   * release: it shows the same bytes as long as it is reachable, though they no longer count against the budget. Do not
+   * keep it beyond the lease.
    */
   def buffer(offset: Long, length: Int): ByteBuffer = {
     checkNow(offset, length.toLong)

@@ -15,8 +15,8 @@ import org.slf4j.LoggerFactory
 import andiron.internal.cache.{AndironErrors, CatalogId, CatalogState, DriverReports, ExecutorCache, InUse, NativeCursor, OpenCatalog, SharedCursor, SharedSpec, TaskLeases, VersionedFunction}
 
 /**
- * The list of a dataset's versions, which tasks take along in their closures. Made by [[VersionedData.catalog]] on the driver;
- * immutable but for `demand` and `close`. Safe for any number of threads.
+ * A dataset's versions, as a value that tasks carry in their closures. Made by [[VersionedData.catalog]] on the driver;
+ * immutable except for `demand` and `close`. Thread-safe.
  */
 final class Catalog[V] private[andiron] (
     private[andiron] val id: CatalogId,
@@ -32,43 +32,53 @@ final class Catalog[V] private[andiron] (
   /** The dataset's name. */
   def dataset: String = id.dataset
 
-  /** The names of the versions, in the order in which `mapWithVersion` goes through them. */
+  /** The names of the versions, in the order in which `mapWithVersion` visits them. */
   def versions: Seq[String] = spec.value.versions.map(_.version.name).toSeq
 
   /**
-   * The same catalog with another policy for the rows of `mapWithVersion` whose version is null or unknown. Both are closed together. With
-   * `Missing.Skip`, cursors and functions of columns are refused: they are given versions, not rows that could be dropped.
+   * The same catalog with another policy for `mapWithVersion` rows whose version is null or unknown. Closing one closes
+   * both. `Missing.Skip` excludes cursors and column functions, which receive versions rather than rows that could be
+   * dropped.
    */
   def missing(policy: Missing): Catalog[V] = new Catalog[V](id, spec, state, policy, skipped)
 
-  /** How many rows `Missing.Skip` has dropped. As with Spark's accumulators, rows of tasks that ran twice may count twice. On the driver. */
+  /**
+   * Number of rows dropped by `Missing.Skip`. As with Spark's accumulators, rows of tasks that ran twice may count
+   * twice. Only on the driver.
+   */
   def skippedRows: Long = skipped.value
 
   /**
-   * A cursor for this task, or for this thread outside any task (close it there). `ordered` promises that its versions come in the order
-   * of `versions`, so that executors know which ones it still needs.
+   * A cursor for this task, or for this thread outside any task (then you must close it). `ordered` promises that the
+   * cursor visits versions in the order of `versions`, so that executors know which versions it still needs.
    */
   def cursor(ordered: Boolean): Cursor[V] = {
     requireNoSkip("a cursor")
     attempt(Nil)((catalog, leases, done) => new Cursor[V](new NativeCursor[V](catalog, leases, ordered, Array.emptyLongArray), catalog, done))
   }
 
-  /** A cursor of an operator's: between two calls of the user's function, which `inUse` tells apart, others of the task may take back what it holds. */
+  /**
+   * An operator's cursor. Between two calls of the user's function, which `inUse` brackets, other cursors of the task
+   * may take back its version.
+   */
   private[andiron] def cursor(ordered: Boolean, inUse: InUse): Cursor[V] =
     attempt(Nil) { (catalog, leases, done) =>
       new Cursor[V](new NativeCursor[V](catalog, leases, ordered, Array.emptyLongArray, inUse), catalog, done)
     }
 
-  /** A cursor whose versions come in any order. */
+  /** A cursor that visits versions in any order. */
   def cursor(): Cursor[V] = cursor(ordered = false)
 
-  /** Leases one version until the lease is closed or the task ends. Throws as [[Cursor.advance]] does. */
+  /** Leases one version until the lease is closed or the task ends. Throws like [[Cursor.advance]]. */
   def lease(version: String): Lease[V] = attempt(Seq(version)) { (catalog, leases, done) =>
     val handle = catalog.handleOf(version)
     closeOnError(new NativeCursor[V](catalog, leases, ordered = false, Array(handle)))(native => new Lease[V](native, handle, done))
   }
 
-  /** Leases several versions at once, waiting until there is room for all. A task that needs more than one should take them so. */
+  /**
+   * Leases several versions at once, waiting until all fit the budget. Use it in tasks that need more than one version
+   * at a time.
+   */
   @varargs
   def acquireAll(versions: String*): LeaseSet[V] = {
     val names = versions.distinct.toIndexedSeq
@@ -79,7 +89,10 @@ final class Catalog[V] private[andiron] (
     }
   }
 
-  /** Makes a cursor or lease on the attempt of this task; outside any task, on one of its own that ends with it. `wanted` is for messages. */
+  /**
+   * Makes a cursor or lease on this task's attempt; outside tasks, on an attempt that ends with the cursor or lease.
+   * `wanted` is for messages.
+   */
   private def attempt[L <: AnyRef](wanted: Seq[String])(make: (OpenCatalog[V], TaskLeases, () => Unit) => L): L = {
     val catalog = open(wanted)
     val cache = ExecutorCache.current()
@@ -105,11 +118,13 @@ final class Catalog[V] private[andiron] (
     }
 
   /**
-   * A column function of version and argument, evaluated with the version's value: `catalog.udf((id: Long, planes: Planes) => planes.seats(id))`
-   * is used as `f(col("version"), col("id"))`. Each task moves one cursor, so sort within partitions by version first; being
-   * nondeterministic, the function keeps that sort in the plan, and Spark refuses it in an aggregate and in a join's condition: make a column
-   * of it first (`withColumn`), and use that there. It works on a streaming Dataset too, in each batch by itself; Spark sorts
-   * no stream, so there a cursor moves whenever the version changes from row to row.
+   * A column function of version and argument, evaluated with the version's value: use `catalog.udf((id: Long, planes:
+   * Planes) => planes.seats(id))` as `f(col("version"), col("id"))`.
+   *
+   * Each task moves one cursor, so sort within partitions by version first. The function is nondeterministic, which
+   * keeps that sort in the plan; Spark therefore rejects it in aggregates and join conditions: make a column of it
+   * first (`withColumn`) and use that column there. On a streaming Dataset it works within each batch; Spark does not
+   * sort a stream, so the cursor moves whenever the version changes from row to row.
    */
   def udf[A: TypeTag, U: TypeTag](f: (A, V) => U): UserDefinedFunction = {
     requireNoSkip("a udf")
@@ -117,7 +132,7 @@ final class Catalog[V] private[andiron] (
     functions.udf((version: String, argument: A) => versioned(version, argument)).withName(Catalog.FunctionName).asNondeterministic()
   }
 
-  /** For Java: the same with the type of the result. */
+  /** For Java: as the other `udf`, with the type of the result. */
   def udf[A, U](f: UDF2[A, V, U], result: DataType): UserDefinedFunction = {
     requireNoSkip("a udf")
     val versioned = new VersionedFunction[A, V, U](this, (argument: A, value: V) => f.call(argument, value))
@@ -126,8 +141,9 @@ final class Catalog[V] private[andiron] (
   }
 
   /**
-   * Tells the executors how many tasks are still expected to want each version, by name; what is wanted least goes first when room is
-   * needed. Reaches tasks that are submitted later; a hint replaces the one before. On the driver.
+   * Sends the executors the number of tasks still expected to need each version, by name. When space is needed, the
+   * version with the least demand is evicted first. Applies to tasks submitted afterwards; a hint replaces the previous
+   * one. Only on the driver.
    */
   def demand(tasks: Map[String, Long]): Unit = {
     val known = versions.toSet
@@ -136,10 +152,12 @@ final class Catalog[V] private[andiron] (
   }
 
   /**
-   * Ends the catalog: what is leased goes with its last lease, everything else at once, and tasks get a ReleasedException. Idempotent.
+   * Closes the catalog: leased versions are released with their last lease, all others immediately, and later use in
+   * tasks throws a ReleasedException. Idempotent.
    *
-   * On the driver only. Takes effect in the driver's process at once. With the plugin, waits until every executor has confirmed, at
-   * most 5 s; without it, an executor keeps unused versions until it needs their room or the application ends.
+   * Only on the driver, where it takes effect immediately. With the plugin, it waits at most 5 s until every executor
+   * has confirmed. Without the plugin, an executor keeps unused versions until it needs their space or the application
+   * ends.
    */
   override def close(): Unit = {
     if (TaskContext.get() != null) throw AndironErrors.bad(s"the catalog of dataset '$dataset' cannot be closed by a task: close it on the driver")
@@ -151,12 +169,12 @@ final class Catalog[V] private[andiron] (
     }
   }
 
-  /** Whether `close` was called, as far as this process knows. */
+  /** Whether this process knows that the catalog was closed. */
   def isClosed: Boolean = state.isClosed || ExecutorCache.hasClosed(id.uuid)
 
   private[andiron] def policyForMissing: Missing = policy
 
-  /** Fails where rows would have to be dropped by `what`, which has none. */
+  /** Rejects `Missing.Skip` for an operation that cannot drop rows. */
   private[andiron] def requireNoSkip(what: String): Unit =
     if (policy == Missing.Skip)
       throw AndironErrors.bad(s"$what of dataset '$dataset' drops no rows, and its catalog is one of missing(Missing.Skip): use mapWithVersion, or the catalog " +
@@ -164,10 +182,10 @@ final class Catalog[V] private[andiron] (
 
   private[andiron] def countSkipped(): Unit = skipped.add(1L)
 
-  /** Fails on the driver already if the catalog was closed. */
+  /** Fails early, on the driver, if the catalog is closed. */
   private[andiron] def requireOpen(): Unit = if (isClosed || !ExecutorCache.isRunning(id.application)) throw AndironErrors.closed(id)
 
-  /** This process's side of the catalog; an error that says what was `wanted` if it is closed. */
+  /** This process's side of the catalog. If the catalog is closed, the error names the `wanted` versions. */
   private def open(wanted: Seq[String]): OpenCatalog[V] = {
     if (state.isClosed) throw closed(wanted)
     val known = opened
@@ -181,7 +199,7 @@ final class Catalog[V] private[andiron] (
     }
   }
 
-  /** Sources are known where the catalog was used before. */
+  /** The error names the sources if this process has used the catalog before. */
   private def closed(wanted: Seq[String]): AndironException = {
     val labels = Option(opened).toSeq.flatMap(_.spec.versions).map(version => version.version.name -> version.label).toMap
     val what = wanted.map(name => labels.getOrElse(name, s"version '$name' of dataset '$dataset'"))
@@ -193,12 +211,15 @@ final class Catalog[V] private[andiron] (
 
 private object Catalog {
 
-  /** Spark shows it where it refuses a function that is not deterministic, with nothing of ours beside it: so the name says what to do. */
+  /**
+   * Spark shows this name when it rejects a nondeterministic function, without any text from Andiron, so the name
+   * contains the advice.
+   */
   private val FunctionName = "catalog_udf__use_withColumn_first"
 
   private val log = LoggerFactory.getLogger(classOf[Catalog[_]])
 
-  /** A cursor for another process that works for `context`'s task, as a Python worker does. */
+  /** A cursor for another process on behalf of `context`'s task, such as a Python worker. */
   def sharedCursor[V](catalog: Catalog[V], context: TaskContext): SharedCursor = {
     val opened = catalog.open(Nil)
     new SharedCursor(new NativeCursor[V](opened, ExecutorCache.current().attempts.of(context), ordered = false, Array.emptyLongArray), opened)

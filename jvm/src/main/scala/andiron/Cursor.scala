@@ -6,9 +6,9 @@ import andiron.internal.cache.{Hold, NativeCursor, OpenCatalog}
 import andiron.internal.util.{OfThisProcess, Refusal}
 
 /**
- * A place in a dataset that holds at most one version and moves from one to the next. For one thread at a time.
+ * A position in a dataset that holds at most one version at a time. For one thread at a time.
  *
- * Everything is released when the task ends; `close` does it earlier. Outside any task it must be closed.
+ * The end of the task releases everything; `close` does so earlier. Outside tasks you must close the cursor.
  */
 @DefaultSerializer(classOf[Refusal])
 final class Cursor[V] private[andiron] (native: NativeCursor[V], catalog: OpenCatalog[V], done: () => Unit)
@@ -19,11 +19,12 @@ final class Cursor[V] private[andiron] (native: NativeCursor[V], catalog: OpenCa
   private var hold = Hold.none
 
   /**
-   * The version's value, leased until the next call with another version. The version before is released first, then this waits until
-   * the new one is loaded and fits the budget. The same version again costs a comparison.
+   * The version's value, leased until the next call with another version. Releases the previous version, then waits
+   * until the new one is loaded and fits the budget. The same version again costs one comparison.
    *
-   * Throws UnknownVersionException (nothing is released then), LoadException or SourceException if it cannot be loaded,
-   * BudgetException if it never fits, ReleasedException after the end of the task, TaskKilledException if the task is killed meanwhile.
+   * Throws UnknownVersionException (and releases nothing), LoadException or SourceException if the version cannot be
+   * loaded, BudgetException if it does not fit the budget, ReleasedException after the end of the task, or
+   * TaskKilledException if the task is killed while waiting.
    */
   def advance(version: String): V =
     if (((version eq current) || ((version ne null) && version.equals(current))) && !hold.isReleased) value
@@ -41,13 +42,13 @@ final class Cursor[V] private[andiron] (native: NativeCursor[V], catalog: OpenCa
   /** Whether the catalog has `version`, which may be null. */
   def contains(version: String): Boolean = catalog.contains(version)
 
-  /** Releases the version that is held; the cursor can be used on. */
+  /** Releases the held version; the cursor stays usable. */
   def release(): Unit = {
     forget()
     native.release()
   }
 
-  /** Releases the version that is held and ends the cursor. Idempotent. */
+  /** Releases the held version and ends the cursor. Idempotent. */
   override def close(): Unit = {
     forget()
     native.close()

@@ -6,7 +6,7 @@ import org.slf4j.LoggerFactory
 import andiron.internal.metrics.{Judged, MetricsApplication, ReachedJson}
 import andiron.internal.util.{Json, OfTheDriver}
 
-/** What a gate says of a step that has read no row. */
+/** A gate's result for a step that has read no rows. */
 sealed abstract class ZeroRows private[andiron] (private[andiron] val word: String)
 
 object ZeroRows {
@@ -18,7 +18,7 @@ object ZeroRows {
   def fail: ZeroRows = Fail
 }
 
-/** What a gate says where it is not known what was counted. */
+/** A gate's result when the counts are not known. */
 sealed abstract class OnUnknown private[andiron] (private[andiron] val word: String)
 
 object OnUnknown {
@@ -31,23 +31,25 @@ object OnUnknown {
 }
 
 /**
- * A limit on the rows that a step drops. It stands from its making until its step is closed, in three places:
+ * A limit on the rows that a step drops. It is in force from its creation until its step is closed, in three places:
  *
- *  - a DataFrame write (V1 file sources and Hive) of which the step is a part is committed only if the gate passes; else it leaves no file
- *    and no `_SUCCESS`, and what was there before;
+ *  - a DataFrame write (V1 file sources and Hive) that contains the step is committed only if the gate passes;
+ *    otherwise it leaves no file and no `_SUCCESS`, and the previous content stays;
  *  - [[Andiron.guard]] throws after its body if the gate fails;
- *  - a running stage is cancelled once more rows are dropped than `maxDropped`, which no further row can mend.
+ *  - a running stage is cancelled as soon as more than `maxDropped` rows are dropped, since further rows cannot change
+ *    the result.
  *
- * A write is judged by the evaluations that its own rows come from. There are three results: passed, failed and unknown, which is refused too.
- * docs/internals/gates.md defines them.
+ * A write is judged by the evaluations that produced its rows. The result is passed, failed or unknown; unknown is
+ * treated as `onUnknown` says. docs/internals/gates.md defines the results.
  *
- * @param maxDropRatio the most of `dropped / in` that passes
- * @param maxDropped the most dropped rows that pass
- * @param minRows the fewest rows read that pass
- * @param onZeroRows what is said of a step that has read no row
- * @param onUnknown what is said where it is not known what was counted
- * @param minOutRatio the least of `out / in` that passes; for functions that hide what they drop, as `flatMap(row => Try(f(row)).toOption)`
- * @param maxCounters by the name of a counter of the step's own the most of `counter / in` that passes
+ * @param maxDropRatio greatest passing value of `dropped / in`
+ * @param maxDropped greatest passing number of dropped rows
+ * @param minRows least passing number of rows read
+ * @param onZeroRows result for a step that has read no rows
+ * @param onUnknown result when the counts are not known
+ * @param minOutRatio least passing value of `out / in`; for functions that hide dropped rows, such as
+ *   `flatMap(row => Try(f(row)).toOption)`
+ * @param maxCounters greatest passing value of `counter / in`, by the name of a counter of the step
  */
 final class Gate private (
     val step: Step,
@@ -62,7 +64,7 @@ final class Gate private (
 
   private val number = Gate.numbers.incrementAndGet()
 
-  /** For Rust: what stands. */
+  /** The gate's declaration, as JSON for the native library. */
   private[andiron] def declaration: ObjectNode = {
     val node = Json.node().put("number", number).put("limit_ratio", maxDropRatio).put("min_rows", minRows)
     if (maxDropped < Long.MaxValue) node.put("limit_rows", maxDropped)
@@ -73,7 +75,7 @@ final class Gate private (
     node.put("zero_rows", onZeroRows.word).put("unknown_rows", onUnknown.word)
   }
 
-  /** For Rust: the limits, and what is judged. */
+  /** The limits and the scope of one judgement, as JSON for the native library. */
   private[andiron] def limits(judged: Judged): String = {
     val node: ObjectNode = Json.node().put("gate", judged.place).put("step_id", step.handle.id).put("max_drop_ratio", maxDropRatio).put("max_dropped", maxDropped)
     node.put("gate_id", number).put("min_rows", minRows).put("zero_rows", onZeroRows.word).put("unknown", onUnknown.word).put("min_out_ratio", minOutRatio)
@@ -96,7 +98,7 @@ object Gate {
   private val log = LoggerFactory.getLogger(classOf[Gate])
   private val numbers = new java.util.concurrent.atomic.AtomicLong
 
-  /** A gate on `step`, which stands from now on. */
+  /** A gate on `step`, in force from now on. */
   def apply(
       step: Step,
       maxDropRatio: Double = 0.001,

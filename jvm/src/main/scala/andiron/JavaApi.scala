@@ -9,8 +9,9 @@ import org.apache.spark.sql.{Column, Dataset, Encoder, SparkSession}
 import andiron.internal.cache.VersionedRows
 
 /**
- * For Java, what Scala does with function literals and implicits, or says in Scala's collections. Everything else is called alike from both
- * languages: `VersionedData.catalog`, `Version.of`, `Loader.bytes()`, `catalog.cursor()`, `catalog.lease(name)`, `catalog.acquireAll(names)`.
+ * The parts of the API that use Scala's function literals, implicits or collections, for Java. All else is called from
+ * Java as from Scala: `VersionedData.catalog`, `Version.of`, `Loader.bytes()`, `catalog.cursor()`,
+ * `catalog.lease(name)`, `catalog.acquireAll(names)`.
  */
 object JavaApi {
 
@@ -18,7 +19,7 @@ object JavaApi {
   def objects[V](load: JavaFunction2[Version, InputStream, V]): Loader[V] =
     Loader.objects[V]((version: Version, in: InputStream) => load.call(version, in))
 
-  /** [[Loader.objects]] with the size that `size` says. */
+  /** [[Loader.objects]] with the object's size from `size`. */
   def objects[V](load: JavaFunction2[Version, InputStream, V], size: JavaFunction[V, java.lang.Long]): Loader[V] =
     Loader.objects[V]((version: Version, in: InputStream) => load.call(version, in), (value: V) => size.call(value).longValue)
 
@@ -26,7 +27,7 @@ object JavaApi {
   def custom[V](load: JavaFunction[Version, V], size: JavaFunction[V, java.lang.Long]): Loader[V] =
     Loader.custom[V]((version: Version) => load.call(version))((value: V) => size.call(value).longValue)
 
-  /** The same, closing objects by `release`, see [[ObjectLoader]]. */
+  /** [[Loader.custom]] with `release` to close objects, see [[ObjectLoader]]. */
   def custom[V](load: JavaFunction[Version, V], size: JavaFunction[V, java.lang.Long], release: VoidFunction[V]): Loader[V] =
     Loader.custom[V]((version: Version) => load.call(version))((value: V) => size.call(value).longValue)((value: V) => release.call(value))
 

@@ -4,10 +4,13 @@ import org.apache.spark.api.java.JavaRDD
 import org.apache.spark.api.java.function.{FilterFunction, FlatMapFunction, Function => JavaFunction, Function2 => JavaFunction2, MapFunction}
 import org.apache.spark.sql.{Dataset, Encoder}
 
-/** The operators of [[Step]] for Java, with Spark's functional interfaces. Counters, figures and gates are called as from Scala. */
+/**
+ * The operators of [[Step]] for Java, with Spark's functional interfaces. Call counters, figures and gates as from
+ * Scala.
+ */
 object JavaSteps {
 
-  /** [[StepRows.keyed]]; further options follow on what is returned. */
+  /** [[StepRows.keyed]]; add further options to the result. */
   def keyed[T](step: Step, key: JavaFunction[T, Object]): StepRows[T] = step.keyed[T]((row: T) => key.call(row))
 
   def describe[T](rows: StepRows[T], text: JavaFunction[T, String]): StepRows[T] = rows.describe((row: T) => text.call(row))
@@ -42,7 +45,7 @@ object JavaSteps {
   def filter[T](step: Step, rows: JavaRDD[T], p: JavaFunction[T, java.lang.Boolean]): JavaRDD[T] =
     JavaRDD.fromRDD(step.filter(rows.rdd)((row: T) => p.call(row).booleanValue))(rows.classTag)
 
-  /** A gate with the ratio alone, all else as in [[Gate]]. */
+  /** A gate with this ratio and the defaults of [[Gate]]. */
   def gate(step: Step, maxDropRatio: Double): Gate = Gate(step, maxDropRatio)
 
   def gate(step: Step, maxDropRatio: Double, maxDropped: Long, minRows: Long, onZeroRows: ZeroRows): Gate =

@@ -5,14 +5,14 @@ import com.esotericsoftware.kryo.DefaultSerializer
 import andiron.internal.cache.{AndironErrors, NativeCursor}
 import andiron.internal.util.{OfThisProcess, Refusal}
 
-/** A hold on one version, until it is closed or the task ends. */
+/** A lease of one version, until it is closed or the task ends. */
 @DefaultSerializer(classOf[Refusal])
 final class Lease[V] private[andiron] (native: NativeCursor[V], version: Long, done: () => Unit)
     extends OfThisProcess
     with AutoCloseable {
   private val held = native.acquire(version, this)
 
-  /** The version's value; a ReleasedException after the release. Of an object, do not keep it beyond the lease. */
+  /** The version's value; a ReleasedException after the release. Do not keep an object beyond the lease. */
   def value: V = if (native.isReleased) native.held.fail() else held
 
   /** Idempotent. */
@@ -22,7 +22,7 @@ final class Lease[V] private[andiron] (native: NativeCursor[V], version: Long, d
   }
 }
 
-/** A hold on several versions at once, until it is closed or the task ends. */
+/** A lease of several versions, until it is closed or the task ends. */
 @DefaultSerializer(classOf[Refusal])
 final class LeaseSet[V] private[andiron] (
     native: NativeCursor[V], names: IndexedSeq[String], handles: Array[Long], done: () => Unit)
@@ -30,12 +30,12 @@ final class LeaseSet[V] private[andiron] (
     with AutoCloseable {
   private val held: Map[String, V] = names.zip(native.acquireAll(handles, this)).toMap
 
-  /** The value of one of the versions that were asked for; a ReleasedException after the release. */
+  /** The value of one of the leased versions; a ReleasedException after the release. */
   def apply(version: String): V =
     if (native.isReleased) native.held.fail()
     else held.getOrElse(version, throw AndironErrors.bad(s"version '$version' is not in this set: ${names.mkString(", ")}"))
 
-  /** The versions that were asked for. */
+  /** The names of the leased versions. */
   def versions: Seq[String] = names
 
   /** Idempotent. */

@@ -1,6 +1,8 @@
 package andiron
 
-/** What `mapWithVersion` does with a row whose version is null or not in the catalog. Nothing else drops rows. */
+/**
+ * Policy of `mapWithVersion` for a row whose version is null or not in the catalog. No other operation drops such rows.
+ */
 sealed trait Missing extends Serializable
 
 object Missing {

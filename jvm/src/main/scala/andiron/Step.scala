@@ -11,8 +11,8 @@ import andiron.internal.metrics.{FailureFrame, HashSecret, MetricsApplication, R
 import andiron.internal.util.{CallSite, OfTheDriver}
 
 /**
- * A named part of a pipeline, whose operators and counters belong together. Made on the driver; `close()` it when no job of it will run any
- * more. Thread-safe.
+ * A named part of a pipeline that groups operators and counters. Made on the driver; `close()` it when none of its
+ * jobs will run any more. Thread-safe.
  *
  * {{{
  * val step = Step(spark, "historical-data")
@@ -20,8 +20,9 @@ import andiron.internal.util.{CallSite, OfTheDriver}
  * val rows = step.map(members) { member => if (...) misses.increment(); historyOf(member) }
  * }}}
  *
- * Counts are exact though Spark computes rows again for retries, lost shuffles, lost cached blocks, sampling and further actions; where they
- * cannot be, the figures say so. Without the plugin or the native library the same rows come out and nothing is counted.
+ * Counts are exact even if Spark recomputes rows for retries, lost shuffles, lost cached blocks, sampling and further
+ * actions; where they cannot be exact, the figures say so. Without the plugin or the native library, the operators
+ * return the same rows, and nothing is counted.
  */
 final class Step private (
     val name: String, private[andiron] val application: Option[MetricsApplication], session: SparkSession, limits: SampleLimits)
@@ -45,7 +46,7 @@ final class Step private (
     declare()
   }
 
-  /** The counter of this name; the same one for the same name. */
+  /** The counter `name`; repeated calls return the same counter. */
   def counter(name: String): StepCounter = synchronized {
     requireOpen()
     if (Step.Own(name) || name.isEmpty)
@@ -59,22 +60,22 @@ final class Step private (
     new StepCounter(name, handle, StepCell.OwnFrom + counters.indexOf(name))
   }
 
-  /** Operators for rows that have a key. */
+  /** Operators for rows with a key. */
   def keyed[T](key: T => Any): StepRows[T] = rows[T].keyed(key)
 
-  /** Operators for rows that are shown so when they fail. */
+  /** Operators whose failed rows are shown as `text`. */
   def describe[T](text: T => String): StepRows[T] = rows[T].describe(text)
 
   /** Operators for rows that name a version of side data. */
   def version[T](name: T => String): StepRows[T] = rows[T].version(name)
 
-  /** Operators whose failed rows are counted by a name for their cause. */
+  /** Operators whose failed rows are counted by the group `name`. */
   def group[T](name: (T, Throwable) => Any): StepRows[T] = rows[T].group(name)
 
-  /** Operators whose samples show what `change` leaves of a text. */
+  /** Operators whose samples show texts only after `change`. */
   def redact[T](change: String => String): StepRows[T] = rows[T].redact(change)
 
-  /** See [[StepRows]] for these. */
+  /** The operators of [[StepRows]] without options. */
   def map[T, U: Encoder](rows: Dataset[T])(f: T => U): Dataset[U] = this.rows[T].map(rows)(f)
   def flatMap[T, U: Encoder](rows: Dataset[T])(f: T => Iterable[U]): Dataset[U] = this.rows[T].flatMap(rows)(f)
   def filter[T](rows: Dataset[T])(p: T => Boolean): Dataset[T] = this.rows[T].filter(rows)(p)
@@ -84,12 +85,13 @@ final class Step private (
   def filter[T](rows: RDD[T])(p: T => Boolean): RDD[T] = this.rows[T].filter(rows)(p)
   def count[T](rows: RDD[T]): RDD[T] = this.rows[T].count(rows)
 
-  /** What has been counted so far by the operators of this object; reports and series add up the steps of one name. */
+  /** The counts of this object's operators up to now. Reports and series add up all steps with the same name. */
   def figures: StepFigures = application.flatMap(_.stepFigures(this)).getOrElse(StepFigures.unknown(name, MetricsApplication.whyOff))
 
   /**
-   * The samples of the rows that have failed so far in the operators of this object: all of them up to `spark.andiron.metrics.samples` for a step's
-   * name. The columns are those of [[Andiron.failures]]. What is there is read when this is called, and does not change. Throws if metrics are off.
+   * Samples of the failed rows in this object's operators: all of them up to `spark.andiron.metrics.samples` per step
+   * name. The columns are those of [[Andiron.failures]]. The samples are read when this method is called and do not
+   * change afterwards. Throws if metrics are off.
    */
   def failures: DataFrame = {
     requireAlive()
@@ -97,8 +99,8 @@ final class Step private (
   }
 
   /**
-   * Lets the step go: tasks that still run are no longer counted. Its figures stay in the report. If it has a gate, events are awaited that tell of
-   * writes which no gate has judged, at most for `spark.andiron.metrics.stopTimeout`. Idempotent.
+   * Closes the step: running tasks are no longer counted; its figures stay in the report. For a step with a gate, waits
+   * at most `spark.andiron.metrics.stopTimeout` for events about writes that no gate has judged. Idempotent.
    */
   override def close(): Unit = if (isOpen) {
     isOpen = false
@@ -108,12 +110,12 @@ final class Step private (
     }
   }
 
-  /** Throws if the step's application has ended: what counts and judges it has ended too. */
+  /** Throws if the step's application, and with it the step's metrics, has ended. */
   private[andiron] def requireAlive(): Unit =
     if (context.isStopped)
       throw new ReleasedException(ErrorCode.Released, s"step '$name' belongs to a SparkContext that has stopped: make a new one, with its gates", null)
 
-  /** What keys the hashes of redacted rows. */
+  /** The key for hashes of redacted rows. */
   private[andiron] def secret: Option[HashSecret] = application.map(_.secret)
 
   private[andiron] def conf: org.apache.spark.SparkConf = context.getConf
@@ -123,7 +125,7 @@ final class Step private (
     if (!isOpen) throw new ReleasedException(ErrorCode.Released, s"step '$name' is closed: make a new one", null)
   }
 
-  /** A new operator, at the place in the user's program that calls. */
+  /** A new operator of the step, with the call site in the user's program. */
   private[andiron] def site(kind: String): StepSite = {
     requireOpen()
     val made = StepSite(Step.sites.incrementAndGet(), s"$kind at ${CallSite.here}")
@@ -147,7 +149,7 @@ object Step {
   private[andiron] val Remedy = "make the step's counters before, `val hits = step.counter(\"hits\")`, and use those in functions. A function that uses a field or " +
     "method of its class takes the whole object along, and the steps in it: copy the field to a local value first, or mark the step @transient"
 
-  /** A step of this name in `spark`'s application. Steps of one name are shown together. */
+  /** A step named `name` in `spark`'s application. Steps with the same name are shown together. */
   def apply(spark: SparkSession, name: String): Step = {
     if (name == null || name.trim.isEmpty) throw new SettingException(ErrorCode.BadArgument, "a step needs a name", null)
     val application = MetricsApplication.of(spark.sparkContext)

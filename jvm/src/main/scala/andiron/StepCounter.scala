@@ -3,12 +3,13 @@ package andiron
 import andiron.internal.metrics.StepHandle
 
 /**
- * A counter of a step's own, for the functions that the step's operators run. It counts what the step counts: each row once, however often
- * Spark computes it. Adding outside those functions counts nothing, since nothing would tell to which row it belongs, and the step's figures say so.
+ * A counter defined by the user, for functions that the step's operators run. Like the step's own counts, it counts
+ * each row once, however often Spark computes the row. An addition outside those functions belongs to no row: it is not
+ * counted, and the step's figures report it.
  */
 final class StepCounter private[andiron] (val name: String, handle: StepHandle, index: Int) extends Serializable {
 
-  /** Adds `n`, which may be negative. Returns whether it was counted. */
+  /** Adds `n`, which may be negative; returns whether it was counted. */
   def add(n: Long): Boolean = handle.add(index, n)
 
   /** Adds one. */

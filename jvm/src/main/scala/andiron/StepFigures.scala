@@ -3,24 +3,24 @@ package andiron
 import com.fasterxml.jackson.databind.JsonNode
 
 /**
- * What a step has counted: the figures of the newest instance of it that is covered whole.
+ * Counts of a step: the figures of its newest completely covered instance.
  *
- * @param counters by name: `in`, `out`, `dropped` and the user's own
- * @param exact each row of the input counts once, and all of them do
- * @param reason why it is not exact, or empty
+ * @param counters values by name: `in`, `out`, `dropped` and the user's counters
+ * @param exact each row of the input counts exactly once
+ * @param reason why the figures are not exact; else empty
  */
 final case class StepFigures(step: String, counters: Map[String, Long], exact: Boolean, reason: String) {
 
-  /** Rows that the step's operators have read. */
+  /** Rows read by the step's operators. */
   def in: Long = this("in")
 
-  /** Rows that they have given. */
+  /** Rows returned by the step's operators. */
   def out: Long = this("out")
 
   /** Rows whose function threw. */
   def dropped: Long = this("dropped")
 
-  /** The counter of that name; 0 if it has counted nothing. */
+  /** The counter `counter`; 0 if it was never counted. */
   def apply(counter: String): Long = counters.getOrElse(counter, 0L)
 }
 

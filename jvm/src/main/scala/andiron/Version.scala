@@ -3,13 +3,14 @@ package andiron
 /**
  * One immutable snapshot of a dataset.
  *
- * @param name what rows call it; unique in its catalog, not empty
- * @param source where it is: a path or URI as Hadoop reads it, in which `%20` is no space, or anything that a custom loader understands
- * @param bytes its size, reserved before it is loaded: with Loader.bytes that of the source, which is verified; with other loaders
- *              that of the object. None: the size of the file is looked up when the catalog is made
- * @param checksum `xxh3:<hex>`, `crc32:<hex>` or `sha256:<hex>` of the source's bytes, verified while it is loaded
- * @param immutable the source is a local file that nobody will ever truncate or rewrite: bytes are then mapped where they are,
- *                  without a copy. Breaking that promise can crash the executor.
+ * @param name the version's name in rows; unique in its catalog, not empty
+ * @param source a path or URI as Hadoop reads it, in which `%20` does not mean a space, or any text that a custom
+ *   loader understands
+ * @param bytes the size to reserve before loading: with Loader.bytes the source's size, which is verified; with other
+ *   loaders the object's size. None: the file's size is looked up when the catalog is made
+ * @param checksum `xxh3:<hex>`, `crc32:<hex>` or `sha256:<hex>` of the source's bytes, verified during loading
+ * @param immutable the source is a local file that will never be truncated or rewritten: its bytes are mapped in place,
+ *   without a copy. Breaking this promise can crash the executor.
  */
 final case class Version(
     name: String,
@@ -18,24 +19,27 @@ final case class Version(
     checksum: Option[String] = None,
     immutable: Boolean = false) {
 
-  /** The same with its size declared. */
+  /** A copy with its size declared. */
   def withBytes(size: Long): Version = copy(bytes = Some(size))
 
-  /** The same with its checksum declared. */
+  /** A copy with its checksum declared. */
   def withChecksum(sum: String): Version = copy(checksum = Some(sum))
 
-  /** The same, promising that the local source never changes. */
+  /** A copy that promises that the local source never changes. */
   def inPlace: Version = copy(immutable = true)
 }
 
 object Version {
 
-  /** For Java: a version with nothing declared. */
+  /** For Java: a version without further declarations. */
   def of(name: String, source: String): Version = Version(name, source)
 
-  /** A version of a local file, whatever characters its name has. */
+  /** A version of a local file; its name may contain any characters. */
   def of(name: String, source: java.nio.file.Path): Version = Version(name, s"file://${source.toAbsolutePath}")
 
-  /** A version of what a URI names, as `File.toURI`, with its escaped characters decoded. As a text Hadoop would take them as they are. */
+  /**
+   * A version of a URI such as `File.toURI` returns, with its escaped characters decoded. Passed as a text, Hadoop
+   * would not decode them.
+   */
   def of(name: String, source: java.net.URI): Version = Version(name, new org.apache.hadoop.fs.Path(source).toString)
 }

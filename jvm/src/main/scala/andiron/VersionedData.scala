@@ -12,15 +12,17 @@ import andiron.internal.util.UnknownSettings
 object VersionedData {
 
   /**
-   * The catalog of a dataset's versions, to be used in the tasks of `spark`. Only the list is sent to the executors, not the data.
+   * The catalog of a dataset's versions, for use in the tasks of `spark`. Only the list is sent to the executors, not
+   * the data.
    *
-   * Sources are read with the settings with which `spark.read` of this session reads now, by `spark.conf.set`, SQL's `SET` and the application's. The catalog
-   * keeps them: keys that are renewed later are for the next catalog, unless a provider of keys that the settings name fetches them. It ends
-   * when it is closed or, as a broadcast of Spark's, when nothing on the driver can reach it any more.
+   * Sources are read with the current settings of this session's `spark.read`, from `spark.conf.set`, SQL's `SET` and
+   * the application. The catalog keeps them: renewed credentials apply to later catalogs only, unless a credential
+   * provider named in the settings fetches them. The catalog ends when it is closed or, like a broadcast, when it is no
+   * longer reachable on the driver.
    *
-   * Looks up size and modification time of every source that does not declare both bytes and checksum. Throws an AndironException
-   * if a name is null, empty or there twice, if there is no version, if a source is missing, or if Andiron is turned off.
-   * To be called on the driver.
+   * Looks up size and modification time of every source that does not declare both bytes and checksum. Throws an
+   * AndironException if a name is null, empty or duplicate, if there are no versions, if a source is missing, or if
+   * Andiron is disabled. Call it on the driver.
    */
   def catalog[V](spark: SparkSession, dataset: String, versions: Seq[Version], loader: Loader[V]): Catalog[V] = {
     Requirements.require()

@@ -3,7 +3,7 @@ import org.apache.spark.sql.{Column, Dataset, Encoder}
 import andiron.internal.cache.VersionedRows
 
 /**
- * Shared versioned side data for Spark jobs: each version that is in use is in an executor once, whatever the number of its tasks.
+ * Shared versioned side data for Spark jobs: an executor holds each version in use once, however many tasks it runs.
  *
  * {{{
  * import andiron._
@@ -13,20 +13,21 @@ import andiron.internal.cache.VersionedRows
  */
 package object andiron {
 
-  /** `mapWithVersion` and its like on every Dataset; a DataFrame is a Dataset of Rows. */
+  /** `mapWithVersion` and related operators for every Dataset, and so for DataFrames. */
   implicit final class VersionedDataset[T](private val rows: Dataset[T]) extends AnyVal {
 
     /**
-     * `f` of every row and the value of the version that the column `version` names.
+     * Applies `f` to every row and the value of the version named in the column `version`.
      *
-     * Sorts within partitions by version, so that each task holds one version at a time and goes through them in one order. Nothing is
-     * shuffled; the order of the result within a partition is that of the versions. A null or unknown version fails the task, or drops
-     * the row if `catalog.missing(Missing.Skip)` is used. `f` must not keep the value beyond the call. Streaming datasets are refused.
+     * Sorts within partitions by version, so that each task holds one version at a time and visits versions in a fixed
+     * order. There is no shuffle; within a partition the result is in the order of the versions. A null or unknown
+     * version fails the task, or drops the row with `catalog.missing(Missing.Skip)`. `f` must not keep the value beyond
+     * the call. Streaming Datasets are rejected.
      */
     def mapWithVersion[V, U: Encoder](catalog: Catalog[V], version: Column)(f: (T, V) => U): Dataset[U] =
       VersionedRows.map(rows, catalog, version, f, implicitly[Encoder[U]])
 
-    /** `mapPartitions` with a cursor that is closed at the end of each partition. The cursor is opened when `f` first asks for it. */
+    /** `mapPartitions` with a cursor for each partition that is not empty, closed at the end of the partition. */
     def mapPartitionsWithCursor[V, U: Encoder](catalog: Catalog[V])(f: (Iterator[T], Cursor[V]) => Iterator[U]): Dataset[U] =
       VersionedRows.mapPartitions(rows, catalog, f, implicitly[Encoder[U]])
   }
