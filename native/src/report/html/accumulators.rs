@@ -9,7 +9,7 @@ use crate::report::format;
 use crate::report::model::{Accumulator, Amount, Figure, View};
 use crate::report::pick;
 
-/// The section on accumulators that are not Andiron's.
+/// The section on named accumulators.
 pub(super) fn section(view: &View, rows: &Rows) -> Markup {
     html! {
         section id="accumulators" {
@@ -19,7 +19,7 @@ pub(super) fn section(view: &View, rows: &Rows) -> Markup {
             } @else {
                 p.lede {
                     "Named accumulators of the application, counted once for each RDD that ends a stage, or each branch of a "
-                    "union there, beside all that was attempted. Several figures of one are never added: their rows may be the "
+                    "union there, with the attempted value. Figures of one accumulator are never summed: their rows may be the "
                     "same."
                 }
                 table.accumulators.stack {

@@ -1,4 +1,4 @@
-//! Failed rows by stack. A click opens a group, and another one a row.
+//! Failed rows by stack. A click opens a group, and another one a row of it.
 
 use maud::{html, Markup};
 

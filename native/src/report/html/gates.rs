@@ -100,7 +100,7 @@ fn failure(view: &View, verdict: &Verdict) -> Markup {
     }
 }
 
-/// The ratio against its limit.
+/// The ratio with its limit, as a gauge.
 fn gauge(verdict: &Verdict) -> Markup {
     let limits = limits(verdict);
     let limit = verdict.limit_ratio.filter(|limit| *limit > 0.0);

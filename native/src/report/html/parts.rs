@@ -40,7 +40,7 @@ pub(super) fn block(text: &str) -> Cleaned<'_> {
     Cleaned(text, BLOCK)
 }
 
-/// Untrusted text as the value of an attribute, where no element can mark the signs and the cut.
+/// Untrusted text as the value of an attribute, where no element can mark named characters and cuts.
 pub(super) fn plain(text: &str) -> String {
     terminal(text, LINE)
 }
@@ -73,7 +73,7 @@ pub(super) fn short(class: &str) -> &str {
     class.rsplit('.').next().filter(|name| !name.is_empty()).unwrap_or(class)
 }
 
-/// A bar from `start` to `end`, shares of its width.
+/// A bar from `start` to `end`, as shares of its width.
 pub(super) fn bar(start: f64, end: f64) -> Markup {
     let width = ((end - start) * 100.0).clamp(0.6, 100.0);
     html! {

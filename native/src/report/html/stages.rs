@@ -88,7 +88,7 @@ fn skipped(view: &View) -> Markup {
         @if !view.skipped.is_empty() {
             p.quiet {
                 (format::some(view.skipped.len() as u64, "stage was", "stages were"))
-                " skipped, their output being there already: "
+                " skipped, since their output existed: "
                 @if left > 0 { (more(left, "stage", "stages")) ", " }
                 (listed.join(", ")) "."
             }
@@ -112,7 +112,7 @@ impl Span {
         Span { start, length: until.saturating_sub(start).max(1) as f64, until }
     }
 
-    /// The begin and end of a stage as shares of the span; none for a stage that completed before it.
+    /// The beginning and end of a stage as shares of the span; `None` if it completed before the span.
     fn place(&self, stage: &Stage) -> Option<(f64, f64)> {
         let at = |time: u64| (time.saturating_sub(self.start) as f64 / self.length).clamp(0.0, 1.0);
         let start = at(stage.submitted_ms?);

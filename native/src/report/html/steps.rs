@@ -23,8 +23,8 @@ pub(super) fn section(view: &View, rows: &Rows) -> Markup {
             } @else {
                 p.lede {
                     (picked.order("steps").as_deref().unwrap_or("In execution order"))
-                    ". A figure counts each row once; where more ran than counts, what was " i { "attempted" }
-                    " stands beneath it, as Spark’s accumulators show it."
+                    ". A figure counts each row once; if rows were evaluated more than once, the " i { "attempted" }
+                    " value is below it, as in Spark’s accumulators."
                 }
                 table.steps.stack {
                     (columns(&[
@@ -191,7 +191,7 @@ fn sampled(samples: &Samples) -> Markup {
     }
 }
 
-/// The physical executions beside the one of the shown figure.
+/// The physical executions other than the one of the shown figure.
 fn others(step: &Step) -> Markup {
     let figures: Vec<&Figure> = step.figures().filter(|figure| !figure.others.is_empty()).collect();
     let most_others = figures.iter().map(|figure| figure.others.len()).max().unwrap_or(0);
@@ -203,7 +203,7 @@ fn others(step: &Step) -> Markup {
                     (format::some(most_others as u64, "other execution", "other executions")) " of this step"
                 }
                 p.quiet {
-                    "Executions are never added up: the figure above is that of the newest one that covers every partition."
+                    "Executions are never summed: the figure above is that of the newest one that covers every partition."
                 }
                 table.tiny {
                     (columns(&[("Counter", ""), ("Execution", ""), ("Value", "n"), ("Partitions", "n")]))
