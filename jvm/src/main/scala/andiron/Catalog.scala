@@ -118,8 +118,8 @@ final class Catalog[V] private[andiron] (
     }
 
   /**
-   * A column function of version and argument, evaluated with the version's value: use `catalog.udf((id: Long, planes:
-   * Planes) => planes.seats(id))` as `f(col("version"), col("id"))`.
+   * A column function of version and argument, evaluated with the version's value: use
+   * `catalog.udf((id: Long, planes: Planes) => planes.seats(id))` as `f(col("version"), col("id"))`.
    *
    * Each task moves one cursor, so sort within partitions by version first. The function is nondeterministic, which
    * keeps that sort in the plan; Spark therefore rejects it in aggregates and join conditions: make a column of it
