@@ -8,25 +8,26 @@ import org.apache.hadoop.mapreduce.lib.output.FileOutputCommitter
 import org.apache.spark.internal.io.{FileCommitProtocol, FileNameSpec}
 import org.apache.spark.internal.io.FileCommitProtocol.TaskCommitMessage
 
-/** Judges one write before it is published. On the driver, on the thread of the write. */
+/** Judges one write before it is published. Called on the driver, on the thread of the write. */
 trait WriteGate {
 
   /** Whether rows of the write come from a step. */
   def isOfSteps: Boolean
 
   /**
-   * Before the job of the write. `direct` says why the output of a task is public before the commit of the job, None if it is not.
-   * Throws where a gate could not hold back such a write.
+   * Called before the job of the write. `direct` gives the reason why task output becomes public before the job's
+   * commit; None if it does not. Throws if a gate could not hold back such a write.
    */
   def begin(direct: () => Option[String]): Unit
 
-  /** Before the commit of the job. Throws if a gate refuses the write. */
+  /** Called before the commit of the job. Throws if a gate rejects the write. */
   def commit(): Unit
 }
 
 /**
- * The configured commit protocol with the gates of the write's steps before its commit. The deletions of an overwrite of such a write
- * run after its gates have passed. Writes without a step go to the configured protocol unchanged.
+ * The configured commit protocol, with the gates of the write's steps ahead of its commit. When such a write
+ * overwrites, its deletions run after the gates have passed. Writes without a step use the configured protocol
+ * unchanged.
  */
 final class GateCommitProtocol(jobId: String, path: String, dynamicPartitionOverwrite: Boolean) extends FileCommitProtocol with Serializable {
   private val delegate = FileCommitProtocol.instantiate(GatedWrites.delegateClass, jobId, path, dynamicPartitionOverwrite)
@@ -76,7 +77,10 @@ final class GateCommitProtocol(jobId: String, path: String, dynamicPartitionOver
 
 private object GateCommitProtocol {
 
-  /** Why the output of a task is public before the commit of the job; None if it is not, as far as the committer tells. */
+  /**
+   * The reason why task output becomes public before the job's commit; None if it does not, as far as the committer
+   * shows.
+   */
   def whyDirect(delegate: FileCommitProtocol, job: JobContext): Option[String] = committer(delegate).flatMap {
     case c: FileOutputCommitter if c.isCommitJobRepeatable(job) =>
       Some(s"${c.getClass.getName} with mapreduce.fileoutputcommitter.algorithm.version=2 publishes at the commit of a task")
@@ -92,7 +96,7 @@ private object GateCommitProtocol {
       }.filter(_ != null)
 }
 
-/** The files and directories that an overwrite replaces: those that existed when the write began. */
+/** The files and directories that an overwrite replaces: those present when the write began. */
 private final class Deletion(fs: FileSystem, paths: Seq[Path], recursive: Boolean, by: FileCommitProtocol) {
 
   def run(): Unit = paths.foreach { path =>
@@ -104,7 +108,7 @@ private final class Deletion(fs: FileSystem, paths: Seq[Path], recursive: Boolea
 private object Deletion {
   private val OfCommitters = Seq("_temporary", "__magic", ".spark-staging")
 
-  /** The entries of the directory `path` except those of writes in progress; of a file, the file. */
+  /** The entries of the directory `path`, except those of writes in progress; for a file, the file itself. */
   def of(fs: FileSystem, path: Path, recursive: Boolean, by: FileCommitProtocol): Deletion = {
     val inside = if (recursive && fs.getFileStatus(path).isDirectory) fs.listStatus(path).toSeq.map(_.getPath) else Seq(path)
     new Deletion(fs, inside.filterNot(child => OfCommitters.exists(child.getName.startsWith)), recursive, by)

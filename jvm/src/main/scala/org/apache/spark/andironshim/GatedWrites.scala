@@ -9,42 +9,42 @@ import org.apache.spark.sql.execution.SQLExecution
 import org.apache.spark.sql.internal.SQLConf
 import org.slf4j.LoggerFactory
 
-/** Who looks at writes. Any thread. */
+/** An application's checks of writes. Any thread. */
 trait WriteHook {
   def isNeeded: Boolean
 
-  /** The calling thread plans a query. */
+  /** Called when the calling thread plans a query. */
   def planned(): Unit
 
   /** Throws if a write of these steps must not begin. */
   def refuse(write: WriteAction, steps: Set[Long]): Unit
 
-  /** Throws if the table that such rows replace must not be dropped before their write. */
+  /** Throws if the table that these steps' rows replace must not be dropped before the write. */
   def refuseDrop(steps: Set[Long]): Unit
 
-  /** What is known of checkpoints. */
+  /** The lineage that was recorded from jobs, for RDDs cut off by checkpoints. */
   def lineage: JobLineage
 
-  /** The gate of the write to `path` that the calling thread begins. */
+  /** The gate for the write to `path` that the calling thread begins. */
   def gate(path: String): WriteGate
 }
 
-/** Puts the gate before the commit of DataFrame writes. */
+/** Installs the gate ahead of the commit of DataFrame writes. */
 object GatedWrites {
   private val log = LoggerFactory.getLogger("andiron.GatedWrites")
   private val Key = "spark.sql.sources.commitProtocolClass"
 
-  /** The commit protocol with the gate before it. */
+  /** The commit protocol that applies the gate. */
   private val Ours = classOf[GateCommitProtocol].getName
 
-  /** The setting that keeps which commit protocol the user has configured. */
+  /** The setting that stores the user's configured commit protocol. */
   private val DelegateKey = "spark.andiron.internal.commitProtocolClass"
 
-  /** Of Spark's, since 3.4: the execution that the calling thread's is a part of. */
+  /** A property of Spark since 3.4: the root execution of the calling thread's execution. */
   private val RootKey = "spark.sql.execution.root.id"
   @volatile private var hook: Option[WriteHook] = None
 
-  /** From now on, as long as `by` needs it, in sessions to come and in the active one. */
+  /** Installs the gate for future sessions and the active one; it applies as long as `by` needs it. */
   def install(context: SparkContext, by: WriteHook): Unit =
     try {
       hook = Some(by)
@@ -55,12 +55,12 @@ object GatedWrites {
       }
     } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("gates do not stand before the commit of writes: use Andiron.guard", e) }
 
-  /** The application of `by` has ended. */
+  /** Uninstalls `by`, whose application has ended. */
   def leave(by: WriteHook): Unit = if (hook.exists(_ eq by)) hook = None
 
   /**
-   * Wraps the commit protocol of the session that makes a plan, if that has not been done since it was set. A plan must not fail for it:
-   * what it is to be written with is asked for later, and is not there then.
+   * Wraps the commit protocol of the session that plans, unless it has been wrapped since it was last set. Errors must
+   * not fail the plan: a missing commit protocol class is reported later, when the write instantiates it.
    */
   private[andironshim] def look(plan: LogicalPlan): Unit = hook.filter(_.isNeeded).foreach { by =>
       by.planned()
@@ -71,15 +71,15 @@ object GatedWrites {
       for (write <- WriteActions.ofPlan(plan) if !write.commits) by.refuse(write, stepsOf(plan, by.lineage))
   }
 
-  /** The gate of a write to `path`; None on executors, and where no application of Andiron's runs. */
+  /** The gate for a write to `path`; None on executors and without a running Andiron application. */
   private[andironshim] def gate(path: String): Option[WriteGate] = hook.map(_.gate(path))
 
   private[andironshim] def isNeeded: Boolean = hook.exists(_.isNeeded)
 
-  /** What is known of checkpoints. */
+  /** The lineage that was recorded from jobs. */
   private[andironshim] def lineage: JobLineage = hook.fold(new JobLineage)(_.lineage)
 
-  /** The calling thread is about to drop a table that `plan`, an analysed one, replaces. */
+  /** Called when the calling thread is about to drop a table that `plan`, an analysed one, replaces. */
   private[andironshim] def overwrites(plan: LogicalPlan): Unit =
     hook.filter(_.isNeeded).foreach(by => by.refuseDrop(stepsOf(plan, by.lineage)))
 
@@ -96,13 +96,13 @@ object GatedWrites {
     set(Key, Ours)
   }
 
-  /** The commit protocol that the user has configured. */
+  /** The user's configured commit protocol. */
   def delegateClass: String = {
     val configured = SQLConf.get.getConfString(DelegateKey, "")
     if (configured.nonEmpty && configured != Ours) configured else SQLConf.FILE_COMMIT_PROTOCOL_CLASS.defaultValueString
   }
 
-  /** What the calling thread's write comes from, as far as it has been executed; None if that cannot be told. */
+  /** The sources of the calling thread's write, as far as it has been executed; None if they cannot be determined. */
   def scope(context: SparkContext, lineage: JobLineage): Option[WriteScope] =
     try
       Option(context.getLocalProperty(SQLExecution.EXECUTION_ID_KEY)).map(_.toLong).flatMap { id =>

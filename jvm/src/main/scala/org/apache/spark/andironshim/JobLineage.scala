@@ -6,9 +6,10 @@ import org.apache.spark.scheduler.{SparkListenerJobStart, StageInfo}
 import org.apache.spark.storage.RDDInfo
 
 /**
- * What a job reads.
+ * The inputs of a job.
  *
- * @param writers the stages that wrote the shuffles which it reads; None where a checkpoint hides some
+ * @param reached the instances of steps that it reads
+ * @param writers the stages that wrote the shuffles that it reads; None if a checkpoint hides some
  */
 final case class JobReads(reached: Seq[Reached], writers: Option[Set[Int]])
 
@@ -16,19 +17,22 @@ object JobReads {
   val Nothing: JobReads = JobReads(Nil, Some(Set.empty))
 }
 
-/** Which instances of steps jobs read, as Spark tells when they begin; kept when a checkpoint cuts the lineage off later. Any thread. */
+/**
+ * Records the step instances that jobs read, from Spark's job start events, and keeps them after a checkpoint cuts off
+ * the lineage. Any thread.
+ */
 final class JobLineage {
   private final class Node(var parents: Set[Int], var keeps: Boolean, var isCut: Boolean, var partitions: Int, val prunes: Boolean)
 
-  // Only what comes from a step's instance, the oldest first.
+  // Only RDDs that derive from a step's instance, oldest first.
   private val nodes = new java.util.LinkedHashMap[Int, Node]
   private var forgotten = -1
   private val writers = new java.util.LinkedHashMap[Int, Set[Int]]
 
-  /** The stages that have written a shuffle. */
+  /** The stages that wrote a shuffle. */
   def writersOf(shuffle: Int): Set[Int] = synchronized(writers.getOrDefault(shuffle, Set.empty))
 
-  /** Notes a job that begins. Gives what it reads of steps. */
+  /** Records a job that begins, and returns its inputs from steps. */
   def began(event: SparkListenerJobStart): JobReads = synchronized {
     val stages = event.stageInfos
     val told = mutable.LinkedHashMap.empty[Int, RDDInfo]
@@ -45,18 +49,18 @@ final class JobLineage {
     }
   }
 
-  /** The instances below an RDD that was checkpointed. */
+  /** The instances below a checkpointed RDD. */
   def below(rdd: Int): Seq[Reached] = synchronized {
     if (nodes.containsKey(rdd)) walk(rdd, isBehind = true, isPartial = false, (_, _) => false) else Nil
   }
 
-  /** Whether what is below an RDD may have been forgotten. */
+  /** Whether instances below an RDD may have been evicted from these records. */
   def hasForgotten(rdd: Int): Boolean = synchronized(rdd <= forgotten || StepRuns.hasForgotten(rdd))
 
-  /** The RDDs that are an instance, or come from one that is told or known. */
+  /** The RDDs that are an instance, or derive from one, according to `told` or earlier records. */
   private def ofSteps(told: mutable.LinkedHashMap[Int, RDDInfo]): Set[Int] = {
     val verdicts = mutable.HashMap.empty[Int, Boolean]
-    // Parents have lesser numbers than their children.
+    // Parents have smaller numbers than their children.
     told.keys.toSeq.sorted.foreach { id =>
       def comes(parent: Int): Boolean = verdicts.getOrElse(parent, nodes.containsKey(parent))
       verdicts(id) = StepRuns.of(id).isDefined || !StepRuns.sidesOf(id).isEmpty || nodes.containsKey(id) || parentsOf(told(id)).exists(comes)
@@ -71,7 +75,7 @@ final class JobLineage {
     val known = nodes.get(info.id)
     if (known == null) nodes.put(info.id, new Node(parents, info.storageLevel.isValid, isCut = false, info.numPartitions, info.name == JobLineage.Pruning)): Unit
     else {
-      // Spark no longer tells the parents of what it has checkpointed.
+      // Spark no longer reports the parents of a checkpointed RDD.
       if (parents != known.parents) known.isCut = true
       known.parents ++= parents
       known.keeps ||= info.storageLevel.isValid
@@ -114,11 +118,11 @@ final class JobLineage {
 object JobLineage {
   private val Most = 200000
 
-  /** The shuffle that a stage writes; None where this Spark does not tell. */
+  /** The shuffle that a stage writes; None if it writes none or this Spark does not expose it. */
   def shuffleOf(stage: StageInfo): Option[Int] =
     try stage.shuffleDepId
     catch { case _: LinkageError => None }
 
-  /** How Spark calls an RDD that leaves partitions out. */
+  /** Spark's name for an RDD that omits partitions. */
   private val Pruning = "PartitionPruningRDD"
 }

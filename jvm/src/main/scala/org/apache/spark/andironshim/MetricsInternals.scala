@@ -12,38 +12,38 @@ import org.apache.spark.storage.RDDInfo
 import org.apache.spark.util.{AccumulatorV2, ShutdownHookManager}
 import org.slf4j.LoggerFactory
 
-/** What the metrics need of Spark's private API; each part degrades where a Spark does not have it. */
+/** The parts of Spark's private API that the metrics use; each part degrades if a Spark version lacks it. */
 object MetricsInternals {
   private val log = LoggerFactory.getLogger("andiron.MetricsInternals")
 
-  /** The listener queue of Andiron's own. */
+  /** Name of Andiron's own listener queue. */
   val Queue = "andiron"
 
-  /** The exit code of the application, which Spark 4 tells. */
+  /** The application's exit code; Spark 4 reports it. */
   def exitCode(event: SparkListenerApplicationEnd): Option[Int] =
     try event.getClass.getMethod("exitCode").invoke(event) match {
       case Some(code: Int) => Some(code)
       case _               => None
     } catch { case _: ReflectiveOperationException => None }
 
-  /** Registers without a name; what a failed attempt has filed comes too, where this Spark can. */
+  /** Registers an accumulator without a name. Updates of failed attempts are included if this Spark supports that. */
   def register(context: SparkContext, accumulator: AccumulatorV2[_, _]): Unit =
     try accumulator.register(context, None, true)
     catch { case _: LinkageError => context.register(accumulator) }
 
-  /** A function of the user's without what it does not need, as Spark's own operators do it. */
+  /** The user's function without unneeded references, as Spark's own operators clean it. */
   def clean[F <: AnyRef](context: SparkContext, f: F): F =
     try context.clean(f)
     catch { case _: LinkageError => f }
 
   def classTag[T](rdd: RDD[T]): ClassTag[T] = rdd.elementClassTag
 
-  /** Gives the queue that `addListener` makes room for so many events. */
+  /** Sets the capacity of the queue that `addListener` creates, in events. */
   def setQueueCapacity(context: SparkContext, events: Int): Unit =
     try context.conf.set(s"spark.scheduler.listenerbus.eventqueue.$Queue.capacity", events.toString): Unit
     catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("the capacity of Andiron's listener queue is Spark's default", e) }
 
-  /** Adds a listener with a queue and thread of its own; if this Spark cannot, to the queue of all. */
+  /** Adds a listener with its own queue and thread; in a Spark without such queues, to the shared queue. */
   def addListener(context: SparkContext, listener: SparkListenerInterface): Unit =
     try context.listenerBus.addToQueue(listener, Queue)
     catch {
@@ -54,7 +54,7 @@ object MetricsInternals {
 
   def post(context: SparkContext, event: SparkListenerEvent): Unit = context.listenerBus.post(event)
 
-  /** How many events Andiron's queue has dropped so far; negative if this Spark does not tell. */
+  /** Number of events that Andiron's queue has dropped; negative if this Spark does not expose it. */
   def droppedEvents(): Long =
     try SparkEnv.get.metricsSystem.getSourcesByName("LiveListenerBus").headOption.fold(-1L)(dropped)
     catch { case _: LinkageError | NonFatal(_) => -1L }
@@ -64,23 +64,23 @@ object MetricsInternals {
     if (counter == null) -1L else counter.getCount
   }
 
-  /** Whether the accumulator is a metric of Spark SQL's own. */
+  /** Whether the accumulator is an internal metric of Spark SQL. */
   def isSqlMetric(info: AccumulableInfo): Boolean = info.metadata.contains("sql")
 
-  /** Whether the input of a task is lost, so that the stages before must run again. */
+  /** Whether a task's input is lost, so that earlier stages must run again. */
   def isFetchFailure(error: Throwable): Boolean = error.isInstanceOf[FetchFailedException]
 
-  /** The SQL metrics that a stage has changed; none if the scheduler adds one meanwhile, as it does for late tasks. */
+  /** The SQL metrics that a stage has updated; empty if the scheduler modifies them concurrently, as for late tasks. */
   def sqlMetrics(stage: StageInfo): Seq[Long] =
     try stage.accumulables.valuesIterator.filter(isSqlMetric).map(_.id).toVector
     catch { case NonFatal(_) => Nil }
 
-  /** Whether the RDD's rows may come in another order, or be others, when it is computed again. */
+  /** Whether recomputing the RDD may give its rows in another order, or other rows. */
   def isIndeterminate(rdd: RDDInfo): Boolean =
     try rdd.outputDeterministicLevel == DeterministicLevel.INDETERMINATE
     catch { case _: LinkageError => false }
 
-  /** Runs `body` when the JVM goes, after Spark has stopped its context. What it gives lets go of `body` before. */
+  /** Runs `body` at JVM exit, after Spark has stopped its context. The result, when called, cancels this. */
   def onExit(body: () => Unit): () => Unit =
     try {
       val hook = ShutdownHookManager.addShutdownHook(ShutdownHookManager.SPARK_CONTEXT_SHUTDOWN_PRIORITY - 5)(body)
@@ -94,6 +94,6 @@ object MetricsInternals {
 
   def cancelJob(context: SparkContext, job: Int, reason: String): Unit = context.cancelJob(job, reason)
 
-  /** Ends a stage, with all jobs that need it. */
+  /** Cancels a stage and all jobs that need it. */
   def cancelStage(context: SparkContext, stage: Int, reason: String): Unit = context.cancelStage(stage, reason)
 }

@@ -6,17 +6,17 @@ import org.apache.spark.SparkFirehoseListener
 import org.apache.spark.scheduler._
 import org.apache.spark.sql.execution.ui.{SparkListenerSQLAdaptiveExecutionUpdate, SparkListenerSQLExecutionEnd, SparkListenerSQLExecutionStart}
 
-/** Where the events of an application go. Called by one thread. */
+/** Receiver of an application's events. Called by one thread. */
 trait MetricsEvents {
   def accumulator(id: Long, name: String, kind: Int): Unit
 
-  /** What accumulators that tasks have updated have on the driver: longs and doubles, by id. */
+  /** Current driver values, longs and doubles, of accumulators that tasks have updated, by id. */
   def accumulatorValues(values: Seq[(Long, Any)]): Unit
 
-  /** Another copy of a task of the stage will run beside it. */
+  /** A speculative copy of a task of the stage is submitted. */
   def speculation(stage: Int, attempt: Int): Unit
 
-  /** Ends of tasks that follow each other in `buffer`. */
+  /** Ends of tasks, packed one after another in `buffer`. */
   def taskEnds(buffer: ByteBuffer, length: Int): Unit
   def stageSubmitted(stage: StageInfo, executionId: Option[Long]): Unit
   def stageCompleted(stage: StageInfo): Unit
@@ -28,16 +28,17 @@ trait MetricsEvents {
   def sentinel(number: Long): Unit
   def applicationEnd(event: SparkListenerApplicationEnd): Unit
 
-  /** An error of any of these, LinkageErrors included. */
+  /** An error in one of these callbacks, LinkageErrors included. */
   def failed(what: String, error: Throwable): Unit
 }
 
 /**
- * Copies what Spark tells into `events` and returns. While more events wait in the queue, ends of tasks are handed over together: before an
- * event of another kind that is handed over, and before the thread waits for the next event at the latest. Nothing is thrown: Spark swallows some
- * errors, stops the application for others, and removes a listener that leaves its thread interrupted.
+ * Passes Spark's events to `events` and returns. While more events wait in the queue, ends of tasks are batched and
+ * passed together: at the latest before an event of another kind, and before the thread waits for the next event. It
+ * never throws: Spark swallows some errors, stops the application for others, and removes a listener that leaves its
+ * thread interrupted.
  *
- * @param gathering of the events of this listener's queue; None where it has none of its own
+ * @param gathering for this listener's own queue; None if it shares one
  */
 final class MetricsListener(events: MetricsEvents, gathering: Option[Gathering] = None) extends SparkFirehoseListener {
   private val named = new NamedAccumulators(events.accumulator)
@@ -97,7 +98,7 @@ final class MetricsListener(events: MetricsEvents, gathering: Option[Gathering] 
     guarded(what)(action)
   }
 
-  // An interrupt has nobody else to go to: the thread belongs to this listener's queue.
+  // The thread belongs to this listener's queue, so an interrupt has no other receiver.
   private def guarded(what: String)(action: => Unit): Unit =
     try action
     catch {

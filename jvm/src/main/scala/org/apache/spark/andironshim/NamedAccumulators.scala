@@ -8,18 +8,18 @@ import org.apache.spark.sql.execution.metric.SQLMetric
 import org.apache.spark.util.{AccumulatorContext, AccumulatorV2, DoubleAccumulator, LongAccumulator}
 
 /**
- * The named accumulators of the program, as the driver has them. One thread.
+ * The program's named accumulators, in their state on the driver. One thread.
  *
- * @param announce called for each with its id, name and kind: in the order of their making, before its first update is told. Called again when
- *                 the kind of an accumulator of the user's own is known
+ * @param announce called for each with its id, name and kind: in the order of creation, before its first update is
+ *   passed on. Called again when the kind of a user-defined accumulator becomes known
  */
 private[spark] final class NamedAccumulators(announce: (Long, String, Int) => Unit) {
-  // Accumulators of other applications of this process were made before.
+  // Accumulators of earlier applications in this process have smaller ids.
   private var next = AccumulatorContext.newId() + 1
   private val announced = mutable.LongMap.empty[Integer]
   private val updated = mutable.LongMap.empty[Integer]
 
-  /** Announces those that were made since the last time and still are. */
+  /** Announces the accumulators created since the last call that still exist. */
   def look(): Unit = {
     val end = AccumulatorContext.newId()
     while (next < end) {
@@ -33,7 +33,7 @@ private[spark] final class NamedAccumulators(announce: (Long, String, Int) => Un
     }
   }
 
-  /** The kind of an accumulator with a name that a task has updated. */
+  /** The kind of a named accumulator that a task has updated. */
   def kind(info: AccumulableInfo): Int = {
     val known = updated.getOrElse(info.id, null)
     if (known != null) known else first(info)
@@ -54,11 +54,11 @@ private[spark] final class NamedAccumulators(announce: (Long, String, Int) => Un
     announce(id, name, kind)
   }
 
-  /** The values that those which tasks have updated have on the driver now: longs and doubles. Those whose object is gone have none. */
+  /** Current driver values, longs and doubles, of the accumulators that tasks have updated and that still exist. */
   def values(): Seq[(Long, Any)] =
     updated.keysIterator.flatMap(id => AccumulatorContext.get(id).flatMap(made => NamedAccumulators.number(valueOf(made))).map(id -> _)).toVector
 
-  // The user's own may do anything.
+  // A user-defined accumulator may throw.
   private def valueOf(made: AccumulatorV2[_, _]): Any =
     try made.value
     catch { case NonFatal(_) => null }
@@ -72,7 +72,7 @@ private[spark] object NamedAccumulators {
   final val MergedDouble = 4
   val Internal = "internal.metrics."
 
-  /** A subclass may add up in another way. */
+  /** A subclass may merge in another way, so only the exact classes have a known kind. */
   private def kindOf(made: AccumulatorV2[_, _]): Int =
     if (made.getClass eq classOf[LongAccumulator]) LongSum
     else if (made.getClass eq classOf[DoubleAccumulator]) DoubleSum
@@ -84,7 +84,7 @@ private[spark] object NamedAccumulators {
     case _               => Other
   }
 
-  /** A number as a long or a double. */
+  /** A number as a long or a double; None for other values. */
   def number(value: Any): Option[Any] = value match {
     case n: Long   => Some(n)
     case n: Int    => Some(n.toLong)

@@ -3,7 +3,7 @@ package org.apache.spark.andironshim
 import org.apache.spark.sql.{catalyst, execution}
 import org.apache.spark.sql.execution.ui
 
-/** Private types of Spark under names of the shim: code outside the shim imports no private package of Spark. */
+/** Aliases of private Spark types, so that code outside the shim imports no private package of Spark. */
 object PrivateTypes {
   type InternalRow = catalyst.InternalRow
   type PlanInfo = execution.SparkPlanInfo

@@ -6,7 +6,7 @@ import org.apache.spark.ShuffleDependency
 import org.apache.spark.rdd.{CheckpointRDD, PartitionPruningRDD, RDD}
 import org.apache.spark.storage.StorageLevel
 
-/** Which instances of steps the rows of RDDs come from. One thread. */
+/** Determines the instances of steps from which the rows of RDDs come. One thread. */
 private[andironshim] final class RddWalk(lineage: JobLineage) {
   private val done = mutable.HashSet.empty[(Int, Boolean, Boolean)]
   private val found = mutable.ArrayBuffer.empty[Reached]
@@ -19,28 +19,30 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
 
   def reached: Seq[Reached] = Reached.merge(found)
 
-  /** The stages that wrote the shuffles which are read; None where a checkpoint hides some. */
+  /** The stages that wrote the shuffles read by these RDDs; None if a checkpoint hides some. */
   def writers: Option[Set[Int]] = if (isCut) None else Some(shuffles.toSet.flatMap((shuffle: Int) => lineage.writersOf(shuffle)))
 
-  /** Whether a checkpoint was met. */
+  /** Whether a checkpoint was found. */
   def readsCheckpoint: Boolean = checkpoints
 
-  /** Something is read that no shuffle and no block keeps: a broadcast that another execution has made. */
+  /**
+   * Marks the lineage as incomplete: an input, such as another execution's broadcast, is in no shuffle and no block.
+   */
   def cut(): Unit = isCut = true
 
-  /** Whether a checkpoint was met whose lineage is no longer recorded. */
+  /** Whether a checkpoint was found whose lineage is no longer recorded. */
   def hasUnrecorded: Boolean = unrecorded
 
-  /** Whether sides were met of which an operator, or a cache, has no execution that is known. */
+  /** Whether sides were found with an operator or a cache whose execution is unknown. */
   def isUnsure: Boolean = unsure
 
   /** The RDDs whose lineages were added. */
   def roots: Seq[RDD[_]] = begun.toSeq
 
-  /** Adds an instance that adaptive execution has removed from the plan, and nothing below it. */
+  /** Adds an instance that adaptive execution has removed from the plan, without its inputs. */
   def discarded(rdd: RDD[_]): Unit = found ++= Reached.removed(rdd, behind = false): Unit
 
-  /** Adds what `rdd` comes from; the flags as in [[Reached]]. */
+  /** Adds the inputs of `rdd`; the flags are those of [[Reached]]. */
   def visit(rdd: RDD[_], behind: Boolean, partial: Boolean): Unit = {
     begun += rdd
     var open = List(Visit(rdd, behind, partial))
@@ -55,7 +57,7 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
         next match {
           case step: StepInstance =>
             found += Reached(StepRun(step.stepId, step.siteId, step.instance), keeps, isPartial, next.getNumPartitions)
-          // No shuffle and no block keeps what a broadcast or a sub-query has brought.
+          // Rows from a broadcast or a sub-query are in no shuffle and no block.
           case marked: StepSidesRDD =>
             isCut = true
             found ++= marked.sides.others
@@ -63,7 +65,7 @@ private[andironshim] final class RddWalk(lineage: JobLineage) {
             open = marked.sides.rdds.map(Visit(_, behind = true, isPartial)).toList ++ open
           case _ =>
         }
-        // What is below a checkpoint was cut off when it was made: jobs have told of it before.
+        // A checkpoint has cut off the lineage below it; earlier jobs' events have recorded it.
         if (isCheckpoint) {
           isCut = true
           checkpoints = true

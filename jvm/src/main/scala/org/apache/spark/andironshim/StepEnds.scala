@@ -7,8 +7,8 @@ import org.apache.spark.sql.execution.ObjectOperator
 import org.apache.spark.sql.types.{DataType, StructField, StructType}
 
 /**
- * Both ends of a step's function in one evaluation of a partition: how what the operator reads becomes an object, and what the function gives
- * a row. What either throws is the row's failure.
+ * The conversions at both ends of a step's function in one evaluation of a partition: from the operator's input row to
+ * an object, and from the function's result to a row. An exception in either is a failure of the row.
  */
 abstract class StepEnds[I, T, U, O] {
 
@@ -18,24 +18,24 @@ abstract class StepEnds[I, T, U, O] {
   /** The row of an object; the next call may overwrite it. */
   def write(made: U): O
 
-  /** The same row, which no call overwrites. */
+  /** A copy of the row that no call overwrites. */
   def keep(row: O): O
 
   /** The columns of a row that could not be read. */
   def columns(row: I): Seq[(String, Any)]
 }
 
-/** The ends that a plan has. */
+/** The conversions of a plan. */
 private[andironshim] object StepEnds {
   type InPlan = StepEnds[InternalRow, Any, Any, InternalRow]
 
-  /** What reads: a deserializer over rows with these columns, or, if None, the only column, an object. */
+  /** The input conversion: a deserializer over rows with these columns; or None if the only column is the object. */
   final case class Reading(deserializer: Option[Expression], columns: Seq[Attribute])
 
-  /** What writes: a serializer, or, if None, nothing: the row has the object, of this type. */
+  /** The output conversion: a serializer; or None if the row contains the object, of this type. */
   final case class Writing(serializer: Option[Seq[Expression]], kind: DataType)
 
-  /** For each evaluation, by the number of its partition. */
+  /** The conversions for each evaluation, by partition number. */
   def of(reading: Reading, writing: Writing): Int => InPlan = new InRows(reading, writing, _)
 
   private final class InRows(reading: Reading, writing: Writing, partition: Int) extends InPlan {

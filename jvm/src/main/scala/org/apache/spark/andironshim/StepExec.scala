@@ -8,13 +8,13 @@ import org.apache.spark.sql.execution.{ObjectProducerExec, SparkPlan, UnaryExecN
 import org.apache.spark.sql.types.DataType
 
 /**
- * A step's operator in a physical plan. Each execution is an instance of its own, with the partitions that it has then. It makes objects of rows
- * itself, so that a row of which none can be made fails by itself.
+ * A step's operator in a physical plan. Each execution is a separate instance, with its own partitions. The operator
+ * deserializes rows itself, so that a row that cannot be deserialized fails alone.
  */
 private[andironshim] trait StepExec extends UnaryExecNode {
   def step: StepOperator
 
-  /** What makes objects of the child's rows; None: the child gives objects. */
+  /** The deserializer of the child's rows; None if the child produces objects. */
   def deserializer: Option[Expression]
 
   protected def writing: StepEnds.Writing
@@ -34,11 +34,11 @@ private[andironshim] trait StepExec extends UnaryExecNode {
 
   @transient private lazy val made = new java.util.concurrent.ConcurrentLinkedQueue[StepInstance]
 
-  /** Its executions, in their order. */
+  /** Its executions, in order. */
   private[andironshim] def instances: Seq[StepInstance] = made.toArray(Array.empty[StepInstance]).toSeq
 }
 
-/** One whose objects another operator reads. */
+/** A step operator whose objects another operator reads. */
 private[andironshim] final case class StepObjectsExec(step: StepOperator, deserializer: Option[Expression], outputObjAttr: Attribute, child: SparkPlan)
     extends StepExec with ObjectProducerExec {
   override protected def writing: StepEnds.Writing = StepEnds.Writing(None, outputObjectType)
@@ -46,7 +46,7 @@ private[andironshim] final case class StepObjectsExec(step: StepOperator, deseri
   override protected def withNewChildInternal(newChild: SparkPlan): StepObjectsExec = copy(child = newChild)
 }
 
-/** One that makes rows of its objects, which are of this kind. */
+/** A step operator that serializes its objects, which are of type `kind`. */
 private[andironshim] final case class StepRowsExec(
     step: StepOperator, deserializer: Option[Expression], kind: DataType, serializer: Seq[NamedExpression], child: SparkPlan)
     extends StepExec {

@@ -14,8 +14,9 @@ import org.apache.spark.sql.catalyst.trees.TreeNodeTag
 import org.apache.spark.sql.execution.{ExternalRDD, LogicalRDD}
 
 /**
- * What a step gives, in an analysed plan. `DataFrameWriter.saveAsTable` looks through a plan once before it drops the table that it overwrites, and
- * makes no plan of its own before: this node is what a gate can stand on there. It is an alias without a qualifier, which the optimiser removes.
+ * Marks the output of a step in an analysed plan. `DataFrameWriter.saveAsTable` traverses a plan once before it drops
+ * the table that it overwrites, and plans nothing before that: this node lets a gate act at that moment. It is an alias
+ * without a qualifier, which the optimizer removes.
  */
 private[andironshim] final class StepOutput(name: AliasIdentifier, plan: LogicalPlan) extends SubqueryAlias(name, plan) {
   override def output: Seq[Attribute] = child.output
@@ -39,7 +40,7 @@ private[andironshim] object StepOutput {
     new StepOutput(Name, plan)
   }
 
-  /** What drops the table since Spark 4.1. */
+  /** The command that drops the table, since Spark 4.1. */
   private val Command = "org.apache.spark.sql.execution.command.SaveAsV1TableCommand"
 
   private val walker = StackWalker.getInstance()
@@ -47,7 +48,7 @@ private[andironshim] object StepOutput {
   private val first: JavaFunction[JavaStream[StackWalker.StackFrame], java.lang.Boolean] =
     frames => frames.filter(frame => !ofTree(frame.getClassName)).findFirst().map[java.lang.Boolean](dropsNext(_)).orElse(false)
 
-  /** Whether the caller of whoever goes through the plan is a `saveAsTable` that is about to drop a table. */
+  /** Whether the traversal of the plan was started by a `saveAsTable` that is about to drop a table. */
   private def isBeforeDrop: Boolean = GatedWrites.isNeeded && walker.walk[java.lang.Boolean](first)
 
   private def ofTree(name: String): Boolean =
@@ -59,7 +60,7 @@ private[andironshim] object StepOutput {
   }
 }
 
-/** Puts [[StepOutput]] above the operators of steps, and above RDDs that have some. */
+/** Puts [[StepOutput]] above the operators of steps, and above RDDs that contain some. */
 private[andironshim] object StepOutputs extends Rule[LogicalPlan] {
   override def apply(plan: LogicalPlan): LogicalPlan =
     if (!GatedWrites.isNeeded) plan
@@ -68,13 +69,16 @@ private[andironshim] object StepOutputs extends Rule[LogicalPlan] {
         case rows @ SerializeFromObject(_, MapOfStep(_))       => StepOutput.of(rows)
         case rows: LogicalRDD if hasStep(rows.rdd)             => StepOutput.of(rows)
         case rows @ SerializeFromObject(_, all: ExternalRDD[_]) if hasStep(all.rdd) => StepOutput.of(rows)
-        // Spark does not go through sub-queries before it drops a table.
+        // Spark does not traverse sub-queries before it drops a table.
         case rows @ (_: Filter | _: Project | _: Aggregate | _: Join) if rows.resolved && rows.subqueries.exists(readsStep) => StepOutput.of(rows)
       }
 
   private def readsStep(plan: LogicalPlan): Boolean = plan.exists(_.isInstanceOf[StepOutput])
 
-  /** A checkpoint may hide steps, and so may what cannot be read: of that [[GatedWrites.overwrites]] says why. */
+  /**
+   * True also for a checkpoint, which may hide steps, and on errors; [[GatedWrites.overwrites]] then reports the
+   * reason.
+   */
   private def hasStep(rdd: RDD[_]): Boolean =
     try RddWalk.hasStep(rdd, new JobLineage)
     catch { case _: LinkageError | NonFatal(_) => true }

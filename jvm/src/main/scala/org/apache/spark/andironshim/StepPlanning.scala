@@ -12,18 +12,18 @@ import org.apache.spark.sql.execution.{SparkPlan, SparkStrategy}
 import org.apache.spark.sql.internal.StaticSQLConf
 import org.slf4j.LoggerFactory
 
-/** What belongs to a step: an operator in a plan, or an RDD. */
+/** A part of a step: an operator in a plan, or an RDD. */
 trait OfStep {
   def stepId: Long
 
-  /** Which of the step's operators. */
+  /** The id of the operator within the step. */
   def siteId: Long
 }
 
 /** One physical execution of a step's operator: an RDD. */
 trait StepInstance extends OfStep { this: RDD[_] =>
 
-  /** Greater than that of any made before in this driver. */
+  /** Greater than the numbers of all earlier instances in this driver. */
   def instance: Long
 
   def asRdd: RDD[_] = this
@@ -32,14 +32,17 @@ trait StepInstance extends OfStep { this: RDD[_] =>
 /** The function of a step's operator in a plan. */
 trait StepOperator extends OfStep {
 
-  /** How the plan calls it. */
+  /** The operator's name in the plan. */
   def label: String
 
-  /** One execution of it over rows; `ends` are made for each evaluation, by the number of its partition. */
+  /** Executes the operator over rows; `ends` gives the conversions for each evaluation, by partition number. */
   def execute(rows: RDD[InternalRow], ends: Int => StepEnds[InternalRow, Any, Any, InternalRow]): RDD[InternalRow]
 }
 
-/** `spark.sql.extensions`: plans steps in every session, also in those that only read what another has made of a step. */
+/**
+ * For `spark.sql.extensions`: plans steps in every session, including sessions that only read data of steps from
+ * another session.
+ */
 final class StepExtensions extends (SparkSessionExtensions => Unit) {
   override def apply(extensions: SparkSessionExtensions): Unit = {
     extensions.injectPlannerStrategy(_ => StepStrategy)
@@ -48,15 +51,15 @@ final class StepExtensions extends (SparkSessionExtensions => Unit) {
   }
 }
 
-/** Puts [[StepExec]] into the plans of sessions. */
+/** Makes sessions use [[StepExec]] in their plans. */
 object StepPlanning {
   private val log = LoggerFactory.getLogger("andiron.StepPlanning")
   @volatile private var problem: Option[String] = None
 
-  /** Why the steps of Datasets are not counted; None: they are. */
+  /** The reason why steps of Datasets are not counted; None if they are. */
   def offBecause: Option[String] = problem
 
-  /** Makes sessions to come plan steps with [[StepExec]]. Before the first of them. */
+  /** Makes future sessions plan steps with [[StepExec]]. Call it before the first session. */
   def prepare(context: SparkContext): Unit =
     try {
       val key = StaticSQLConf.SPARK_SESSION_EXTENSIONS.key
@@ -65,7 +68,7 @@ object StepPlanning {
       if (!all.contains(ours)) context.conf.set(key, (all :+ ours).mkString(",")): Unit
     } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("sessions plan steps from their first step on only", e) }
 
-  /** Makes the session plan steps with [[StepExec]]. Sessions that are cloned from it do too. Idempotent. */
+  /** Makes the session, and sessions cloned from it, plan steps with [[StepExec]]. Idempotent. */
   def install(session: SparkSession): Unit =
     try {
       val methods = experimental(session)
@@ -74,7 +77,7 @@ object StepPlanning {
       }
     } catch { case e @ (_: LinkageError | NonFatal(_)) => off(e) }
 
-  /** By its name: Spark 4 has the method in a subclass of SparkSession. */
+  /** By reflection: in Spark 4 the method belongs to a subclass of SparkSession. */
   private def experimental(session: SparkSession): ExperimentalMethods =
     session.getClass.getMethod("experimental").invoke(session).asInstanceOf[ExperimentalMethods]
 
@@ -84,7 +87,10 @@ object StepPlanning {
   }
 }
 
-/** Plans the `mapPartitions` of a step as [[StepExec]]. Anything that goes wrong leaves it to Spark, which executes it uncounted. */
+/**
+ * Plans the `mapPartitions` of a step as [[StepExec]]. On any error it leaves the plan to Spark, which executes it
+ * uncounted.
+ */
 private[andironshim] object StepStrategy extends SparkStrategy {
   override def apply(plan: logical.LogicalPlan): Seq[SparkPlan] = {
     GatedWrites.look(plan)
@@ -105,7 +111,10 @@ private[andironshim] object StepStrategy extends SparkStrategy {
     }
 }
 
-/** The `mapPartitions` of a step: its operator, what makes objects of rows if it does not read objects, the object that it makes, and what it reads. */
+/**
+ * Extracts from a step's `mapPartitions` its operator, the deserializer (None if it reads objects), the output object
+ * and the child plan.
+ */
 private object StepMap {
   def unapply(plan: logical.LogicalPlan): Option[(StepOperator, Option[Expression], Attribute, logical.LogicalPlan)] = plan match {
     case map @ logical.MapPartitions(_, output, child) =>

@@ -12,22 +12,24 @@ import org.apache.spark.sql.execution.SQLExecution
 final case class StepRun(step: Long, site: Long, instance: Long)
 
 /**
- * An instance from which rows can come into what is judged.
+ * An instance whose rows can be part of the judged rows.
  *
- * @param behind through a persisted RDD, a checkpoint or a shuffle, which may hold what ran before and elsewhere
- * @param partial something reads a part of its partitions
- * @param partitions how many it has
- * @param discarded adaptive execution has removed it from the plan: what it gave is in the result only if that is nothing at all
+ * @param behind it is read through a persisted RDD, a checkpoint or a shuffle, which may contain rows of earlier or
+ *   other evaluations
+ * @param partial only some of its partitions are read
+ * @param partitions the number of its partitions
+ * @param discarded adaptive execution has removed it from the plan: its rows are part of the result only if there are
+ *   none
  */
 final case class Reached(run: StepRun, behind: Boolean, partial: Boolean, partitions: Int, discarded: Boolean = false) {
 
-  /** Both ways to one instance: it may be read from what was kept; a part suffices only if it does on both. */
+  /** Combines two paths to one instance: `behind` if either is, `partial` and `discarded` only if both are. */
   def and(other: Reached): Reached = copy(behind = behind || other.behind, partial = partial && other.partial, discarded = discarded && other.discarded)
 }
 
 object Reached {
 
-  /** An instance that adaptive execution has removed from a plan; `behind`: that of another execution. */
+  /** An instance that adaptive execution has removed from a plan; `behind`: from another execution's plan. */
   private[andironshim] def removed(rdd: RDD[_], behind: Boolean): Option[Reached] = rdd match {
     case step: StepInstance =>
       Some(Reached(StepRun(step.stepId, step.siteId, step.instance), behind, partial = false, rdd.getNumPartitions, discarded = true))
@@ -38,7 +40,7 @@ object Reached {
     all.foldLeft(Map.empty[StepRun, Reached])((known, one) => known.updated(one.run, known.get(one.run).fold(one)(_.and(one)))).values.toSeq
 }
 
-/** What the rows of an RDD come from beside its lineage, as [[Sides]] has it. */
+/** Inputs of an RDD's rows that are not in its lineage, as in [[Sides]]. */
 private[andironshim] final case class Beside(rdds: Set[Int], others: Seq[Reached]) {
   def isEmpty: Boolean = rdds.isEmpty && others.isEmpty
 }
@@ -47,19 +49,22 @@ private[andironshim] object Beside {
   val Nothing: Beside = Beside(Set.empty, Nil)
 }
 
-/** A query that was planned: the RDDs with steps that it was to read, and the instances that were made since, each with its execution. */
+/** A planned query: the RDDs with steps that the plan reads, and the instances made since, each with its execution. */
 private[andironshim] final case class Query(leaves: Vector[WeakReference[RDD[_]]], made: Vector[(Option[Long], WeakReference[RDD[_] with StepInstance])])
 
-/** The instances that this driver has made: by their RDD, and by the SQL execution that made them. Any thread. */
+/** The instances made in this driver, by RDD and by SQL execution. Any thread. */
 object StepRuns {
   private val Most = 200000
   private val MostQueries = 1000
   private val MostOfQuery = 1000
 
-  /** A property of threads: the query that is planned. Spark hands it on to the threads that execute a plan's stages. */
+  /**
+   * A thread property with the number of the planned query. Spark passes it to the threads that execute a plan's
+   * stages.
+   */
   private val QueryKey = "andiron.query"
 
-  /** RDDs are numbered as they are made: the least number is the oldest. */
+  /** RDDs are numbered in the order of creation: the smallest number is the oldest. */
   private val byRdd = new java.util.concurrent.ConcurrentSkipListMap[Int, StepRun]
   private val sides = new java.util.concurrent.ConcurrentSkipListMap[Int, Beside]
   private val byExecution = new ConcurrentHashMap[Long, Vector[WeakReference[RDD[_]]]]
@@ -68,7 +73,7 @@ object StepRuns {
   private val queries = new java.util.concurrent.atomic.AtomicLong
   @volatile private var forgotten = -1
 
-  /** An instance is made, by the thread that executes its plan. */
+  /** Records a new instance; called by the thread that executes its plan. */
   def made(rdd: RDD[_] with StepInstance): Unit = {
     byRdd.put(rdd.id, StepRun(rdd.stepId, rdd.siteId, rdd.instance))
     while (byRdd.size > Most) forgotten = math.max(forgotten, byRdd.pollFirstEntry().getKey)
@@ -80,16 +85,16 @@ object StepRuns {
     }
   }
 
-  /** The rows of an RDD come from more than its lineage. */
+  /** Records inputs of an RDD's rows that are not in its lineage. */
   private[andironshim] def besides(rdd: Int, others: Beside): Unit = {
     sides.put(rdd, others)
     while (sides.size > Most) forgotten = math.max(forgotten, sides.pollFirstEntry().getKey)
   }
 
-  /** What the rows of an RDD come from beside its lineage. */
+  /** The inputs of an RDD's rows that are not in its lineage. */
   private[andironshim] def sidesOf(rdd: Int): Beside = sides.getOrDefault(rdd, Beside.Nothing)
 
-  /** The calling thread begins to plan a query, which is to read `leaves`. */
+  /** Records that the calling thread begins to plan a query that reads `leaves`. */
   private[andironshim] def beginQuery(leaves: Seq[RDD[_]]): Unit = SparkContext.getActive.foreach { context =>
     val query = queries.incrementAndGet()
     byQuery.put(query, Query(leaves.map(new WeakReference[RDD[_]](_)).toVector, Vector.empty))
@@ -97,10 +102,13 @@ object StepRuns {
     context.setLocalProperty(QueryKey, query.toString)
   }
 
-  /** What the query that the calling thread has planned last was to read. */
+  /** The RDDs read by the query that the calling thread has planned last. */
   private[andironshim] def leavesOfQuery: Seq[RDD[_]] = query.toSeq.flatMap(_.leaves).flatMap(_.get)
 
-  /** What was made for that query in the execution that the calling thread runs, or outside any, by it and by those that work for it. */
+  /**
+   * The instances made for that query in the calling thread's execution, or outside executions, by this thread and its
+   * workers.
+   */
   private[andironshim] def madeForQuery: Seq[RDD[_] with StepInstance] = for {
     known      <- query.toSeq
     (of, made) <- known.made
@@ -108,7 +116,7 @@ object StepRuns {
     if of == executionOf(rdd.sparkContext)
   } yield rdd
 
-  /** Operators of these sites are in the plans of caches. */
+  /** Records that operators of these sites are in the plans of caches. */
   private[andironshim] def cached(sites: Iterable[Long]): Unit = sites.foreach(cachedSites.add(_))
 
   private[andironshim] def isCached(site: Long): Boolean = cachedSites.contains(site)
@@ -119,7 +127,7 @@ object StepRuns {
 
   private def numberIn(context: SparkContext, key: String): Option[Long] = Option(context.getLocalProperty(key)).map(_.toLong)
 
-  /** Another application begins in this process. */
+  /** Clears all records when another application begins in this process. */
   def clear(): Unit = {
     byRdd.clear()
     sides.clear()
@@ -129,22 +137,22 @@ object StepRuns {
     forgotten = -1
   }
 
-  /** An execution has ended. */
+  /** Drops the records of an execution that has ended. */
   def ended(execution: Long): Unit = byExecution.remove(execution): Unit
 
-  /** The instance that an RDD is. */
+  /** The instance with this RDD number; None if the RDD is not an instance. */
   def of(rdd: Int): Option[StepRun] = Option(byRdd.get(rdd))
 
-  /** The instances of operators. */
+  /** The instances of the operators with these sites. */
   private[andironshim] def ofSites(sites: Set[Long]): Seq[StepRun] = {
     var found = Vector.empty[StepRun]
     if (sites.nonEmpty) byRdd.values.forEach(run => if (sites(run.site)) found :+= run)
     found
   }
 
-  /** Whether instances up to this RDD may have been forgotten. */
+  /** Whether the record of this RDD may have been evicted. */
   def hasForgotten(rdd: Int): Boolean = rdd <= forgotten
 
-  /** What an execution has made so far. */
+  /** The RDDs that an execution has made up to now. */
   def of(execution: Long): Seq[RDD[_]] = Option(byExecution.get(execution)).toSeq.flatten.flatMap(_.get)
 }

@@ -9,13 +9,16 @@ import org.apache.spark.sql.execution.adaptive.{AdaptiveSparkPlanExec, Broadcast
 import org.apache.spark.sql.execution.exchange.{BroadcastExchangeLike, Exchange, ReusedExchangeExec}
 import org.slf4j.LoggerFactory
 
-/** What operators read from aside: broadcasts and sub-queries. */
+/** Finds the side inputs of operators: broadcasts and sub-queries. */
 private[andironshim] object StepSides {
   private val Sql = "org.apache.spark.sql."
   private val walker = StackWalker.getInstance()
   private val logger = LoggerFactory.getLogger("andiron.StepSides")
 
-  /** Puts [[StepSidesExec]] into plans; the last rule but for the generation of code, in adaptive execution once for each stage. */
+  /**
+   * Puts [[StepSidesExec]] into plans. The last rule before code generation; adaptive execution applies it once per
+   * stage.
+   */
   object Columnar extends ColumnarRule {
     override def postColumnarTransitions: Rule[SparkPlan] = Marks
   }
@@ -39,7 +42,9 @@ private[andironshim] object StepSides {
         }
   }
 
-  /** The plan with its marks, and whether one is still to come: rows are marked, and columns are not. */
+  /**
+   * The marked plan, and whether its mark is still due: only row-based operators can be marked, columnar ones cannot.
+   */
   private def mark(plan: SparkPlan): (SparkPlan, Boolean) = plan match {
     case marked: StepSidesExec => (marked, false)
     case _                     =>
@@ -49,7 +54,7 @@ private[andironshim] object StepSides {
       if (isOpen && !plan.supportsColumnar && !plan.isInstanceOf[Exchange]) (StepSidesExec(Nil, own), false) else (own, isOpen)
   }
 
-  /** The plans that an operator reads from aside. */
+  /** The side inputs of an operator, as plans. */
   private def of(plan: SparkPlan): Seq[SparkPlan] = plan.children.filter(isBroadcast) ++ plan.subqueries
 
   private def isBroadcast(plan: SparkPlan): Boolean = plan match {
@@ -60,16 +65,16 @@ private[andironshim] object StepSides {
 
   private def hasStep(plan: SparkPlan): Boolean = WriteWalk.aside(Seq(plan), GatedWrites.lineage).hasStep
 
-  /** Whether adaptive execution is what plans: a stage of its own, or the last one. */
+  /** Whether adaptive execution is planning, for one of its stages or for the last one. */
   private def isInAdaptive: Boolean = calledBy(_.getClassName.startsWith(classOf[AdaptiveSparkPlanExec].getName))
 
-  /** Whether that gives an RDD whose lineage is all that is left of the plan: of `Dataset.rdd`, or of a checkpoint. */
+  /** Whether planning produces an RDD whose lineage is the plan's only remainder: for `Dataset.rdd` or a checkpoint. */
   private def isOfRdd: Boolean = calledBy { frame =>
     val (name, method) = (frame.getClassName, frame.getMethodName)
     name.startsWith(Sql) && (name.contains("QueryExecution") && method.contains("oRdd") || name.contains("Dataset") && method.contains("heckpoint"))
   }
 
-  /** Whether the plan is that of a cache, which is made or filled. */
+  /** Whether the plan is that of a cache that is being created or filled. */
   private def isOfCache: Boolean = calledBy { frame =>
     val name = frame.getClassName
     name.startsWith(Sql) && (name.contains("CacheManager") || name.contains("CachedRDDBuilder"))
@@ -78,10 +83,13 @@ private[andironshim] object StepSides {
   private def calledBy(is: StackWalker.StackFrame => Boolean): Boolean =
     walker.walk[java.lang.Boolean](frames => frames.anyMatch(is(_)))
 
-  /** The RDDs with steps that a plan reads before it is executed: of persisted plans, and those that the user has. */
+  /** The RDDs with steps that a plan reads before its execution: of persisted plans, and the user's RDDs. */
   private def leaves(plan: SparkPlan): Seq[RDD[_]] = WriteWalk.aside(Seq(plan), GatedWrites.lineage).rdds.roots.filter(RddWalk.hasStep(_, GatedWrites.lineage))
 
-  /** What the query has made or was to read, and the last stage does not read. A cache may be filled in the midst of another query. */
+  /**
+   * The instances and RDDs of the query that its last stage does not read. A cache may be filled in the midst of
+   * another query.
+   */
   private def removedFrom(last: SparkPlan): Seq[RDD[_]] = {
     val (made, leaves) = (StepRuns.madeForQuery, StepRuns.leavesOfQuery)
     if (made.isEmpty && leaves.isEmpty || !isInAdaptive) Nil
@@ -93,7 +101,7 @@ private[andironshim] object StepSides {
     }
   }
 
-  /** The sides of a plan that has been executed, those below another mark left out. */
+  /** The sides of an executed plan, except those below another mark. */
   def executed(plan: SparkPlan, removed: Seq[RDD[_]]): Sides = {
     val walk = WriteWalk.aside(all(plan), GatedWrites.lineage)
     val (made, read) = removed.partition(_.isInstanceOf[StepInstance])

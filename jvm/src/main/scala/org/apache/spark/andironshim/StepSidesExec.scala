@@ -9,10 +9,12 @@ import org.apache.spark.sql.catalyst.plans.physical.Partitioning
 import org.apache.spark.sql.execution.{CodegenSupport, SparkPlan, UnaryExecNode}
 
 /**
- * Stands above an operator that reads steps from aside: by a broadcast, or by a sub-query. Their rows get into its own by no RDD, so that no lineage
- * of `Dataset.rdd` or of a checkpoint would have them. It gives the rows of its child as they are, through an RDD that names what they come from.
+ * Marks an operator that reads steps from the side, through a broadcast or a sub-query. Those rows reach the operator's
+ * output through no RDD, so the lineage of `Dataset.rdd` or of a checkpoint lacks them. This node returns its child's
+ * rows unchanged, through an RDD that records the side inputs.
  *
- * @param removed instances, and RDDs with some, that adaptive execution has removed from the plan of which this is the root
+ * @param removed instances, and RDDs that contain some, that adaptive execution removed from the plan of which this is
+ *   the root
  */
 private[andironshim] final case class StepSidesExec(removed: Seq[RDD[_]], child: SparkPlan) extends UnaryExecNode with CodegenSupport {
   override def nodeName: String = "AndironSides"
@@ -23,7 +25,7 @@ private[andironshim] final case class StepSidesExec(removed: Seq[RDD[_]], child:
 
   override def outputOrdering: Seq[SortOrder] = child.outputOrdering
 
-  /** Two plans are one whether or not it stands in them. */
+  /** The mark must not make two otherwise equal plans different. */
   override protected def doCanonicalize(): SparkPlan = child.canonicalized
 
   override protected def doExecute(): RDD[InternalRow] = marked(child.execute())
@@ -33,7 +35,7 @@ private[andironshim] final case class StepSidesExec(removed: Seq[RDD[_]], child:
     case _                          => false
   }
 
-  /** Generated code has awaited the broadcasts and sub-queries when this is called. */
+  /** Called after generated code has awaited the broadcasts and sub-queries. */
   override def inputRDDs(): Seq[RDD[InternalRow]] = {
     val rows = generating.inputRDDs()
     rows.headOption.map(marked).toSeq ++ rows.drop(1)
@@ -54,17 +56,17 @@ private[andironshim] final case class StepSidesExec(removed: Seq[RDD[_]], child:
 }
 
 /**
- * What the rows of a plan come from besides its lineage.
+ * The inputs of a plan's rows that are not in its lineage.
  *
- * @param rdds where their lineages begin
- * @param others instances that adaptive execution has removed, and those of what executes a plan of its own
- * @param isUnsure an operator of a step, or a cache, has no execution that is known
+ * @param rdds the roots of their lineages
+ * @param others instances removed by adaptive execution, and instances of operators that execute plans themselves
+ * @param isUnsure an operator of a step, or a cache, has no known execution
  */
 private[andironshim] final case class Sides(rdds: Seq[RDD[_]], others: Seq[Reached], isUnsure: Boolean) {
   def isEmpty: Boolean = rdds.isEmpty && others.isEmpty && !isUnsure
 }
 
-/** Rows as they are, with the sides that they come from. */
+/** Passes rows through unchanged and records their sides. */
 private[andironshim] final class StepSidesRDD(rows: RDD[InternalRow], @transient val sides: Sides) extends RDD[InternalRow](rows) {
   StepRuns.besides(id, Beside(sides.rdds.map(_.id).toSet, sides.others))
 

@@ -10,8 +10,8 @@ import org.apache.spark.storage.BroadcastBlockId
 import org.slf4j.LoggerFactory
 
 /**
- * The charge of Andiron's memory to Spark's storage memory, so that Spark plans without it. Charging may evict the user's cached
- * blocks, so it must not be done under any lock. A refusal is counted and changes nothing else.
+ * Andiron's charge to Spark's storage memory, so that Spark plans without this memory. Charging may evict the user's
+ * cached blocks, so no lock may be held. A refusal is only counted.
  */
 final class StorageAccount private (env: SparkEnv, hasOffHeap: Boolean, isOn: Boolean) {
   private val block = BroadcastBlockId(Long.MaxValue, "andiron")
@@ -21,13 +21,16 @@ final class StorageAccount private (env: SparkEnv, hasOffHeap: Boolean, isOn: Bo
   private var wantedOffHeap = 0L
   private var wantedOnHeap = 0L
 
-  /** What is charged now, in bytes. */
+  /** The current charge in bytes. */
   def charged: Long = offHeap + onHeap
 
-  /** How often Spark has refused. */
+  /** Number of refusals by Spark. */
   def refusals: Long = refused.get
 
-  /** Charges what is resident now: `bytes` off the heap, and `objects` on it. For one thread. */
+  /**
+   * Adjusts the charge to the current residency: `bytes` off the heap and `objects` on the heap, both in bytes. For one
+   * thread.
+   */
   def settle(bytes: Long, objects: Long): Unit = if (isOn) {
     if (hasOffHeap) {
       offHeap = adjust(offHeap, bytes, wantedOffHeap, MemoryMode.OFF_HEAP)
@@ -37,7 +40,7 @@ final class StorageAccount private (env: SparkEnv, hasOffHeap: Boolean, isOn: Bo
     wantedOnHeap = objects
   }
 
-  /** The new charge. A wish that was refused before is tried again, but counted once. */
+  /** The new charge. A repeated refusal of the same amount is counted once. */
   private def adjust(now: Long, wanted: Long, before: Long, mode: MemoryMode): Long = {
     val memory = env.memoryManager
     if (wanted < now) {
@@ -56,10 +59,10 @@ final class StorageAccount private (env: SparkEnv, hasOffHeap: Boolean, isOn: Bo
 object StorageAccount {
   private val log = LoggerFactory.getLogger(classOf[StorageAccount])
 
-  /** The account of this process, or one that is off if this Spark does not have what it needs. */
+  /** The account of this process; one that is off if this Spark lacks the required API. */
   def open(env: SparkEnv): StorageAccount =
     try {
-      // From 4.0 on, the store is made when it is first asked for; the memory manager cannot evict before.
+      // From Spark 4.0 on, the store is created on first access; the memory manager cannot evict before that.
       if (env.blockManager.memoryStore == null) throw new IllegalStateException("there is no memory store")
       val probe = BroadcastBlockId(Long.MaxValue, "andiron-probe")
       if (env.memoryManager.acquireStorageMemory(probe, 1L, MemoryMode.ON_HEAP)) env.memoryManager.releaseStorageMemory(1L, MemoryMode.ON_HEAP)

@@ -7,18 +7,19 @@ import org.apache.spark.executor.TaskMetrics
 import org.apache.spark.scheduler.{AccumulableInfo, SparkListenerEvent, SparkListenerTaskEnd}
 
 /**
- * The ends of tasks as bytes, in the layout of docs/internals/wire-format.md, one after the other in a direct buffer that is used again. One thread.
+ * Packs ends of tasks, in the layout of docs/internals/wire-format.md, one after another into a direct buffer that is
+ * reused. One thread.
  *
- * @param named the accumulators, each of which it announces before its first update is packed
+ * @param named the accumulators; each is announced before its first update is packed
  */
 private[spark] final class TaskEndPacker(named: NamedAccumulators) {
   private var bytes = allocate(4096)
   private var whole = 0
 
-  /** What was packed since the last `clear`, from its beginning on. */
+  /** The bytes packed since the last `clear`, beginning at index 0. */
   def buffer: ByteBuffer = bytes
 
-  /** How many bytes that are. */
+  /** Number of packed bytes. */
   def length: Int = whole
 
   def clear(): Unit = {
@@ -26,7 +27,7 @@ private[spark] final class TaskEndPacker(named: NamedAccumulators) {
     whole = 0
   }
 
-  /** Packs the event; nothing if Spark gives no task with it. After an error nothing of the event is there. */
+  /** Packs the event, unless it has no task. After an error, the buffer contains nothing of the event. */
   def pack(event: SparkListenerTaskEnd): Unit = {
     val info = event.taskInfo
     if (info != null) {
@@ -48,7 +49,7 @@ private[spark] final class TaskEndPacker(named: NamedAccumulators) {
 
   private def put(info: AccumulableInfo): Boolean = info.update match {
     case Some(update) if info.name.isDefined && !info.name.get.startsWith(NamedAccumulators.Internal) && !MetricsInternals.isSqlMetric(info) =>
-      // Spark gives the value with every update.
+      // Spark sends the value with every update.
       val value = if (info.value.isDefined) info.value.get else update
       (named.kind(info): @scala.annotation.switch) match {
         case NamedAccumulators.LongSum   => long(info.id, update, value)
@@ -94,7 +95,7 @@ private[spark] object TaskEndPacker {
   private val Header = 40
   private val HasRead: Short = 1
 
-  /** Whether the task has read input; yes where that is not known. */
+  /** Whether the task has read input; yes if unknown. */
   private def flags(metrics: TaskMetrics): Short =
     if (metrics == null || metrics.inputMetrics.bytesRead > 0 || metrics.inputMetrics.recordsRead > 0) HasRead else 0
 
@@ -108,7 +109,7 @@ private[spark] object TaskEndPacker {
   }
 }
 
-/** An event that tells, when it arrives, that all events posted before it have arrived too. */
+/** An event whose arrival proves that all events posted before it have arrived. */
 final case class MetricsSentinel(number: Long) extends SparkListenerEvent {
   override protected[spark] def logEvent: Boolean = false
 }

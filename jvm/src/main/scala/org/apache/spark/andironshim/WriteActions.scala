@@ -7,18 +7,22 @@ import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan
 import org.apache.spark.sql.execution.SparkPlanInfo
 
 /**
- * Something that publishes rows.
+ * An action that publishes rows.
  *
- * @param name as Spark calls it
- * @param commits a commit protocol of Andiron's stands before its end
+ * @param name Spark's name for it
+ * @param commits Andiron's commit protocol applies before it completes
  */
 final case class WriteAction(name: String, commits: Boolean)
 
-/** Tells what publishes rows from what returns them to the driver: SQL by the commands of plans, jobs of RDDs by the stack of Spark's own calls. */
+/**
+ * Distinguishes actions that publish rows from actions that return them to the driver: for SQL by the commands in
+ * plans, for RDD jobs by the stack of Spark's own calls.
+ */
 object WriteActions {
   private val Committed = Set("InsertIntoHadoopFsRelationCommand", "InsertIntoHiveTable", "InsertIntoHiveDirCommand", "InsertIntoDataSourceDirCommand",
     "CreateDataSourceTableAsSelectCommand", "CreateHiveTableAsSelectCommand", "OptimizedCreateHiveTableAsSelectCommand", "SaveAsV1TableCommand", "WriteFiles")
-  // Nodes of both kinds of plan: a physical one has "Exec" in its name, which Spark shows without where it ends it (not in AppendDataExecV1).
+  // Nodes of logical and physical plans. The name of a physical node contains "Exec", which Spark omits at the end of a
+  // name (but not within, as in AppendDataExecV1).
   private val Commands = "(AppendData|Overwrite|ReplaceData|WriteDelta|WriteTo|(Atomic)?(Create|Replace)TableAsSelect).*".r.pattern
   private val Writes = "(Insert|Save|Write|Merge|Update|Delete).*|.*AsSelect.*".r.pattern
   private val Partial = Set("CollectLimit", "CollectTail")
@@ -35,27 +39,27 @@ object WriteActions {
     else None
   }
 
-  /** The write that a plan is. */
+  /** The write that a physical plan performs. */
   def ofPlan(plan: SparkPlanInfo): Option[WriteAction] = {
     val found = of(plan.nodeName)
     if (found.isEmpty && plan.nodeName == "AdaptiveSparkPlan") plan.children.headOption.flatMap(child => of(child.nodeName)) else found
   }
 
-  /** The write that a plan is before it is executed. */
+  /** The write that a plan will perform when executed. */
   def ofPlan(plan: LogicalPlan): Option[WriteAction] = of(plan.nodeName).orElse(of(Execute + plan.nodeName))
 
-  /** Whether a plan gives the driver the first or the last of its rows. */
+  /** Whether a plan returns only the first or last of its rows to the driver. */
   def isPartial(plan: SparkPlanInfo): Boolean =
     Partial(plan.nodeName) || plan.nodeName == "AdaptiveSparkPlan" && plan.children.exists(child => Partial(child.nodeName))
 
-  /** Whether a job runs on a part of the partitions of its last RDD. */
+  /** Whether a job runs on only some partitions of its last RDD. */
   def isPartial(job: SparkListenerJobStart): Boolean =
     last(job).exists(stage => stage.rddInfos.nonEmpty && JobLineage.shuffleOf(stage).isEmpty && stage.numTasks < stage.rddInfos.maxBy(_.id).numPartitions)
 
-  /** The stage whose rows the job is for. */
+  /** The stage that computes the job's result. */
   def last(job: SparkListenerJobStart): Option[StageInfo] = job.stageInfos.sortBy(_.stageId).lastOption
 
-  /** The write that a job of RDDs is; the stack stays Spark's where the user has named the call site. */
+  /** The write that an RDD job performs. The stack remains Spark's even if the user has named the call site. */
   def ofJob(job: SparkListenerJobStart): Option[WriteAction] = last(job).flatMap { stage =>
     val lines = stage.details.split('\n')
     val method = lines.head.takeWhile(_ != '(').split('.').last
@@ -65,7 +69,7 @@ object WriteActions {
     else ofPython(job.properties, lines.head)
   }
 
-  /** Python's `foreach` counts the rows of a function that gives none; PySpark names the call site. */
+  /** PySpark implements `foreach` as a count over a function without results, and names the call site. */
   private def ofPython(properties: Properties, stack: String): Option[WriteAction] =
     if (!stack.contains("PythonRDD")) None
     else Option(properties).flatMap(p => Option(p.getProperty(Short))).map(_.takeWhile(_ != ' ')).filter(ForEach).map(WriteAction(_, commits = false))

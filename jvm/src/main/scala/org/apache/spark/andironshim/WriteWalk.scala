@@ -14,30 +14,30 @@ import org.apache.spark.sql.execution.columnar.{InMemoryRelation, InMemoryTableS
 import org.apache.spark.sql.execution.exchange.ReusedExchangeExec
 
 /**
- * What a write comes from.
+ * The sources of a write.
  *
  * @param execution the SQL execution that writes
- * @param declared the steps in the plan as the user has written it, also below caches, with their operators
- * @param reached the instances from which rows can come
- * @param writers the stages that wrote the shuffles which are read; None where a checkpoint hides some
- * @param readsCheckpoint what is below a checkpoint is known from the events of jobs only
- * @param untold why some of what is reached may be missing, or empty
+ * @param declared the steps in the user's plan, including those below caches, with their operators
+ * @param reached the instances whose rows can be part of the write
+ * @param writers the stages that wrote the shuffles that are read; None if a checkpoint hides some
+ * @param readsCheckpoint it reads a checkpoint, and instances below that are known only from the events of jobs
+ * @param untold why `reached` may be incomplete, or empty
  */
 final case class WriteScope(
     execution: Long, declared: Map[Long, Set[Long]], reached: Seq[Reached], writers: Option[Set[Int]], readsCheckpoint: Boolean, untold: String) {
 
-  /** Whether it matters that all events of jobs have arrived. */
+  /** Whether the result depends on the arrival of all job events. */
   def needsEvents: Boolean = readsCheckpoint || reached.exists(_.behind)
 
-  /** The same, if they have not. */
+  /** This scope if those events have not arrived. */
   def withoutEvents: WriteScope =
     copy(writers = None, untold = if (readsCheckpoint) "the events that tell what is below a checkpoint have not arrived" else untold)
 
 
-  /** The steps that it is made of. */
+  /** The steps whose rows the write may contain. */
   def steps: Set[Long] = declared.keySet ++ reached.map(_.run.step)
 
-  /** What was seen before the job and after it. */
+  /** Combines this scope with the one from before the job. */
   def and(earlier: WriteScope): WriteScope = {
     val sites = (declared.toSeq ++ earlier.declared).groupBy(_._1).map { case (step, all) => step -> all.flatMap(_._2).toSet }
     val all = for (now <- writers; before <- earlier.writers) yield now ++ before
@@ -45,10 +45,10 @@ final case class WriteScope(
   }
 }
 
-/** Finds what a write comes from, in its plans and in the RDDs and caches that they read. */
+/** Finds the sources of a write in its plans and in the RDDs and caches that they read. */
 private[andironshim] object WriteWalk {
 
-  /** `root`: the execution that this one is a part of, as a micro-batch is of its query. */
+  /** `root`: the enclosing execution, such as the query of a micro-batch. */
   def of(id: Long, root: Option[Long], execution: QueryExecution, lineage: JobLineage): WriteScope = {
     val walk = new WriteWalk(lineage, limits(execution))
     walk.declare(execution.analyzed)
@@ -58,12 +58,12 @@ private[andironshim] object WriteWalk {
       walk.leaves(execution.analyzed)
       walk.hiddenPlans.foreach(plan => walk.leaves(caches(execution).useCachedData(plan)))
     }
-    // Operators that the executed plan no longer has gave way to something that adaptive execution knows to be empty: another side of a join, or
-    // what they gave themselves.
+    // Adaptive execution removes operators when it knows that an input is empty: the other side of a join, or their own
+    // output.
     val made = StepRuns.of(id)
     if (walk.hasHidden) made.foreach(walk.rdds.visit(_, behind = false, walk.partial))
     else made.foreach(rdd => if (walk.has(rdd)) walk.rdds.visit(rdd, behind = false, walk.partial) else walk.rdds.discarded(rdd))
-    // A broadcast of the batch's plan is in no lineage of what the batch writes.
+    // A broadcast in the batch's plan is in no lineage of the batch's writes.
     root.filter(_ != id).map(StepRuns.of(_)).filter(_.nonEmpty).foreach { around =>
       walk.rdds.cut()
       around.foreach(walk.rdds.visit(_, behind = true, walk.partial))
@@ -71,21 +71,21 @@ private[andironshim] object WriteWalk {
     walk.scope(id)
   }
 
-  /** The steps of a plan that is not executed yet. */
+  /** The steps of a plan that is not yet executed. */
   def stepsOf(plan: LogicalPlan, lineage: JobLineage): Set[Long] = {
     val walk = new WriteWalk(lineage, partial = false)
     walk.declare(plan)
     walk.scope(-1L).steps
   }
 
-  /** What plans come from that are read from aside; a checkpoint counts as a step. */
+  /** The sources of side inputs; a checkpoint counts as a step. */
   def aside(plans: Seq[SparkPlan], lineage: JobLineage): WriteWalk = {
     val walk = new WriteWalk(lineage, partial = false)
     plans.foreach(walk.physical(_, behind = true))
     walk
   }
 
-  /** By name: the session of Spark 4 is of another class. */
+  /** By reflection: the session has another class in Spark 4. */
   private def caches(execution: QueryExecution): CacheManager = {
     def of(owner: AnyRef, part: String): AnyRef = owner.getClass.getMethod(part).invoke(owner)
     of(of(of(execution, "sparkSession"), "sharedState"), "cacheManager").asInstanceOf[CacheManager]
@@ -109,21 +109,24 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
   private val sites = mutable.HashSet.empty[Long]
   private var idle = false
 
-  /** Whether something in the plan executes a plan of its own, which is not seen. */
+  /** Whether an operator executes a plan internally that this walk cannot see. */
   def hasHidden: Boolean = hidden
 
   def hiddenPlans: Seq[LogicalPlan] = inside.toSeq
 
-  /** Whether a step, or a checkpoint that may hide one, was met in a physical plan. */
+  /** Whether a step, or a checkpoint that may hide one, was found in a physical plan. */
   def hasStep: Boolean = sites.nonEmpty || stepsInside.nonEmpty || rdds.reached.nonEmpty || rdds.readsCheckpoint
 
-  /** The sites of the operators that were met in a physical plan. */
+  /** The sites of the operators found in a physical plan. */
   def operatorSites: Set[Long] = sites.toSet
 
-  /** Whether something was met of whose execution nothing is known. */
+  /** Whether an operator or cache without a known execution was found. */
   def isUnsure: Boolean = emptied || idle || rdds.isUnsure || !stepsInside.subsetOf((rdds.reached ++ reachedInside).map(_.run.step).toSet)
 
-  /** The instances of what executes a plan of its own, as a recursion does: which of its operators' belong to this plan is not told. */
+  /**
+   * The instances of operators that execute plans themselves, such as recursions. Instances of other plans with the
+   * same operators are included, because they cannot be distinguished.
+   */
   def reachedInside: Seq[Reached] = if (inside.isEmpty) Nil else {
     val sites = within.declared.map(_._2).toSet
     StepRuns.ofSites(sites).map(Reached(_, behind = true, partial = false, 0))
@@ -137,7 +140,7 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
     inner
   }
 
-  /** Whether the executed plan has what has made an instance. */
+  /** Whether the executed plan contains the operator that made this instance. */
   def has(instance: AnyRef): Boolean = instances.contains(instance)
 
   def scope(execution: Long): WriteScope = {
@@ -152,7 +155,7 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
     WriteScope(execution, steps, reached, rdds.writers, rdds.readsCheckpoint, untold)
   }
 
-  /** The steps in a plan as the user has written it, and in the RDDs that it reads. */
+  /** Adds the steps in the user's plan and in the RDDs that it reads. */
   def declare(plan: LogicalPlan): Unit = {
     val below = new RddWalk(lineage)
     each(plan, Collections.newSetFromMap(new IdentityHashMap[AnyRef, java.lang.Boolean])) {
@@ -164,7 +167,7 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
     below.reached.foreach(reached => declared += reached.run.step -> reached.run.site)
   }
 
-  /** What the RDDs and caches of a plan come from. */
+  /** Adds the sources of a plan's RDDs and caches. */
   def leaves(plan: LogicalPlan): Unit = each(plan, seen) {
     case leaf: LogicalRDD         => rdds.visit(leaf.rdd, behind = false, partial)
     case leaf: ExternalRDD[_]     => rdds.visit(leaf.rdd, behind = false, partial)
@@ -201,7 +204,7 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
       case scan: InMemoryTableScanExec     => cache(scan.relation)
       case leaf: RDDScanExec               => rdds.visit(leaf.rdd, behind, partial)
       case leaf: ExternalRDDScanExec[_]    => rdds.visit(leaf.rdd, behind, partial)
-      // A command, or a recursion, plans and executes what it has inside by itself.
+      // A command or a recursion plans and executes its inner plans itself.
       case other => if (other.innerChildren.exists(_.isInstanceOf[LogicalPlan])) hidden = true
     }
     plan.children.foreach(physical(_, behind))
@@ -209,20 +212,21 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
     plan.subqueries.foreach(physical(_, behind))
   }
 
-  /** What has filled a cache: its RDD, and what is not in the RDD's lineage, as broadcasts. */
+  /** Adds the sources of a cache: its RDD, and inputs outside the RDD's lineage, such as broadcasts. */
   private def cache(relation: InMemoryRelation): Unit = if (seen.add(relation.cacheBuilder)) {
     val was = idle
     physical(relation.cacheBuilder.cachedPlan, behind = true)
     idle = was
     Filled.of(relation.cacheBuilder).foreach(rdds.visit(_, behind = true, partial))
-    // A cache that is not there, or that adaptive execution has emptied while it was filled, has operators of which nothing tells what they have dropped.
+    // For the operators of a cache that is gone, or that adaptive execution emptied while it was filled, the dropped
+    // rows are unknown.
     operators(relation.cacheBuilder.cachedPlan)
     if (!inCaches.subsetOf(rdds.reached.map(reached => reached.run.step -> reached.run.site).toSet)) emptied = true
   }
 
   private val inCaches = mutable.HashSet.empty[(Long, Long)]
 
-  /** The operators of steps in the plan of a cache, as it was before it was executed. */
+  /** The operators of steps in a cache's plan before execution. */
   private def operators(plan: SparkPlan): Unit = plan match {
     case adaptive: AdaptiveSparkPlanExec => operators(adaptive.inputPlan)
     case scan: InMemoryTableScanExec     => operators(scan.relation.cacheBuilder.cachedPlan)
@@ -244,7 +248,7 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
   }
 }
 
-/** The RDD of a cache, if it is there: to ask the cache itself would fill it. */
+/** The RDD of a cache if it exists, by reflection, because the cache's own accessor would fill the cache. */
 private object Filled {
   def of(builder: AnyRef): Option[RDD[_]] = {
     val field = builder.getClass.getDeclaredFields.find(_.getName.endsWith("_cachedColumnBuffers"))
