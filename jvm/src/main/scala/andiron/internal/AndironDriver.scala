@@ -12,7 +12,10 @@ import andiron.internal.metrics.{AllDropped, AtlasPublisher, DriverLink, LogWatc
 import andiron.internal.python.DriverCatalogs
 import andiron.internal.util.{CallbackGuard, UnknownSettings}
 
-/** A setting that is wrong stops the application here; nothing else that goes wrong reaches Spark. */
+/**
+ * The driver's part of the plugin. An invalid setting fails the application's start; all other errors stay within
+ * Andiron.
+ */
 private[andiron] final class AndironDriver extends DriverPlugin {
   private val guard = new CallbackGuard
   @volatile private var reports: DriverReports = _
@@ -45,7 +48,7 @@ private[andiron] final class AndironDriver extends DriverPlugin {
     Collections.emptyMap()
   }
 
-  /** The application has its id, and no event of it has been delivered yet. */
+  /** Called when the application has its id, before any of its events is delivered. */
   override def registerMetrics(application: String, plugin: PluginContext): Unit =
     if (context != null) {
       guard("start the metrics")(MetricsApplication.start(context))
@@ -58,7 +61,10 @@ private[andiron] final class AndironDriver extends DriverPlugin {
 
   override def shutdown(): Unit = guard("publish the last figures to Atlas")(atlas.foreach(_.close()))
 
-  /** null for anything that is not an executor's report, and for its last one: nobody waits for that answer, and Spark would warn of it. */
+  /**
+   * Returns null for messages other than requests, and for an executor's last report: no caller awaits that answer, and
+   * Spark would log a warning about it.
+   */
   override def receive(message: Any): AnyRef = message match {
     case Array(LogWatch.Tag, lines @ _*) =>
       MetricsApplication.running.foreach(metrics => lines.foreach(line => metrics.logLine(line.toString)))

@@ -12,7 +12,7 @@ import andiron.internal.metrics.{AtlasPublisher, DriverLink, LogWatch}
 import andiron.internal.python.{ExecutorCatalogs, LeaseServer, LiveTasks}
 import andiron.internal.util.CallbackGuard
 
-/** Every callback but `init` logs its first error and counts the others. */
+/** The executor's part of the plugin. Every callback except `init` logs its first error and counts the others. */
 private[andiron] final class AndironExecutor extends ExecutorPlugin {
   private val guard = new CallbackGuard
   private val task = new ThreadLocal[java.lang.Long]
@@ -35,11 +35,11 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
       if (AndironConf.PythonEnabled.in(conf)) guard("listen for Python workers") {
         python = SparkInternals.roomiestDirectories(env).headOption.map(LeaseServer.start(_, live, new ExecutorCatalogs(plugin)))
       }
-      // In local mode the driver publishes for the one process.
+      // In local mode the driver publishes for the single process.
       if (!AndironConf.isLocal(conf)) guard("publish figures to Atlas") {
         atlas = AtlasPublisher.start(conf, "executor", plugin.executorID(), None)
       }
-      // In local mode the driver watches the log of the one process.
+      // In local mode the driver watches the log of the single process.
       if (AndironConf.MetricsEnabled.in(conf) && !AndironConf.isLocal(conf))
         guard("watch the log") {
           lines = LogWatch.open(plugin.executorID(), texts => plugin.send(LogWatch.Tag +: texts))

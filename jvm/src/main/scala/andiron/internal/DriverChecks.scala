@@ -9,12 +9,15 @@ import andiron.{AndironConf, AndironException, AndironPlugin, SettingException}
 import andiron.internal.boundary.{NativeLibrary, NativeMetrics}
 import andiron.internal.metrics.MetricsFacts
 
-/** What the driver looks at in the settings when the application starts, beside each of them. */
+/** Checks of combined settings on the driver, at the start of the application. */
 private[andiron] object DriverChecks {
   private val log = LoggerFactory.getLogger(classOf[AndironPlugin])
   private var warned = new WeakReference[SparkEnv](null)
 
-  /** Why the budget does not fit what an executor's container has beside its heap; None if it does, or there is no container. */
+  /**
+   * The warning for a budget larger than an executor container's memory outside the heap; None if it fits or there is
+   * no container.
+   */
   def tooLarge(conf: SparkConf): Option[String] = {
     val budget = AndironConf.BudgetBytes.in(conf)
     val room = math.max(AndironConf.BudgetDefault.offHeap(conf), AndironConf.BudgetDefault.overhead(conf))
@@ -24,9 +27,12 @@ private[andiron] object DriverChecks {
         "raise spark.memory.offHeap.size (with spark.memory.offHeap.enabled) or spark.executor.memoryOverhead, or lower the budget")
   }
 
-  /** Throws a SettingException for what Rust says against the settings of sinks; whatever else fails stops no application. */
+  /**
+   * Throws a SettingException for sink settings that the native library rejects; other errors do not stop the
+   * application.
+   */
   def checkSinks(conf: SparkConf): Unit = if (AndironConf.MetricsEnabled.in(conf) && MetricsFacts.ofSinks(conf).nonEmpty) {
-    // Without the library there are no sinks, as the start of the metrics tells.
+    // Without the library there are no sinks; the start of the metrics reports that.
     val isLoaded = try { NativeLibrary.load(); true } catch { case _: AndironException => false }
     if (isLoaded)
       try NativeMetrics.checkSinks(MetricsFacts.sinks(conf))
@@ -36,7 +42,7 @@ private[andiron] object DriverChecks {
       }
   }
 
-  /** Logs what `tooLarge` says, once for the application that runs in this process. */
+  /** Logs the warning of `tooLarge`, once for the application that runs in this process. */
   def warnIfTooLarge(conf: SparkConf): Unit = synchronized {
     if (warned.get() ne SparkEnv.get) {
       warned = new WeakReference(SparkEnv.get)

@@ -10,10 +10,13 @@ import andiron.internal.cache.{CacheStats, ExecutorCache, ExecutorReport, Report
 import andiron.internal.metrics.OutsideAdds
 import andiron.internal.util.{CallbackGuard, DaemonThread}
 
-/** A daemon thread of an executor that tells the driver the cache's figures every `interval` ms, and closes what the driver has closed. */
+/**
+ * An executor's daemon thread that reports the cache's figures to the driver every `interval` ms and closes the
+ * catalogs that the driver has closed.
+ */
 private[andiron] final class Reporter(plugin: PluginContext, interval: Long) extends Runnable {
   private val thread = DaemonThread("andiron-reporter", this)
-  thread.setContextClassLoader(getClass.getClassLoader) // Spark's RPC asks for it
+  thread.setContextClassLoader(getClass.getClassLoader) // used by Spark's RPC
 
   private val guard = new CallbackGuard
   private val env = SparkEnv.get
@@ -25,14 +28,14 @@ private[andiron] final class Reporter(plugin: PluginContext, interval: Long) ext
   override def run(): Unit = while (!isClosed) {
     try {
       Thread.sleep(interval)
-      // A catalog that the driver has just closed is confirmed at once, since the driver waits for it.
+      // Confirms a newly closed catalog at once, because the driver waits for the confirmation.
       while (!isClosed && guard.value("report to the driver", false)(report())) {}
     } catch {
       case _: InterruptedException => // closed
     }
   }
 
-  /** Sends one report; whether it brought news. */
+  /** Sends one report; returns whether the answer closed further catalogs. */
   private def report(): Boolean =
     try {
       tellOutside()
@@ -45,7 +48,7 @@ private[andiron] final class Reporter(plugin: PluginContext, interval: Long) ext
       }
     } catch { case NonFatal(_) | _: InterruptedException if isClosed => false }
 
-  /** In local mode the driver takes them itself. */
+  /** In local mode the driver reads these additions itself. */
   private def tellOutside(): Unit = if (!AndironConf.isLocal(plugin.conf())) OutsideAdds.message().foreach(plugin.send)
 
   private def message(isLast: Boolean) = ExecutorReport(plugin.executorID(), CacheStats.snapshot().toSeq, known, isLast).message

@@ -9,11 +9,17 @@ import org.slf4j.LoggerFactory
 import andiron.{AndironConf, ErrorCode, GateException}
 import andiron.internal.util.Json
 
-/** Refuses what has dropped all of its rows, unless a gate decides: the rule R6 of docs/internals/gates.md. On the driver. */
+/**
+ * Fails actions whose steps have dropped all of their rows, unless a gate decides: rule R6 of docs/internals/gates.md.
+ * On the driver.
+ */
 private[andiron] final class AllDropped(application: MetricsApplication) {
   private lazy val warns = AndironConf.OnAllDropped.in(application.context.getConf) == "warn"
 
-  /** Answers a task that has dropped all rows of a partition, or has read none: one of [[AllDropped]]'s answers. */
+  /**
+   * Answers a task that has dropped all rows of a partition, or has read none. The answer is one of those in
+   * [[AllDropped]].
+   */
   def answer(asked: String): String = {
     val question = Json.parse(asked).asInstanceOf[ObjectNode]
     val state = application.ask(question.deepCopy().put("only_look", true)).path("state").asText()
@@ -23,7 +29,7 @@ private[andiron] final class AllDropped(application: MetricsApplication) {
   }
 
   private def decide(question: ObjectNode): String = {
-    // Events tell whether the job reads a part, and come by a queue.
+    // Whether the job reads only a part is known from events, which arrive through a queue.
     application.barrier(AndironConf.MetricsStopTimeout.in(application.context.getConf)): Unit
     val stage = question.path("stage").asInt()
     val answer = application.ask(question.put("partial", application.told.isPartial(stage)).put("warns", warns))
@@ -34,7 +40,7 @@ private[andiron] final class AllDropped(application: MetricsApplication) {
     } else AllDropped.GoOn
   }
 
-  /** Throws if an instance that a write reaches has dropped all of its rows. */
+  /** Throws if an instance that contributes to a write has dropped all of its rows. */
   def atCommit(scope: WriteScope, isStreaming: Boolean): Unit = if (scope.reached.nonEmpty) {
     val question = AllDropped.question(scope.reached).put("streaming", isStreaming).put("warns", warns)
     question.set[ObjectNode]("scope", Json.node().put("execution", scope.execution))
@@ -49,7 +55,7 @@ private[andiron] final class AllDropped(application: MetricsApplication) {
 private[andiron] object AllDropped {
   private val log = LoggerFactory.getLogger("andiron.Gate")
 
-  /** Answers to a task. What begins with `Fail` says why it must. */
+  /** Answers to a task. An answer that begins with `Fail` contains the reason. */
   val GoOn = "go on"
   val NeverMore = "never more"
   val Fail = "fail: "

@@ -6,14 +6,14 @@ import org.slf4j.LoggerFactory
 import andiron.{AndironConf, SettingException}
 import andiron.internal.boundary.{NativeLibrary, NativeMetrics}
 
-/** What publishes this process's figures to Atlas: Rust's thread, by its number. */
+/** The publisher of this process's figures to Atlas: a native thread, identified by its number. */
 private[andiron] final class AtlasPublisher private (number: Long) {
 
-  /** Publishes once more and ends; waits a second at most. Idempotent. */
+  /** Publishes once more and stops; waits at most one second. Idempotent. */
   def close(): Unit = if (!NativeMetrics.atlasStop(number, AtlasPublisher.StopMillis))
     AtlasPublisher.log.warn("Atlas has not answered within {} ms: it may lack the last figures of this process", AtlasPublisher.StopMillis)
 
-  /** What has become of the points, as JSON. */
+  /** The delivery figures of the points, as JSON. */
   def figures: String = NativeMetrics.atlasFigures(number)
 }
 
@@ -22,10 +22,10 @@ private[andiron] object AtlasPublisher {
   private val StopMillis = 1000L
   @volatile private var latest: Option[AtlasPublisher] = None
 
-  /** The one that was started last in this process. */
+  /** The publisher that was started last in this process. */
   def running: Option[AtlasPublisher] = latest
 
-  /** The settings of this process for Rust, which decides; None if figures go to no Atlas. */
+  /** The publisher's settings for the native library; None if no Atlas is configured. */
   private def settings(conf: SparkConf, role: String, executor: String): Option[String] = {
     val target = AndironConf.AtlasUri.in(conf).map("uri" -> _) ++ AndironConf.AtlasSpectatord.in(conf).map("spectatord" -> _)
     if (target.isEmpty) None
@@ -38,7 +38,10 @@ private[andiron] object AtlasPublisher {
     }
   }
 
-  /** Throws a SettingException for settings that Rust refuses. Without the library nothing is published, and nothing is wrong. */
+  /**
+   * Throws a SettingException for settings that the native library rejects. Without the library, nothing is published
+   * and no setting is rejected.
+   */
   def check(conf: SparkConf): Unit = settings(conf, "driver", "driver").foreach { text =>
     try {
       NativeLibrary.load()
@@ -49,7 +52,9 @@ private[andiron] object AtlasPublisher {
     }
   }
 
-  /** Starts to publish, if the settings say so. `metrics`: the handle of the application's metrics, on the driver. */
+  /**
+   * Starts the publisher if an Atlas is configured. `metrics`: the handle of the application's metrics, on the driver.
+   */
   def start(conf: SparkConf, role: String, executor: String, metrics: Option[Long]): Option[AtlasPublisher] =
     settings(conf, role, executor).map { text =>
       NativeLibrary.load()

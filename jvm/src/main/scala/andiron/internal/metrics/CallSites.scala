@@ -5,8 +5,8 @@ import scala.collection.mutable
 import org.apache.spark.scheduler.StageInfo
 
 /**
- * Where in the user's program stages come from. Spark 4.1 starts the stages of a query on threads of its own and names them after those; the
- * query's description is the place then. One thread.
+ * Call sites of stages in the user's program. Spark 4.1 starts the stages of a query on internal threads and names the
+ * stages after them; the query's description then replaces the call site. One thread.
  */
 private[andiron] final class CallSites {
   private val executions = mutable.HashMap.empty[Long, String]
@@ -16,17 +16,17 @@ private[andiron] final class CallSites {
 
   def ended(execution: Long): Unit = executions.remove(execution): Unit
 
-  /** The place of a stage that begins, of a query if `execution` says so. */
+  /** The call site of a stage that begins; of a query's stage if `execution` is given. */
   def submitted(stage: StageInfo, execution: Option[Long]): String = {
     val site = of(stage, execution)
     if (site != stage.name) stages(stage.stageId) = site
     site
   }
 
-  /** The place of a stage that has ended. */
+  /** The call site of a stage that has ended. */
   def completed(stage: StageInfo): String = stages.remove(stage.stageId).getOrElse(stage.name)
 
-  /** The place of a stage that may begin later. */
+  /** The call site of a stage that may begin later. */
   def of(stage: StageInfo, execution: Option[Long]): String =
     if (stage.name.startsWith(CallSites.OfSpark)) execution.flatMap(executions.get).filter(_.nonEmpty).getOrElse(stage.name) else stage.name
 }

@@ -4,14 +4,14 @@ import org.apache.spark.andironshim.{GatedWrites, WriteGate, WriteScope}
 
 import andiron.{AndironConf, ErrorCode, Gate, GateException}
 
-/** The gates of the steps of one write to `path`; where a step of the write has no gate, the warning if all of its rows were dropped. */
+/** The gates for one write to `path`. For steps without a gate, the check that not all of their rows were dropped. */
 private[andiron] final class CommitGates(application: MetricsApplication, path: String) extends WriteGate {
   private var before: Option[WriteScope] = None
   private lazy val gates: Seq[Gate] =
     if (application.gates.isEmpty) Nil
     else
       scope match {
-        // Which steps are below a checkpoint is known from events.
+        // The steps below a checkpoint are known only from events.
         case Some(of) if of.readsCheckpoint => application.gates.on(if (haveArrived) scope else None)
         case known                          => application.gates.on(known)
       }
@@ -20,11 +20,11 @@ private[andiron] final class CommitGates(application: MetricsApplication, path: 
 
   private def scope: Option[WriteScope] = GatedWrites.scope(application.context, application.lineage)
 
-  /** Whether every event that Spark has posted so far has arrived. */
+  /** Whether every event that Spark has posted up to now has arrived. */
   private def haveArrived: Boolean = application.barrier(AndironConf.MetricsStopTimeout.in(application.context.getConf)) && application.hasAll
 
   override def begin(direct: () => Option[String]): Unit = {
-    // Read before the job, which may cut off lineages as localCheckpoint does.
+    // Read before the job, which may cut off lineages, as localCheckpoint does.
     if (isOfSteps) before = scope
     if (gates.nonEmpty) direct().foreach { why =>
       throw new GateException(ErrorCode.DirectCommitter, s"the write to $path has ${gates.mkString(" and ")}, but $why, so that no gate could " +

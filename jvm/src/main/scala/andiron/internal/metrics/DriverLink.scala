@@ -5,7 +5,7 @@ import org.slf4j.LoggerFactory
 
 import andiron.{AndironException, ErrorCode}
 
-/** Tells the driver cells of steps before their tasks end. Used by the threads of tasks. */
+/** Sends cells of steps to the driver before their tasks end. Used by task threads. */
 private[andiron] object DriverLink {
   private val Tag = "andiron cells"
   private val EmptiedTag = "andiron emptied"
@@ -14,17 +14,17 @@ private[andiron] object DriverLink {
   @volatile private var plugin: Option[PluginContext] = None
   @volatile private var mayBeGated = true
 
-  /** Instances, with the stage, of which some row is known to be left. */
+  /** Instances and their stages of which some row is known to remain. */
   private val known = java.util.concurrent.ConcurrentHashMap.newKeySet[(Long, Int)]()
 
-  /** This process is an executor, and asks by `context`. */
+  /** Called on an executor: `context` is the connection to the driver. */
   def open(context: PluginContext): Unit = plugin = Some(context)
 
   def close(): Unit = plugin = None
 
   /**
-   * Tells the driver, and waits until it has taken the cells, as long as `spark.rpc.askTimeout`. If that cannot be done the task fails, so that
-   * no block is stored of which a gate knows nothing; without gates it is logged once.
+   * Sends cells to the driver and waits at most `spark.rpc.askTimeout` until it has accepted them. On failure the task
+   * fails, so that every stored block is known to the gates; without gates the failure is only logged.
    */
   def tell(cells: Array[Array[Byte]]): Unit = MetricsApplication.running match {
     case Some(here) => cells.foreach(here.receive(_): Unit)
@@ -42,8 +42,8 @@ private[andiron] object DriverLink {
   }
 
   /**
-   * A partition of an instance has dropped all of its rows, or had none: the driver looks whether any is left of the instance. Gives why the task
-   * must fail, if it must. A driver that cannot be reached is logged.
+   * Reports a partition of an instance that has dropped all of its rows or had none; the driver checks whether the
+   * instance has any rows left. Returns the reason if the task must fail. An unreachable driver is logged.
    */
   def emptied(instance: Long, stage: Int, cells: => Array[Array[Byte]], question: => String): Option[String] =
     if (known.contains(instance -> stage)) None
@@ -68,7 +68,7 @@ private[andiron] object DriverLink {
         AllDropped.GoOn
     }
 
-  /** What a task asks of its cells. */
+  /** A task's question with the cells of a partition without remaining rows. */
   final case class Emptied(question: String, cells: Seq[Array[Byte]]) {
     def answer(driver: MetricsApplication): String = {
       cells.foreach(driver.receive)
@@ -76,7 +76,7 @@ private[andiron] object DriverLink {
     }
   }
 
-  /** What a task asks by a message; None for any other message. */
+  /** The question in a message; None for any other message. */
   def emptied(message: Any): Option[Emptied] = message match {
     case Array(EmptiedTag, question: String, cells @ _*) => Some(Emptied(question, cells.collect { case cell: Array[Byte] => cell }))
     case _                                               => None
@@ -89,7 +89,7 @@ private[andiron] object DriverLink {
     log.warn(s"$what: gates that are made later may call it unknown", error)
   }
 
-  /** The cells in a message; None for any other message. In types of the JDK only, as a report. */
+  /** The cells in a message, in JDK types only, as in reports; None for any other message. */
   def cells(message: Any): Option[Seq[Array[Byte]]] = message match {
     case Array(Tag, cells @ _*) => Some(cells.collect { case cell: Array[Byte] => cell })
     case _                      => None

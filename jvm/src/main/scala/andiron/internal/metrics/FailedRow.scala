@@ -2,10 +2,10 @@ package andiron.internal.metrics
 
 import andiron.internal.util.UserError
 
-/** A row that has failed, as samples show it. All that is shown is redacted. Nothing throws. */
+/** A failed row in the form that samples show. All shown texts are redacted. No method throws. */
 private[andiron] abstract class FailedRow(view: RowView[_]) {
 
-  /** What tells the row from others, in every attempt; it is hashed and not shown. */
+  /** Text that identifies the row in every attempt; it is hashed and not shown. */
   def identity: String
 
   def hasKey: Boolean
@@ -16,7 +16,7 @@ private[andiron] abstract class FailedRow(view: RowView[_]) {
 
   def version: Option[String]
 
-  /** What the user calls the cause. */
+  /** The user's group for the error. */
   def group(error: Throwable): Option[String]
 
   def message(error: Throwable): String = view.redacted(ErrorTexts.message(error))
@@ -28,7 +28,7 @@ private[andiron] abstract class FailedRow(view: RowView[_]) {
 
 private[andiron] object FailedRow {
 
-  /** One whose function has thrown, or whose result could not be written. */
+  /** A row whose function threw, or whose result could not be written. */
   final class Read[T](row: T, view: RowView[T]) extends FailedRow(view) {
     private val rawKey = view.keyOf(row)
     private lazy val rawRecord = view.recordOf(row)
@@ -54,7 +54,10 @@ private[andiron] object FailedRow {
     }
   }
 
-  /** One that could not be read. Its key is not known; its columns are shown if the user has not said what may be shown of a row. */
+  /**
+   * A row that could not be read. Its key is unknown. Its columns are shown only if the user has not defined how rows
+   * are shown.
+   */
   final class Unread(columns: () => Seq[(String, Any)], view: RowView[_]) extends FailedRow(view) {
     private lazy val text = RowView.shown(RowView.ofColumns(columns()))
 
@@ -79,7 +82,7 @@ private[andiron] object FailedRow {
   private val HiddenMessage = "(not shown: it is no error of the function, and redact cannot be called here)"
 }
 
-/** What errors say of themselves, whatever they throw when they are asked. */
+/** Texts of errors; a method of the error that throws gives a replacement text. */
 private[andiron] object ErrorTexts {
 
   def message(error: Throwable): String =
@@ -98,6 +101,6 @@ private[andiron] object ErrorTexts {
     text.toString
   }
 
-  /** Class and frames alone. */
+  /** Class and frames only. */
   def frames(error: Throwable): String = trace(error).map(frame => s"\tat $frame").mkString(error.getClass.getName + "\n", "\n", "\n")
 }

@@ -13,10 +13,10 @@ import andiron.{AndironException, ErrorCode}
 import andiron.internal.boundary.NativeMetrics
 import andiron.internal.util.Json
 
-/** Failed rows as a DataFrame. Names and types of the columns are those of the tables in Hive, but for the time. */
+/** Failed rows as a DataFrame. Names and types of the columns equal those of the Hive tables, except for the time. */
 private[andiron] object FailureFrame {
 
-  /** In place of a step's number. */
+  /** In place of a step's number: all steps. */
   val AllSteps = 0L
 
   private val Time = "time"
@@ -29,7 +29,7 @@ private[andiron] object FailureFrame {
       Seq("executor", "host").map(StructField(_, StringType)) ++
       Seq(StructField("committed", BooleanType), StructField("count", LongType), StructField(Time, TimestampType)))
 
-  /** Of the running application: what the driver has in memory. */
+  /** The failed rows of the running application, from the driver's memory. */
   def of(spark: SparkSession, application: Option[MetricsApplication], step: Long): DataFrame = {
     val metrics = application.getOrElse(
       throw AndironException.of(ErrorCode.NotConfigured, s"there are no failed rows, since metrics are off: ${MetricsApplication.whyOff}", null))
@@ -38,7 +38,7 @@ private[andiron] object FailureFrame {
     spark.createDataFrame(rows, schema)
   }
 
-  /** Of logs, also of those that are being written, as far as they are durable. */
+  /** The failed rows in logs; for logs still being written, the durable part. */
   def ofLogs(spark: SparkSession, directory: String, application: Option[String]): DataFrame = {
     val file = File.createTempFile("andiron-failures", ".json")
     try {

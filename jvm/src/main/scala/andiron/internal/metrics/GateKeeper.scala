@@ -10,7 +10,7 @@ import org.slf4j.LoggerFactory
 import andiron.{AndironConf, Gate, GateException, Step}
 import andiron.internal.util.{DaemonThread, Json}
 
-/** What a gate is asked about; `writers` and `untold` as in [[WriteScope]]. */
+/** The scope of a gate's judgement; `writers` and `untold` as in [[WriteScope]]. */
 private[andiron] final case class Judged(
     place: String, write: Option[String], scope: Option[(String, Long)], reached: Seq[Reached], writers: Option[Set[Int]], untold: String)
 
@@ -36,7 +36,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
     if (gate.maxDropped < Long.MaxValue) startWatch()
   }
 
-  /** Writes are committed through here from now on. */
+  /** Installs the gates' commit protocol for later writes. */
   def stand(): Unit = GatedWrites.install(application.context, hook)
 
   /** The names of those of these steps that have a gate. */
@@ -50,7 +50,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
 
   def isEmpty: Boolean = gates.isEmpty
 
-  /** Counts have changed. */
+  /** Notes that counts have changed. */
   def changed(): Unit = hasChanged = true
 
   def close(): Unit = {
@@ -58,14 +58,14 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
     GatedWrites.leave(hook)
   }
 
-  /** The gates on the steps that a write is made of; all gates if these are unknown. */
+  /** The gates on the steps of a write; all gates if the steps are unknown. */
   def on(scope: Option[WriteScope]): Seq[Gate] = {
     var found = Vector.empty[Gate]
     gates.forEach(gate => if (scope.forall(_.steps(gate.step.handle.id))) found :+= gate)
     found
   }
 
-  /** Throws what the first gate that does not pass has to say of the write to `path`. */
+  /** Throws the failure of the first gate that does not pass the write to `path`. */
   def require(judged: Seq[Gate], scope: Option[WriteScope], path: String): Unit = judged.foreach { gate =>
     val asked = scope match {
       case Some(of) => Judged("commit", Some(path), Some("execution" -> of.execution), of.reached, of.writers.filter(_ => application.hasAll), of.untold)
@@ -74,7 +74,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
     verdict(gate, asked).foreach(e => throw e)
   }
 
-  /** What the first gate that does not pass has to say of what ran under a guard, if any does. */
+  /** The failure of the first gate that does not pass the actions under a guard; None if all pass. */
   def guarded(judged: Seq[Gate], guard: OpenGuard): Option[GateException] = {
     val patience = AndironConf.MetricsStopTimeout.in(application.context.getConf)
     val hasArrived = application.barrier(patience)
@@ -88,7 +88,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
     judged.iterator.flatMap(verdict(_, Judged("guard", None, Some("guard" -> guard.number), run.reached, run.writers, untold))).buffered.headOption
   }
 
-  /** What stands against a gate, if anything does. */
+  /** The failure of a gate; None if it passes. */
   private def verdict(gate: Gate, judged: Judged): Option[GateException] =
     try GateException.of(gate.step.name, Json.parse(application.judge(gate.step.name, gate.limits(judged))))
     catch {
@@ -112,7 +112,10 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
       }
     }
 
-  /** Cancels the stage of each instance that has dropped more rows than its gate lets pass; Rust says so once for each. */
+  /**
+   * Cancels the stage of each instance that has dropped more rows than its gate allows; the native library reports each
+   * instance once.
+   */
   private def look(): Unit = gates.forEach { gate =>
     if (gate.maxDropped < Long.MaxValue) {
       val verdict = Json.parse(application.watch(gate.step.name, gate.limits(GateKeeper.Early)))
@@ -130,11 +133,11 @@ private[andiron] object GateKeeper {
   private val WatchMillis = 200L
   private val Early = Judged("early", None, None, Nil, None, "")
 
-  /** Whether a job has failed because of a gate. */
+  /** Whether a gate caused the failure of a job. */
   def isOurs(error: Throwable): Boolean =
     Iterator.iterate(error)(_.getCause).takeWhile(_ != null).take(100).exists(e =>
       e.isInstanceOf[GateException] || String.valueOf(e.getMessage).contains(Reason))
 
-  /** What the reason of a cancelled stage begins with. */
+  /** Prefix of the reason for cancelling a stage or job. */
   val Reason = "Andiron's gate: "
 }

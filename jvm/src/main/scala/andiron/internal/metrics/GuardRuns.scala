@@ -8,23 +8,25 @@ import org.apache.spark.andironshim.{JobReads, Reached}
 
 import andiron.{Gate, GateException}
 
-/** What ran under a guard: jobs that were told of, and the instances of steps that they read. */
+/** The work under a guard: its jobs, with the step instances that they read. */
 private[andiron] final case class GuardRun(jobs: Map[Int, JobReads], hasPlanned: Boolean) {
 
-  /** Whether Spark did anything for the body. */
+  /** Whether Spark executed or planned anything for the body. */
   def hasRun: Boolean = hasPlanned || jobs.nonEmpty
 
   def reached: Seq[Reached] = Reached.merge(jobs.values.flatMap(_.reached))
 
-  /** The stages that wrote the shuffles which are read; None where that is not known. */
+  /** The stages that wrote the shuffles that were read; None if unknown. */
   def writers: Option[Set[Int]] = if (jobs.values.exists(_.writers.isEmpty)) None else Some(jobs.values.flatMap(_.writers).flatten.toSet)
 }
 
-/** The guards that are open, by their numbers, which jobs carry as a local property. Any thread. */
+/** The open guards, by number. Jobs carry the numbers as a local property. Any thread. */
 private[andiron] final class GuardRuns {
   private val open = new ConcurrentHashMap[Long, GuardRun]
 
-  /** Opens a guard around what the calling thread, and those that it starts from now on, do. `leave` it by what this returns. */
+  /**
+   * Opens a guard for the calling thread and the threads that it starts from now on. The result's `leave` ends that.
+   */
   def enter(context: SparkContext): OpenGuard = {
     val number = GuardRuns.numbers.incrementAndGet()
     open.put(number, GuardRun(Map.empty, hasPlanned = false))
@@ -33,16 +35,16 @@ private[andiron] final class GuardRuns {
     new OpenGuard(number, context, before)
   }
 
-  /** What has run under a guard. */
+  /** The work under a guard up to now. */
   def of(guard: OpenGuard): GuardRun = open.getOrDefault(guard.number, GuardRun(Map.empty, hasPlanned = false))
 
   def forget(guard: OpenGuard): Unit = open.remove(guard.number): Unit
 
-  /** A job begins. */
+  /** Records a job that begins under these guards. */
   def began(job: Int, guards: Array[Long], reads: JobReads): Unit =
     guards.foreach(change(_)(run => run.copy(jobs = run.jobs.updated(job, reads))))
 
-  /** A job has failed: partitions that it has not read hold no rows of it. */
+  /** Records a failed job: it may not have read all partitions. */
   def failed(job: Int): Unit = open.forEach { (guard, run) =>
     if (run.jobs.contains(job)) change(guard) { now =>
       val reads = now.jobs(job)
@@ -50,7 +52,7 @@ private[andiron] final class GuardRuns {
     }
   }
 
-  /** A query is planned by a thread under these guards. */
+  /** Records that a thread under these guards plans a query. */
   def planned(guards: Array[Long]): Unit = guards.foreach(change(_)(_.copy(hasPlanned = true)))
 
   private def change(guard: Long)(to: GuardRun => GuardRun): Unit = open.computeIfPresent(guard, (_, run) => to(run)): Unit
@@ -60,28 +62,28 @@ private[andiron] object GuardRuns {
   private val numbers = new AtomicLong
 }
 
-/** A guard that is open, on the thread that has opened it. */
+/** An open guard, on the thread that opened it. */
 private[andiron] final class OpenGuard(val number: Long, context: SparkContext, before: String) {
 
-  /** Back to what the thread did before. */
+  /** Restores the thread's previous guards. */
   def leave(): Unit = context.setLocalProperty(TaskScope.Guards, before)
 }
 
-/** A guard around a body of the user's: made before it, `leave` after it, then `judge`, then `close`. */
+/** A guard around a user's body: create it before the body, call `leave` after it, then `judge`, then `close`. */
 private[andiron] final class GuardSession(gates: Seq[Gate]) {
   gates.foreach(_.step.requireAlive())
   private val application = gates.headOption.flatMap(_.step.application)
   private val open = application.map(a => a.guards.enter(a.context))
 
-  /** What the calling thread does next is not under the guard. */
+  /** Ends the guard for the calling thread's later actions. */
   def leave(): Unit = open.foreach(_.leave())
 
-  /** What the first gate that does not pass has to say, if any does. */
+  /** The failure of the first gate that does not pass; None if all pass. */
   def failure: Option[GateException] =
     if (application.isEmpty) gates.headOption.map(gate => GateException.unknown(gate.step, MetricsApplication.whyOff))
     else for (a <- application; guard <- open; failure <- a.gates.guarded(gates, guard)) yield failure
 
-  /** Throws it. */
+  /** Throws the failure, if there is one. */
   def judge(): Unit = failure.foreach(e => throw e)
 
   def close(): Unit = for (a <- application; guard <- open) a.guards.forget(guard)

@@ -6,15 +6,16 @@ import org.apache.spark.{TaskContext, TaskKilledException}
 import org.apache.spark.andironshim.{MetricsInternals, StepEnds}
 
 /**
- * The rows of a step's operator over those of one partition. A row that cannot be read, whose function throws, or whose result cannot be
- * written is counted, sampled and left out; what the input itself throws passes through. `cell` is null where nothing is counted.
+ * Applies a step's operator to the rows of one partition. A row that cannot be read, whose function throws, or whose
+ * result cannot be written is counted, sampled and left out; exceptions of the input itself pass through. `cell` is
+ * null if nothing is counted.
  */
 private[andiron] abstract class GuardedRows[I, T, U, O](rows: Iterator[I], cell: StepCell, view: RowView[T], ends: StepEnds[I, T, U, O]) extends Iterator[O] {
 
-  /** Computes what `row` becomes, and writes it. Returns whether there is a row for `give`. Whatever it throws is the row's failure. */
+  /** Computes and writes the result of `row`. Returns whether `give` has a row. Any exception is the row's failure. */
   protected def take(row: T): Boolean
 
-  /** The row that the last `take` made. */
+  /** The row made by the last `take`. */
   protected def give(): O
 
   private val interrupts = new Interrupts(TaskContext.get())
@@ -28,7 +29,7 @@ private[andiron] abstract class GuardedRows[I, T, U, O](rows: Iterator[I], cell:
     give()
   }
 
-  /** Called when what `take` made is used up; a subclass with more rows of it says so here. */
+  /** Whether the last `take` made more rows; called when one was given. */
   protected def hasMore: Boolean = false
 
   private def advance(): Boolean = {
@@ -70,7 +71,9 @@ private[andiron] abstract class GuardedRows[I, T, U, O](rows: Iterator[I], cell:
 
 private[andiron] object GuardedRows {
 
-  /** Whether an error belongs to the row: not if the task is being killed, its input is lost, or the JVM is in trouble. */
+  /**
+   * Whether an error belongs to the row. False if the task is being killed, its input is lost, or the JVM is failing.
+   */
   def isRowFailure(error: Throwable, interrupts: Interrupts): Boolean = error match {
     case _: TaskKilledException  => false
     case _: StackOverflowError   => true
@@ -99,7 +102,7 @@ private[andiron] object GuardedRows {
     override protected def give(): O = kept
   }
 
-  /** What `f` makes of one row is gathered and written before any of it is given: a row fails as a whole. */
+  /** All results of one row are collected and written before the first is given, so that a row fails as a whole. */
   final class FlatMapped[I, T, U, O](rows: Iterator[I], cell: StepCell, view: RowView[T], ends: StepEnds[I, T, U, O], f: T => Iterable[U])
       extends GuardedRows[I, T, U, O](rows, cell, view, ends) {
     private val made = new java.util.ArrayList[O]
@@ -113,7 +116,7 @@ private[andiron] object GuardedRows {
       val all = f(row).iterator
       while (all.hasNext) {
         val next = all.next()
-        // Only the last one may stay where the next call writes.
+        // Only the last row may stay in the buffer that the next write reuses.
         if (!made.isEmpty) made.set(made.size - 1, ends.keep(made.get(made.size - 1)))
         made.add(ends.write(next))
       }
@@ -146,15 +149,17 @@ private[andiron] object GuardedRows {
   }
 }
 
-/** The interrupts of the thread that evaluates a partition of `context`'s task, which is null outside tasks. */
+/** Interrupts of the thread that evaluates a partition of `context`'s task; `context` is null outside tasks. */
 private[andiron] final class Interrupts(context: TaskContext) {
 
-  /** The task is being killed, or has ended while another of its threads goes on. Spark says so before it interrupts. */
+  /**
+   * The task is being killed, or has ended while one of its threads continues. Spark sets this before it interrupts.
+   */
   def isKilled: Boolean = context != null && (context.isInterrupted() || context.isCompleted())
 
-  /** An interrupt can only be the row's own. Outside tasks it is not known whose it is. */
+  /** Whether an interrupt must come from the row's function. Outside tasks its origin is unknown. */
   def areRows: Boolean = context != null && !isKilled
 
-  /** Takes the row's own interrupt back, so that the next row does not see it. That of a kill stays. */
+  /** Clears the function's own interrupt so that the next row does not see it. The interrupt of a kill stays. */
   def clear(): Unit = if (areRows && Thread.interrupted() && !areRows) Thread.currentThread.interrupt()
 }

@@ -6,8 +6,8 @@ import javax.crypto.Mac
 import javax.crypto.spec.SecretKeySpec
 
 /**
- * What keys the hashes of redacted rows: who has only the hashes cannot try out what they are of. Tasks get it in the closure of their step; it
- * is in no setting, and nothing ships it.
+ * The key for hashes of redacted rows: without it, hashes cannot be matched by trying out inputs. Tasks receive it in
+ * their step's closure; it is part of no setting, and no sink ships it.
  */
 private[andiron] final class HashSecret(key: Array[Byte]) extends Serializable {
 
@@ -26,10 +26,10 @@ private[andiron] final class HashSecret(key: Array[Byte]) extends Serializable {
 private[andiron] object HashSecret {
   private val Algorithm = "HmacSHA256"
 
-  /** From hexadecimal digits. */
+  /** A secret from hexadecimal digits. */
   def of(digits: String): HashSecret = new HashSecret(digits.grouped(2).map(Integer.parseInt(_, 16).toByte).toArray)
 
-  /** One that no other process has. */
+  /** A random secret, unique to this process. */
   def random(): HashSecret = {
     val key = new Array[Byte](32)
     new SecureRandom().nextBytes(key)

@@ -5,12 +5,15 @@ import java.util.stream.Stream
 
 import org.apache.spark.rdd.RDD
 
-/** Whether the rows that the calling thread evaluates go into something that outlives the task: the block of a persisted RDD, or a checkpoint's file. */
+/**
+ * Determines whether the rows that the calling thread evaluates outlive the task: in a block of a persisted RDD, or in
+ * a checkpoint file.
+ */
 private[andiron] object KeptRows {
   private val walker = StackWalker.getInstance(Option.RETAIN_CLASS_REFERENCE)
 
-  // Spark gives an operator nothing of the RDDs downstream; what evaluates it stands on the stack. A thread that is not the task's own (the writer
-  // of a pipe or of a Python worker) does not tell: its rows may be kept.
+  // Spark gives an operator no information about downstream RDDs, but their evaluation is on the stack. The stack of
+  // another thread than the task's (the writer of a pipe or of a Python worker) does not show it: its rows may be kept.
   def isBelow: Boolean = walker.walk[java.lang.Boolean] { (frames: Stream[StackFrame]) =>
     val all = frames.iterator()
     var found = true
@@ -26,7 +29,8 @@ private[andiron] object KeptRows {
     Boolean.box(found)
   }
 
-  // The JVM resolves the name of a frame's method when it is read first, which costs more than the frame itself: classes are compared before.
+  // The JVM resolves the name of a frame's method on first access, which costs more than the frame itself, so classes
+  // are compared first.
   private def keeps(frame: StackFrame): Boolean = {
     val of = frame.getDeclaringClass
     (of eq classOf[RDD[_]]) && frame.getMethodName == "getOrCompute" ||

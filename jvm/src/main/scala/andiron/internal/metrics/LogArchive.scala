@@ -11,9 +11,9 @@ import org.apache.hadoop.fs.{CreateFlag, FileContext, FileSystem, Options, Path}
 import org.slf4j.LoggerFactory
 
 /**
- * Copies the segments of an application's log to a Hadoop directory, every 10 s those that have grown: what the log has said more than that
- * ago is there when the driver's disk goes with it. A copy replaces the one before as a whole. On a thread of its own; a file system that
- * fails or hangs holds up nothing but the copies.
+ * Copies the segments of an application's log to a Hadoop directory. Every 10 s it copies the segments that have grown,
+ * so that the log is preserved up to about 10 s before the loss of the driver's disk. A copy replaces the previous one
+ * as a whole. It has its own thread: a file system that fails or hangs delays only the copies.
  */
 private[andiron] final class LogArchive(folder: File, archive: URI, hadoop: Configuration) {
   private var copied = Map.empty[String, Long]
@@ -63,7 +63,7 @@ private[andiron] final class LogArchive(folder: File, archive: URI, hadoop: Conf
     }
   }
 
-  /** Copies what is left, and waits for it at most `millis`. */
+  /** Copies the remaining segments and waits for that at most `millis`. */
   def close(millis: Long): Unit = {
     isOpen = false
     thread.interrupt()
@@ -78,7 +78,7 @@ private[andiron] object LogArchive {
 
   private def isSegment(name: String): Boolean = name.startsWith("segment-") && name.endsWith(".log")
 
-  /** Brings logs from an archive to a local directory: those whose folder's name is wanted. */
+  /** Copies from an archive to a local directory the logs in folders with wanted names. */
   def fetch(archive: URI, isWanted: String => Boolean, to: File, hadoop: Configuration): Unit = {
     val fs = FileSystem.get(archive, hadoop)
     fs.listStatus(new Path(archive)).filter(status => status.isDirectory && isWanted(status.getPath.getName)).foreach { status =>
@@ -91,6 +91,6 @@ private[andiron] object LogArchive {
     }
   }
 
-  /** Whether a folder of this name has the log of the application, or of one of its attempts. */
+  /** Whether a folder with this name has a log of the application or of one of its attempts. */
   def isOf(application: String, folder: String): Boolean = folder == application || folder.startsWith(s"$application.")
 }

@@ -3,13 +3,16 @@ package andiron.internal.metrics
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.{AtomicInteger, AtomicLong}
 
-/** How many lines of one level, of one stage or of none, were handed on, and how many were not. A line costs one or two atomic operations. */
+/**
+ * The numbers of forwarded and omitted log lines of one level, for one stage or outside stages. A line costs one or two
+ * atomic operations.
+ */
 private[andiron] final class LogCount(val level: String, val stage: Option[Int]) {
   private val begun = System.nanoTime()
   private val taken = new AtomicInteger
   private val leftOut = new AtomicLong
 
-  /** The place of a line that may be handed on, from 1; 0 if it may not, which is counted. */
+  /** The position of a line that may be forwarded, from 1; 0 if it may not, and then it is counted as omitted. */
   def place(): Int = {
     val most = bound
     val n = if (taken.get < most) taken.incrementAndGet() else Int.MaxValue
@@ -21,16 +24,16 @@ private[andiron] final class LogCount(val level: String, val stage: Option[Int])
     }
   }
 
-  /** A line that had a place is not handed on; another may have the place. */
+  /** Counts a line with a position as omitted and frees the position for another line. */
   def refused(): Unit = {
     taken.decrementAndGet()
     leftOut.incrementAndGet(): Unit
   }
 
-  /** Lines that had a place are not handed on. */
+  /** Counts lines with positions as omitted. */
   def leaveOut(lines: Long): Unit = leftOut.addAndGet(lines): Unit
 
-  /** What was left out since this was asked last. */
+  /** Lines omitted since the last call. */
   def takeLeftOut(): Long = if (leftOut.get == 0) 0 else leftOut.getAndSet(0)
 
   private def bound: Int =
@@ -45,11 +48,11 @@ private[andiron] object LogCount {
   private val Minute = 60000000000L
 }
 
-/** The counts of one level. Any thread may ask for one; all else is for one thread at a time. */
+/** The counts of one level. Any thread may call `of`; the other methods are for one thread at a time. */
 private[andiron] final class LogCounts(val level: String) {
   private val noStage = new LogCount(level, None)
   private val stages = new ConcurrentHashMap[Integer, LogCount]
-  // Those of stages that make room. A line may still be counted by one when it goes, so each is asked once more.
+  // Counts of evicted stages. A line may still be counted during the eviction, so each is read once more.
   @volatile private var retired = Set.empty[LogCount]
 
   def of(stage: Int): LogCount =
@@ -59,7 +62,10 @@ private[andiron] final class LogCounts(val level: String) {
       if (known != null) known else stages.computeIfAbsent(stage, _ => new LogCount(level, Some(stage)))
     }
 
-  /** All that may have something to tell. Of very many stages the oldest are among them this time and the next, and no more. */
+  /**
+   * The counts that may have omitted lines. If there are too many stages, the oldest are evicted: they appear in this
+   * result and in the next one.
+   */
   def all(): Seq[LogCount] = {
     val found = Vector.newBuilder[LogCount]
     found += noStage
@@ -71,7 +77,7 @@ private[andiron] final class LogCounts(val level: String) {
     found.result()
   }
 
-  /** Lines that one of these has counted could not be told: it is asked again. */
+  /** Returns omitted lines that could not be reported, for the next report. */
   def putBack(count: LogCount, lines: Long): Unit = {
     count.leaveOut(lines)
     if (count.stage.exists(stage => stages.get(stage) ne count)) retired += count

@@ -16,8 +16,9 @@ import org.slf4j.LoggerFactory
 import andiron.internal.util.{DaemonThread, Json}
 
 /**
- * The WARN and ERROR lines of this process's log, for the report: a bounded number of each stage, taken without waiting and handed on by
- * `send` from a thread of its own, and how many more there were. Needs Log4j 2, which Spark brings; without it there are no lines.
+ * Collects the WARN and ERROR lines of this process's log for the report: a limited number per stage and the number of
+ * omitted lines. The logging thread never waits; a separate thread calls `send`. Needs Log4j 2, which Spark includes;
+ * without it there are no lines.
  */
 private[andiron] final class LogWatch(executor: String, send: Array[String] => Unit) {
   private val waiting = new ArrayBlockingQueue[LogWatch.Line](LogWatch.MostWaiting)
@@ -38,14 +39,14 @@ private[andiron] final class LogWatch(executor: String, send: Array[String] => U
     val place = count.place()
     if (place > 0) {
       val size = waiting.size
-      // Half of the room is for the first lines of each stage.
+      // Half of the queue is reserved for the first lines of each stage.
       if (size >= (if (place <= LogWatch.First) LogWatch.MostWaiting else LogWatch.MostWaiting / 2)) count.refused()
       else if (!text(event, task, count).exists(json => waiting.offer(LogWatch.Line(count, json)))) count.leaveOut(1)
       if (size >= LogWatch.MostWaiting / 4) LockSupport.unpark(thread)
     }
   }
 
-  /** None if the message cannot be made. */
+  /** The line as JSON; None if its message cannot be formatted. */
   private def text(event: LogEvent, task: TaskContext, count: LogCount): Option[String] =
     try {
       val message = String.valueOf(event.getMessage.getFormattedMessage) + Option(event.getThrown).fold("")(thrown => s": $thrown")
@@ -68,7 +69,7 @@ private[andiron] final class LogWatch(executor: String, send: Array[String] => U
     thread.start()
   }
 
-  /** Hands on what is waiting, and takes no more lines. */
+  /** Forwards the waiting lines and stops collecting. */
   def close(): Unit = {
     isOpen = false
     LogWatch.change(_.removeAppender(appender.getName))
@@ -91,7 +92,7 @@ private[andiron] final class LogWatch(executor: String, send: Array[String] => U
     if (texts.nonEmpty)
       try send(texts)
       catch {
-        // A failing send must not make a line of its own.
+        // A failing send must not log a line itself.
         case _: Throwable =>
           lines.forEach(line => counts(line.count).putBack(line.count, 1))
           left.foreach { case (count, n) => counts(count).putBack(count, n) }
@@ -110,10 +111,10 @@ private[andiron] object LogWatch {
 
   private final case class Line(count: LogCount, json: String)
 
-  /** What a message of log lines to the driver begins with. */
+  /** First element of a message with log lines to the driver. */
   val Tag = "andiron.lines"
 
-  /** Takes the lines of this process from now on; None where there is no Log4j 2. */
+  /** Starts collecting this process's lines; None without Log4j 2. */
   def open(executor: String, send: Array[String] => Unit): Option[LogWatch] =
     try {
       val watch = new LogWatch(executor, send)

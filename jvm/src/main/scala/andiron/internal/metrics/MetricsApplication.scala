@@ -17,8 +17,8 @@ import andiron.internal.boundary.{EventKind, NativeLibrary, NativeMetrics}
 import andiron.internal.util.{CallbackGuard, Json}
 
 /**
- * The metrics of one application, on its driver: hands events and cells to Rust, which owns all figures. Nothing that is called from Spark's
- * threads throws.
+ * The metrics of one application, on its driver. Passes events and cells to the native library, which holds all
+ * figures. Methods called by Spark's threads never throw.
  */
 private[andiron] final class MetricsApplication private (val context: SparkContext, val handle: Long) extends MetricsEvents {
   private val guard = new CallbackGuard
@@ -38,19 +38,19 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   /** The gates of this application's steps. */
   val gates = new GateKeeper(this)
 
-  /** The guards that are open. */
+  /** The open guards. */
   val guards = new GuardRuns
 
-  /** Which instances of steps jobs read. */
+  /** The step instances that jobs read. */
   val lineage = new JobLineage
 
-  /** What jobs and SQL executions do with the rows of gated steps. */
+  /** Publishing actions of jobs and SQL executions on the rows of gated steps. */
   val told = new ToldActions(this)
 
-  /** Refuses what has dropped all of its rows. */
+  /** Fails actions whose steps have dropped all of their rows. */
   val allDropped = new AllDropped(this)
 
-  /** What keys the hashes of rows that are redacted: that of the run. */
+  /** The run's key for hashes of redacted rows. */
   lazy val secret: HashSecret = {
     val conf = context.getConf
     val run = AndironConf.RunId.in(conf).filter(_.nonEmpty).fold(s"application ${context.applicationId}")("run " + _)
@@ -62,17 +62,17 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     }
   }
 
-  /** Whether there is a step. */
+  /** Whether any step is open. */
   def hasSteps: Boolean = !open.isEmpty
 
-  /** Rust's answer to a question; what it says is logged. */
+  /** The native library's answer to a question; its warnings are logged. */
   def ask(question: ObjectNode): JsonNode = {
     val answer = Json.parse(NativeMetrics.ask(handle, Json.text(question)))
     answer.path("warn").forEach(message => MetricsApplication.told.warn(message.asText()))
     answer
   }
 
-  /** Takes one cell of a step, and says whether that could be done; the scheduler's thread calls it. */
+  /** Accepts one cell of a step, on the scheduler's thread; returns whether it could be counted. */
   def receive(cell: Array[Byte]): Boolean = guard.value("count what a task has told", false) {
     NativeMetrics.stepCell(handle, cell)
     gates.changed()
@@ -103,48 +103,48 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     if (site.isEmpty) gauges.foreach(_.refresh())
   }
 
-  /** A gate stands from now on. */
+  /** Declares a gate that is in force from now on. */
   def declare(gate: Gate): Unit = guard("declare a gate") {
     val node = Json.node().put("step", gate.step.name).put("id", gate.step.handle.id)
     node.set[ObjectNode]("gate", gate.declaration)
     send(EventKind.StepDeclared, node)
   }
 
-  /** Shows what there is of this application in Spark's metrics system, now and as it comes. */
+  /** Registers the application's series as gauges in Spark's metrics system, now and when new ones appear. */
   def show(registry: MetricRegistry): Unit = {
-    val number = handle // The registry shall not hold the application.
+    val number = handle // the registry must not retain the application
     val made = new SeriesGauges(registry, () => NativeMetrics.series(number))
     made.refresh()
     gauges = Some(made)
   }
 
-  /** None if they cannot be told. */
+  /** None if the figures are not available. */
   def stepFigures(step: Step): Option[StepFigures] =
     guard.value[Option[StepFigures]]("tell the figures of a step", None) {
       tellOutside()
       def told = Json.parse(NativeMetrics.stepFigures(handle, step.handle.id))
       val now = told
-      // What a stage is of, and whether it has ended, is told after the counts of its tasks.
+      // A stage's facts and its end become known only after the counts of its tasks.
       Some(StepFigures.of(step.name, if (now.path("running").asBoolean(false) && barrier(MetricsApplication.FiguresMillis)) told else now))
     }
 
-  /** Tells what counters of steps were added outside of the steps' functions, in this process. */
+  /** Reports additions to counters outside the steps' functions in this process. */
   def tellOutside(): Unit = guard("tell additions outside of steps")(OutsideAdds.takeAll((step, n) => outside(step, n)))
 
-  /** The same of any process. */
+  /** Reports such additions in any process. */
   def outside(step: Long, n: Long): Unit = send(EventKind.StepDeclared, Json.node().put("id", step).put("outside", n))
 
-  /** Rust's verdict on a step. */
+  /** The native library's verdict on a step. */
   def judge(step: String, limits: String): String = {
     val verdict = watch(step, limits)
     gauges.foreach(_.refresh())
     verdict
   }
 
-  /** The same while a job runs, several times a second: what passes is no figure. */
+  /** As `judge`, for polling several times a second while a job runs; a passing verdict is not recorded. */
   def watch(step: String, limits: String): String = NativeMetrics.judge(handle, step, limits)
 
-  /** The report so far, as text or as an HTML page. */
+  /** The report up to now, as text or as an HTML page. */
   def report(html: Boolean): String = {
     val conf = context.getConf
     barrier(AndironConf.MetricsStopTimeout.in(conf))
@@ -153,17 +153,17 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     NativeMetrics.report(AndironConf.LogDirectory.in(conf), context.applicationId, html)
   }
 
-  /** Whether Spark has dropped no event that Andiron listens to, as far as is known. */
+  /** Whether, as far as is known, Spark has dropped no event for Andiron's listener. */
   def hasAll: Boolean = dropped == 0
 
   def figures(): String = NativeMetrics.figures(handle)
 
-  /** Waits until every event posted so far has arrived, at most `millis`. False if that cannot be said. */
+  /** Waits at most `millis` until every event posted up to now has arrived; false if that is not certain. */
   def barrier(millis: Long): Boolean = guard.value("wait for events", false) {
     val end = System.nanoTime() + millis * 1000000
     var arrived = false
     while (!arrived && System.nanoTime() < end) {
-      // One after the other: a full queue drops sentinels too.
+      // Several sentinels one after another, because a full queue drops sentinels too.
       val number = sentinels.incrementAndGet()
       MetricsInternals.post(context, MetricsSentinel(number))
       val patience = System.nanoTime() + MetricsApplication.SentinelNanos
@@ -172,7 +172,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     arrived
   }
 
-  /** Waits until what has changed is durable, at most `millis`. */
+  /** Waits at most `millis` until all changes are durable. */
   def flush(millis: Long): Boolean = guard.value("flush the metrics", false)(NativeMetrics.flush(handle, millis))
 
   override def accumulator(id: Long, name: String, kind: Int): Unit = NativeMetrics.accumulator(handle, id, name, kind)
@@ -250,10 +250,10 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     NativeMetrics.event(handle, EventKind.CallbackFailed, s"could not $what: $error")
   }
 
-  /** A line of a log, as JSON. */
+  /** Records a log line, as JSON. */
   def logLine(json: String): Unit = guard("note a log line")(NativeMetrics.event(handle, EventKind.LogLine, json))
 
-  /** Ends what the application's own end has not ended. */
+  /** Ends the metrics at JVM exit if the application has not ended. */
   def exit(): Unit = guard("end the metrics")(end(Json.node().put("ended_ms", System.currentTimeMillis()), null))
 
   private def end(node: ObjectNode, event: SparkListenerApplicationEnd): Unit = if (hasEnded.compareAndSet(false, true)) {
@@ -266,7 +266,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     val begun = System.nanoTime()
     NativeMetrics.end(handle, Json.text(node), millis)
     archive.foreach(_.close(millis - (System.nanoTime() - begun) / 1000000))
-    // Not from within the hook itself: the JVM goes.
+    // Not possible within the hook itself, when the JVM is exiting.
     try forget()
     catch { case _: IllegalStateException => () }
   }
@@ -290,23 +290,23 @@ private[andiron] object MetricsApplication {
   @volatile private var current: Option[MetricsApplication] = None
   @volatile private var reason = "spark.plugins does not name andiron.AndironPlugin"
 
-  /** The metrics of `context`'s application, if they are on. */
+  /** The metrics of `context`'s application; None if they are off. */
   def of(context: SparkContext): Option[MetricsApplication] = current.filter(_.context eq context)
 
-  /** Those of the application that runs in this process, if they are on. */
+  /** The metrics of the application that runs in this process; None if they are off. */
   def running: Option[MetricsApplication] = current
 
-  /** Why there are none. */
+  /** The reason why metrics are off. */
   def whyOff: String = reason
 
-  /** Another application begins in this process. */
+  /** Resets the state when another application begins in this process. */
   def leave(): Unit = {
     current = None
     StepRuns.clear()
     reason = s"${AndironConf.Enabled.key} is false"
   }
 
-  /** Before the application has an id. */
+  /** Called before the application has an id. */
   def prepare(context: SparkContext): Unit = {
     if (AndironConf.MetricsEnabled.in(context.getConf)) {
       reason = "the application has not started yet"

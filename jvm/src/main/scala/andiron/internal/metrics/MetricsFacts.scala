@@ -10,10 +10,10 @@ import org.apache.spark.{SparkConf, SparkContext}
 import andiron.AndironConf
 import andiron.internal.util.Json
 
-/** What Rust learns of an application when its metrics are opened. */
+/** The facts and settings for the native library when an application's metrics are opened. */
 private[andiron] object MetricsFacts {
 
-  /** `key=value` lines. */
+  /** Settings as `key=value` lines. */
   def settings(context: SparkContext): String = {
     val conf = context.getConf
     val all = Seq(
@@ -29,12 +29,15 @@ private[andiron] object MetricsFacts {
     (all.map { case (key, value) => s"$key=$value" } :+ sinks(conf)).mkString("\n")
   }
 
-  /** Settings of sinks as `key=value` lines, in which `\\` and `\n` stand for a backslash and a line's end. Rust reads and checks them. */
+  /**
+   * Sink settings as `key=value` lines, with `\\` for a backslash and `\n` for a line break in values. The native
+   * library parses and checks them.
+   */
   def sinks(conf: SparkConf): String = ofSinks(conf).map { case (key, value) =>
     s"$key=${value.replace("\\", "\\\\").replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\\n")}"
   }.mkString("\n")
 
-  /** Settings of sinks, in the order of their keys. */
+  /** Sink settings, sorted by key. */
   def ofSinks(conf: SparkConf): Seq[(String, String)] =
     conf.getAll.filter(_._1.startsWith(AndironConf.KafkaPrefix)).sortBy(_._1).toSeq
 
@@ -51,11 +54,14 @@ private[andiron] object MetricsFacts {
     node
   }
 
-  /** Where the log of this application is. */
+  /** The folder of this application's log. */
   def logFolder(context: SparkContext): File =
     new File(AndironConf.LogDirectory.in(context.getConf), context.applicationId + context.applicationAttemptId.fold("")("." + _))
 
-  /** The directory that a path or a URI with the scheme `file` names; an IllegalArgumentException that says what to do for other URIs. As the library reads `--log-dir`. */
+  /**
+   * The local directory for a path or a URI with the scheme `file`, by the same rules as the native library's
+   * `--log-dir`. Other URIs give an IllegalArgumentException with advice.
+   */
   def localDirectory(named: String): String = {
     def no(why: String): Nothing = throw new IllegalArgumentException(why)
     named match {
@@ -73,6 +79,6 @@ private[andiron] object MetricsFacts {
   private val LocalUri = "(?i)(file):.*".r
   private val OtherUri = "([A-Za-z][A-Za-z0-9+.-]*):/.*".r
 
-  /** Where ship logs are if the user says nothing. */
+  /** The default of `spark.andiron.log.dir`. */
   def defaultLogDirectory: String = Paths.get(System.getProperty("java.io.tmpdir"), s"andiron-log-${System.getProperty("user.name")}").toString
 }

@@ -5,16 +5,16 @@ import org.apache.spark.SparkContext
 /**
  * The micro-batch of a streaming query that the calling thread executes.
  *
- * @param query the query's id, which its checkpoint keeps
- * @param run of the query: another after a restart; empty if that cannot be told
+ * @param query the query's id, which its checkpoint stores
+ * @param run id of the query's run, which changes with a restart; empty if unknown
  */
 private[andiron] final case class MicroBatch(query: String, batch: Long, run: String)
 
 private[andiron] object MicroBatch {
-  // Spark names the thread of a query and describes its jobs by the run; the user's program may describe its jobs otherwise.
+  // Spark names the query's thread and describes its jobs by the run; the user's program may change the description.
   private val Run = "runId = ([0-9a-fA-F-]{36})".r
 
-  /** None outside of micro-batches. Known by local properties, which threads inherit that the batch's function starts. */
+  /** None outside micro-batches. Based on local properties, which threads started by the batch's function inherit. */
   def here(context: SparkContext): Option[MicroBatch] = for {
     query <- Option(context.getLocalProperty("sql.streaming.queryId"))
     batch <- Option(context.getLocalProperty("streaming.sql.batchId")).filter(digits => digits.nonEmpty && digits.length < 19 && digits.forall(_.isDigit))

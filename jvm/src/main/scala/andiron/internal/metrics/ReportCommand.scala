@@ -11,10 +11,10 @@ import andiron.AndironConf
 import andiron.internal.boundary.{NativeLibrary, NativeMetrics}
 import andiron.internal.util.Json
 
-/** What [[andiron.Report]] runs. */
+/** The implementation of [[andiron.Report]]. */
 private[andiron] object ReportCommand {
 
-  /** What the command ends with: its exit status, and what it prints. */
+  /** The result of the command: exit status and output. */
   final case class Done(status: Int, out: String, err: String)
 
   def main(arguments: Array[String]): Unit = {
@@ -42,14 +42,14 @@ private[andiron] object ReportCommand {
     }
   }
 
-  /** Whether a command reads every log. */
+  /** Whether a command reads all logs. */
   private def isOfAll(arguments: Seq[String]): Boolean = arguments.headOption match {
     case Some("apps")     => true
     case Some("failures") => arguments.lift(1).forall(_.startsWith("-"))
     case _                => false
   }
 
-  /** `ship` has the sinks of spark-submit's settings, and of `--conf` in its own arguments, which hold against those. */
+  /** For `ship`, adds the sink settings from spark-submit; `--conf` among the command's arguments overrides them. */
   private def andiron(arguments: Seq[String], directory: String): Done = {
     val submitted = if (arguments.contains("ship")) MetricsFacts.ofSinks(new SparkConf()) else Nil
     val sinks = submitted.flatMap { case (key, value) => Seq("--conf", s"$key=$value") }
@@ -58,7 +58,7 @@ private[andiron] object ReportCommand {
     Done(done.path("status").asInt(1), done.path("out").asText(), done.path("err").asText())
   }
 
-  /** The last `--log-dir`, and everything else as it came. */
+  /** The last `--log-dir`, and all other arguments unchanged. */
   private def parse(arguments: List[String]): (Option[String], List[String]) = arguments match {
     case "--log-dir" :: value :: left =>
       val (later, rest) = parse(left)

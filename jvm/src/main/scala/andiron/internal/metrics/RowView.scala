@@ -3,55 +3,61 @@ package andiron.internal.metrics
 import org.apache.spark.sql.Row
 
 /**
- * How failed rows are shown. Functions of the user's: whatever they throw is replaced by a text that says so.
+ * The presentation of failed rows, by the user's functions. An exception of such a function gives a replacement text.
  *
- * @param secret keys the hashes of rows, if `redact` is there
- * @param elsewhere `redact` is a function in another language, which has been applied to key, record and version already
+ * @param secret key for the hashes of rows, if `redact` is set
+ * @param elsewhere set if redaction is a function in another language, already applied to key, record and version
  */
 private[andiron] final case class RowView[T](
     key: Option[T => Any], describe: Option[T => String], version: Option[T => String], redact: Option[String => String],
     group: Option[(T, Throwable) => Any] = None, secret: Option[HashSecret] = None, elsewhere: Option[RedactedView[T]] = None) {
 
-  /** The row's key, if the user has said what it is, and it has one: what cannot be made tells no row from another. */
+  /**
+   * The row's key; None without a key function or for a null key, and also if the function throws, since a replacement
+   * text would not identify the row.
+   */
   def keyOf(row: T): Option[String] =
     try key.flatMap(f => Option[Any](f(row))).flatMap(of => Option(String.valueOf(of)))
     catch { case _: Throwable => None }
 
-  /** The row itself as a text. */
+  /** The row itself as text. */
   def recordOf(row: T): String = RowView.shown(describe.fold(RowView.text(row))(_(row)))
 
   def versionOf(row: T): Option[String] = version.map(f => RowView.shown(f(row)))
 
-  /** What the user calls the cause of the row's failure. */
+  /** The user's group for the row's failure. */
   def groupOf(row: T, error: Throwable): Option[String] = group.map(f => RowView.shown(String.valueOf(f(row, error))))
 
-  /** A text with what must not be shown left out. */
+  /** The text after redaction. */
   def redacted(text: String): String = redact.fold(text)(f => RowView.shown(f(text)))
 
-  /** A hash that the same place and text have in every attempt. */
+  /** A hash that is equal for the same place and text in every attempt. */
   def hash(place: String, text: String): Long = secret.fold(FailureSamples.hash(place, text))(_.hash(place, text))
 }
 
-/** What a function in another language, which cannot be called here, has left of a row: what its hash is made of, which is not shown, and its error's stack. */
+/**
+ * A row after redaction by a function in another language, which cannot be called here: the input of its hash, which is
+ * not shown, and its error's stack.
+ */
 private[andiron] final case class RedactedView[T](identity: T => String, stack: T => String)
 
-/** An exception whose message may be shown as it is. */
+/** An exception whose message may be shown without redaction. */
 private[andiron] trait SafeToShow { this: Throwable => }
 
 private[andiron] object RowView {
   def plain[T]: RowView[T] = RowView[T](None, None, None, None)
 
-  /** A text; if it cannot be made, one that says so. */
+  /** The text, or a replacement text if it cannot be computed. */
   def shown(text: => String): String =
     try String.valueOf(text)
     catch { case t: Throwable => s"(not shown: ${t.getClass.getName})" }
 
-  /** Columns as a text. */
+  /** Columns as text. */
   def ofColumns(columns: Seq[(String, Any)]): String = columns.map { case (name, value) => s"$name=${text(value)}" }.mkString("[", ", ", "]")
 
   /**
-   * Arrays are shown by what is in them, wherever they are in the row, and bytes as hexadecimal digits: what Java says of an array is another
-   * text in every attempt.
+   * Shows arrays, at any place in the row, by their elements, and bytes in hexadecimal: Java's own text of an array
+   * differs in every attempt.
    */
   private def text(row: Any): String = row match {
     case bytes: Array[Byte]               => bytes.iterator.take(MostElements).map(b => f"${b & 0xff}%02x").mkString("0x", "", "")
@@ -73,7 +79,7 @@ private[andiron] object RowView {
     case _             => false
   })
 
-  /** Sequences that are there, and not computed as they are read. */
+  /** Sequences that exist in memory, not computed on access. */
   private object Elements {
     def unapply(value: Any): Option[scala.collection.Seq[Any]] = value match {
       case all: scala.collection.IndexedSeq[_] => Some(all)

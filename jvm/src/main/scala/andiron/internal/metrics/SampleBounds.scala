@@ -4,7 +4,10 @@ import org.apache.spark.SparkConf
 
 import andiron.AndironConf
 
-/** How much a task may return of its failed rows: 64 KiB, and all tasks together a tenth of what Spark lets a job return. */
+/**
+ * Limits on the failed rows that a task may return: 64 KiB per task, and for all tasks together a tenth of Spark's
+ * limit on a job's result.
+ */
 private[andiron] object SampleBounds {
   private val MostTaskBytes = 64L << 10
 
@@ -13,9 +16,9 @@ private[andiron] object SampleBounds {
     SampleLimits(AndironConf.MetricsSamples.in(conf), AndironConf.MetricsRecordBytes.in(conf).toInt, if (most == 0) Long.MaxValue else most / 10)
   }
 
-  /** Whether the tasks together, and not one alone, are what limits one of `partitions` tasks. */
+  /** Whether the limit for one of `partitions` tasks comes from the limit on all tasks together. */
   def isShared(limits: SampleLimits, partitions: Int): Boolean = perTask(limits, partitions) < MostTaskBytes
 
-  /** Bytes for one of `partitions` tasks. */
+  /** Byte limit for one of `partitions` tasks. */
   def perTask(limits: SampleLimits, partitions: Int): Long = math.min(MostTaskBytes, limits.jobBytes / math.max(1, partitions))
 }

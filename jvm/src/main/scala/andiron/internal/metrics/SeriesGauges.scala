@@ -8,10 +8,10 @@ import org.slf4j.LoggerFactory
 import andiron.internal.util.{CallbackGuard, Json}
 
 /**
- * The series that Rust tells of an application, as gauges in a registry of Spark's metrics system: `andiron.step.in` of the step
- * `history` is `step.history.in`. New ones are registered when `refresh` is called; any thread.
+ * The native series of an application, as gauges in a registry of Spark's metrics system: `andiron.step.in` of the step
+ * `history` is `step.history.in`. `refresh` registers new series; any thread.
  *
- * @param read the series now, as JSON
+ * @param read returns the current series, as JSON
  */
 private[andiron] final class SeriesGauges(registry: MetricRegistry, read: () => String) {
   private val guard = new CallbackGuard
@@ -19,7 +19,7 @@ private[andiron] final class SeriesGauges(registry: MetricRegistry, read: () => 
   @volatile private var last = new SeriesGauges.Snapshot(System.nanoTime(), Map.empty)
   @volatile private var hasToldLimit = false
 
-  /** Registers the series that there are by now. */
+  /** Registers the series that exist by now. */
   def refresh(): Unit = guard("register series as metrics")(look().keys.toSeq.sorted.foreach(register))
 
   private def register(name: String): Unit =
@@ -40,7 +40,7 @@ private[andiron] final class SeriesGauges(registry: MetricRegistry, read: () => 
       var tags = Vector.empty[String]
       series.path("tags").forEach(tag => tags :+= tag.path(1).asText())
       val name = SeriesGauges.name(series.path("name").asText(), tags)
-      // Names that differ only in what is mapped are one series: the first.
+      // Series whose names differ only in replaced characters become one gauge, with the first value.
       if (!values.contains(name)) values += name -> series.path("value").asDouble()
     }
     last = new SeriesGauges.Snapshot(System.nanoTime(), values)
@@ -51,13 +51,13 @@ private[andiron] final class SeriesGauges(registry: MetricRegistry, read: () => 
 private[andiron] object SeriesGauges {
   private val log = LoggerFactory.getLogger(classOf[SeriesGauges])
 
-  /** The most gauges of one application. */
+  /** Maximum number of gauges of one application. */
   private val Most = 2000
   private val FreshNanos = 100000000L
 
   private final class Snapshot(val at: Long, val values: Map[String, Double])
 
-  /** `andiron.step.in` with the tag `a b` is `step.a_b.in`: a dot would be a level of its own in Graphite. */
+  /** `andiron.step.in` with the tag `a b` is `step.a_b.in`; a dot in a tag would be a separate level in Graphite. */
   def name(series: String, tags: Seq[String]): String = {
     val parts = series.stripPrefix("andiron.").split('.')
     (parts.init.toSeq ++ tags.map(_.replaceAll("[^A-Za-z0-9_-]", "_")) :+ parts.last).mkString(".")

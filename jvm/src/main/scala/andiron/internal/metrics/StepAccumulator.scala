@@ -5,10 +5,11 @@ import java.io.ObjectInputStream
 import org.apache.spark.util.AccumulatorV2
 
 /**
- * Carries the cells of a step from its tasks to the driver. It has no name, so that Spark neither shows nor logs what is in it. On an
- * executor it is filled once, when the task completes; on the driver each cell goes to Rust, which merges it idempotently.
+ * Carries the cells of a step from its tasks to the driver. It has no name, so that Spark neither shows nor logs its
+ * content. On an executor it is filled once, when the task completes; on the driver each cell is passed to the native
+ * library, which merges cells idempotently.
  *
- * The driver's own object must be reachable as long as tasks of the step run: Spark refers to it weakly.
+ * The driver's object must stay reachable as long as tasks of the step run, because Spark refers to it weakly.
  */
 private[andiron] final class StepAccumulator extends AccumulatorV2[Array[Byte], Integer] {
   @volatile private var cells: Array[Array[Byte]] = StepAccumulator.None
@@ -19,10 +20,10 @@ private[andiron] final class StepAccumulator extends AccumulatorV2[Array[Byte], 
     this.receiver = receiver
   }
 
-  /** On an executor: what the task has to tell, in place of what it has told before. Read by Spark's heartbeat at any time. */
+  /** On an executor: replaces the task's cells. Spark's heartbeat may read them at any time. */
   def replace(filed: Array[Array[Byte]]): Unit = cells = filed
 
-  /** On the driver: a cell that no task brings. */
+  /** On the driver: receives a cell that does not come from a task. */
   def tell(cell: Array[Byte]): Unit = if (receiver != null) receiver.receive(cell)
 
   override def isZero: Boolean = cells.length == 0
@@ -34,10 +35,10 @@ private[andiron] final class StepAccumulator extends AccumulatorV2[Array[Byte], 
   override def reset(): Unit = cells = StepAccumulator.None
   override def add(cell: Array[Byte]): Unit = cells = cells :+ cell
 
-  /** The number of cells: what Spark may print or send beside the accumulator itself. */
+  /** The number of cells. Spark may print or send this value in addition to the accumulator. */
   override def value: Integer = cells.length
 
-  /** Runs on the scheduler's thread, and never throws. */
+  /** Runs on the scheduler's thread and never throws. */
   override def merge(other: AccumulatorV2[Array[Byte], Integer]): Unit = other match {
     case filed: StepAccumulator if receiver != null => filed.cells.foreach(receiver.receive)
     case filed: StepAccumulator                     => cells = cells ++ filed.cells
@@ -54,9 +55,9 @@ private[andiron] object StepAccumulator {
   private val None = new Array[Array[Byte]](0)
 }
 
-/** Where the cells of a step go on the driver. */
+/** The driver's receiver of a step's cells. */
 private[andiron] trait StepReceiver {
 
-  /** Takes one cell. Does no I/O and throws nothing: the scheduler calls it. */
+  /** Accepts one cell. Called by the scheduler: it must do no I/O and throw nothing. */
   def receive(cell: Array[Byte]): Unit
 }

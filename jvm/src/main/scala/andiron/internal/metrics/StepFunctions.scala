@@ -18,14 +18,14 @@ private[andiron] object StepFunctions {
   }
 
   final class CountRows[T](val handle: StepHandle, val site: StepSite, view: RowView[T]) extends StepFunction[T, T] {
-    // What is neither read nor written cannot fail.
+    // Rows that are neither deserialized nor serialized cannot fail.
     override def over[I, O](rows: Iterator[I], cell: StepCell, ends: StepEnds[I, T, T, O]): Iterator[O] =
       if ((ends: AnyRef) eq SameEnds) new GuardedRows.Counted(rows, cell).asInstanceOf[Iterator[O]]
       else new GuardedRows.Mapped(rows, cell, view, ends, (row: T) => row)
   }
 }
 
-/** Those of an RDD: its elements are what functions read, and what they give. */
+/** The conversions for an RDD: its elements are the functions' inputs and results. */
 private[andiron] object SameEnds extends StepEnds[Any, Any, Any, Any] {
   override def read(row: Any): Any = row
   override def write(made: Any): Any = made

@@ -5,32 +5,34 @@ import java.util.concurrent.ConcurrentHashMap
 import org.apache.spark.TaskContext
 
 /**
- * What a task knows of a step. Its counters and operators refer to one handle, and Spark serialises them together, so that in a task
- * they share one copy of it.
+ * A step's data in a task. Spark serializes the step's counters and operators together, so in a task they share one
+ * copy of the handle.
  *
  * @param id the step's number in this driver
- * @param limits of the samples of failed rows
- * @param isCounted the application has metrics
+ * @param limits limits on the samples of failed rows
+ * @param isCounted whether the application has metrics
  */
 private[andiron] final class StepHandle(
     val id: Long, val name: String, val accumulator: StepAccumulator, val limits: SampleLimits, val isCounted: Boolean = true)
     extends Serializable {
-  // One thread evaluates the operators of nearly every task, and has these fields; where Spark uses more (a pipe's writer), they have the map.
+  // In almost every task a single thread evaluates the operators and uses these fields; if Spark uses more threads (as
+  // for a pipe's writer), the others use the map.
   @transient private var owner: Thread = _
   @transient private var current: StepCell = _
   @transient @volatile private var others: ConcurrentHashMap[Thread, StepCell] = _
 
-  /** Before a function of the user's is called for a row of `cell`, by the thread that calls it. */
+  /** Called before the user's function runs for a row of `cell`, by the same thread. */
   private[internal] def enter(cell: StepCell): Unit = if (owner eq Thread.currentThread) current = cell else enterElsewhere(cell)
 
-  /** After it has returned or thrown. */
+  /** Called after the function has returned or thrown. */
   private[internal] def leave(): Unit =
     if (owner eq Thread.currentThread) current = null else others.remove(Thread.currentThread): Unit
 
   /**
-   * Adds to counter number `index` of the row that this task is computing; false outside the step's functions, which its figures say. A thread
-   * that such a function has started counts for the row that the task computes meanwhile. A copy of the handle that came into the task by
-   * another way, as by a broadcast, counts on the thread that computes the row.
+   * Adds to counter number `index` for the row that this task is computing. Outside the step's functions it returns
+   * false, and the step's figures report it. A thread started by such a function counts for the row that the task is
+   * computing at that moment. A copy of the handle that reached the task in another way, such as a broadcast, counts on
+   * the thread that computes the row.
    */
   def add(index: Int, n: Long): Boolean = {
     val cell = if (owner eq Thread.currentThread) current else null
@@ -42,13 +44,13 @@ private[andiron] final class StepHandle(
 
   private def addElsewhere(index: Int, n: Long): Boolean = {
     val here = if (running != null) running else TaskCells.running(id)
-    // A thread of another task counts for none of this one's rows.
+    // A thread of another task must not count for this task's rows.
     val ofOwner = if (here == null && (owner ne Thread.currentThread) && TaskContext.get() == null) current else null
     if (here != null) here.add(index, n) else if (ofOwner != null) ofOwner.addElsewhere(index, n) else OutsideAdds.note(id)
     here != null || ofOwner != null
   }
 
-  /** The cell whose function the calling thread runs; null if it runs none. */
+  /** The cell whose function the calling thread is running; null if there is none. */
   private[internal] def running: StepCell = {
     val (me, elsewhere) = (Thread.currentThread, others)
     if (owner eq me) current else if (elsewhere == null) null else elsewhere.get(me)
@@ -65,16 +67,16 @@ private[andiron] final class StepHandle(
   }
 }
 
-/** What is kept of failed rows. Sizes in bytes. */
+/** Limits on the samples of failed rows. Sizes in bytes. */
 private[andiron] final case class SampleLimits(samples: Int, recordBytes: Int, jobBytes: Long)
 
-/** One operator of a step, as tasks know it. `label` is its kind and the place in the user's program. */
+/** One operator of a step, in the form sent to tasks. `label` is its kind and its call site in the user's program. */
 private[andiron] final case class StepSite(id: Long, label: String)
 
 /**
- * The counts of one evaluation of one partition of an operator. Written by the thread that evaluates it.
+ * Counts of one evaluation of one partition of an operator. Written by the evaluating thread.
  *
- * @param mayBeKept a block or a checkpoint may hold the rows, whatever becomes of the task
+ * @param mayBeKept a block or a checkpoint may keep the rows, even if the task fails
  */
 private[andiron] final class StepCell(
     val handle: StepHandle, val site: StepSite, val instance: Long, val partition: Int, val partitions: Int, private var mayBeKept: Boolean, owner: TaskCells) {
@@ -85,51 +87,51 @@ private[andiron] final class StepCell(
   private var elsewhere = StepCell.NoCounters
   private var samples: FailureSamples = _
 
-  /** Additions to the step's counters that came from outside its functions, as far as this cell tells them. */
+  /** Additions to the step's counters outside its functions that this cell reports. */
   var outside = 0L
   @volatile private var exhausted = false
 
   private var hasOthers = false
 
-  /** A block or a checkpoint may hold the rows, whatever becomes of the task. */
+  /** Whether a block or a checkpoint may keep the rows, even if the task fails. */
   def isKept: Boolean = mayBeKept
 
-  /** Another evaluation of the partition in the same task is kept. */
+  /** Notes that another evaluation of the partition in the same task is kept. */
   def keep(): Unit = mayBeKept = true
 
-  /** Another evaluation of the partition in the same task has read the input to its end. */
+  /** Notes that another evaluation of the partition in the same task has read the whole input. */
   def covered(): Unit = exhausted = true
 
-  /** Another evaluation of the partition in the same task has counted otherwise. */
+  /** Notes that another evaluation of the partition in the same task has different counts. */
   def differs(): Unit = hasOthers = true
 
   def isDisputed: Boolean = hasOthers
 
-  /** The input has been read to its end. */
+  /** Whether the whole input was read. */
   def isComplete: Boolean = exhausted
 
-  /** Before a function of the user's is called for a row. */
+  /** Called before the user's function runs for a row. */
   def enter(): Unit = handle.enter(this)
 
-  /** After it has returned or thrown. */
+  /** Called after the function has returned or thrown. */
   def leave(): Unit = handle.leave()
 
-  /** By the thread that evaluates it. */
+  /** For the evaluating thread. */
   def add(index: Int, n: Long): Unit = {
     own = StepCell.withRoom(own, index)
     own(index - StepCell.OwnFrom) += n
   }
 
-  /** By any other thread. */
+  /** For all other threads. */
   def addElsewhere(index: Int, n: Long): Unit = synchronized {
     elsewhere = StepCell.withRoom(elsewhere, index)
     elsewhere(index - StepCell.OwnFrom) += n
   }
 
-  /** Counts a row whose function has thrown `error`, and samples it. */
+  /** Counts and samples a row whose function threw `error`. */
   def drop[T](row: T, error: Throwable, view: RowView[T]): Unit = dropped(error, new FailedRow.Read(row, view))
 
-  /** The same of a row that could not be read, which has these columns. */
+  /** Counts and samples a row with these columns that could not be read. */
   def dropUnread[T](columns: => Seq[(String, Any)], error: Throwable, view: RowView[T]): Unit = dropped(error, new FailedRow.Unread(() => columns, view))
 
   private def dropped(error: Throwable, row: FailedRow): Unit = {
@@ -138,13 +140,13 @@ private[andiron] final class StepCell(
     samples.add(row, error)
   }
 
-  /** Notes that the input is exhausted. Idempotent. */
+  /** Marks the input as exhausted. Idempotent. */
   def complete(): Unit = if (!exhausted) {
     exhausted = true
     owner.completed(this)
   }
 
-  /** Every counter with its index. */
+  /** All counters, with their indices. */
   def counters: Seq[(Int, Long)] = synchronized {
     val all = own.zipAll(elsewhere, 0L, 0L).map { case (a, b) => a + b }
     Seq(0 -> in, 1 -> out, 2 -> dropped) ++ all.indices.collect { case i if all(i) != 0 => (i + StepCell.OwnFrom) -> all(i) } ++
@@ -156,13 +158,13 @@ private[andiron] final class StepCell(
 
 private[andiron] object StepCell {
 
-  /** The index of the first counter of the user's own. */
+  /** Index of the first user-defined counter. */
   val OwnFrom = 3
 
-  /** The most counters of the user's own that a step can have. */
+  /** Maximum number of user-defined counters per step. */
   val MostOwn = 252
 
-  /** The index of what no counter is: [[StepCell.outside]]. */
+  /** Index of [[StepCell.outside]], which is not a counter. */
   val Outside = 255
 
   private val NoCounters = new Array[Long](0)

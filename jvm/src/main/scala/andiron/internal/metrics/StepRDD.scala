@@ -9,24 +9,24 @@ import org.apache.spark.andironshim.{StepEnds, StepInstance, StepOperator, StepR
 import org.apache.spark.rdd.RDD
 import org.apache.spark.andironshim.PrivateTypes.InternalRow
 
-/** What an instance evaluates. */
+/** The evaluation of an instance. */
 private[andiron] trait StepBody[T, U] extends Serializable {
   def handle: StepHandle
   def site: StepSite
 
-  /** What becomes of the rows of a partition. `cell` is null where nothing is counted. */
+  /** Evaluates the rows of a partition. `cell` is null if nothing is counted. */
   def apply(rows: Iterator[T], cell: StepCell): Iterator[U]
 }
 
-/** What an operator of a step does with the rows of a partition. */
+/** The function of a step's operator on the rows of a partition. */
 private[andiron] abstract class StepFunction[T, U] extends (Iterator[T] => Iterator[U]) with StepOperator with StepBody[T, U] {
 
-  /** The same over rows that are not objects yet, and to rows. */
+  /** As `apply`, with conversions from input rows to objects and from results to rows. */
   def over[I, O](rows: Iterator[I], cell: StepCell, ends: StepEnds[I, T, U, O]): Iterator[O]
 
   override def apply(rows: Iterator[T], cell: StepCell): Iterator[U] = over(rows, cell, SameEnds.of[T, U])
 
-  /** Without counting: what is executed where Andiron's own operator is not. */
+  /** Evaluates without counting, for plans without Andiron's own operator. */
   override def apply(rows: Iterator[T]): Iterator[U] = apply(rows, null)
 
   override def stepId: Long = handle.id
@@ -44,15 +44,15 @@ private[andiron] abstract class StepFunction[T, U] extends (Iterator[T] => Itera
 }
 
 /**
- * An operator of a step over the rows of `parent`. Each StepRDD is an instance of its site: one physical execution of the operator, whose
- * partitions may be evaluated any number of times and count once.
+ * An operator of a step over the rows of `parent`. Each StepRDD is an instance of its site: one physical execution of
+ * the operator, whose partitions may be evaluated any number of times and count once.
  */
 private[andiron] final class StepRDD[T, U: ClassTag](parent: RDD[T], f: StepBody[T, U], keepsPartitioning: Boolean)
     extends RDD[U](parent) with StepInstance {
 
   override val instance: Long = StepRDD.instances.incrementAndGet()
 
-  // Known on the driver before the first task is made; tasks get it with the RDD.
+  // Set on the driver before the first task is created; tasks receive it with the RDD.
   private var total = 0
 
   @transient override val partitioner: Option[Partitioner] = if (keepsPartitioning) parent.partitioner else None
@@ -81,7 +81,7 @@ private[andiron] object StepRDD {
   private val instances = new AtomicLong
 }
 
-/** A step's function over the objects of rows. */
+/** Applies a step's function to the objects of rows. */
 private final class RowsOfObjects(f: StepFunction[Any, Any], ends: Int => StepEnds[InternalRow, Any, Any, InternalRow]) extends StepBody[InternalRow, InternalRow] {
   override val handle: StepHandle = f.handle
   override val site: StepSite = f.site

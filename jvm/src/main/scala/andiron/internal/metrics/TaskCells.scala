@@ -11,14 +11,15 @@ import andiron.{ErrorCode, GateException}
 import andiron.internal.util.Json
 
 /**
- * The cells of one task attempt. They reach the accumulators when the task completes and not before: Spark's heartbeat serialises
- * accumulators in the middle of a task.
+ * The cells of one task attempt. They are passed to the accumulators only when the task completes, because Spark's
+ * heartbeat serializes accumulators during the task.
  *
- * An evaluation that has read its input to the end replaces one that has not, and a later one an earlier: a partition that is evaluated
- * several times in a task counts once.
+ * Several evaluations of a partition in one task count once: an evaluation that has read its whole input replaces one
+ * that has not; of several such evaluations one counts, see `Slot`.
  *
- * A cell above which rows are kept is told to the driver as soon as its input is exhausted, and the task waits for the answer: Spark stores a
- * block after that, so that no stored block lacks its cell, whatever becomes of the task.
+ * A cell whose rows are kept downstream is sent to the driver as soon as its input is exhausted, and the task waits for
+ * the answer. Spark stores the block after that, so every stored block has its cell on the driver, even if the task
+ * fails.
  */
 private[andiron] final class TaskCells private (private val context: TaskContext) extends TaskCompletionListener with TaskFailureListener {
   private val slots = new java.util.LinkedHashMap[TaskCells.Key, TaskCells.Slot]
@@ -36,7 +37,7 @@ private[andiron] final class TaskCells private (private val context: TaskContext
 
   def completed(cell: StepCell): Unit = {
     if (cell.isKept) DriverLink.tell(new CellEncoder(context, CellEncoder.Early).encode(Seq(cell)))
-    // Only such a cell can be the last one of an instance that has dropped all of its rows.
+    // Only such a cell can complete an instance that has dropped all of its rows.
     if (cell.in == cell.dropped)
       DriverLink.emptied(cell.instance, context.stageId(), new CellEncoder(context, CellEncoder.Early).encode(Seq(cell)), question(cell)).foreach { why =>
         throw new GateException(ErrorCode.AllDropped, why, cell.handle.name, null)
@@ -63,7 +64,7 @@ private[andiron] final class TaskCells private (private val context: TaskContext
       file()
       filed.filter(cell => cell.isKept && !cell.isComplete)
     }
-    // Its rows may be in a block, and the scheduler drops what a killed task has filed if its stage has gone.
+    // The rows may be in a block, and the scheduler discards the accumulators of a killed task whose stage has ended.
     if (cut.nonEmpty) DriverLink.tell(new CellEncoder(context, CellEncoder.Early).encode(cut))
   }
 
@@ -80,7 +81,7 @@ private[andiron] final class TaskCells private (private val context: TaskContext
     all.forEach((accumulator, cells) => accumulator.replace(new CellEncoder(context, if (hasFailed) CellEncoder.Failed else CellEncoder.Succeeded).encode(cells)))
   }
 
-  /** A task must not fail because its counts cannot be told. */
+  /** A lost count must not fail the task. */
   private def quietly(action: => Unit): Unit =
     try action
     catch { case t: Throwable => TaskCells.log.error("the counts of a task are lost", t) }
@@ -89,12 +90,15 @@ private[andiron] final class TaskCells private (private val context: TaskContext
 private[andiron] object TaskCells {
   private final case class Key(step: Long, site: Long, instance: Long, partition: Int)
 
-  /** The evaluations of one partition in one task. The rows of all of them go on: of those that differ the worst counts, and says that there are others. */
+  /**
+   * The evaluations of one partition in one task. The rows of all of them are used, so if their counts differ, the
+   * worst counts, and the cell is marked as disputed.
+   */
   private final class Slot {
     private var all = Vector.empty[StepCell]
 
     def begin(cell: StepCell): Unit = {
-      // Those that count alike are one; a cartesian product evaluates a partition for each row.
+      // Evaluations with equal counts are merged; a cartesian product evaluates a partition once per row.
       val open = all.filter(!_.isComplete)
       val complete = all.filter(_.isComplete)
       if (complete.size > 1) all = open :+ worst(complete)
@@ -102,7 +106,7 @@ private[andiron] object TaskCells {
       all :+= cell
     }
 
-    /** What counts of them. */
+    /** The cell to report. */
     def filed: StepCell = {
       val read = all.filter(cell => cell.isComplete || cell.in > 0)
       if (read.isEmpty) all.last else worst(read)
@@ -127,7 +131,10 @@ private[andiron] object TaskCells {
 
   private def key(cell: StepCell): Key = Key(cell.handle.id, cell.site.id, cell.instance, cell.partition)
 
-  /** The cell whose function the calling thread runs for the step with this number, in its own task; null if there is none. */
+  /**
+   * The cell of the step with this number whose function the calling thread is running in its own task; null if there
+   * is none.
+   */
   def running(step: Long): StepCell = {
     val context = TaskContext.get()
     val cells = if (context == null) null else running.get(context.taskAttemptId())
@@ -135,7 +142,7 @@ private[andiron] object TaskCells {
     if (handle == null) null else handle.running
   }
 
-  /** The cells of `context`'s task; its listeners are registered before it is returned for the first time. */
+  /** The cells of `context`'s task. The first call registers the task's listeners. */
   def of(context: TaskContext): TaskCells = {
     val known = running.get(context.taskAttemptId())
     if (known != null && (known.context eq context)) known else begin(context)

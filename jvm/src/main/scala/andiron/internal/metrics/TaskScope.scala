@@ -2,24 +2,24 @@ package andiron.internal.metrics
 
 import org.apache.spark.{SparkContext, TaskContext}
 
-/** What a task ran for: a SQL execution, or [[TaskScope.NoExecution]], and the guards around its job. */
+/** The scope of a task: its SQL execution, or [[TaskScope.NoExecution]], and the guards around its job. */
 private[andiron] final case class TaskScope(execution: Long, guards: Array[Long])
 
 private[andiron] object TaskScope {
 
-  /** What stands for no SQL execution. */
+  /** Stands for no SQL execution. */
   val NoExecution: Long = -1L
 
-  /** The local property that names the guards around a job, by their numbers. */
+  /** The local property with the numbers of the guards around a job. */
   val Guards = "spark.andiron.internal.guards"
 
-  /** Of Spark's: SQLExecution.EXECUTION_ID_KEY. */
+  /** Spark's SQLExecution.EXECUTION_ID_KEY. */
   private val Execution = "spark.sql.execution.id"
   private val MostGuards = 64
 
   def of(context: TaskContext): TaskScope = TaskScope(execution(context.getLocalProperty(Execution)), guards(context.getLocalProperty(Guards)))
 
-  /** The guards around what the calling thread does. */
+  /** The guards around the calling thread's actions. */
   def guardsOf(context: SparkContext): Array[Long] = guards(context.getLocalProperty(Guards))
 
   def guards(property: String): Array[Long] =

@@ -12,7 +12,10 @@ import org.apache.spark.andironshim.PrivateTypes.{ExecutionEnd, ExecutionStart}
 import andiron.{AndironConf, ErrorCode, GateException}
 import andiron.internal.util.Json
 
-/** What publishes rows of gated steps without a gate's verdict, as events tell: the rule R7 of docs/internals/gates.md. Any thread. */
+/**
+ * Finds actions that publish rows of gated steps without a gate's verdict, from Spark's events: rule R7 of
+ * docs/internals/gates.md. Any thread.
+ */
 private[andiron] final class ToldActions(application: MetricsApplication) {
   private final class Execution {
     var write: Option[WriteAction] = None
@@ -21,7 +24,7 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
     var judged = Set.empty[Long]
     var isStreaming = false
 
-    /** What its own jobs read, and not those of executions within it. */
+    /** Inputs of its own jobs, without those of nested executions. */
     var direct: Seq[Reached] = Nil
   }
 
@@ -32,13 +35,13 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
   private val partial = mutable.LinkedHashMap.empty[Int, Boolean]
   private lazy val refuses = AndironConf.GateUnguarded.in(application.context.getConf) == "fail"
 
-  /** Whether all jobs of a stage read a part of its rows. */
+  /** Whether all jobs of a stage read only a part of its rows. */
   def isPartial(stage: Int): Boolean = synchronized(partial.getOrElse(stage, false))
 
   def executionStart(event: ExecutionStart): Unit = synchronized {
     val root = of(event.rootExecutionId.getOrElse(event.executionId))
     val write = WriteActions.ofPlan(event.sparkPlanInfo)
-    // Of a command that runs another the outer one counts, unless only the inner one has a commit protocol.
+    // For nested commands the outer one counts, unless only the inner one has a commit protocol.
     if (root.write.isEmpty || write.exists(_.commits)) root.write = write.orElse(root.write)
     if (event.rootExecutionId.forall(_ == event.executionId)) root.isPartial = WriteActions.isPartial(event.sparkPlanInfo)
   }
@@ -78,23 +81,26 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
   def executionEnd(event: ExecutionEnd): Unit = synchronized(executions.remove(event.executionId)).foreach { execution =>
     if (event.errorMessage.forall(_.isEmpty) && execution.reached.nonEmpty) execution.write match {
       case Some(write)                          => tell(write.name, execution.reached, execution.judged, execution.isStreaming)
-      // The sinks of a stream are written by no command.
+      // No command writes a stream's sink.
       case None if execution.direct.nonEmpty    => tell("the sink of a streaming query", execution.direct, execution.judged, isStreaming = true)
       case None                                 =>
     }
   }
 
-  /** The gates of these steps have judged the write that the calling thread commits. */
+  /** Records that the gates of these steps have judged the write that the calling thread commits. */
   def judged(steps: Set[Long]): Unit = ToldActions.rootOf(application.context).foreach { root =>
     synchronized(of(root).judged ++= steps)
   }
 
-  /** Throws if a write that no gate would judge is refused; by the thread that plans it. */
+  /** Throws if settings reject a write that no gate would judge. Called by the planning thread. */
   def refuse(write: WriteAction, steps: Set[Long]): Unit =
     if (refuses && !write.commits && TaskScope.guardsOf(application.context).isEmpty)
       refused(write, steps).foreach(message => throw new GateException(ErrorCode.Unguarded, message, "", null))
 
-  /** Throws if a table would be dropped before a gate on these steps is asked; by the thread that is about to. */
+  /**
+   * Throws if a table would be dropped before a gate on these steps has judged. Called by the thread that is about to
+   * drop it.
+   */
   def refuseDrop(steps: Set[Long]): Unit = if (TaskScope.guardsOf(application.context).isEmpty) {
     val gated = application.gates.namesOf(steps)
     if (gated.nonEmpty)
