@@ -9,10 +9,11 @@ import org.apache.spark.api.plugin.ExecutorPlugin;
 import org.apache.spark.api.plugin.SparkPlugin;
 
 /**
- * {@code spark.plugins=andiron.AndironPlugin}: checks Java, Scala, Spark, platform, settings and library when the application starts, shows the
- * cache's figures in Spark's metrics system, releases what a task's own listener has missed, and carries figures and closed catalogs between
- * executors and driver. An {@link EnvironmentException} names what does not fit, and the artifact to take. In Java, since Scala classes of
- * another Scala fail before they can say so.
+ * {@code spark.plugins=andiron.AndironPlugin}: checks Java, Scala, Spark, platform, settings and library when the
+ * application starts, registers the cache's figures in Spark's metrics system, releases leases that a task's own
+ * listener has missed, and exchanges figures and closed catalogs between executors and driver. An
+ * {@link EnvironmentException} names an unsuitable component and the artifact to use. Written in Java, because Scala
+ * classes for another Scala version fail before they can report it.
  */
 public final class AndironPlugin implements SparkPlugin {
 
@@ -26,7 +27,7 @@ public final class AndironPlugin implements SparkPlugin {
     return fits(Requirements.problem()) ? new AndironExecutor() : null;
   }
 
-  /** Throws for a problem, unless Andiron is turned off. */
+  /** Throws for a problem, unless Andiron is disabled. */
   private static boolean fits(String problem) {
     if (problem != null && !isOff()) throw new EnvironmentException(Requirements.CODE, problem, null);
     return problem == null;

@@ -4,10 +4,12 @@ import andiron.internal.Requirements;
 import andiron.internal.metrics.ReportCommand;
 
 /**
- * The command {@code andiron} for those who have the jar: {@code spark-submit --class andiron.Report <jar> report <application id> [--html <file>]},
- * and {@code apps}, {@code diff}, {@code events}, {@code failures} and {@code ship} alike. The same native code answers. {@code --log-dir} may be a URI of
- * {@code spark.andiron.log.archive} too, but for {@code ship}, which has to note in a log what it has shipped; without it the directory is
- * {@code spark.andiron.log.dir} of spark-submit's settings. Starts no SparkContext. Exit status: 0 done, 1 failed, 2 misused.
+ * The command {@code andiron} as part of the jar:
+ * {@code spark-submit --class andiron.Report <jar> report <application id> [--html <file>]}, and likewise {@code apps},
+ * {@code diff}, {@code events}, {@code failures} and {@code ship}, with the same native implementation.
+ * {@code --log-dir} may also be a URI as in {@code spark.andiron.log.archive}, except for {@code ship}, which must
+ * record its progress in the log; the default is {@code spark.andiron.log.dir} in spark-submit's settings. Starts no
+ * SparkContext. Exit status: 0 done, 1 failed, 2 misused.
  */
 public final class Report {
 

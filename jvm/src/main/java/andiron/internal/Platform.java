@@ -2,17 +2,17 @@ package andiron.internal;
 
 import java.util.Locale;
 
-/** {@code <os>-<arch>} as the jar names its libraries. */
+/** {@code <os>-<arch>}, as in the names of the jar's libraries. */
 public final class Platform {
 
   private Platform() {}
 
-  /** That of this process. */
+  /** The platform of this process. */
   public static String current() {
     return name(System.getProperty("os.name"), System.getProperty("os.arch"));
   }
 
-  /** From the values of {@code os.name} and {@code os.arch}; what is unknown stays visible in the name. */
+  /** The platform for values of {@code os.name} and {@code os.arch}; unknown values appear in the name unchanged. */
   public static String name(String os, String arch) {
     String lower = os.toLowerCase(Locale.ROOT);
     String system = lower.contains("linux") ? "linux" : lower.contains("mac") ? "macos" : lower.split(" ", 2)[0];

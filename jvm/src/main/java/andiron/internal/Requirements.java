@@ -11,21 +11,21 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What this jar needs of Java, Scala, Spark and platform. Runs where they are others than these: it uses no Scala but the version's number, and
- * nothing that Java 8 does not have.
+ * The jar's requirements on Java, Scala, Spark and platform. This class must run on unsuitable versions: it uses Scala
+ * only for its version number, and no API newer than Java 8.
  */
 public final class Requirements {
 
   /** Code of an {@link EnvironmentException}. */
   public static final int CODE = 405;
 
-  /** System property with the path of a library that is loaded instead of the one in the jar. */
+  /** System property with the path of a library to load instead of the one in the jar. */
   public static final String PATH_PROPERTY = "andiron.native.path";
 
-  /** The environment variable for the same; the property goes first. */
+  /** Environment variable for the same; the property takes precedence. */
   public static final String PATH_VARIABLE = "ANDIRON_NATIVE_PATH";
 
-  /** What the jar says about itself. */
+  /** Resource with the jar's description of itself. */
   public static final String FACTS = "META-INF/andiron.properties";
 
   private static final String GROUP = "dev.andiron";
@@ -35,23 +35,23 @@ public final class Requirements {
 
   private Requirements() {}
 
-  /** What does not fit in Java, Scala and Spark; null if all does. */
+  /** The unmet requirements on Java, Scala and Spark; null if all are met. */
   public static String problem() {
     return said(facts(), Found.here(null));
   }
 
-  /** The same, and whether the jar has a library for this platform. */
+  /** As {@link #problem}, including a library in the jar for this platform. */
   public static String problemOfDriver() {
     return said(facts(), Found.here(ownLibrary() ? null : Platform.current()));
   }
 
-  /** Throws an EnvironmentException for what {@link #problem} says. */
+  /** Throws an EnvironmentException with the text of {@link #problem}. */
   public static void require() {
     String problem = problem();
     if (problem != null) throw new EnvironmentException(CODE, problem, null);
   }
 
-  /** For a command: prints what does not fit, and ends the process with 1. */
+  /** For a command: prints unmet requirements and ends the process with status 1. */
   public static void exitUnlessMet(String command) {
     String problem = problemOfDriver();
     if (problem == null) return;
@@ -59,7 +59,7 @@ public final class Requirements {
     System.exit(1);
   }
 
-  /** What a jar without a library for {@code platform} is to be told. */
+  /** The message for a jar without a library for {@code platform}. */
   public static String noLibrary(String platform, Properties jar) {
     TreeSet<String> platforms = new TreeSet<>();
     for (String key : jar.stringPropertyNames()) if (key.startsWith("library.")) platforms.add(key.substring("library.".length()));
@@ -67,12 +67,15 @@ public final class Requirements {
         + ". Build one with `gradle jar` on such a machine, or name it by -D" + PATH_PROPERTY + "=<file>.";
   }
 
-  /** What a jar without its facts is to be told. */
+  /** The message for a jar without {@link #FACTS}. */
   public static String noFacts() {
     return "The resource " + FACTS + " is missing beside Andiron's classes. Use the jar as it was built; a repackaged one must keep META-INF.";
   }
 
-  /** What a process runs on. {@code scala} and {@code spark} are null if they are missing, {@code platform} if a library for it is not asked for. */
+  /**
+   * The environment of a process. {@code scala} and {@code spark} are null if missing, {@code platform} if no library
+   * is required for it.
+   */
   static final class Found {
     final String java;
     final String javaHome;
@@ -94,7 +97,7 @@ public final class Requirements {
     }
   }
 
-  /** All that does not fit, in one text; null if all does. {@code jar} is null if the jar has no facts. */
+  /** All unmet requirements in one text; null if all are met. {@code jar} is null if the jar lacks its facts. */
   static String said(Properties jar, Found here) {
     List<String> all = new ArrayList<>();
     if (here.scala == null || here.spark == null)

@@ -10,24 +10,28 @@ import com.fasterxml.jackson.databind.{DeserializationFeature, JsonNode, ObjectM
 import org.apache.spark.sql.Row
 
 /**
- * One record as it came: of Kafka its topic, partition and offset; of a log (`topic` null) the place in it, and no key.
+ * A record from its source: for Kafka with topic, partition and offset; for a log (`topic` is null) with its position
+ * in the log and without a key.
  *
- * @param timeMs when Kafka says that it was written; less than 0 if unknown
+ * @param timeMs Kafka's timestamp of the record; negative if unknown
  */
 private[hive] final case class Record(topic: String, partition: Int, position: Long, timeMs: Long, key: Array[Byte], value: Array[Byte]) {
   def origin: String = if (topic == null) "log" else s"kafka:$topic/$partition"
 }
 
-/** A row of a table; `cause` says why it is in quarantine, and is empty where it is not. */
+/** A row of a table. `cause` is the reason for quarantine; empty for other rows. */
 private[hive] final case class Placed(table: String, cause: String, row: Row, bytes: Long)
 
-/** From records to rows. What is no event as docs/internals/wire-format.md defines it goes to quarantine as a whole, with its cause. */
+/**
+ * Converts records to rows. A record that is not an event by docs/internals/wire-format.md goes to quarantine as a
+ * whole, with the cause.
+ */
 private[hive] object EventReader {
 
-  /** The newest `v` of an event that this release knows. */
+  /** The newest event version `v` that this release knows. */
   val Newest = 1L
 
-  /** Days before Andiron was, and days that have not come, are those of clocks that are wrong. */
+  /** Days before Andiron existed, and days in the future, come from wrong clocks. */
   private val Oldest = Instant.parse("2020-01-01T00:00:00Z").toEpochMilli
   private val Ahead = TimeUnit.DAYS.toMillis(1)
 
@@ -39,7 +43,7 @@ private[hive] object EventReader {
 
   private def refuse(cause: String, detail: String): Nothing = throw new Refused(cause, detail)
 
-  /** The row of a record; `nowMs` is when the batch is read. */
+  /** The row of a record; `nowMs` is the time of reading the batch. */
   def read(record: Record, nowMs: Long): Placed = {
     val bytes = if (record.value == null) 0L else record.value.length.toLong
     try {
@@ -52,7 +56,10 @@ private[hive] object EventReader {
     } catch { case e: Refused => Placed(Tables.quarantine.name, e.cause, refused(record, e, nowMs), bytes) }
   }
 
-  /** The day of a time, in UTC. A time before 2020, or a day or more after `nowMs`, is of a clock that is wrong: it gets the day of `nowMs`. */
+  /**
+   * The UTC day of a time. A time before 2020, or a day or more after `nowMs`, comes from a wrong clock and gives the
+   * day of `nowMs`.
+   */
   def day(timeMs: Long, nowMs: Long): String = {
     val trusted = if (timeMs >= Oldest && timeMs < nowMs + Ahead) timeMs else nowMs
     Instant.ofEpochMilli(trusted).atOffset(ZoneOffset.UTC).toLocalDate.toString
@@ -108,7 +115,7 @@ private[hive] object EventReader {
 
   private def isWhole(value: JsonNode): Boolean = value.isIntegralNumber && value.canConvertToLong
 
-  /** What a column has of an event; null where the event has nothing. */
+  /** The value of a column; null if the event lacks the field. */
   private def of(event: JsonNode, column: Column): Any = field(event, column.field).fold[Any](null) { value =>
     def wrong = refuse("type", s"${column.field} is not ${column.value.called}")
     def list(each: JsonNode => Any): Seq[Any] = {

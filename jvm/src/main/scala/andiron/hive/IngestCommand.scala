@@ -6,7 +6,7 @@ import org.apache.spark.sql.SparkSession
 import andiron.AndironException
 import andiron.internal.metrics.Terminal
 
-/** What [[Ingest]] runs. */
+/** The implementation of [[Ingest]]. */
 private[hive] object IngestCommand {
 
   def main(arguments: Array[String]): Unit = {
@@ -27,11 +27,11 @@ private[hive] object IngestCommand {
     if (status != 0) sys.exit(status)
   }
 
-  /** Ingests as told, and gives how many records went where. */
+  /** Ingests by the options and returns the numbers of records by table and cause. */
   private[hive] def run(options: Options): Counts = {
     val spark = SparkSession.builder().appName("andiron-ingest").config("spark.sql.catalogImplementation", "hive").getOrCreate()
     try {
-      // For tables that somebody has made in another format.
+      // For tables that users have created in another format.
       spark.conf.set("hive.exec.dynamic.partition.mode", "nonstrict")
       val store = new Store(spark, options.database)
       store.prepare()

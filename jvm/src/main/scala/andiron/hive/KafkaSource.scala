@@ -10,13 +10,16 @@ import org.apache.spark.sql.streaming.Trigger
 
 import andiron.{ErrorCode, SettingException}
 
-/** Topics as a stream of batches. The checkpoint says how far it has come: who starts again with it goes on there. */
+/**
+ * Kafka topics as a stream of batches. The checkpoint contains the position: a new run with the same checkpoint
+ * continues there.
+ */
 private[hive] object KafkaSource {
   private val Query = "andiron-ingest"
 
-  /** Gives `batch` what the topics have, until it has given all that was there at the start or, with `follow`, for ever. */
+  /** Passes the topics' records to `batch`: those present at the start or, with `follow`, without end. */
   def run(spark: SparkSession, options: Options)(batch: (Long, RDD[Record]) => Unit): Unit = {
-    // The writer's own option for it is not the same call in Spark 3.5 and 4.
+    // The writer's own option for this is a different call in Spark 3.5 and in 4.
     spark.conf.set("spark.sql.streaming.checkpointLocation", options.checkpoint)
     val trigger = if (options.follow) Trigger.ProcessingTime(options.triggerMillis) else Trigger.AvailableNow()
     val each: (Dataset[Row], Long) => Unit = (frame, number) => batch(number, frame.rdd.map(record))
@@ -46,7 +49,7 @@ private[hive] object KafkaSource {
     Record(row.getString(0), row.getInt(1), row.getLong(2), if (row.isNullAt(3)) -1 else row.getLong(3), bytes(4), bytes(5))
   }
 
-  /** Settings of Kafka's consumer, under their own names; those of Spark's source keep theirs. */
+  /** Settings of Kafka's consumer with its prefix added; those of Spark's source keep their names. */
   private def properties(file: Option[String]): Map[String, String] = file.fold(Map.empty[String, String]) { name =>
     val read = new Properties
     try {

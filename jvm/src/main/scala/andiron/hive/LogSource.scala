@@ -16,12 +16,12 @@ import andiron.internal.metrics.{LogArchive, ReportCommand, Terminal}
 import andiron.internal.util.Json
 
 /**
- * The ship logs in a directory of this machine or an archive, where there is no Kafka. Up to where the tables have each log, one of them says, so
- * that there is no checkpoint to lose.
+ * Reads the ship logs in a local directory or an archive, for use without Kafka. The table `log_places` contains the
+ * position up to which each log was read, so no checkpoint is needed.
  */
 private[hive] object LogSource {
 
-  /** So much of JSON is one batch, but for a last event that is larger. */
+  /** Size limit of a batch in bytes of JSON; its last event may exceed it. */
   private val BatchBytes = 64L << 20
   private val SliceBytes = 1L << 20
 
@@ -57,7 +57,7 @@ private[hive] object LogSource {
     }
   }
 
-  /** Of an archive, a copy of its logs. */
+  /** Runs `body` on the directory, or on a local copy of the logs in an archive. */
   private def within(directory: String)(body: String => Unit): Unit =
     if (!directory.contains("://")) body(directory)
     else {
@@ -75,7 +75,7 @@ private[hive] object LogSource {
   private def events(directory: String, application: String, attempt: String, since: Long)(each: Record => Unit): Unit = {
     val file = File.createTempFile("andiron-events", ".json")
     try {
-      // The application that writes beside it removes old logs.
+      // A running application that writes to this directory removes old logs.
       try andiron(directory, "events", application, "--attempt", attempt, "--since", since.toString, "--numbered", "--out", file.getPath): Unit
       catch { case e: AndironException => if (logs(directory).contains((application, attempt))) throw e }
       val lines = Files.newBufferedReader(file.toPath, UTF_8)

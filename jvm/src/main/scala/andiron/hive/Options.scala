@@ -4,7 +4,7 @@ import scala.util.Try
 
 import org.apache.spark.SparkConf
 
-/** What `andiron.hive.Ingest` was told. */
+/** The options of `andiron.hive.Ingest`. */
 private[hive] final case class Options(
     from: String = "",
     bootstrapServers: String = "",
@@ -31,7 +31,7 @@ private[hive] object Options {
       |FILE has settings of Kafka's consumer, one key=value a line; secrets belong there, and not on the command line.
       |""".stripMargin
 
-  /** Why the arguments cannot be used, or what they say. */
+  /** The options in the arguments, or the reason why they are invalid. */
   def parse(arguments: Seq[String]): Either[String, Options] = read(arguments.toList, Options()).flatMap(check)
 
   private def read(arguments: List[String], so: Options): Either[String, Options] = arguments match {

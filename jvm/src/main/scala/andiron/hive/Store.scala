@@ -8,7 +8,7 @@ import org.slf4j.LoggerFactory
 
 import andiron.{ErrorCode, SettingException}
 
-/** How many records a batch brought to which table; of the quarantine by cause. */
+/** The numbers of records in a batch by table and, for the quarantine, by cause. */
 private[hive] final case class Counts(of: Map[(String, String), Long]) {
   def +(other: Counts): Counts = Counts((of.toSeq ++ other.of.toSeq).groupBy(_._1).map { case (key, counts) => key -> counts.map(_._2).sum })
 
@@ -22,13 +22,17 @@ private[hive] final case class Counts(of: Map[(String, String), Long]) {
 }
 
 /**
- * The tables of one database. They take every revision as often as it comes; the views show each event once. So a batch that is written
- * twice, or in part and then again, does no harm, and nothing but that what was written stays is asked of the storage.
+ * The tables of one database. They accept every revision any number of times, and the views show each event once. A
+ * batch may therefore be written twice, or partly and then again; the only demand on the storage is that written data
+ * stays.
  */
 private[hive] final class Store(spark: SparkSession, database: String) {
   private val log = LoggerFactory.getLogger(classOf[Store])
 
-  /** Makes what is not there, adds the columns that tables of older releases lack, and renews the views of these. */
+  /**
+   * Creates missing databases, tables and views, adds columns that tables of older releases lack, and then renews the
+   * views.
+   */
   def prepare(): Unit = {
     spark.sql(s"CREATE DATABASE IF NOT EXISTS $database"): Unit
     val added = Tables.all.flatMap { table =>
@@ -57,7 +61,7 @@ private[hive] final class Store(spark: SparkSession, database: String) {
     lacking.map(_.name)
   }
 
-  /** The version of a view that is there; 0 if there is none. */
+  /** The version of an existing view; 0 if it does not exist. */
   private def versionOf(view: View): Int =
     if (!spark.catalog.tableExists(s"$database.${view.name}")) 0
     else {
@@ -65,7 +69,7 @@ private[hive] final class Store(spark: SparkSession, database: String) {
       properties.get(Tables.Property).fold(0)(_.toInt)
     }
 
-  /** Writes a batch; what is there when this fails in the middle is harmless if the batch is written again. */
+  /** Writes a batch. A partly written batch is harmless if it is written again. */
   def write(records: RDD[Record]): Counts = {
     val now = System.currentTimeMillis()
     val placed = records.map(EventReader.read(_, now)).persist(StorageLevel.MEMORY_AND_DISK_SER)
@@ -79,7 +83,10 @@ private[hive] final class Store(spark: SparkSession, database: String) {
     } finally placed.unpersist(): Unit
   }
 
-  /** Few files, each with the rows of an application side by side: their statistics let a query by application leave out the rest. */
+  /**
+   * Writes few files, with the rows of an application close together: the files' statistics then let a query by
+   * application skip the rest.
+   */
   private def append(table: Table, rows: RDD[Row], bytes: Long): Unit = {
     val own = table.schema.fieldNames.toSet
     val there = spark.table(s"$database.${table.name}").schema.fields.toSeq
@@ -91,14 +98,14 @@ private[hive] final class Store(spark: SparkSession, database: String) {
       .write.mode("append").insertInto(s"$database.${table.name}")
   }
 
-  /** Of each log (application, attempt) the place up to which the tables have all of it. */
+  /** By log (application, attempt), the position up to which the tables contain the log completely. */
   def reached(): Map[(String, String), Long] =
     spark.table(s"$database.${Tables.places.name}").groupBy("app_id", "app_attempt").max("position").collect()
       .map(row => (row.getString(0), row.getString(1)) -> row.getLong(2)).toMap
 
   /**
-   * Says that the tables have each of these logs up to a place: after the rows themselves, since a write that a kill has cut may have left the later of them
-   * and not the earlier.
+   * Records that the tables contain each of these logs up to a position. Call it after writing the rows: a write cut
+   * off by a kill may have left later rows without earlier ones.
    */
   def reach(places: Map[(String, String), Long]): Unit = {
     val now = System.currentTimeMillis()

@@ -2,7 +2,7 @@ package andiron.hive
 
 import org.apache.spark.sql.types._
 
-/** A table that events go to: its columns, the last of them the partition `dt`. */
+/** A table for events: its columns, with the partition `dt` last. */
 private[hive] final case class Table(name: String, about: String, schema: StructType) {
 
   def create(database: String): String = {
@@ -11,22 +11,22 @@ private[hive] final case class Table(name: String, about: String, schema: Struct
   }
 }
 
-/** A view, and the statement that makes it. */
+/** A view with its defining statement. */
 private[hive] final case class View(name: String, select: String => String) {
   def create(database: String): String =
     s"CREATE OR REPLACE VIEW $database.$name TBLPROPERTIES ('${Tables.Property}' = '${Tables.Version}') AS\n${select(database)}"
 }
 
-/** The tables and views of a database of Andiron's; docs/operations/hive.sql has them as text. */
+/** The tables and views of Andiron's Hive database; docs/operations/hive.sql contains their statements. */
 private[hive] object Tables {
 
-  /** Grows when a view changes: an older Andiron leaves the views of a newer one alone. */
+  /** Increased when a view changes: an older Andiron does not replace the views of a newer one. */
   val Version = 1
   val Property = "andiron.tables"
 
   private def fields(columns: Seq[Column]): Seq[StructField] = columns.map(column => StructField(column.name, column.value.sql))
 
-  /** Where a row comes from: `kafka:<topic>/<partition>` and the offset, or `log` and the place in the log. */
+  /** The origin of a row: `kafka:<topic>/<partition>` and the offset, or `log` and the position in the log. */
   private val whence = Seq(StructField("origin", StringType), StructField("position", LongType))
   private val partition = StructField("dt", StringType)
 
@@ -43,11 +43,11 @@ private[hive] object Tables {
   val places: Table = Table("log_places", "Up to which place the tables have all of a log", StructType(Seq(
     StructField("app_id", StringType), StructField("app_attempt", StringType), StructField("position", LongType), StructField("seen_ms", LongType), partition)))
 
-  /** Those that records go to. */
+  /** The tables that records are written to. */
   val ofRecords: Seq[Table] = Seq(metrics, failures, quarantine)
   val all: Seq[Table] = ofRecords :+ places
 
-  /** Of each event the last revision; of equal ones the later. */
+  /** The latest revision of each event; of equal revisions the later record. */
   private def last(database: String, table: Table, columns: Seq[String], kind: Option[String]): String = {
     val where = kind.fold("")(name => s"\n  WHERE kind = '$name'")
     s"""SELECT ${columns.map(name => s"`$name`").mkString(", ")}
@@ -81,7 +81,7 @@ private[hive] object Tables {
     "applications" -> "Application", "metrics" -> "Metric", "stages" -> "Stage", "jobs" -> "Job", "executions" -> "Execution", "verdicts" -> "Verdict",
     "gates" -> "Gate", "health" -> "Health", "failures" -> "Failure", "log_lines" -> "LogLine").map { case (view, kind) => ofKind(view, kind) }
 
-  /** All statements, as docs/operations/hive.sql has them. */
+  /** All statements, as in docs/operations/hive.sql. */
   def document(database: String): String =
     "-- The tables and views of andiron.hive.Ingest, which makes those that are not there. A suite holds this file equal to what it makes.\n\n" +
       s"CREATE DATABASE IF NOT EXISTS $database;\n\n" + (all.map(_.create(database)) ++ views.map(_.create(database))).map(_ + ";\n").mkString("\n")

@@ -9,9 +9,9 @@ import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.serializer.{JavaSerializer, SerializerInstance}
 
 /**
- * A catalog's spec as tasks carry it: a broadcast of bytes from Java serialization, as for a task's closure, whatever
- * `spark.serializer` is. The process that made the catalog uses the original object; any other deserializes once per
- * task class loader.
+ * A catalog's spec as tasks carry it: a broadcast of bytes from Java serialization, as for a task's closure,
+ * independent of `spark.serializer`. The process that made the catalog uses the original object; any other
+ * deserializes once per task class loader.
  */
 private[andiron] final class SharedSpec[V] private (uuid: String, bytes: Broadcast[Array[Byte]], @transient private val made: CatalogSpec[V])
     extends Serializable {
