@@ -42,7 +42,7 @@ private[andiron] object GateException {
 
   /** The exception for a step without available figures. */
   def unknown(step: Step, reason: String, cause: Throwable = null): GateException =
-    new GateException(ErrorCode.GateUnknown, s"$step cannot be judged, and fails its gate for that: $reason", step.name, cause)
+    new GateException(ErrorCode.GateUnknown, s"$step cannot be judged and therefore fails its gate: $reason", step.name, cause)
 
   private def percent(ratio: Double): String =
     new java.math.BigDecimal(100 * ratio).round(new java.math.MathContext(6)).stripTrailingZeros.toPlainString

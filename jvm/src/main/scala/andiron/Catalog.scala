@@ -165,7 +165,7 @@ final class Catalog[V] private[andiron] (
       ExecutorCache.closeCatalog(id.uuid)
       DriverReports.closeCatalog(id.uuid)
       try spec.unpersist()
-      catch { case NonFatal(e) => Catalog.log.debug(s"the broadcast of dataset ${id.dataset} is gone already", e) }
+      catch { case NonFatal(e) => Catalog.log.debug(s"the broadcast of dataset ${id.dataset} was already removed", e) }
     }
   }
 

@@ -113,7 +113,7 @@ object Gate {
     if (!(maxDropRatio >= 0 && maxDropRatio <= 1)) bad(s"a drop ratio of $maxDropRatio, which is not between 0 and 1")
     if (maxDropped < 0) bad(s"a limit of $maxDropped dropped rows")
     if (minRows < 0) bad(s"a limit of $minRows rows")
-    if (!(minOutRatio >= 0 && minOutRatio < Double.PositiveInfinity)) bad(s"a least ratio of $minOutRatio")
+    if (!(minOutRatio >= 0 && minOutRatio < Double.PositiveInfinity)) bad(s"a minimum out ratio of $minOutRatio")
     maxCounters.foreach { case (name, most) =>
       if (!(most >= 0 && most < Double.PositiveInfinity)) bad(s"a ratio of $most for its counter '$name'")
       step.counter(name)
@@ -122,10 +122,10 @@ object Gate {
     step.application match {
       case Some(application) => application.gates.add(gate)
       case None              =>
-        val why = s"$gate cannot stand, since metrics are off: ${MetricsApplication.whyOff}"
+        val why = s"$gate has no effect, since metrics are off: ${MetricsApplication.whyOff}"
         if (AndironConf.GateWhenOff.in(step.conf) == "fail")
           throw new GateException(ErrorCode.GateUnknown, s"$why. Mend that, or set ${AndironConf.GateWhenOff.key}=warn", step.name, null)
-        log.warn(s"$why; Andiron.guard throws in its place")
+        log.warn(s"$why; Andiron.guard throws instead")
     }
     gate
   }

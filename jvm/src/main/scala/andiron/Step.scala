@@ -147,7 +147,7 @@ object Step {
   private val Own = Set("in", "out", "dropped")
 
   private[andiron] val Remedy = "make the step's counters before, `val hits = step.counter(\"hits\")`, and use those in functions. A function that uses a field or " +
-    "method of its class takes the whole object along, and the steps in it: copy the field to a local value first, or mark the step @transient"
+    "method of its class refers to the whole object and the steps in it: copy the field to a local value first, or mark the step @transient"
 
   /** A step named `name` in `spark`'s application. Steps with the same name are shown together. */
   def apply(spark: SparkSession, name: String): Step = {

@@ -73,8 +73,8 @@ private[hive] object EventReader {
   private def parse(body: String): JsonNode = {
     val parsed =
       try mapper.readTree(body)
-      catch { case e: JsonProcessingException => refuse("json", s"the value is no JSON: ${e.getOriginalMessage}") }
-    if (parsed == null || !parsed.isObject) refuse("json", "the value is no JSON object")
+      catch { case e: JsonProcessingException => refuse("json", s"the value is not JSON: ${e.getOriginalMessage}") }
+    if (parsed == null || !parsed.isObject) refuse("json", "the value is not a JSON object")
     parsed
   }
 
@@ -110,7 +110,7 @@ private[hive] object EventReader {
 
   private def named(event: JsonNode, name: String): String = field(event, name) match {
     case Some(value) if value.isTextual && !value.textValue.isEmpty => value.textValue
-    case _                                                          => refuse("type", s"$name is not a text, or empty, or not there")
+    case _                                                          => refuse("type", s"$name is missing, empty, or not a text")
   }
 
   private def isWhole(value: JsonNode): Boolean = value.isIntegralNumber && value.canConvertToLong

@@ -61,7 +61,7 @@ private[hive] object Options {
     case _ if !so.database.matches("[A-Za-z0-9_]{1,128}")              => Left("--database takes letters, digits and _")
     case _ if !Try(so.triggerMillis).toOption.exists(_ > 0)            => Left(s"--trigger takes a time such as 30s or 5min, not ${so.trigger}")
     case "kafka" if so.bootstrapServers.isEmpty                        => Left("--from kafka needs --bootstrap-servers")
-    case "kafka" if so.checkpoint.isEmpty                              => Left("--from kafka needs --checkpoint, a directory that says how far it has come")
+    case "kafka" if so.checkpoint.isEmpty                              => Left("--from kafka needs --checkpoint, a directory that stores the progress")
     case "log" if so.logDir.isEmpty                                    => Left("--from log needs --log-dir")
     case "kafka" | "log"                                               => Right(so)
     case ""                                                            => Left("--from kafka, or --from log?")

@@ -63,7 +63,7 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
     DriverLink.close()
     guard("publish the last figures to Atlas")(atlas.foreach(_.close()))
     guard("send the last lines of the log")(lines.foreach(_.close()))
-    guard("end what Python workers hold") {
+    guard("release leases of Python workers") {
       python.foreach(_.close())
       live.endAll()
     }
@@ -71,7 +71,7 @@ private[andiron] final class AndironExecutor extends ExecutorPlugin {
     guard("end the cache")(ExecutorCache.stop(env))
   }
 
-  private def endTask(): Unit = if (reporter != null) guard("release what a task holds") {
+  private def endTask(): Unit = if (reporter != null) guard("release leases of a task") {
     val id = task.get()
     if (id != null) {
       task.remove()

@@ -23,7 +23,7 @@ private[andiron] object DriverChecks {
     val room = math.max(AndironConf.BudgetDefault.offHeap(conf), AndironConf.BudgetDefault.overhead(conf))
     if (AndironConf.isLocal(conf) || budget <= room) None
     else
-      Some(s"${AndironConf.BudgetBytes.key} is $budget bytes, but an executor has only $room beside its heap: " +
+      Some(s"${AndironConf.BudgetBytes.key} is $budget bytes, but an executor has only $room outside its heap: " +
         "raise spark.memory.offHeap.size (with spark.memory.offHeap.enabled) or spark.executor.memoryOverhead, or lower the budget")
   }
 

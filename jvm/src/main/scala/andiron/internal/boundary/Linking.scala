@@ -18,7 +18,7 @@ private[internal] object Linking {
     else if (message.contains("musl") || message.contains("Error loading shared library"))
       s"The library is built for glibc, which this system does not have: use an image with glibc, or name a library built here by $property."
     else if (message.contains("ELF") || message.contains("file too short"))
-      "It is not a library for this platform: name one that is."
+      "The file is not a library for this platform: name one for this platform."
     else s"If the library was built elsewhere, build it on this machine and name it by $property."
 
   private val property = s"-D${NativeLibrary.PathProperty}=<file>"

@@ -99,13 +99,13 @@ private[andiron] object NativeLibrary {
       try Native.buildInfo()
       catch {
         case e: UnsatisfiedLinkError =>
-          throw new NativeLibraryException(Mismatch, s"The library $origin does not have Andiron's entries. Is it Andiron's?", e)
+          throw new NativeLibraryException(Mismatch, s"The library $origin lacks Andiron's entry points. Is it Andiron's library?", e)
       }
     val build = info.split(';').collectFirst { case field if field.startsWith("build=") => field.drop(6) }
     if (!build.contains(jar.build))
       throw new NativeLibraryException(
         Mismatch,
-        s"The library $origin says '$info', but these classes belong to build ${jar.build} of version ${jar.version}. " +
+        s"The library $origin reports '$info', but these classes belong to build ${jar.build} of version ${jar.version}. " +
           s"Use the library and the jar of one build, or unset $PathProperty and $PathVariable.",
         null)
     Loaded(jar.build, origin)

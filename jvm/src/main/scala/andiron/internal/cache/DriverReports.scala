@@ -96,7 +96,7 @@ private[andiron] final class DriverReports(patienceNanos: Long) {
       left = end - System.nanoTime()
     }
     val late = unaware(number)
-    if (late.nonEmpty) DriverReports.log.warn("executors {} have not confirmed the end of a catalog; they will when they report again", late.mkString(", "))
+    if (late.nonEmpty) DriverReports.log.warn("executors {} have not confirmed that a catalog is closed; they will with their next report", late.mkString(", "))
   }
 
   private def unaware(number: Int): Seq[String] = {

@@ -180,7 +180,7 @@ private[andiron] object ExecutorCache {
 
   private def ownDirectory(env: SparkEnv): String =
     SparkInternals.roomiestDirectories(env).headOption.map(new File(_, "andiron").getPath).getOrElse(
-      throw AndironException.of(ErrorCode.BadSetting, s"this Spark does not tell its local directories: set ${AndironConf.Directory.key}", null))
+      throw AndironException.of(ErrorCode.BadSetting, s"this Spark does not expose its local directories: set ${AndironConf.Directory.key}", null))
 
   /** Closes a catalog in this process and refuses it from then on. Idempotent. */
   def closeCatalog(uuid: String): Unit = {
@@ -200,7 +200,7 @@ private[andiron] object ExecutorCache {
         closeCatalog(id.uuid)
         DriverReports.announceCatalog(id.uuid)
       }
-    } catch { case t: Throwable => log.warn(s"the catalog of dataset '${id.dataset}', which nothing can reach any more, did not end in order", t) }
+    } catch { case t: Throwable => log.warn(s"the catalog of dataset '${id.dataset}', which is no longer reachable, was not closed without errors", t) }
 
   /** Whether the catalog was closed in this process. */
   def hasClosed(uuid: String): Boolean = closed.contains(uuid)

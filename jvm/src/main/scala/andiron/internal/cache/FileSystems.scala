@@ -73,5 +73,5 @@ private[andiron] object FileSystems {
 
   private def close(system: FileSystem): Unit =
     try system.close()
-    catch { case NonFatal(e) => log.debug("a file system was not closed in order", e) }
+    catch { case NonFatal(e) => log.debug("a file system could not be closed", e) }
 }

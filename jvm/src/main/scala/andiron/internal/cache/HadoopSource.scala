@@ -52,7 +52,7 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
     SourceFiles.Entry(prefix + status.getPath.getName, status.getPath.toString, status.getLen, status.getModificationTime)
 
   private def tooMany(what: String): AndironException =
-    AndironException.of(ErrorCode.BadArgument, s"$label has $what: do its links lead in a circle? Name a directory that has one version", null)
+    AndironException.of(ErrorCode.BadArgument, s"$label has $what: do its links form a circle? Name a directory with a single version", null)
 
   /** Fails if the files differ from `before`. */
   def requireUnchanged(before: SourceFiles): Unit =
@@ -143,7 +143,7 @@ private[andiron] final class HadoopSource(source: String, label: String, setting
     val colon = source.indexOf(':')
     val mayBeName = colon > 0 && !source.startsWith("//", colon + 1) &&
       (!source.startsWith("/", colon + 1) || !HadoopSource.isKnown(source.take(colon), settings))
-    if (mayBeName) s". What is before its first colon is read as a scheme: write the local file as file:/<absolute path>/$source, or as ./$source" else ""
+    if (mayBeName) s". The part before its first colon is read as a scheme: write the local file as file:/<absolute path>/$source, or as ./$source" else ""
   }
 
   private def missing(cause: Throwable): AndironException =

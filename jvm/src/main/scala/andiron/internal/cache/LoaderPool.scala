@@ -102,7 +102,7 @@ private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
       try if (OwnedValue.hasEvicted) {
         busySince = System.nanoTime()
         OwnedValue.closeEvicted(): Unit
-      } catch { case t: Throwable => LoaderPool.failures.note("close values that have left memory", t) }
+      } catch { case t: Throwable => LoaderPool.failures.note("close evicted values", t) }
       finally busySince = 0
 
     /** Marks the thread as busy if the pool is open: a load received later may belong to the next application. */
@@ -176,7 +176,7 @@ private[andiron] object LoaderPool {
   private def end(load: Long, error: Throwable): Unit =
     try {
       error match {
-        case e: AndironException if e.code == ErrorCode.CatalogClosed => log.debug("a load is not wanted any more", e)
+        case e: AndironException if e.code == ErrorCode.CatalogClosed => log.debug("a load is no longer needed", e)
         case _                                                        => log.warn("a load ended outside its loader", error)
       }
       Native.loadFailed(load, s"the load could not be run: $error", error)

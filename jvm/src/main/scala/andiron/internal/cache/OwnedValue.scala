@@ -90,14 +90,14 @@ private[andiron] object OwnedValue {
 
   private def failed(owned: OwnedValue, error: Throwable): Unit = {
     failures.incrementAndGet()
-    log.warn(s"a value made of ${owned.source} was not closed in order", error)
+    log.warn(s"a value made of ${owned.source} could not be closed", error)
   }
 
   /** Fetches evicted objects from the library. */
   private def collect(): Unit =
     Iterator.continually(Native.nextEvicted()).takeWhile(_ != null).foreach {
       case task: Runnable => evicted.add(task)
-      case other          => log.error("{} has left memory and cannot be closed", other.getClass)
+      case other          => log.error("{} was evicted and cannot be closed", other.getClass)
     }
 
   /** Closes evicted values; returns whether there were any. Called by loader threads. */

@@ -39,7 +39,7 @@ private[andiron] final class SourceSurvey(id: CatalogId, loader: Loader[_], hado
   /** UTF-8 encodes an unpaired surrogate as `?`, which would make different texts equal. */
   private def requireText(text: String, what: String): Unit =
     if (!UTF_8.newEncoder.canEncode(text))
-      throw bad(s"$what has surrogates without their other halves, which are no characters: it was decoded with another encoding than its own ('${new String(text.getBytes(UTF_8), UTF_8)}')")
+      throw bad(s"$what contains unpaired surrogates, which are not characters: it was decoded with the wrong encoding ('${new String(text.getBytes(UTF_8), UTF_8)}')")
 
   private def check(version: Version): Unit = {
     version.bytes.filter(_ < 0).foreach(n => throw bad(s"${label(version, version.source)} declares $n bytes"))

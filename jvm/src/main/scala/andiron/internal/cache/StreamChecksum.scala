@@ -42,7 +42,7 @@ private[andiron] final class StreamChecksum private (in: InputStream, algorithm:
     }
     if (!declared.substring(declared.indexOf(':') + 1).equalsIgnoreCase(found))
       throw AndironException.of(ErrorCode.ChecksumMismatch,
-        s"$label has the checksum $algorithm:$found, but the catalog declares $declared: the source is damaged, or not the one that was meant", null)
+        s"$label has the checksum $algorithm:$found, but the catalog declares $declared: the source is damaged, or not the intended one", null)
   }
 }
 

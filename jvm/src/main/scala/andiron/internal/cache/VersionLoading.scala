@@ -166,7 +166,7 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
 
   private def sizeOf(value: V, loader: ObjectLoader[V]): Long = {
     val bytes = loader.size(value)
-    if (bytes < 0) throw AndironErrors.bad(s"the loader says that ${spec.label} takes $bytes bytes")
+    if (bytes < 0) throw AndironErrors.bad(s"the loader reports a size of $bytes bytes for ${spec.label}")
     bytes
   }
 
@@ -175,7 +175,7 @@ private[andiron] final class VersionLoading[V](load: Long, catalog: OpenCatalog[
     catch {
       case NonFatal(e) =>
         e.addSuppressed(cause)
-        VersionLoading.log.error(s"the failure of a load could not be handed on: $message", e)
+        VersionLoading.log.error(s"the failure of a load could not be reported: $message", e)
     }
 }
 

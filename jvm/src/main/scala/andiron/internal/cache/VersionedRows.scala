@@ -23,7 +23,7 @@ private[andiron] object VersionedRows {
   /** As `map`, for rows without columns, from which Spark cannot make pairs. */
   private def ofVersions[T, V, U](rows: Dataset[T], catalog: Catalog[V], version: Column, f: (T, V) => U, result: Encoder[U]): Dataset[U] = {
     if (rows.encoder.clsTag.runtimeClass != classOf[Row])
-      throw AndironErrors.bad(s"dataset '${catalog.dataset}' meets rows of ${rows.encoder.clsTag}, which have no columns: use a DataFrame, or give them one")
+      throw AndironErrors.bad(s"dataset '${catalog.dataset}' is joined to rows of ${rows.encoder.clsTag}, which have no columns: use a DataFrame, or add a column")
     rows
       .select(version.cast(StringType).as("_2"))
       .sortWithinPartitions(col("_2"))

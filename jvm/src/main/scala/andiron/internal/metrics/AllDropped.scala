@@ -47,7 +47,7 @@ private[andiron] final class AllDropped(application: MetricsApplication) {
     scope.writers.filter(_ => application.hasAll).foreach(stages => question.set[ObjectNode]("shuffle_stages", Json.numbers(stages.map(_.toLong))))
     val answer =
       try application.ask(question)
-      catch { case NonFatal(e) => AllDropped.log.warn("it could not be told whether a write's rows were all dropped", e); Json.node() }
+      catch { case NonFatal(e) => AllDropped.log.warn("could not determine whether all rows of a write were dropped", e); Json.node() }
     if (answer.has("fail")) throw new GateException(ErrorCode.AllDropped, answer.path("fail").asText(), answer.path("step").asText(), null)
   }
 }

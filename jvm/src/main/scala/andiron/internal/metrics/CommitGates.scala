@@ -27,8 +27,8 @@ private[andiron] final class CommitGates(application: MetricsApplication, path: 
     // Read before the job, which may cut off lineages, as localCheckpoint does.
     if (isOfSteps) before = scope
     if (gates.nonEmpty) direct().foreach { why =>
-      throw new GateException(ErrorCode.DirectCommitter, s"the write to $path has ${gates.mkString(" and ")}, but $why, so that no gate could " +
-        "keep back what it should: use a committer that publishes at the commit of the job, or Andiron.guard instead of the gate",
+      throw new GateException(ErrorCode.DirectCommitter, s"the write to $path has ${gates.mkString(" and ")}, but $why, so that a gate could not " +
+        "hold back its output: use a committer that publishes at the commit of the job, or Andiron.guard instead of the gate",
         gates.head.step.name, null)
     }
   }

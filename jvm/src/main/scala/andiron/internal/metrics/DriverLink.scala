@@ -84,9 +84,9 @@ private[andiron] object DriverLink {
 
   private def lost(error: Exception): Unit = {
     if (error.isInstanceOf[InterruptedException]) Thread.currentThread().interrupt()
-    val what = "the driver has not taken the counts of a partition whose rows are kept"
+    val what = "the driver has not accepted the counts of a partition with kept rows"
     if (mayBeGated) throw AndironException.of(ErrorCode.GateUnknown, s"$what: the task fails, since a gate could not judge its block: $error", error)
-    log.warn(s"$what: gates that are made later may call it unknown", error)
+    log.warn(s"$what: later gates may judge it as unknown", error)
   }
 
   /** The cells in a message, in JDK types only, as in reports; None for any other message. */

@@ -78,8 +78,8 @@ private[andiron] object FailedRow {
     override def stack(error: Throwable): String = if (view.elsewhere.isEmpty) super.stack(error) else ErrorTexts.frames(error)
   }
 
-  private val HiddenRow = "(cannot be read; its columns are not shown, since describe says what is shown of a row)"
-  private val HiddenMessage = "(not shown: it is no error of the function, and redact cannot be called here)"
+  private val HiddenRow = "(cannot be read; its columns are not shown, because describe defines how rows are shown)"
+  private val HiddenMessage = "(not shown: the error is not the function's, and redact cannot be called here)"
 }
 
 /** Texts of errors; a method of the error that throws gives a replacement text. */

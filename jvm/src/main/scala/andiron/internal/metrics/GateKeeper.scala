@@ -80,10 +80,10 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
     val hasArrived = application.barrier(patience)
     val run = application.guards.of(guard)
     val untold =
-      if (!hasArrived) s"events of Spark's have not arrived within $patience ms (spark.andiron.metrics.stopTimeout)"
+      if (!hasArrived) s"events of Spark have not arrived within $patience ms (spark.andiron.metrics.stopTimeout)"
       else if (!run.hasRun)
         "no job ran in the guarded body: a lazy Dataset or RDD was returned, or the work went to a thread of a pool (Andiron.guard.wrap carries the guard there)"
-      else if (!application.hasAll) "Spark has dropped events, which may have told of more jobs (spark.andiron.metrics.queueCapacity)"
+      else if (!application.hasAll) "Spark has dropped events, which may concern further jobs (spark.andiron.metrics.queueCapacity)"
       else ""
     judged.iterator.flatMap(verdict(_, Judged("guard", None, Some("guard" -> guard.number), run.reached, run.writers, untold))).buffered.headOption
   }
@@ -108,7 +108,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
       if (hasChanged) {
         hasChanged = false
         try look()
-        catch { case t: Throwable => GateKeeper.log.warn("Andiron could not look at gates early", t) }
+        catch { case t: Throwable => GateKeeper.log.warn("gates could not be checked early", t) }
       }
     }
 

@@ -38,7 +38,7 @@ private[andiron] final class LogArchive(folder: File, archive: URI, hadoop: Conf
       hasFailed = false
     } catch {
       case t: Throwable =>
-        if (!hasFailed) LogArchive.log.warn(s"the log ${folder.getName} cannot be copied to $archive; it is tried again every 10 s", t)
+        if (!hasFailed) LogArchive.log.warn(s"the log ${folder.getName} cannot be copied to $archive; retrying every 10 s", t)
         hasFailed = true
     }
 

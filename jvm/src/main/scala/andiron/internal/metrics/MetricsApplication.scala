@@ -57,7 +57,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     try HashSecret.of(NativeMetrics.secret(AndironConf.LogDirectory.in(conf), run))
     catch {
       case t: Throwable =>
-        MetricsApplication.log.warn("hashes of redacted rows are this application's alone, since a restart of the run could not find its secret again", t)
+        MetricsApplication.log.warn("hashes of redacted rows are valid for this application only, because the run's secret is not available", t)
         HashSecret.random()
     }
   }
@@ -73,7 +73,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   }
 
   /** Accepts one cell of a step, on the scheduler's thread; returns whether it could be counted. */
-  def receive(cell: Array[Byte]): Boolean = guard.value("count what a task has told", false) {
+  def receive(cell: Array[Byte]): Boolean = guard.value("count the cells of a task", false) {
     NativeMetrics.stepCell(handle, cell)
     gates.changed()
     true
@@ -120,7 +120,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
 
   /** None if the figures are not available. */
   def stepFigures(step: Step): Option[StepFigures] =
-    guard.value[Option[StepFigures]]("tell the figures of a step", None) {
+    guard.value[Option[StepFigures]]("read the figures of a step", None) {
       tellOutside()
       def told = Json.parse(NativeMetrics.stepFigures(handle, step.handle.id))
       val now = told
@@ -129,7 +129,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     }
 
   /** Reports additions to counters outside the steps' functions in this process. */
-  def tellOutside(): Unit = guard("tell additions outside of steps")(OutsideAdds.takeAll((step, n) => outside(step, n)))
+  def tellOutside(): Unit = guard("report additions outside of steps")(OutsideAdds.takeAll((step, n) => outside(step, n)))
 
   /** Reports such additions in any process. */
   def outside(step: Long, n: Long): Unit = send(EventKind.StepDeclared, Json.node().put("id", step).put("outside", n))
@@ -258,7 +258,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
 
   private def end(node: ObjectNode, event: SparkListenerApplicationEnd): Unit = if (hasEnded.compareAndSet(false, true)) {
     if (event != null) MetricsInternals.exitCode(event).foreach(code => node.put("exit_code", code))
-    guard("tell of gates that were never asked")(ask(Json.node().put("ask", "never asked")))
+    guard("report gates that judged nothing")(ask(Json.node().put("ask", "never asked")))
     gates.close()
     tellOutside()
     guard("end the log lines")(lines.foreach(_.close()))

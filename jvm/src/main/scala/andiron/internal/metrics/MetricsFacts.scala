@@ -71,7 +71,7 @@ private[andiron] object MetricsFacts {
           no("a file: URI reads file:///directory, with no host, and '?', '#' and '%' as %3F, %23 and %25")
         uri.getPath
       case OtherUri(scheme) =>
-        no(s"the log is written to a local disk of the driver, and not to $scheme: name a local directory, and let spark.andiron.log.archive name the URI to which it is copied")
+        no(s"the log is written to a local disk of the driver, and not to $scheme: name a local directory, and set spark.andiron.log.archive to the URI for copies")
       case path => path
     }
   }

@@ -31,7 +31,7 @@ private[andiron] object ReportCommand {
     val (directory, rest) = parse(arguments.toList)
     directory.filter(_.contains("://")) match {
       case Some(archive) if rest.headOption.contains("ship") =>
-        Done(2, "", s"andiron: ship cannot note in $archive what it has shipped: `andiron.hive.Ingest --from log` reads an archive, or copy its logs to a local directory\n")
+        Done(2, "", s"andiron: ship cannot record its progress in $archive: `andiron.hive.Ingest --from log` reads an archive, or copy its logs to a local directory\n")
       case Some(archive) =>
         val copy = Files.createTempDirectory("andiron-report")
         try {

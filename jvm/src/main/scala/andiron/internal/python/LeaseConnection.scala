@@ -126,7 +126,7 @@ private object LeaseConnection {
     case "release" =>
       cursor.release()
       Json.node()
-    case other => throw AndironException.of(ErrorCode.BadArgument, s"'$other' is no request of a cursor's", null)
+    case other => throw AndironException.of(ErrorCode.BadArgument, s"'$other' is not a request of a cursor", null)
   }
 
   private def failure(error: Throwable): ObjectNode = error match {

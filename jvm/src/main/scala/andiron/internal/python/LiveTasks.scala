@@ -68,5 +68,5 @@ private object LiveTask {
   /** Closes the resource. An error must not prevent closing the others. */
   def quietly(resource: Closeable): Unit =
     try resource.close()
-    catch { case e: IOException => LoggerFactory.getLogger(classOf[LiveTask]).debug("a Python worker's connection was not closed in order", e) }
+    catch { case e: IOException => LoggerFactory.getLogger(classOf[LiveTask]).debug("a Python worker's connection could not be closed", e) }
 }

@@ -98,7 +98,7 @@ object PythonDriver {
     def passes(word: String, on: String): Boolean = word match {
       case "pass" => true
       case "fail" => false
-      case other  => throw AndironErrors.bad(s"the gate on $step cannot '$other' on $on: say pass or fail")
+      case other  => throw AndironErrors.bad(s"the gate on $step cannot '$other' on $on: use pass or fail")
     }
     var counters = Map.empty[String, Double]
     maxCounters.forEach((name, most) => counters += name -> most)

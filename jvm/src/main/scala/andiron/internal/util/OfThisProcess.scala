@@ -18,7 +18,7 @@ private[andiron] abstract class OfThisProcess extends Serializable {
 private[andiron] object OfThisProcess {
   def refused(kind: Class[_]): NotSerializableException =
     new NotSerializableException(
-      s"${kind.getName}: it is memory that a task leases in this process, and cannot be sent, cached or returned. Copy what you need out of it, bytes by " +
+      s"${kind.getName}: it is memory that a task leases in this process, and cannot be sent, cached or returned. Copy the data that you need, bytes by " +
         "`toArray`, and return that; to have it elsewhere, send the version's name and lease it there with the catalog, which can be sent")
 }
 
@@ -27,7 +27,7 @@ private[andiron] object OfThisProcess {
  * use instead.
  */
 private[andiron] abstract class OfTheDriver(remedy: String) extends Serializable {
-  protected final def writeReplace(): AnyRef = throw new NotSerializableException(s"${getClass.getName}: it stays on the driver, and a function has taken it along: $remedy")
+  protected final def writeReplace(): AnyRef = throw new NotSerializableException(s"${getClass.getName}: it stays on the driver, but a function refers to it: $remedy")
 }
 
 /** Kryo's part of the rejection. Public because Kryo instantiates it. */

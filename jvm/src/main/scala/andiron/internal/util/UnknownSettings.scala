@@ -26,7 +26,7 @@ private[andiron] object UnknownSettings {
     val found = conf.getAll.map(_._1).filter(key => key.startsWith(Prefix) && !isKnown(key)).sorted
     if (found.nonEmpty)
       throw new SettingException(ErrorCode.BadSetting,
-        s"${found.map(saying).mkString(" ")} Every setting stands in docs/guide/settings.md; correct the key, or leave it out.", null)
+        s"${found.map(saying).mkString(" ")} All settings are listed in docs/guide/settings.md; correct the key, or leave it out.", null)
   }
 
   /**

@@ -17,7 +17,7 @@ private[andiron] object UserError {
    */
   def presentable(error: Throwable): Throwable = problem(error) match {
     case None => error
-    case Some(what) => described(error, s"${error.getClass.getName}, which is not shown itself since $what")
+    case Some(what) => described(error, s"${error.getClass.getName}, which is not shown because $what")
   }
 
   /**

@@ -101,7 +101,7 @@ private final class Deletion(fs: FileSystem, paths: Seq[Path], recursive: Boolea
 
   def run(): Unit = paths.foreach { path =>
     if (!by.deleteWithJob(fs, path, recursive) && fs.exists(path))
-      throw new java.io.IOException(s"$path is to be overwritten and cannot be deleted")
+      throw new java.io.IOException(s"$path must be overwritten but cannot be deleted")
   }
 }
 

@@ -53,7 +53,7 @@ object GatedWrites {
         StepPlanning.install(session)
         wrap(session.conf.get(Key), session.conf.set(_, _))
       }
-    } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("gates do not stand before the commit of writes: use Andiron.guard", e) }
+    } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("gates do not apply to the commit of writes: use Andiron.guard", e) }
 
   /** Uninstalls `by`, whose application has ended. */
   def leave(by: WriteHook): Unit = if (hook.exists(_ eq by)) hook = None
@@ -87,7 +87,7 @@ object GatedWrites {
     try WriteWalk.stepsOf(plan, lineage)
     catch {
       case e @ (_: LinkageError | NonFatal(_)) =>
-        log.warn("the steps of a write cannot be told", e)
+        log.warn("the steps of a write cannot be determined", e)
         Set.empty
     }
 
@@ -111,7 +111,7 @@ object GatedWrites {
       }
     catch {
       case e @ (_: LinkageError | NonFatal(_)) =>
-        log.warn("the steps of a write cannot be told: all gates refuse it as unknown", e)
+        log.warn("the steps of a write cannot be determined: all gates judge it as unknown", e)
         None
     }
 }

@@ -48,7 +48,7 @@ object MetricsInternals {
     try context.listenerBus.addToQueue(listener, Queue)
     catch {
       case e: LinkageError =>
-        log.warn("Andiron's listener shares a queue with others: this Spark has no queues of one's own", e)
+        log.warn("Andiron's listener shares a queue with others: this Spark has no separate listener queues", e)
         context.addSparkListener(listener)
     }
 

@@ -66,7 +66,7 @@ object StepPlanning {
       val all = context.conf.getOption(key).toSeq.flatMap(_.split(',')).map(_.trim).filter(_.nonEmpty)
       val ours = classOf[StepExtensions].getName
       if (!all.contains(ours)) context.conf.set(key, (all :+ ours).mkString(",")): Unit
-    } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("sessions plan steps from their first step on only", e) }
+    } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("sessions plan steps only from their first step on", e) }
 
   /** Makes the session, and sessions cloned from it, plan steps with [[StepExec]]. Idempotent. */
   def install(session: SparkSession): Unit =

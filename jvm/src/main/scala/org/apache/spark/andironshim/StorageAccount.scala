@@ -69,7 +69,7 @@ object StorageAccount {
       new StorageAccount(env, env.conf.getBoolean("spark.memory.offHeap.enabled", defaultValue = false), isOn = true)
     } catch {
       case e @ (_: LinkageError | NonFatal(_)) =>
-        log.warn("Andiron's memory is not charged to Spark's: this Spark's memory manager is different", e)
+        log.warn("Andiron's memory is not charged to Spark's: this Spark has a different memory manager", e)
         off
     }
 

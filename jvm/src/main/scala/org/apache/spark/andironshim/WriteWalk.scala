@@ -31,7 +31,7 @@ final case class WriteScope(
 
   /** This scope if those events have not arrived. */
   def withoutEvents: WriteScope =
-    copy(writers = None, untold = if (readsCheckpoint) "the events that tell what is below a checkpoint have not arrived" else untold)
+    copy(writers = None, untold = if (readsCheckpoint) "the events about the lineage below a checkpoint have not arrived" else untold)
 
 
   /** The steps whose rows the write may contain. */
@@ -148,9 +148,9 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
     val steps = declared.groupBy(_._1).map { case (step, parts) => step -> parts.map(_._2).toSet }
     val untold =
       if (rdds.hasUnrecorded) "it reads a checkpoint whose lineage is no longer known"
-      else if (emptied) "a cache that it reads is filled no more, or was emptied by adaptive execution while it was filled"
-      else if (rdds.isUnsure) "it reads a Dataset's RDD with a broadcast or a sub-query of whose step no execution is known"
-      else if (hidden && !steps.keySet.subsetOf(reached.map(_.run.step).toSet)) "something in its plan executes a plan of its own, which is not seen"
+      else if (emptied) "a cache that it reads no longer exists, or adaptive execution emptied it while it was filled"
+      else if (rdds.isUnsure) "it reads a Dataset's RDD with a broadcast or a sub-query with a step without a known execution"
+      else if (hidden && !steps.keySet.subsetOf(reached.map(_.run.step).toSet)) "an operator in its plan executes another plan internally, which cannot be inspected"
       else ""
     WriteScope(execution, steps, reached, rdds.writers, rdds.readsCheckpoint, untold)
   }
