@@ -7,12 +7,12 @@ import org.apache.spark.SparkConf
 import andiron.internal.metrics.MetricsFacts
 
 /**
- * Every `spark.andiron.*` setting: its key, type, unit, default and meaning. They are read from the SparkConf, once per
- * application and process; docs/guide/settings.md is generated from here.
+ * All `spark.andiron.*` settings: key, type, unit, default and meaning. They are read from the SparkConf once per
+ * application and process; docs/guide/settings.md is generated from this object.
  */
 object AndironConf {
 
-  /** One setting. `default` is a text for people where it depends on other settings. */
+  /** One setting. `default` is a description if it depends on other settings. */
   final class Setting[T] private[AndironConf] (
       val key: String,
       val kind: String,
@@ -21,9 +21,9 @@ object AndironConf {
       parse: SparkConf => T,
       check: T => Option[String]) {
 
-    /** The value in `conf`; a SettingException that names the key if it cannot be read. */
+    /** The value in `conf`; a SettingException that names the key if it is invalid. */
     def in(conf: SparkConf): T = {
-      // A URI may name a user and a password.
+      // A URI may contain a user and a password.
       def shown(text: String): String = text.replaceAll("//[^/@]*@", "//...@")
       def is: String = s"$key is '${shown(conf.get(key, default))}'"
       val value =
@@ -195,7 +195,7 @@ object AndironConf {
   val GateWhenOff: Setting[String] = word("spark.andiron.gate.whenOff", "fail", "warn",
     """What making a gate does where metrics are off, so that it could not stand: `fail` throws a GateException, `warn` only says so.""")
 
-  /** What begins so is a setting of the sink that ships to Kafka. */
+  /** Prefix of the settings of the Kafka sink. */
   private[andiron] val KafkaPrefix = "spark.andiron.kafka."
 
   val KafkaServers: Setting[Option[String]] = setting("spark.andiron.kafka.bootstrap.servers", "list", "none: nothing is shipped to Kafka",
@@ -233,7 +233,7 @@ object AndironConf {
   val AtlasMaxSeries: Setting[Int] = count("spark.andiron.atlas.maxSeries", 200, 1,
     """The most series that a process publishes to Atlas. Those beyond it are left out, the same ones in each step, and counted.""", 100000)
 
-  /** All of them, in the order of the document. */
+  /** All settings, in the order of the document. */
   val all: Seq[Setting[_]] = registered
 
   /** The text of docs/guide/settings.md. */
@@ -252,7 +252,7 @@ object AndironConf {
        |""".stripMargin + rows.mkString("", "\n", "\n")
   }
 
-  /** Reads every setting, so that a bad one is found at start-up. */
+  /** Reads every setting, so that invalid ones are reported at start-up. */
   private[andiron] def validate(conf: SparkConf): Unit = {
     all.foreach(_.in(conf))
     if (HardLimitBytes.in(conf) < BudgetBytes.in(conf))
@@ -265,13 +265,13 @@ object AndironConf {
     if (!Enabled.in(conf))
       throw new SettingException(ErrorCode.BadSetting, s"${Enabled.key} is false: catalogs cannot be made or used. Set it to true.", null)
 
-  /** Whether all of the application runs in this process. */
+  /** Whether the whole application runs in this process. */
   private[andiron] def isLocal(conf: SparkConf): Boolean = {
     val master = conf.get("spark.master", "")
     master == "local" || master.startsWith("local[")
   }
 
-  /** What an executor has beside its heap, as Spark computes it. */
+  /** An executor's memory outside its heap, as Spark computes it. */
   private[andiron] object BudgetDefault {
 
     def offHeap(conf: SparkConf): Long =

@@ -2,10 +2,10 @@ package andiron.hive
 
 import org.apache.spark.sql.types._
 
-/** One column of a table: its type in Hive, and the JSON value that it is made of. */
+/** One column of a table: its Hive type, and the JSON field that it is read from. */
 private[hive] final case class Column(name: String, value: Value, field: String)
 
-/** What a column's JSON value must be. */
+/** The expected JSON type of a column's field. */
 private[hive] sealed abstract class Value(val sql: DataType, val called: String)
 
 private[hive] object Value {
@@ -16,18 +16,18 @@ private[hive] object Value {
   case object Texts extends Value(ArrayType(StringType), "a list of texts")
   case object Wholes extends Value(ArrayType(LongType), "a list of whole numbers")
 
-  /** The whole numbers `stage` of a list of objects, or the whole numbers that the list has itself. */
+  /** The whole numbers `stage` in a list of objects, or the whole numbers in the list itself. */
   case object Stages extends Value(ArrayType(LongType), "a list of stages")
 }
 
 /**
- * Which fields of an event have columns: those that questions ask for. Everything else, also what later releases add, is in the column `body`,
- * the event's JSON as it came.
+ * The fields of events with their own columns, chosen for queries. All other fields, including those of later releases,
+ * are in the column `body`, the unchanged JSON of the event.
  */
 private[hive] object Columns {
   import Value._
 
-  /** Those that every event has, in both tables, before its own. */
+  /** The leading columns of both tables, common to all events. */
   val common: Seq[Column] = Seq(
     Column("event_id", Text, "event_id"), Column("kind", Text, "kind"), Column("revision", Whole, "revision"), Column("v", Whole, "v"),
     Column("app_id", Text, "app_id"), Column("app_attempt", Text, "app_attempt"), Column("ts_ms", Whole, "ts_ms"))
@@ -39,11 +39,11 @@ private[hive] object Columns {
     }
   }
 
-  /** The columns of each kind of event, beside the common ones. One name has one type within a table. */
+  /** The columns of each kind of event, in addition to the common ones. A name has one type within a table. */
   val byKind: Map[String, Seq[Column]] = Map(
     "Application" -> (of(Text, "app_name", "run_id", "user as app_user", "spark", "scala", "master", "predecessor") ++
       of(Whole, "started_ms", "ended_ms", "exit_code")),
-    // `committed` and `attempted` are of the counter's type: EventReader puts those of doubles into columns of their own.
+    // `committed` and `attempted` have the counter's type: EventReader writes doubles to separate columns.
     "Metric" -> (of(Text, "source", "acc", "type", "scope", "step", "site", "reason") ++ of(Flag, "exact", "final as is_final") ++
       of(Whole, "instance", "execution_id", "job_id", "partitions_reported", "partitions_total", "events_dropped") ++
       of(Stages, "stages as stage_ids") ++ of(Wholes, "plan_nodes")),
@@ -61,7 +61,7 @@ private[hive] object Columns {
       of(Whole, "stage", "stage_attempt", "partition as task_partition", "task_attempt", "seen", "kept")),
     "LogLine" -> (of(Text, "executor", "level", "logger", "message", "thread") ++ of(Whole, "stage")))
 
-  /** Figures of counters, whose type is the counter's. */
+  /** Figures of counters, in the counter's type. */
   val amounts: Seq[Column] = of(Whole, "committed", "attempted") ++ of(Number, "committed as committed_double", "attempted as attempted_double")
 
   /** The kinds in the table `failures_raw`; all others are in `metrics_raw`. */

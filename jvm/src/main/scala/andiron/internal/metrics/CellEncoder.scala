@@ -8,11 +8,11 @@ import org.apache.spark.{SparkEnv, TaskContext}
 
 import andiron.internal.util.Json
 
-/** Cells as bytes, in the layout that docs/internals/wire-format.md defines; integers are little endian. */
+/** Encodes cells in the binary layout of docs/internals/wire-format.md, with little-endian integers. */
 private[andiron] final class CellEncoder(context: TaskContext, outcome: CellEncoder.Outcome) {
   private val scope = TaskScope.of(context)
 
-  /** The cells of one step. Samples beyond what a task may return are left out, those with the greatest hashes first. */
+  /** The cells of one step. Samples beyond a task's limit are left out, greatest hashes first. */
   def encode(cells: Seq[StepCell]): Array[Array[Byte]] = {
     val room = new SampleRoom(cells)
     cells.map(one(_, room)).toArray
@@ -51,7 +51,7 @@ private[andiron] final class CellEncoder(context: TaskContext, outcome: CellEnco
     bytes.toByteArray
   }
 
-  /** Which bound has left out samples: 0 their number. */
+  /** Flag of the limit that left out samples: 0 their number, 64 the bytes of one task, 128 the bytes of all tasks. */
   private def bound(cell: StepCell, room: SampleRoom): Int =
     if (!cell.failures.exists(all => all.isCutBySize || !all.toSeq.forall(room.has))) 0
     else if (SampleBounds.isShared(cell.handle.limits, cell.partitions)) 128
@@ -89,13 +89,13 @@ private[andiron] final class CellEncoder(context: TaskContext, outcome: CellEnco
 private[andiron] object CellEncoder {
   private val Version = 2
 
-  /** How the attempt has ended, as far as is known when its cells are encoded. */
+  /** The attempt's outcome, as known when its cells are encoded. */
   sealed abstract class Outcome(val flag: Int)
   case object Succeeded extends Outcome(0)
   case object Failed extends Outcome(2)
   case object Early extends Outcome(16)
 
-  /** What stands for an instance without partitions, from which no task will tell anything. */
+  /** The cell of an instance without partitions, for which no task will send a cell. */
   def empty(handle: StepHandle, site: StepSite, instance: Long): Array[Byte] = {
     val bytes = new ByteArrayOutputStream(64)
     val out = new LittleEndian(bytes)
@@ -119,7 +119,7 @@ private[andiron] object CellEncoder {
     catch { case _: java.io.IOException => "" }
 }
 
-/** Which samples of a task's cells fit what one task may return. */
+/** Selects the samples of a task's cells that fit the task's limit. */
 private final class SampleRoom(cells: Seq[StepCell]) {
   private val chosen: java.util.Set[FailureSample] = {
     val all = cells.flatMap(_.failures).flatMap(_.toSeq).sortWith((a, b) => java.lang.Long.compareUnsigned(a.hash, b.hash) < 0)
@@ -133,7 +133,7 @@ private final class SampleRoom(cells: Seq[StepCell]) {
   def has(sample: FailureSample): Boolean = chosen.contains(sample)
 }
 
-/** Writes integers with the least significant byte first. */
+/** Writes integers in little-endian order. */
 private final class LittleEndian(to: ByteArrayOutputStream) {
   private val out = new DataOutputStream(to)
   def byte(value: Int): Unit = out.writeByte(value)

@@ -9,7 +9,7 @@ import org.apache.spark.scheduler.{JobSucceeded, SparkListenerJobEnd, SparkListe
 
 import andiron.internal.util.Json
 
-/** Spark's events as JSON, in the fields that docs/internals/wire-format.md defines. What is unknown is left out. */
+/** Spark's events as JSON, with the fields of docs/internals/wire-format.md. Unknown values are left out. */
 private[andiron] object EventJson {
   private val PlanCharacters = 64 << 10
   private val TextCharacters = 4096
@@ -28,7 +28,7 @@ private[andiron] object EventJson {
     node
   }
 
-  /** The RDDs of a stage, as far as they are needed to tell whether one is computed more than once. */
+  /** The RDDs of a stage, as needed to detect one that is computed more than once. */
   def rdds(stage: StageInfo): ArrayNode = {
     val all = Json.list()
     stage.rddInfos.take(MostRdds).foreach { rdd =>
@@ -46,7 +46,7 @@ private[andiron] object EventJson {
     all
   }
 
-  /** Values that accumulators have on the driver, by id. */
+  /** Driver values of accumulators, by id. */
   def accumulatorValues(values: Seq[(Long, Any)]): ObjectNode = {
     val node = Json.node()
     val all = node.putArray("values")

@@ -5,7 +5,7 @@ import java.util.{Comparator, TreeMap}
 
 import andiron.internal.util.CallbackGuard
 
-/** One failed row, as text. `hash` chooses it, and is the same in every attempt. */
+/** One failed row as text. `hash` selects the samples to keep and is equal in every attempt. */
 private[andiron] final class FailureSample(
     val hash: Long,
     val keyHash: Option[Long],
@@ -18,17 +18,17 @@ private[andiron] final class FailureSample(
     val stackHash: Long,
     val group: Option[String]) {
 
-  /** How many rows it stands for. */
+  /** Number of rows that the sample represents. */
   var count = 1L
 
-  /** What it takes on its way to the driver, about; the same in every attempt. */
+  /** Approximate size of the sample in bytes on its way to the driver; equal in every attempt. */
   def bytes: Int = 512 + 2 * (record.length + message.length + rowKey.fold(0)(_.length) + group.fold(0)(_.length))
 }
 
 /**
- * The failed rows of one evaluation: all, or those with the smallest hashes. Which are kept depends on what failed and not on the order in
- * which it did: the longest run of samples in the order of their hashes that fits both limits. Rows with the same key are one sample, and
- * so are rows without a key that look the same.
+ * The failed rows of one evaluation: all, or those with the smallest hashes. The selection depends only on the set of
+ * failed rows, not on their order: it is the longest prefix of the samples in hash order that fits both limits. Rows
+ * with the same key form one sample, and so do rows without a key that look the same.
  */
 private[andiron] final class FailureSamples(cell: StepCell) {
   private val limits = cell.handle.limits
@@ -39,16 +39,16 @@ private[andiron] final class FailureSamples(cell: StepCell) {
 
   private var count = 0L
 
-  // The smallest hash that had no room, if there is one: no greater one is kept, whenever it comes.
+  // The smallest rejected hash, if there is one. Greater hashes are rejected from then on.
   private var isCut = false
   private var ceiling = -1L
   private var isFull = false
   private var isLost = false
 
-  /** How many rows have failed. */
+  /** Number of failed rows. */
   def seen: Long = count
 
-  /** Throws nothing: a row without a sample is told by `isWhole`. */
+  /** Never throws; if no sample of the row can be made, `isWhole` becomes false. */
   def add(row: FailedRow, error: Throwable): Unit = {
     count += 1
     try {
@@ -93,20 +93,20 @@ private[andiron] final class FailureSamples(cell: StepCell) {
       row.group(error).map(FailureSamples.cut(_, FailureSamples.KeyCharacters)))
   }
 
-  /** The size of the samples, and not their number, has left out the last one that had no room. */
+  /** Whether the size limit, not the number limit, rejected the last rejected sample. */
   def isCutBySize: Boolean = isCut && isFull
 
-  /** Every row that has failed is a sample, or looks like one. */
+  /** Whether every failed row is represented by a sample. */
   def isWhole: Boolean = !isCut && !isLost
 
-  /** The samples by ascending hash. */
+  /** The samples in ascending hash order. */
   def toSeq: Seq[FailureSample] = {
     var all = Vector.empty[FailureSample]
     kept.values.forEach(sample => all :+= sample)
     all
   }
 
-  /** The whole stack of an error, if one with this hash was among the first. */
+  /** The full stack for this hash, if it was among the first stacks. */
   def stack(stackHash: Long): Option[String] = Option(stacks.get(stackHash))
 }
 
@@ -120,7 +120,10 @@ private[andiron] object FailureSamples {
   private val MessageCharacters = 500
   private val KeyCharacters = 200
 
-  /** A hash of a place and a text that no release changes: FNV-1a over UTF-8, then mixed so that all of its bits count alike. */
+  /**
+   * A hash of a place and a text that is stable across releases: FNV-1a over UTF-8, followed by a mixing step that
+   * makes all bits equally significant.
+   */
   def hash(place: String, text: String): Long = {
     var h = 0xcbf29ce484222325L
     def feed(bytes: Array[Byte]): Unit = bytes.foreach(b => h = (h ^ (b & 0xff)) * 0x100000001b3L)
@@ -132,11 +135,14 @@ private[andiron] object FailureSamples {
     h ^ (h >>> 31)
   }
 
-  /** The frames that tell causes apart: those of the step's function. Who asks for the next row differs between the first row and the others. */
+  /**
+   * The frames that distinguish causes: those of the step's function. Frames below it differ between the first row and
+   * later rows.
+   */
   private def ofFunction(error: Throwable): Iterator[StackTraceElement] =
     ErrorTexts.trace(error).iterator.takeWhile(!_.getClassName.startsWith(Guard)).take(HashedFrames)
 
-  /** The beginning of a text. Half a character, which UTF-8 and JSON do not have, becomes a question mark. */
+  /** The beginning of a text. An unpaired surrogate, which UTF-8 and JSON cannot represent, becomes a question mark. */
   def cut(text: String, characters: Int): String = {
     val end = if (text.length <= characters) text.length else if (Character.isHighSurrogate(text.charAt(characters - 1))) characters - 1 else characters
     val short = text.substring(0, end)
