@@ -87,8 +87,8 @@ private[internal] object UnpackDirectory {
   }
 
   /**
-   * Removes a directory that only `owner` can access if its modification time is `due`. Files that are not Andiron's prevent
-   * the removal.
+   * Removes a directory that only `owner` can access if its modification time is `due`. Files that are not
+   * Andiron's prevent the removal.
    */
   private def remove(tmp: SecureDirectoryStream[Path], name: Path, owner: UserPrincipal)(due: FileTime => Boolean): Unit = quietly {
     if (named(tmp, name).isDirectory) {

@@ -49,8 +49,8 @@ private[andiron] final class LoaderPool(wanted: Int, targets: LoadTargets) {
     Iterator.continually(Native.nextLoad(0)).takeWhile(_ != 0).toVector.foreach(load => LoaderPool.giveBack(load))
 
   /**
-   * Closes the values that left memory with the last catalogs and leases, on a final loader thread, and waits for it at
-   * most 10 s. Call after `drain`.
+   * Closes the values that left memory with the last catalogs and leases, on a final loader thread, and waits at most
+   * 10 s for that thread. Call after `drain`.
    */
   def closeValues(): Unit = {
     if (OwnedValue.hasEvicted) {

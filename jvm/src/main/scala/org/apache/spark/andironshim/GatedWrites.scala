@@ -59,8 +59,8 @@ object GatedWrites {
   def leave(by: WriteHook): Unit = if (hook.exists(_ eq by)) hook = None
 
   /**
-   * Wraps the commit protocol of the session that plans, unless it has been wrapped since it was last set. Errors must
-   * not fail the plan: a missing commit protocol class is reported later, when the write instantiates it.
+   * Wraps the commit protocol of the session that plans, unless it has been wrapped since it was last set. An error
+   * must not fail the plan: it is logged, and the session's writes are then not judged.
    */
   private[andironshim] def look(plan: LogicalPlan): Unit = hook.filter(_.isNeeded).foreach { by =>
       by.planned()
