@@ -102,7 +102,7 @@ fn is_unsafe(c: char) -> bool {
         || (c as u32) & 0xfffe == 0xfffe
 }
 
-/// Whether `c` takes no column of its own: it is drawn on what stands before it.
+/// Whether `c` takes no column of its own: it is drawn on the character before it.
 fn is_mark(c: char) -> bool {
     c.width() == Some(0)
 }

@@ -18,9 +18,9 @@ pub(super) fn section(view: &View, rows: &Rows) -> Markup {
                 p.quiet { "The application has no named accumulators of its own." }
             } @else {
                 p.lede {
-                    "Named accumulators of the application, counted once for each RDD that ends a stage, or each branch of a "
-                    "union there, with the attempted value. Figures of one accumulator are never summed: their rows may be the "
-                    "same."
+                    "Named accumulators of the application, counted once for each RDD that ends a stage, or each branch "
+                    "of a union there, with the attempted value. Figures of one accumulator are never summed: their rows "
+                    "may be the same."
                 }
                 table.accumulators.stack {
                     (columns(&[("Name", ""), ("Committed", "n"), ("Attempted", "n"), ("Exactness", ""), ("Where", "")]))
