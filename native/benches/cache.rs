@@ -49,7 +49,7 @@ impl Loaded {
     fn new(versions: usize) -> Loaded {
         let (launched, loads): (_, Receiver<LoadId>) = channel();
         let cache = Cache::new(Clock::system(), Box::new(move |load| launched.send(load).unwrap()));
-        cache.configure(CacheSettings::default()).unwrap();
+        cache.configure(CacheSettings::for_tests()).unwrap();
         let catalog = cache.open_catalog("bench", "data", PayloadKind::Bytes, 0).unwrap();
         let slots = (0..versions)
             .map(|i| {

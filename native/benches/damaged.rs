@@ -30,7 +30,7 @@ fn head(number: u64, claimed: u32) -> Vec<u8> {
 
 /// A log of one event and `bytes` of false records.
 fn log(root: &Path, name: &str, bytes: usize, gap: usize) -> std::path::PathBuf {
-    let log = ShipLog::open(root, name, Options::default()).unwrap();
+    let log = ShipLog::open(root, name, Options::for_tests()).unwrap();
     log.append(Event { kind: Kind::Metric, id: "app".into(), revision: 1, body: "{}".into() });
     log.close(std::time::Duration::from_secs(60)).unwrap();
     let segment = log.folder().join("segment-0000000001.log");

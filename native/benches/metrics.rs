@@ -10,7 +10,7 @@ const TASKS: u32 = 10_000;
 
 fn application() -> std::sync::Arc<Application> {
     let settings =
-        MetricsSettings { application: "app".into(), ship_every: None, ..MetricsSettings::default() };
+        MetricsSettings { application: "app".into(), ship_every: None, ..MetricsSettings::for_tests() };
     let Ok(app) = Application::start(&settings, "{}") else { std::process::abort() };
     (0..10).for_each(|id| app.accumulator(id, &format!("acc {id}"), ValueKind::Long));
     app.stage_submitted(&format!(r#"{{"stage":0,"attempt":0,"rdd":1,"tasks":{TASKS}}}"#));

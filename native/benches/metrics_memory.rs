@@ -47,7 +47,7 @@ fn main() {
         (100, 5)
     };
     let settings =
-        MetricsSettings { application: "app".into(), ship_every: None, ..MetricsSettings::default() };
+        MetricsSettings { application: "app".into(), ship_every: None, ..MetricsSettings::for_tests() };
     let app = Application::start(&settings, "{}").unwrap();
     for id in 0..accumulators {
         app.accumulator(u64::from(id), &format!("acc {id}"), ValueKind::Long);

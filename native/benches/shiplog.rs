@@ -45,7 +45,7 @@ fn events(count: usize) -> Vec<Event> {
 
 /// The bytes that the log writes for these events, one slice per record.
 fn records(dir: &Path, events: &[Event]) -> Vec<Vec<u8>> {
-    let log = ShipLog::open(dir, "records", Options::default()).unwrap();
+    let log = ShipLog::open(dir, "records", Options::for_tests()).unwrap();
     events.iter().for_each(|event| assert!(!log.append(event.clone()).is_none()));
     log.sync(PATIENCE).unwrap();
     let bytes = std::fs::read(log.folder().join("segment-0000000001.log")).unwrap();
@@ -77,7 +77,7 @@ impl Bench {
     /// Opens a new log in place of the previous one.
     fn open(&mut self) -> ShipLog {
         self.clear();
-        ShipLog::open(&self.dir, &format!("app-{}", self.turn), Options::default()).unwrap()
+        ShipLog::open(&self.dir, &format!("app-{}", self.turn), Options::for_tests()).unwrap()
     }
 
     /// Creates a file in place of the previous one.

@@ -10,7 +10,7 @@
 //! | [`report`] | one view of an application, for a terminal and as a page; the command `andiron` |
 //! | [`boundary`] | the only code that uses JNI: entry points, exceptions, the anchor, logging |
 //! | [`event`] | the events themselves: ids, kinds, and the fields of each kind |
-//! | [`error`], [`clock`], [`sync`], `file_lock`, `private_dir`, `words` | error codes, time, the locks that models replace, locks on files, directories of this user alone, numbers in messages |
+//! | [`error`], [`clock`], [`sync`], `file_lock`, `private_dir`, `settings_text`, `words` | error codes, time, the locks that models replace, locks on files, directories of this user alone, settings from the JVM, numbers in messages |
 //!
 //! Dependencies go one way: `boundary` uses all others, `report` reads `shiplog` and drives `sinks`, which
 //! use `shiplog`; all use the last two rows.
@@ -26,6 +26,7 @@ pub mod metrics;
 mod private_dir;
 pub mod report;
 pub mod samples;
+mod settings_text;
 pub mod shiplog;
 pub mod sinks;
 pub mod sync;

@@ -59,7 +59,7 @@ fn child() {
         "lossy" => Arc::new(Lossy::new(number(SEED))),
         _ => Arc::new(Files),
     };
-    let options = Options { segment_bytes: 100_000, medium, ..Options::default() };
+    let options = Options { segment_bytes: 100_000, medium, ..Options::for_tests() };
     let log = ShipLog::open(Path::new(&root), "app-1", options).unwrap();
     println!("@open");
     let mut noise = Noise(number(SEED) | 1);

@@ -34,7 +34,12 @@ fn a_version_is_loaded_leased_read_in_place_and_released() {
     let env = vm.attach_current_thread().expect("an attached thread");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let settings = format!(
-        "application=app-1\ncacheDir={}\ndiskBytes=1048576\nbudgetBytes=1048576\nhardLimitBytes=2097152",
+        "application=app-1\ncacheDir={}\nspark.andiron.cache.diskBytes=1048576\n\
+         spark.andiron.cache.budgetBytes=1048576\nspark.andiron.cache.budgetVersions=0\n\
+         spark.andiron.cache.hardLimitBytes=2097152\nspark.andiron.cache.keepWarm=true\n\
+         spark.andiron.cache.overdraftAfter=1000\nspark.andiron.cache.deadlockAfter=10000\n\
+         spark.andiron.cache.failureMemory=5000\nspark.andiron.cache.loadTimeout=60000\n\
+         spark.andiron.cache.waitTimeout=60000\nspark.andiron.cache.queueAge=1000",
         directory.path().join("cache").display()
     );
     call(&env, Native::configure(&env, settings));

@@ -3,7 +3,10 @@
 //! The text form is one `key=value` a line. Scala has already parsed units and defaults (`AndironConf`); this
 //! decoder checks the rest: known keys, ranges, and contradictions.
 
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+#[cfg(test)]
+use crate::error::Code;
+use crate::settings_text::{bad, SettingsText};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,8 +43,52 @@ pub struct CacheSettings {
     pub queue_age: Duration,
 }
 
-impl Default for CacheSettings {
-    fn default() -> CacheSettings {
+impl CacheSettings {
+    /// Reads the text form. Every error is a [`Code::BadSetting`] that names the key.
+    pub fn parse(text: &str) -> Result<CacheSettings> {
+        let mut text = SettingsText::of(text)?;
+        let settings = CacheSettings {
+            application: text.text("application")?,
+            cache_dir: text.text("cacheDir")?.into(),
+            disk_bytes: text.number("spark.andiron.cache.diskBytes")?,
+            budget_bytes: text.number("spark.andiron.cache.budgetBytes")?,
+            budget_versions: Some(text.number("spark.andiron.cache.budgetVersions")?).filter(|n| *n > 0),
+            hard_limit_bytes: text.number("spark.andiron.cache.hardLimitBytes")?,
+            keep_warm: text.truth("spark.andiron.cache.keepWarm")?,
+            overdraft_after: text.millis("spark.andiron.cache.overdraftAfter")?,
+            deadlock_after: text.millis("spark.andiron.cache.deadlockAfter")?,
+            failure_memory: text.millis("spark.andiron.cache.failureMemory")?,
+            load_timeout: text.millis("spark.andiron.cache.loadTimeout")?,
+            wait_timeout: text.millis("spark.andiron.cache.waitTimeout")?,
+            queue_age: text.millis("spark.andiron.cache.queueAge")?,
+        };
+        text.end(|_| false)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The settings of a process that no application has configured: nothing is admitted.
+    pub(super) fn unconfigured() -> CacheSettings {
+        CacheSettings {
+            application: String::new(),
+            cache_dir: PathBuf::new(),
+            disk_bytes: 0,
+            budget_bytes: 0,
+            budget_versions: None,
+            hard_limit_bytes: 0,
+            keep_warm: false,
+            overdraft_after: Duration::ZERO,
+            deadlock_after: Duration::ZERO,
+            failure_memory: Duration::ZERO,
+            load_timeout: Duration::ZERO,
+            wait_timeout: Duration::ZERO,
+            queue_age: Duration::ZERO,
+        }
+    }
+
+    /// Settings for tests and benchmarks. Those of applications come from the JVM, complete.
+    #[doc(hidden)]
+    pub fn for_tests() -> CacheSettings {
         CacheSettings {
             application: "application".to_string(),
             cache_dir: std::env::temp_dir(),
@@ -57,42 +104,6 @@ impl Default for CacheSettings {
             wait_timeout: Duration::from_secs(3600),
             queue_age: Duration::from_secs(1),
         }
-    }
-}
-
-impl CacheSettings {
-    /// Reads the text form. Every error is a [`Code::BadSetting`] that names the key.
-    pub fn parse(text: &str) -> Result<CacheSettings> {
-        let mut settings = CacheSettings::default();
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let (key, value) =
-                line.split_once('=').ok_or_else(|| bad(line, "a line of settings must read key=value"))?;
-            settings.set(key.trim(), value)?;
-        }
-        settings.check()?;
-        Ok(settings)
-    }
-
-    fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        match key {
-            "application" => self.application = value.to_string(),
-            "cacheDir" => self.cache_dir = PathBuf::from(value),
-            "diskBytes" => self.disk_bytes = number(key, value)?,
-            "budgetBytes" => self.budget_bytes = number(key, value)?,
-            "budgetCount" => self.budget_versions = Some(number(key, value)?).filter(|count| *count > 0),
-            "hardLimitBytes" => self.hard_limit_bytes = number(key, value)?,
-            "keepWarm" => self.keep_warm = truth(key, value)?,
-            "overdraftAfterMillis" => self.overdraft_after = millis(key, value)?,
-            "deadlockAfterMillis" => self.deadlock_after = millis(key, value)?,
-            "failureMemoryMillis" => self.failure_memory = millis(key, value)?,
-            "loadTimeoutMillis" => self.load_timeout = millis(key, value)?,
-            "waitTimeoutMillis" => self.wait_timeout = millis(key, value)?,
-            "queueAgeMillis" => self.queue_age = millis(key, value)?,
-            // The JVM owns the pool of loader threads.
-            "loaderThreads" => drop(number(key, value)?),
-            _ => return Err(bad(key, "no such setting: the jar and its native library differ in version")),
-        }
-        Ok(())
     }
 
     fn check(&self) -> Result<()> {
@@ -116,32 +127,23 @@ impl CacheSettings {
     }
 }
 
-fn bad(key: &str, why: &str) -> Error {
-    Error::new(Code::BadSetting, format!("setting {key:?}: {why}"))
-}
-
-fn number(key: &str, value: &str) -> Result<u64> {
-    value.parse().map_err(|_| bad(key, &format!("{value:?} is not a whole number from 0 to 2^64-1")))
-}
-
-fn millis(key: &str, value: &str) -> Result<Duration> {
-    Ok(Duration::from_millis(number(key, value)?))
-}
-
-fn truth(key: &str, value: &str) -> Result<bool> {
-    value.parse().map_err(|_| bad(key, &format!("{value:?} is neither true nor false")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TEXT: &str = "application=app-1\ncacheDir=/somewhere\nspark.andiron.cache.diskBytes=9\n\
+                        spark.andiron.cache.budgetBytes=5\nspark.andiron.cache.budgetVersions=2\n\
+                        spark.andiron.cache.hardLimitBytes=8\nspark.andiron.cache.keepWarm=false\n\
+                        spark.andiron.cache.overdraftAfter=1\nspark.andiron.cache.deadlockAfter=2\n\
+                        spark.andiron.cache.failureMemory=3\nspark.andiron.cache.loadTimeout=4\n\
+                        spark.andiron.cache.waitTimeout=5\nspark.andiron.cache.queueAge=6\n";
+
+    fn with(line: &str) -> Result<CacheSettings> {
+        CacheSettings::parse(&format!("{TEXT}{line}"))
+    }
+
     #[test]
     fn every_key_is_read() {
-        let text = "application=app-1\ncacheDir=/somewhere\ndiskBytes=9\nbudgetBytes=5\nbudgetCount=2\n\
-                    hardLimitBytes=8\nkeepWarm=false\noverdraftAfterMillis=1\ndeadlockAfterMillis=2\n\
-                    failureMemoryMillis=3\nloadTimeoutMillis=4\nwaitTimeoutMillis=5\nqueueAgeMillis=6\nloaderThreads=4\n";
-        let read = CacheSettings::parse(text).unwrap();
         let expected = CacheSettings {
             application: "app-1".into(),
             cache_dir: "/somewhere".into(),
@@ -157,27 +159,36 @@ mod tests {
             wait_timeout: Duration::from_millis(5),
             queue_age: Duration::from_millis(6),
         };
-        assert_eq!(read, expected);
+        assert_eq!(CacheSettings::parse(TEXT).unwrap(), expected);
     }
 
     #[test]
     fn a_count_of_zero_is_unlimited() {
-        assert_eq!(CacheSettings::parse("budgetCount=0").unwrap().budget_versions, None);
+        assert_eq!(with("spark.andiron.cache.budgetVersions=0").unwrap().budget_versions, None);
+    }
+
+    #[test]
+    fn no_key_has_a_default() {
+        for line in TEXT.lines() {
+            let error = CacheSettings::parse(&TEXT.replace(line, "")).unwrap_err();
+            assert_eq!(error.code(), Code::BadSetting);
+            assert!(error.message().contains(line.split('=').next().unwrap()), "{error}");
+        }
     }
 
     #[test]
     fn bad_text_names_the_key() {
-        for (text, key) in [
-            ("budgetBytes=lots", "budgetBytes"),
-            ("budgetBytes=-1", "budgetBytes"),
-            ("budgetBytes=0", "spark.andiron.cache.budgetBytes"),
-            ("keepWarm=perhaps", "keepWarm"),
+        for (line, key) in [
+            ("spark.andiron.cache.budgetBytes=lots", "budgetBytes"),
+            ("spark.andiron.cache.budgetBytes=-1", "budgetBytes"),
+            ("spark.andiron.cache.budgetBytes=0", "spark.andiron.cache.budgetBytes"),
+            ("spark.andiron.cache.keepWarm=perhaps", "keepWarm"),
             ("colour=red", "colour"),
             ("nonsense", "nonsense"),
             ("application=", "application"),
-            ("budgetBytes=10\nhardLimitBytes=9", "hardLimitBytes"),
+            ("spark.andiron.cache.budgetBytes=10\nspark.andiron.cache.hardLimitBytes=9", "hardLimitBytes"),
         ] {
-            let error = CacheSettings::parse(text).unwrap_err();
+            let error = with(line).unwrap_err();
             assert_eq!(error.code(), Code::BadSetting);
             assert!(error.message().contains(key), "{error}");
         }

@@ -62,7 +62,7 @@ pub(super) struct CacheState {
 impl CacheState {
     pub(super) fn new() -> CacheState {
         CacheState {
-            settings: CacheSettings::default(),
+            settings: CacheSettings::unconfigured(),
             configured: false,
             slots: Slab::new(),
             by_key: HashMap::new(),

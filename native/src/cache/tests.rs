@@ -65,7 +65,7 @@ impl Bench {
         Bench::new(CacheSettings {
             budget_bytes: bytes,
             hard_limit_bytes: 2 * bytes,
-            ..CacheSettings::default()
+            ..CacheSettings::for_tests()
         })
     }
 
@@ -163,7 +163,7 @@ fn a_waiter_is_admitted_when_the_last_lease_goes() {
 
 #[test]
 fn the_count_of_versions_limits_too() {
-    let bench = Bench::new(CacheSettings { budget_versions: Some(1), ..CacheSettings::default() });
+    let bench = Bench::new(CacheSettings { budget_versions: Some(1), ..CacheSettings::for_tests() });
     let (_, a) = bench.task();
     let (_, b) = bench.task();
     bench.advance(a, 0);
@@ -177,7 +177,7 @@ fn the_count_of_versions_limits_too() {
 
 #[test]
 fn without_keep_warm_nothing_stays() {
-    let bench = Bench::new(CacheSettings { keep_warm: false, ..CacheSettings::default() });
+    let bench = Bench::new(CacheSettings { keep_warm: false, ..CacheSettings::for_tests() });
     let (_, a) = bench.task();
     bench.advance(a, 0);
     bench.finish();
@@ -257,7 +257,7 @@ fn a_version_larger_than_the_budget_is_refused_at_once() {
 #[test]
 fn a_late_result_of_a_timed_out_load_is_dropped_and_its_reservation_kept_until_then() {
     let bench =
-        Bench::new(CacheSettings { load_timeout: Duration::from_secs(1), ..CacheSettings::default() });
+        Bench::new(CacheSettings { load_timeout: Duration::from_secs(1), ..CacheSettings::for_tests() });
     let (_, a) = bench.task();
     bench.advance(a, 0);
     let late = bench.next_load();
@@ -276,7 +276,7 @@ fn every_wait_is_bounded() {
         budget_bytes: 10,
         hard_limit_bytes: 10,
         wait_timeout: Duration::from_secs(9),
-        ..CacheSettings::default()
+        ..CacheSettings::for_tests()
     });
     let (_, a) = bench.task();
     bench.advance(a, 0);
@@ -318,7 +318,7 @@ fn a_task_that_holds_and_waits_is_admitted_over_the_budget_by_one_version() {
 #[test]
 fn nobody_is_admitted_past_the_hard_limit() {
     let bench =
-        Bench::new(CacheSettings { budget_bytes: 10, hard_limit_bytes: 19, ..CacheSettings::default() });
+        Bench::new(CacheSettings { budget_bytes: 10, hard_limit_bytes: 19, ..CacheSettings::for_tests() });
     let (attempt, a) = bench.task();
     let b = bench.cache.open_cursor(attempt, true).unwrap();
     bench.advance(a, 0);
@@ -424,7 +424,7 @@ fn a_loader_that_lies_about_its_size_is_counted() {
 #[test]
 fn a_load_that_would_exceed_the_hard_limit_gives_way_and_is_tried_again_with_its_true_size() {
     let bench =
-        Bench::new(CacheSettings { budget_bytes: 20, hard_limit_bytes: 25, ..CacheSettings::default() });
+        Bench::new(CacheSettings { budget_bytes: 20, hard_limit_bytes: 25, ..CacheSettings::for_tests() });
     let idle = list_version(&bench.cache, bench.catalog, "idle", Some(4));
     let unknown = list_version(&bench.cache, bench.catalog, "unknown", Some(5));
     let finish = |bytes| {
@@ -539,7 +539,7 @@ fn thrash_says_which_budget_would_have_sufficed() {
 #[test]
 fn settings_change_only_between_applications() {
     let bench = Bench::with_budget(100);
-    let other = CacheSettings { application: "next".into(), ..CacheSettings::default() };
+    let other = CacheSettings { application: "next".into(), ..CacheSettings::for_tests() };
     assert_eq!(bench.cache.configure(other.clone()).unwrap_err().code(), Code::BadSetting);
     let (_, a) = bench.task();
     bench.advance(a, 0);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::tags;
 use crate::error::{Code, Error, Result};
+use crate::settings_text::SettingsText;
 
 /// The receiver of points.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,48 +33,47 @@ pub struct AtlasSettings {
 }
 
 impl AtlasSettings {
-    /// Reads `uri` or `spectatord`, `stepMillis`, `maxSeries`, `tags` (`key=value,...`: the user's, which override
+    /// Reads the settings `spark.andiron.atlas.*`: `uri` or `spectatord`, `step`, `maxSeries`, `tags` (`key=value,...`: the user's, which override
     /// the others), `job`, `role` and `executor`. Every error is a [`Code::BadSetting`] that names the setting.
     pub fn parse(text: &str) -> Result<AtlasSettings> {
-        let (mut target, mut step, mut most_series) = (None, Duration::from_secs(60), 200);
-        let (mut own, mut common) = (Vec::new(), Vec::new());
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let (key, value) =
-                line.split_once('=').ok_or_else(|| bad(line, "a line of settings must read key=value"))?;
-            match key {
-                "uri" | "spectatord" if target.is_some() => {
-                    return Err(bad(
-                        key,
-                        "spark.andiron.atlas.uri and .spectatord are both set: leave one out",
-                    ));
-                }
-                "uri" => target = Some(api(value)?),
-                "spectatord" => target = Some(agent(value)?),
-                "stepMillis" => step = Duration::from_millis(number(key, value, 100)?),
-                "maxSeries" => most_series = usize::try_from(number(key, value, 1)?).unwrap_or(usize::MAX),
-                "tags" => own = pairs(value)?,
-                "job" | "role" | "executor" => common.push((key.to_string(), tags::value(value))),
-                _ => {
-                    return Err(bad(key, "no such setting: the jar and its native library differ in version"))
-                }
+        let mut text = SettingsText::of(text)?;
+        let (uri, spectatord) = (text.optional(&full("uri")), text.optional(&full("spectatord")));
+        let target = match (uri, spectatord) {
+            (Some(uri), None) => api(&uri)?,
+            (None, Some(address)) => agent(&address)?,
+            (Some(_), Some(_)) => {
+                return Err(bad("uri", "it and spark.andiron.atlas.spectatord are both set: leave one out"));
             }
+            (None, None) => return Err(bad("uri", "neither it nor spectatord is set")),
+        };
+        let step = Duration::from_millis(at_least("step", text.number(&full("step"))?, 100)?);
+        let most_series = at_least("maxSeries", text.number(&full("maxSeries"))?, 1)?;
+        let own = pairs(&text.optional(&full("tags")).unwrap_or_default())?;
+        let mut common = Vec::new();
+        for key in ["job", "role", "executor"] {
+            common.extend(text.optional(key).map(|value| (key.to_string(), tags::value(&value))));
         }
-        let target = target.ok_or_else(|| bad("uri", "neither it nor spectatord is set"))?;
+        text.end(|_| false)?;
         common.retain(|(key, _)| !own.iter().any(|(known, _)| known == key));
         common.extend(own);
+        let most_series = usize::try_from(most_series).unwrap_or(usize::MAX);
         Ok(AtlasSettings { target, step, most_series, common })
     }
 }
 
-fn bad(key: &str, why: &str) -> Error {
-    Error::new(Code::BadSetting, format!("spark.andiron.atlas.{key}: {why}"))
+fn full(key: &str) -> String {
+    format!("spark.andiron.atlas.{key}")
 }
 
-fn number(key: &str, value: &str, least: u64) -> Result<u64> {
-    match value.parse() {
-        Ok(number) if number >= least => Ok(number),
-        _ => Err(bad(key, &format!("{value:?} is not a whole number of at least {least}"))),
+fn bad(key: &str, why: &str) -> Error {
+    Error::new(Code::BadSetting, format!("{}: {why}", full(key)))
+}
+
+fn at_least(key: &str, number: u64, least: u64) -> Result<u64> {
+    if number < least {
+        return Err(bad(key, &format!("{number} is not a whole number of at least {least}")));
     }
+    Ok(number)
 }
 
 /// The publish API of an address from the user, with or without its path.
@@ -130,6 +130,17 @@ fn pairs(value: &str) -> Result<Vec<(String, String)>> {
     Ok(pairs)
 }
 
+/// A text of tests with short keys, as a complete text.
+#[cfg(test)]
+pub(super) fn complete(text: &str) -> String {
+    let short = ["uri=", "spectatord=", "step=", "maxSeries=", "tags="];
+    let line = |line: &str| match short.iter().any(|key| line.starts_with(key)) {
+        true => format!("{}\n", full(line)),
+        false => format!("{line}\n"),
+    };
+    format!("step=60000\nmaxSeries=200\n{text}").lines().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,9 +149,13 @@ mod tests {
         (key.to_string(), value.to_string())
     }
 
+    fn parse(text: &str) -> Result<AtlasSettings> {
+        AtlasSettings::parse(&complete(text))
+    }
+
     #[test]
     fn every_key_is_read() {
-        let text = "uri=http://atlas:7101/api/v1/publish\nstepMillis=10000\nmaxSeries=7\njob=my job\nrole=executor\nexecutor=3\n\
+        let text = "uri=http://atlas:7101/api/v1/publish\nstep=10000\nmaxSeries=7\njob=my job\nrole=executor\nexecutor=3\n\
                     tags=team=rec sys, job=nightly\n";
         let expected = AtlasSettings {
             target: Target::Api("http://atlas:7101".to_string()),
@@ -153,7 +168,7 @@ mod tests {
                 tag("job", "nightly"),
             ],
         };
-        assert_eq!(AtlasSettings::parse(text).unwrap(), expected);
+        assert_eq!(parse(text).unwrap(), expected);
     }
 
     #[test]
@@ -166,7 +181,7 @@ mod tests {
             ("spectatord=unix:/run/s.unix", Target::Unix("/run/s.unix".into())),
             ("spectatord=unix:///run/s.unix", Target::Unix("/run/s.unix".into())),
         ] {
-            assert_eq!(AtlasSettings::parse(line).unwrap().target, target);
+            assert_eq!(parse(line).unwrap().target, target);
         }
     }
 
@@ -182,7 +197,7 @@ mod tests {
             ("spectatord=udp://host:0", "atlas.spectatord"),
             ("spectatord=unix:relative", "atlas.spectatord"),
             ("uri=http://a\nspectatord=udp://a:1", "both set"),
-            ("uri=http://a\nstepMillis=soon", "atlas.stepMillis"),
+            ("uri=http://a\nstep=soon", "atlas.step"),
             ("uri=http://a\nmaxSeries=0", "atlas.maxSeries"),
             ("uri=http://a\ntags=team", "\"team\" does not read"),
             ("uri=http://a\ntags=a=1,a=2", "twice"),
@@ -191,7 +206,7 @@ mod tests {
             ("colour=red", "colour"),
             ("nonsense", "nonsense"),
         ] {
-            let error = AtlasSettings::parse(text).unwrap_err();
+            let error = parse(text).unwrap_err();
             assert_eq!(error.code(), Code::BadSetting);
             assert!(error.message().contains(part), "{text:?}: {error}");
             assert!(!error.message().contains("secret"), "{error}");

@@ -36,8 +36,8 @@ impl Server {
     }
 
     fn settings(&self, more: &str) -> AtlasSettings {
-        let text = format!("uri=http://127.0.0.1:{}\nstepMillis=1000\njob=test\n{more}", self.port);
-        AtlasSettings::parse(&text).unwrap()
+        let text = format!("uri=http://127.0.0.1:{}\nstep=1000\njob=test\n{more}", self.port);
+        AtlasSettings::parse(&settings::complete(&text)).unwrap()
     }
 
     fn bodies(&self) -> Vec<Value> {
@@ -254,8 +254,8 @@ fn the_agent_gets_lines_by_udp_and_by_a_unix_socket() {
     for (target, by_udp) in
         [(format!("udp://{}", udp.local_addr().unwrap()), true), (format!("unix:{}", path.display()), false)]
     {
-        let text = format!("spectatord={target}\nstepMillis=200\njob=test\nrole=executor\nexecutor=1\n");
-        let publisher = Publisher::start(AtlasSettings::parse(&text).unwrap(), source()).unwrap();
+        let text = format!("spectatord={target}\nstep=200\njob=test\nrole=executor\nexecutor=1\n");
+        let publisher = Publisher::start(AtlasSettings::parse(&settings::complete(&text)).unwrap(), source()).unwrap();
         let first = if by_udp { received(|b| udp.recv(b)) } else { received(|b| unix.recv(b)) };
         assert!(first.contains(&"g,5:g,executor=1,job=test,role=executor:7".to_string()), "{first:?}");
         assert!(first.contains(&"c:c,executor=1,job=test,role=executor:10".to_string()), "{first:?}");
@@ -269,12 +269,12 @@ fn an_agent_that_is_not_there_or_does_not_read_holds_nobody_up() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("full.unix");
     let _never_read = UnixDatagram::bind(&path).unwrap();
-    let text = format!("spectatord=unix:{}\nstepMillis=100\nmaxSeries=5000\n", path.display());
+    let text = format!("spectatord=unix:{}\nstep=100\nmaxSeries=5000\n", path.display());
     let many: ReadingSource =
         Box::new(|| (0..4000).map(|step| Reading::gauge("g", 1.0).tag("step", format!("s{step}"))).collect());
-    let full = Publisher::start(AtlasSettings::parse(&text).unwrap(), many).unwrap();
-    let text = format!("spectatord=unix:{}\nstepMillis=100\n", folder.path().join("absent").display());
-    let absent = Publisher::start(AtlasSettings::parse(&text).unwrap(), source()).unwrap();
+    let full = Publisher::start(AtlasSettings::parse(&settings::complete(&text)).unwrap(), many).unwrap();
+    let text = format!("spectatord=unix:{}\nstep=100\n", folder.path().join("absent").display());
+    let absent = Publisher::start(AtlasSettings::parse(&settings::complete(&text)).unwrap(), source()).unwrap();
     for publisher in [full, absent] {
         eventually("points dropped", || publisher.health().unanswered > 0);
         let begun = Instant::now();

@@ -333,10 +333,7 @@ fn open(
     let options = Options {
         attempt: settings.attempt.clone(),
         run_id: run_id.to_string(),
-        segment_bytes: settings.segment_bytes,
-        retention: settings.retention,
-        most_bytes: settings.most_bytes,
-        ..Options::default()
+        ..Options::new(settings.segment_bytes, settings.retention, settings.most_bytes)
     };
     match Logged::open(root, &settings.application, options, sinks) {
         Ok(log) => Some(Arc::new(log)),

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
+use crate::settings_text::{bad, SettingsText};
 use crate::sinks::SinkSettings;
 
 /// Limits and directories. Immutable.
@@ -33,8 +34,39 @@ pub struct MetricsSettings {
     pub sinks: SinkSettings,
 }
 
-impl Default for MetricsSettings {
-    fn default() -> MetricsSettings {
+/// The interval at which changes are shipped.
+const SHIP_EVERY: Duration = Duration::from_secs(1);
+
+impl MetricsSettings {
+    /// Reads the text form. Every error is a [`Code::BadSetting`] that names the key.
+    pub fn parse(text: &str) -> Result<MetricsSettings> {
+        let sinks = SinkSettings::parse(text)?;
+        let mut text = SettingsText::of(text)?;
+        let log_dir = crate::shiplog::local(text.text("spark.andiron.log.dir")?.as_ref())?;
+        let days = text.number("spark.andiron.log.retentionDays")?;
+        let settings = MetricsSettings {
+            application: text.text("application")?,
+            attempt: text.text("attempt")?,
+            run_id: text.optional("spark.andiron.run.id").unwrap_or_default(),
+            log_dir: Some(log_dir).filter(|path| !path.as_os_str().is_empty()),
+            segment_bytes: text.number("spark.andiron.log.segmentBytes")?,
+            retention: Duration::from_secs(days.saturating_mul(24 * 3600)),
+            most_bytes: text.number("spark.andiron.log.maxBytes")?,
+            samples: text.small("spark.andiron.metrics.samples", 100_000)?,
+            record_bytes: text.small("spark.andiron.metrics.recordBytes", 1 << 20)?,
+            ship_every: Some(SHIP_EVERY),
+            sinks,
+        };
+        text.end(SinkSettings::has)?;
+        if settings.application.is_empty() {
+            return Err(bad("application", "an application id is needed"));
+        }
+        Ok(settings)
+    }
+
+    /// Settings for tests and benchmarks. Those of applications come from the JVM, complete.
+    #[doc(hidden)]
+    pub fn for_tests() -> MetricsSettings {
         MetricsSettings {
             application: String::new(),
             attempt: String::new(),
@@ -45,79 +77,24 @@ impl Default for MetricsSettings {
             most_bytes: 4 << 30,
             samples: 500,
             record_bytes: 2048,
-            ship_every: Some(Duration::from_secs(1)),
+            ship_every: Some(SHIP_EVERY),
             sinks: SinkSettings::default(),
         }
-    }
-}
-
-impl MetricsSettings {
-    /// Reads the text form. Every error is a [`Code::BadSetting`] that names the key.
-    pub fn parse(text: &str) -> Result<MetricsSettings> {
-        let mut settings =
-            MetricsSettings { sinks: SinkSettings::parse(text)?, ..MetricsSettings::default() };
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let (key, value) =
-                line.split_once('=').ok_or_else(|| bad(line, "a line of settings must read key=value"))?;
-            settings.set(key.trim(), value)?;
-        }
-        if settings.application.is_empty() {
-            return Err(bad("application", "an application id is needed"));
-        }
-        Ok(settings)
-    }
-
-    fn set(&mut self, key: &str, value: &str) -> Result<()> {
-        match key {
-            "application" => self.application = value.to_string(),
-            "attempt" => self.attempt = value.to_string(),
-            "runId" => self.run_id = value.to_string(),
-            "logDir" => {
-                self.log_dir =
-                    Some(crate::shiplog::local(value.as_ref())?).filter(|path| !path.as_os_str().is_empty());
-            }
-            "segmentBytes" => self.segment_bytes = number(key, value)?,
-            "retentionDays" => {
-                self.retention = Duration::from_secs(number(key, value)?.saturating_mul(24 * 3600));
-            }
-            "maxBytes" => self.most_bytes = number(key, value)?,
-            "samples" => self.samples = small(key, value, 100_000)?,
-            "recordBytes" => self.record_bytes = small(key, value, 1 << 20)?,
-            "shipEveryMillis" => {
-                self.ship_every =
-                    Some(Duration::from_millis(number(key, value)?)).filter(|every| !every.is_zero());
-            }
-            // Settings of the sinks.
-            _ if key.starts_with("spark.andiron.") => {}
-            _ => return Err(bad(key, "no such setting: the jar and its native library differ in version")),
-        }
-        Ok(())
-    }
-}
-
-fn bad(key: &str, why: &str) -> Error {
-    Error::new(Code::BadSetting, format!("setting {key:?}: {why}"))
-}
-
-fn number(key: &str, value: &str) -> Result<u64> {
-    value.parse().map_err(|_| bad(key, &format!("{value:?} is not a whole number from 0 to 2^64-1")))
-}
-
-fn small(key: &str, value: &str, most: u64) -> Result<usize> {
-    match number(key, value)? {
-        n if n <= most => Ok(n as usize),
-        n => Err(bad(key, &format!("{n} is more than {most}"))),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
+
+    const TEXT: &str = "application=app-1\nattempt=2\nspark.andiron.run.id=nightly\nspark.andiron.log.dir=/somewhere\n\
+                        spark.andiron.log.segmentBytes=5\nspark.andiron.log.retentionDays=3\n\
+                        spark.andiron.log.maxBytes=6\nspark.andiron.metrics.samples=7\n\
+                        spark.andiron.metrics.recordBytes=8\nspark.andiron.kafka.bootstrap.servers=a:1\n";
 
     #[test]
     fn every_key_is_read() {
-        let text = "application=app-1\nattempt=2\nrunId=nightly\nlogDir=/somewhere\nsegmentBytes=5\nretentionDays=3\n\
-                    maxBytes=6\nsamples=7\nrecordBytes=8\nshipEveryMillis=9\nspark.andiron.kafka.bootstrap.servers=a:1\n";
         let expected = MetricsSettings {
             application: "app-1".into(),
             attempt: "2".into(),
@@ -128,25 +105,32 @@ mod tests {
             most_bytes: 6,
             samples: 7,
             record_bytes: 8,
-            ship_every: Some(Duration::from_millis(9)),
+            ship_every: Some(SHIP_EVERY),
             sinks: SinkSettings::of([("spark.andiron.kafka.bootstrap.servers", "a:1")]).unwrap(),
         };
-        assert_eq!(MetricsSettings::parse(text).unwrap(), expected);
+        assert_eq!(MetricsSettings::parse(TEXT).unwrap(), expected);
+    }
+
+    #[test]
+    fn no_limit_has_a_default() {
+        for line in TEXT.lines().filter(|line| !line.contains(".run.id=") && !line.contains(".kafka.")) {
+            let error = MetricsSettings::parse(&TEXT.replace(line, "")).unwrap_err();
+            assert!(error.message().contains(line.split('=').next().unwrap()), "{error}");
+        }
     }
 
     #[test]
     fn bad_text_names_the_key() {
-        for (text, key) in [
-            ("", "application"),
+        for (line, key) in [
             ("application=", "application"),
-            ("application=a\nsamples=lots", "samples"),
-            ("application=a\nsamples=100001", "samples"),
-            ("application=a\ncolour=red", "colour"),
+            ("spark.andiron.metrics.samples=lots", "samples"),
+            ("spark.andiron.metrics.samples=100001", "samples"),
+            ("colour=red", "colour"),
             ("nonsense", "nonsense"),
-            ("application=a\nlogDir=hdfs:///logs", "spark.andiron.log.archive"),
-            ("application=a\nspark.andiron.kafka.acks=1", "spark.andiron.kafka.acks"),
+            ("spark.andiron.log.dir=hdfs:///logs", "spark.andiron.log.archive"),
+            ("spark.andiron.kafka.acks=1", "spark.andiron.kafka.acks"),
         ] {
-            let error = MetricsSettings::parse(text).unwrap_err();
+            let error = MetricsSettings::parse(&format!("{TEXT}{line}")).unwrap_err();
             assert_eq!(error.code(), Code::BadSetting);
             assert!(error.message().contains(key), "{error}");
         }

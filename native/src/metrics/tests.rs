@@ -72,7 +72,7 @@ const ROWS: u64 = 7;
 impl Bench {
     fn new() -> Bench {
         let settings =
-            MetricsSettings { application: "app-1".into(), ship_every: None, ..MetricsSettings::default() };
+            MetricsSettings { application: "app-1".into(), ship_every: None, ..MetricsSettings::for_tests() };
         let log = Arc::new(Kept::default());
         let record: Arc<dyn Record> = Arc::clone(&log) as Arc<dyn Record>;
         let app = Application::start_with(&settings, r#"{"app_name":"test"}"#, record).unwrap();

@@ -38,17 +38,27 @@ pub struct Options {
     pub medium: Arc<dyn Medium>,
 }
 
-impl Default for Options {
-    fn default() -> Options {
+/// The most bytes of events that may wait for the disk.
+const QUEUE_BYTES: usize = 32 << 20;
+
+impl Options {
+    /// Options with these limits, on the disk of this process.
+    pub fn new(segment_bytes: u64, retention: Duration, most_bytes: u64) -> Options {
         Options {
             attempt: String::new(),
             run_id: String::new(),
-            segment_bytes: 64 << 20,
-            retention: Duration::from_secs(7 * 24 * 3600),
-            most_bytes: 4 << 30,
-            queue_bytes: 32 << 20,
+            segment_bytes,
+            retention,
+            most_bytes,
+            queue_bytes: QUEUE_BYTES,
             medium: process_medium::of_process(),
         }
+    }
+
+    /// Options for tests and benchmarks.
+    #[doc(hidden)]
+    pub fn for_tests() -> Options {
+        Options::new(64 << 20, Duration::from_secs(7 * 24 * 3600), 4 << 30)
     }
 }
 

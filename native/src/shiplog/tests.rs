@@ -14,13 +14,13 @@ use super::*;
 use crate::error::Code;
 
 fn small() -> Options {
-    Options { segment_bytes: 1_000, ..Options::default() }
+    Options { segment_bytes: 1_000, ..Options::for_tests() }
 }
 
 #[test]
 fn what_is_appended_is_read_back_in_order() {
     let (_dir, root) = root();
-    let log = open(&root, "app-1", Options::default());
+    let log = open(&root, "app-1", Options::for_tests());
     for number in 0..500 {
         assert_eq!(log.append(event(number)), Sequence(number + 1));
     }
@@ -42,7 +42,7 @@ fn what_is_appended_is_read_back_in_order() {
 fn a_group_is_64_records_or_20_milliseconds() {
     let (_dir, root) = root();
     let medium = Faulty::default();
-    let log = open(&root, "app-1", Options { medium: Arc::new(medium.clone()), ..Options::default() });
+    let log = open(&root, "app-1", Options { medium: Arc::new(medium.clone()), ..Options::for_tests() });
     for number in 0..5_000 {
         log.append(event(number));
     }
@@ -108,18 +108,18 @@ fn segments_end_when_they_are_full_or_told_to() {
 #[test]
 fn a_log_has_one_writer_at_a_time() {
     let (_dir, root) = root();
-    let first = open(&root, "app-1", Options::default());
-    let other = ShipLog::open(&root, "app-1", Options::default()).err().unwrap();
+    let first = open(&root, "app-1", Options::for_tests());
+    let other = ShipLog::open(&root, "app-1", Options::for_tests()).err().unwrap();
     assert_eq!(other.code(), Code::LogInUse);
     assert!(
         other.message().contains("app-1") && other.message().contains("spark.andiron.log.dir"),
         "{other}"
     );
-    let attempt = open(&root, "app-1", Options { attempt: "2".into(), ..Options::default() });
+    let attempt = open(&root, "app-1", Options { attempt: "2".into(), ..Options::for_tests() });
     assert!(attempt.folder().ends_with("app-1.2"));
     first.append_durable(event(0), PATIENCE).unwrap();
     first.close(PATIENCE).unwrap();
-    let second = open(&root, "app-1", Options::default());
+    let second = open(&root, "app-1", Options::for_tests());
     // The mark of an orderly close is a record too.
     assert_eq!(second.append_durable(event(1), PATIENCE).unwrap(), Sequence(3));
     assert_eq!(read_all(second.folder()), (events(0..2), Notes::default()));
@@ -128,7 +128,7 @@ fn a_log_has_one_writer_at_a_time() {
 #[test]
 fn after_close_events_are_lost_and_counted() {
     let (_dir, root) = root();
-    let log = open(&root, "app-1", Options::default());
+    let log = open(&root, "app-1", Options::for_tests());
     log.append(event(0));
     log.close(PATIENCE).unwrap();
     log.close(PATIENCE).unwrap();
@@ -141,7 +141,7 @@ fn after_close_events_are_lost_and_counted() {
 #[test]
 fn what_is_no_event_is_lost_and_counted() {
     let (_dir, root) = root();
-    let log = open(&root, "app-1", Options::default());
+    let log = open(&root, "app-1", Options::for_tests());
     for body in ["", "{", "[]", "{\n}", "null"] {
         assert!(log.append(Event { body: body.into(), ..event(0) }).is_none(), "{body:?}");
     }
@@ -156,7 +156,7 @@ fn what_is_no_event_is_lost_and_counted() {
 #[test]
 fn everything_is_private_to_us() {
     let (_dir, root) = root();
-    let log = open(&root, "app-1", Options::default());
+    let log = open(&root, "app-1", Options::for_tests());
     log.append_durable(event(0), PATIENCE).unwrap();
     set_position(log.folder(), "kafka", Sequence(1)).unwrap();
     let mode = |path: &std::path::Path| path.symlink_metadata().unwrap().mode() & 0o7777;
@@ -170,7 +170,7 @@ fn everything_is_private_to_us() {
 fn directories_of_others_are_refused() {
     let (dir, root) = root();
     let refusal = |root: &std::path::Path| {
-        let error = ShipLog::open(root, "app-1", Options::default()).err().unwrap();
+        let error = ShipLog::open(root, "app-1", Options::for_tests()).err().unwrap();
         assert_eq!(error.code(), Code::DirectoryUnsafe, "{error}");
         assert!(error.message().contains("spark.andiron.log.dir"), "{error}");
     };
@@ -187,7 +187,7 @@ fn directories_of_others_are_refused() {
     std::fs::write(&file, "").unwrap();
     refusal(&file);
     assert_eq!(
-        ShipLog::open(&file.join("below"), "app-1", Options::default()).err().unwrap().code(),
+        ShipLog::open(&file.join("below"), "app-1", Options::for_tests()).err().unwrap().code(),
         Code::Io
     );
 }
@@ -196,10 +196,10 @@ fn directories_of_others_are_refused() {
 fn a_bad_application_id_is_refused() {
     let (_dir, root) = root();
     for id in ["", "../app", "a/b", "a\0", ".", ".hidden"] {
-        assert_eq!(ShipLog::open(&root, id, Options::default()).err().unwrap().code(), Code::BadSetting);
+        assert_eq!(ShipLog::open(&root, id, Options::for_tests()).err().unwrap().code(), Code::BadSetting);
     }
     let long = "x".repeat(5_000);
-    let log = open(&root, &long, Options::default());
+    let log = open(&root, &long, Options::for_tests());
     log.append_durable(event(0), PATIENCE).unwrap();
     assert_eq!(applications(&root).unwrap()[0].application, "x".repeat(1_024));
 }
@@ -236,7 +236,7 @@ fn applications_are_told_from_the_ends_of_their_logs() {
 #[test]
 fn a_run_knows_the_application_that_never_ended() {
     let (_dir, root) = root();
-    let run = |id: &str| Options { run_id: id.into(), ..Options::default() };
+    let run = |id: &str| Options { run_id: id.into(), ..Options::for_tests() };
     let runs = [
         ("app-1", "nightly", false, None),
         ("app-2", "nightly", true, Some("app-1")),
@@ -262,7 +262,7 @@ fn a_run_knows_the_application_that_never_ended() {
 fn finished(root: &std::path::Path, id: &str, age: Duration, sinks: &[(&str, u64)]) -> u64 {
     // The log's own sweep must leave the others alone.
     let log =
-        open(root, id, Options { retention: Duration::MAX, most_bytes: u64::MAX, ..Options::default() });
+        open(root, id, Options { retention: Duration::MAX, most_bytes: u64::MAX, ..Options::for_tests() });
     for (sink, position) in sinks {
         set_position(log.folder(), sink, Sequence(*position)).unwrap();
     }
@@ -293,7 +293,7 @@ fn old_logs_go_once_they_are_shipped() {
     finished(&root, "old-shipped", 9 * day, &[("kafka", 1), ("hive", 1)]);
     finished(&root, "old-without-sinks", 8 * day, &[]);
     finished(&root, "young", 6 * day, &[]);
-    let live = open(&root, "old-live", Options { retention: Duration::MAX, ..Options::default() });
+    let live = open(&root, "old-live", Options { retention: Duration::MAX, ..Options::for_tests() });
     live.append_durable(event(0), PATIENCE).unwrap();
     std::fs::create_dir(root.join("not-a-log")).unwrap();
     sweep(&root, 7 * day, u64::MAX);

@@ -10,7 +10,7 @@ use crate::shiplog::testing::{event, events, open, read_all, root, until, PATIEN
 use crate::shiplog::{position, set_position, Options, ShipLog};
 
 fn start(root: &Path, application: &str, sinks: &[(&str, &SinkFaults)]) -> (ShipLog, Shipper) {
-    let log = open(root, application, Options { segment_bytes: 20_000, ..Options::default() });
+    let log = open(root, application, Options { segment_bytes: 20_000, ..Options::for_tests() });
     let sinks = sinks.iter().map(|(name, faults)| faults.sink(name)).collect();
     let shipper = Shipper::start(&log, sinks).unwrap();
     (log, shipper)
@@ -52,7 +52,7 @@ fn a_sink_gets_everything_once_and_in_order() {
 fn a_sink_sees_nothing_that_is_not_durable() {
     let (_dir, root) = root();
     let medium = crate::shiplog::testing::Faulty::default();
-    let options = Options { medium: std::sync::Arc::new(medium.clone()), ..Options::default() };
+    let options = Options { medium: std::sync::Arc::new(medium.clone()), ..Options::for_tests() };
     let log = open(&root, "app-1", options);
     let faults = SinkFaults::default();
     let shipper = Shipper::start(&log, vec![faults.sink("kafka")]).unwrap();
@@ -100,7 +100,7 @@ fn what_is_gone_from_the_log_before_its_turn_is_counted() {
     let faults = SinkFaults::default();
     faults.always(Some(SinkFault::Retry));
     let log =
-        open(&root, "app-1", Options { segment_bytes: 5_000, most_bytes: 20_000, ..Options::default() });
+        open(&root, "app-1", Options { segment_bytes: 5_000, most_bytes: 20_000, ..Options::for_tests() });
     let shipper = Shipper::start(&log, vec![faults.sink("kafka")]).unwrap();
     for number in 0..1_000 {
         log.append_durable(event(number), PATIENCE).unwrap();
@@ -242,7 +242,7 @@ fn an_appender_that_stalls_holds_up_nobody_who_asks() {
 #[test]
 fn the_log_is_a_sink_that_has_what_is_durable() {
     let (_dir, root) = root();
-    let log = open(&root, "app-1", Options::default());
+    let log = open(&root, "app-1", Options::for_tests());
     let shipper = Shipper::start(&log, vec![Box::new(Embedded)]).unwrap();
     append(&log, 0..10);
     let health = &shipper.health()["embedded"];

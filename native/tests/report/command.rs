@@ -20,7 +20,7 @@ fn andiron(arguments: &[&str]) -> (u8, String, String) {
 
 /// Writes a log and returns it open.
 fn log(root: &Path, application: &str, events: Vec<Event>) -> ShipLog {
-    let options = Options { run_id: "nightly-2026-11-23".to_string(), ..Options::default() };
+    let options = Options { run_id: "nightly-2026-11-23".to_string(), ..Options::for_tests() };
     let log = ShipLog::open(root, application, options).expect("the log");
     for event in events {
         assert!(!log.append(event).is_none());

@@ -36,7 +36,7 @@ fn one_step_one_counter_one_gate() {
         application: "app-1".to_string(),
         log_dir: Some(root.clone()),
         ship_every: None,
-        ..MetricsSettings::default()
+        ..MetricsSettings::for_tests()
     };
     let facts = json!({"app_name": "flights", "run_id": "nightly", "started_ms": 1_795_459_512_000_u64});
     let metrics = Application::start(&settings, &facts.to_string()).expect("metrics");

@@ -110,7 +110,7 @@ impl World {
             failure_memory: Duration::from_millis(100 * below(3) as u64),
             load_timeout: Duration::from_secs(5),
             wait_timeout: Duration::from_secs(1_000_000),
-            ..CacheSettings::default()
+            ..CacheSettings::for_tests()
         };
         let clock = Clock::manual();
         let orders = Arc::new(Orders::default());

@@ -51,7 +51,7 @@ impl Bench {
         let list = Arc::clone(&started);
         let cache = Cache::new(clock.clone(), Box::new(move |load| list.lock().unwrap().push(load)));
         let settings =
-            CacheSettings { budget_bytes, hard_limit_bytes: 2 * budget_bytes, ..CacheSettings::default() };
+            CacheSettings { budget_bytes, hard_limit_bytes: 2 * budget_bytes, ..CacheSettings::for_tests() };
         cache.configure(settings).unwrap();
         let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
         let list = |(place, size): (usize, &u64)| {

@@ -80,7 +80,7 @@ impl Bench {
         let list = Arc::clone(&orders);
         let cache = Cache::new(Clock::manual(), Box::new(move |load| list.lock().unwrap().push(load)));
         cache
-            .configure(CacheSettings { budget_bytes: 10, hard_limit_bytes: 10, ..CacheSettings::default() })
+            .configure(CacheSettings { budget_bytes: 10, hard_limit_bytes: 10, ..CacheSettings::for_tests() })
             .unwrap();
         let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
         let list = |name: &&str| {

@@ -16,22 +16,29 @@ use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 13] = [
     "application",
     "cacheDir",
-    "diskBytes",
-    "budgetBytes",
-    "budgetCount",
-    "hardLimitBytes",
-    "keepWarm",
-    "overdraftAfterMillis",
-    "deadlockAfterMillis",
-    "failureMemoryMillis",
-    "loadTimeoutMillis",
-    "waitTimeoutMillis",
-    "queueAgeMillis",
-    "loaderThreads",
+    "spark.andiron.cache.diskBytes",
+    "spark.andiron.cache.budgetBytes",
+    "spark.andiron.cache.budgetVersions",
+    "spark.andiron.cache.hardLimitBytes",
+    "spark.andiron.cache.keepWarm",
+    "spark.andiron.cache.overdraftAfter",
+    "spark.andiron.cache.deadlockAfter",
+    "spark.andiron.cache.failureMemory",
+    "spark.andiron.cache.loadTimeout",
+    "spark.andiron.cache.waitTimeout",
+    "spark.andiron.cache.queueAge",
 ];
+
+/// A text that is read, so that one bad line decides.
+const COMPLETE: &str = "application=app\ncacheDir=/a\nspark.andiron.cache.diskBytes=1\nspark.andiron.cache.budgetBytes=1\n\
+                        spark.andiron.cache.budgetVersions=0\nspark.andiron.cache.hardLimitBytes=1\n\
+                        spark.andiron.cache.keepWarm=true\nspark.andiron.cache.overdraftAfter=1\n\
+                        spark.andiron.cache.deadlockAfter=1\nspark.andiron.cache.failureMemory=1\n\
+                        spark.andiron.cache.loadTimeout=1\nspark.andiron.cache.waitTimeout=1\n\
+                        spark.andiron.cache.queueAge=1\n";
 
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -65,7 +72,10 @@ fn settings_of_any_text_are_read_or_refused() {
 #[test]
 fn settings_of_any_values_are_read_or_refused() {
     let line = (0..KEYS.len(), value()).prop_map(|(key, value)| format!("{}={value}\n", KEYS[key]));
-    proptest!(config(4000), |(lines in prop::collection::vec(line, 0..20))| judge(&lines.concat()));
+    proptest!(config(4000), |(lines in prop::collection::vec(line, 0..20))| {
+        judge(&lines.concat());
+        judge(&(COMPLETE.to_string() + &lines.concat()));
+    });
 }
 
 #[test]
@@ -73,9 +83,12 @@ fn settings_survive_their_text() {
     let numbers = prop::collection::vec(0..u64::MAX / 1_000_000_000, 8);
     proptest!(config(4000), |(budget in 1..u64::MAX / 2, beyond in 0..u64::MAX / 2, count in 0..4u64, keep in proptest::bool::ANY, n in numbers)| {
         let text = format!(
-            "application=app-{}\ncacheDir=/a dir/b\ndiskBytes={}\nbudgetBytes={budget}\nbudgetCount={count}\n\
-             hardLimitBytes={}\nkeepWarm={keep}\noverdraftAfterMillis={}\ndeadlockAfterMillis={}\n\
-             failureMemoryMillis={}\nloadTimeoutMillis={}\nwaitTimeoutMillis={}\nqueueAgeMillis={}\nloaderThreads=4\n",
+            "application=app-{}\ncacheDir=/a dir/b\nspark.andiron.cache.diskBytes={}\n\
+             spark.andiron.cache.budgetBytes={budget}\nspark.andiron.cache.budgetVersions={count}\n\
+             spark.andiron.cache.hardLimitBytes={}\nspark.andiron.cache.keepWarm={keep}\n\
+             spark.andiron.cache.overdraftAfter={}\nspark.andiron.cache.deadlockAfter={}\n\
+             spark.andiron.cache.failureMemory={}\nspark.andiron.cache.loadTimeout={}\n\
+             spark.andiron.cache.waitTimeout={}\nspark.andiron.cache.queueAge={}\n",
             n[0], n[1], budget + beyond, n[2], n[3], n[4], n[5], n[6], n[7]
         );
         let millis = Duration::from_millis;
@@ -153,7 +166,7 @@ fn numbers_that_are_no_handles_do_nothing() {
     let loads: Arc<Mutex<Vec<u64>>> = Arc::default();
     let list = Arc::clone(&loads);
     let cache = Cache::new(Clock::manual(), Box::new(move |load| list.lock().unwrap().push(load)));
-    cache.configure(CacheSettings::default()).unwrap();
+    cache.configure(CacheSettings::for_tests()).unwrap();
     let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
     let listing = Listing { version: "v", digest: "d", bytes: Some(1), label: "memory" };
     let slot = cache.add_version(catalog, &listing).unwrap();

@@ -31,7 +31,7 @@ fn event(number: u64) -> Event {
 /// The segments of a log of 30 events.
 fn written() -> Vec<Vec<u8>> {
     let dir = scratch();
-    let options = Options { segment_bytes: 600, run_id: "run".into(), ..Options::default() };
+    let options = Options { segment_bytes: 600, run_id: "run".into(), ..Options::for_tests() };
     let log = ShipLog::open(&dir.path().join("log"), "app-1", options).unwrap();
     (0..30).for_each(|number| assert!(log.append_durable(event(number), PATIENCE).is_ok()));
     let mut names: Vec<PathBuf> =
@@ -221,7 +221,7 @@ fn a_damaged_log_goes_on_or_says_why_not() {
         damages.iter().for_each(|(which, damage)| apply(&mut segments, *which, damage));
         let folder = store(dir.path(), &segments);
         let (before, whole) = read_all(&folder, swapped(&damages));
-        match ShipLog::open(dir.path(), "app-1", Options::default()) {
+        match ShipLog::open(dir.path(), "app-1", Options::for_tests()) {
             Ok(log) => {
                 log.append_durable(event(99), PATIENCE).unwrap();
                 log.close(PATIENCE).unwrap();

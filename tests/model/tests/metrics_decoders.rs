@@ -42,7 +42,7 @@ impl Record for Nowhere {
 
 fn application() -> Arc<Application> {
     let settings =
-        MetricsSettings { application: "app".into(), ship_every: None, ..MetricsSettings::default() };
+        MetricsSettings { application: "app".into(), ship_every: None, ..MetricsSettings::for_tests() };
     let app = Application::start_with(&settings, "{}", Arc::new(Nowhere)).unwrap();
     (0..4).for_each(|id| {
         app.accumulator(

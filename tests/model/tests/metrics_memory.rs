@@ -38,7 +38,7 @@ static COUNTING: Counting = Counting;
 
 fn application() -> Arc<Application> {
     let settings =
-        MetricsSettings { application: "app".into(), ship_every: None, ..MetricsSettings::default() };
+        MetricsSettings { application: "app".into(), ship_every: None, ..MetricsSettings::for_tests() };
     Application::start(&settings, "{}").unwrap()
 }
 

@@ -32,7 +32,7 @@ fn settings() -> impl Strategy<Value = CacheSettings> {
             load_timeout: Duration::from_secs(5),
             wait_timeout: Duration::from_secs(12),
             deadlock_after: Duration::from_secs(3),
-            ..CacheSettings::default()
+            ..CacheSettings::for_tests()
         })
 }
 

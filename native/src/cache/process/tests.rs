@@ -15,7 +15,7 @@ fn what_a_load_was_told_to_adopt_stays_until_it_does() {
         cache_dir: cache_dir.clone(),
         budget_bytes: LENGTH as u64,
         hard_limit_bytes: LENGTH as u64,
-        ..CacheSettings::default()
+        ..CacheSettings::for_tests()
     };
     process.configure(settings).unwrap();
     let cache = &process.cache;
@@ -53,7 +53,7 @@ fn a_load_that_fails_keeps_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let process = Process::new();
     let cache_dir = directory.path().join("cache");
-    process.configure(CacheSettings { cache_dir, budget_bytes: 1, ..CacheSettings::default() }).unwrap();
+    process.configure(CacheSettings { cache_dir, budget_bytes: 1, ..CacheSettings::for_tests() }).unwrap();
     let cache = &process.cache;
     let catalog = cache.open_catalog("application", "data", PayloadKind::Bytes, 0).unwrap();
     let listing = Listing { version: "v", digest: "v", bytes: Some(0), label: "memory" };
@@ -89,7 +89,7 @@ impl Waiting {
         let (load_timeout, failure_memory) = (LOAD_TIMEOUT, Duration::ZERO);
         let cache_dir = folder.path().join("cache");
         process
-            .configure(CacheSettings { cache_dir, load_timeout, failure_memory, ..CacheSettings::default() })
+            .configure(CacheSettings { cache_dir, load_timeout, failure_memory, ..CacheSettings::for_tests() })
             .unwrap();
         let catalog = process.cache.open_catalog("application", "data", PayloadKind::Bytes, 0).unwrap();
         let listing = Listing { version: "v", digest: "v", bytes: Some(LENGTH as u64), label: "memory" };
@@ -197,7 +197,7 @@ fn figures_do_not_wait_for_a_directory_that_is_being_opened() {
     let directory = tempfile::tempdir().unwrap();
     let cache_dir = directory.path().join("cache");
     let process = Process::new();
-    let settings = CacheSettings { cache_dir: cache_dir.clone(), ..CacheSettings::default() };
+    let settings = CacheSettings { cache_dir: cache_dir.clone(), ..CacheSettings::for_tests() };
     process.configure(settings.clone()).unwrap();
     process.close_application(&settings.application);
     let swept = std::fs::File::open(cache_dir.join(".andiron.lock")).unwrap();

@@ -19,7 +19,7 @@ fn alarms(settings: CacheSettings, versions: usize, rounds: usize) -> (u64, Stri
 
 #[test]
 fn the_alarm_names_the_limit_that_bound_and_comes_whenever_reloads_have_doubled() {
-    let few = CacheSettings { budget_bytes: 1000, hard_limit_bytes: 1000, ..CacheSettings::default() };
+    let few = CacheSettings { budget_bytes: 1000, hard_limit_bytes: 1000, ..CacheSettings::for_tests() };
     let (count, warning) = alarms(CacheSettings { budget_versions: Some(1), ..few.clone() }, 3, 400);
     assert!((5..=9).contains(&count), "{count} alarms");
     for part in

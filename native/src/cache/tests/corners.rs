@@ -68,7 +68,7 @@ fn a_load_over_the_budget_that_nobody_waits_for_any_more_does_not_stay() {
 
 #[test]
 fn idle_versions_go_before_the_count_is_overdrawn() {
-    let bench = Bench::new(CacheSettings { budget_versions: Some(2), ..CacheSettings::default() });
+    let bench = Bench::new(CacheSettings { budget_versions: Some(2), ..CacheSettings::for_tests() });
     let (attempt, a) = bench.task();
     let (other, c) = bench.task();
     let b = bench.cache.open_cursor(attempt, true).unwrap();
@@ -89,7 +89,7 @@ fn idle_versions_go_before_the_count_is_overdrawn() {
 #[test]
 fn an_overdraft_that_cannot_be_evicts_nothing() {
     let bench =
-        Bench::new(CacheSettings { budget_bytes: 20, hard_limit_bytes: 20, ..CacheSettings::default() });
+        Bench::new(CacheSettings { budget_bytes: 20, hard_limit_bytes: 20, ..CacheSettings::for_tests() });
     let big = list_version(&bench.cache, bench.catalog, "big", Some(20));
     let (attempt, a) = bench.task();
     let b = bench.cache.open_cursor(attempt, true).unwrap();
@@ -121,7 +121,7 @@ fn a_task_that_stood_still_is_admitted_rather_than_told_to_give_way() {
 #[test]
 fn a_task_is_overdrawn_by_one_version_even_if_two_of_its_cursors_want_it() {
     let bench =
-        Bench::new(CacheSettings { budget_bytes: 10, hard_limit_bytes: 40, ..CacheSettings::default() });
+        Bench::new(CacheSettings { budget_bytes: 10, hard_limit_bytes: 40, ..CacheSettings::for_tests() });
     let (attempt, a) = bench.task();
     let cursors: Vec<CursorId> = (0..3).map(|_| bench.cache.open_cursor(attempt, true).unwrap()).collect();
     bench.advance(a, 0);
@@ -229,7 +229,7 @@ fn payloads_are_evicted_and_freed_while_the_lock_is_free() {
     let started: Arc<Mutex<Vec<LoadId>>> = Arc::default();
     let list = Arc::clone(&started);
     let cache = Arc::new(Cache::new(clock.clone(), Box::new(move |load| lock(&list).push(load))));
-    let settings = CacheSettings { load_timeout: Duration::from_secs(1), ..CacheSettings::default() };
+    let settings = CacheSettings { load_timeout: Duration::from_secs(1), ..CacheSettings::for_tests() };
     cache.configure(settings).unwrap();
     let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
     let slots: Vec<SlotId> =
@@ -262,7 +262,7 @@ fn payloads_are_evicted_and_freed_while_the_lock_is_free() {
 #[test]
 fn every_payload_that_ends_a_load_is_evicted_once() {
     let bench =
-        Bench::new(CacheSettings { load_timeout: Duration::from_secs(1), ..CacheSettings::default() });
+        Bench::new(CacheSettings { load_timeout: Duration::from_secs(1), ..CacheSettings::for_tests() });
     let (_, a) = bench.task();
     bench.advance(a, 0);
     let late = bench.next_load();

@@ -8,7 +8,7 @@ fn at_the_barrier(hard: u64) -> (Bench, Vec<CursorId>) {
     let bench = Bench::new(CacheSettings {
         budget_bytes: 20,
         hard_limit_bytes: 10 * hard,
-        ..CacheSettings::default()
+        ..CacheSettings::for_tests()
     });
     let cursors = (0..2)
         .map(|version| {

@@ -99,7 +99,7 @@ fn attempts_and_leases_outlive_their_application_and_count_in_the_next() {
         application: "next".into(),
         budget_bytes: 9,
         hard_limit_bytes: 9,
-        ..CacheSettings::default()
+        ..CacheSettings::for_tests()
     };
     bench.cache.configure(next).unwrap();
     let catalog = bench.cache.open_catalog("next", "data", PayloadKind::Bytes, 0).unwrap();

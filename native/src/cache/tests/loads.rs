@@ -6,7 +6,7 @@ fn impatient() -> Bench {
     Bench::new(CacheSettings {
         load_timeout: Duration::from_secs(1),
         wait_timeout: Duration::from_secs(9),
-        ..CacheSettings::default()
+        ..CacheSettings::for_tests()
     })
 }
 
@@ -76,7 +76,7 @@ fn pages_go_before_loads_start() {
     };
     let cache = Cache::new(Clock::manual(), Box::new(launch));
     cache
-        .configure(CacheSettings { budget_bytes: 10, hard_limit_bytes: 10, ..CacheSettings::default() })
+        .configure(CacheSettings { budget_bytes: 10, hard_limit_bytes: 10, ..CacheSettings::for_tests() })
         .unwrap();
     let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
     let slots = ["v0", "v1"].map(|version| list_version(&cache, catalog, version, Some(10)));
@@ -101,7 +101,7 @@ fn an_abandoned_load_is_told_once_while_the_lock_is_free() {
             .on_abandoned(Box::new(move |load| lock(&tell).push((load, free()))))
     });
     cache
-        .configure(CacheSettings { load_timeout: Duration::from_secs(1), ..CacheSettings::default() })
+        .configure(CacheSettings { load_timeout: Duration::from_secs(1), ..CacheSettings::for_tests() })
         .unwrap();
     let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
     let cursor = cache.open_cursor(cache.begin_attempt("task"), true).unwrap();

@@ -5,7 +5,7 @@ use super::*;
 /// A cursor that leases v0 and v1, of which v0 was used longer ago, with nothing else in a budget of 20 bytes.
 fn full(keep_warm: bool) -> (Bench, CursorId) {
     let settings =
-        CacheSettings { budget_bytes: 20, hard_limit_bytes: 20, keep_warm, ..CacheSettings::default() };
+        CacheSettings { budget_bytes: 20, hard_limit_bytes: 20, keep_warm, ..CacheSettings::for_tests() };
     let bench = Bench::new(settings);
     let (_, a) = bench.task();
     assert_eq!(bench.cache.advance_all(a, &bench.slots[..2]).unwrap(), None);
@@ -97,7 +97,7 @@ fn without_keep_warm_who_waits_for_the_budget_keeps_nothing_in_memory() {
 #[test]
 fn an_overdraft_stays_with_what_is_kept() {
     let bench =
-        Bench::new(CacheSettings { budget_bytes: 20, hard_limit_bytes: 40, ..CacheSettings::default() });
+        Bench::new(CacheSettings { budget_bytes: 20, hard_limit_bytes: 40, ..CacheSettings::for_tests() });
     let small = list_version(&bench.cache, bench.catalog, "small", Some(5));
     let (attempt, a) = bench.task();
     let [b, c] = [(); 2].map(|()| bench.cache.open_cursor(attempt, true).unwrap());

@@ -24,7 +24,7 @@ fn tasks_that_end_and_begin_again_walk_over_few_versions() {
             }
         }),
     );
-    let settings = CacheSettings { budget_bytes: 20, hard_limit_bytes: 40, ..CacheSettings::default() };
+    let settings = CacheSettings { budget_bytes: 20, hard_limit_bytes: 40, ..CacheSettings::for_tests() };
     cache.configure(settings).unwrap();
     let catalog = cache.open_catalog("app", "data", PayloadKind::Bytes, 0).unwrap();
     let slots: Vec<SlotId> =

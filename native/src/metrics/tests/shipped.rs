@@ -363,7 +363,7 @@ fn a_thread_of_its_own_ships_what_changes() {
     let settings = MetricsSettings {
         application: "app-1".into(),
         ship_every: Some(Duration::from_millis(5)),
-        ..MetricsSettings::default()
+        ..MetricsSettings::for_tests()
     };
     let log = Arc::new(Kept::default());
     let app = Application::start_with(&settings, "{}", Arc::clone(&log) as Arc<dyn Record>).unwrap();

@@ -10,7 +10,7 @@ fn ask(application: &Application, question: &Value) -> Value {
 
 #[test]
 fn a_gate_that_was_never_asked_is_named_and_one_that_was_is_not() {
-    let application = Application::start(&MetricsSettings::default(), "{}").unwrap();
+    let application = Application::start(&MetricsSettings::for_tests(), "{}").unwrap();
     for (id, step) in [(1, "idle"), (2, "asked")] {
         application.step_declared(
             &json!({"step": step, "id": id, "counters": [], "gate": {"number": id, "limit_ratio": 0.1}})
@@ -25,7 +25,7 @@ fn a_gate_that_was_never_asked_is_named_and_one_that_was_is_not() {
 
 #[test]
 fn what_is_no_question_is_refused() {
-    let application = Application::start(&MetricsSettings::default(), "{}").unwrap();
+    let application = Application::start(&MetricsSettings::for_tests(), "{}").unwrap();
     for text in ["", "[]", "{}", r#"{"ask": "why"}"#] {
         assert!(application.ask(text).is_err(), "{text}");
     }

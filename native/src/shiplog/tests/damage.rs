@@ -6,7 +6,7 @@ use std::fs;
 /// A closed log of 20 events in one segment, and the segment.
 fn finished() -> (tempfile::TempDir, std::path::PathBuf, std::path::PathBuf) {
     let (dir, root) = root();
-    let log = open(&root, "app-1", Options::default());
+    let log = open(&root, "app-1", Options::for_tests());
     (0..20).for_each(|number| assert!(!log.append(event(number)).is_none()));
     log.close(PATIENCE).unwrap();
     let segment = segments(log.folder()).remove(0);
@@ -27,7 +27,7 @@ fn a_log_that_is_cut_anywhere_is_read_to_the_cut_and_goes_on() {
         assert_eq!((notes.corrupt_bytes, notes.missing), (0, 0));
         last = read.len();
         if cut % 97 == 0 {
-            let log = open(root, "app-1", Options::default());
+            let log = open(root, "app-1", Options::for_tests());
             log.append_durable(event(last as u64), PATIENCE).unwrap();
             let (read, after) = read_all(&folder);
             assert_eq!(read, events(0..last as u64 + 1));
@@ -125,7 +125,7 @@ fn segments_of_a_later_release_are_an_error_that_says_so() {
         error.message().contains("version 2") && error.message().contains("segment-0000000002"),
         "{error}"
     );
-    let opened = ShipLog::open(folder.parent().unwrap(), "app-1", Options::default());
+    let opened = ShipLog::open(folder.parent().unwrap(), "app-1", Options::for_tests());
     assert_eq!(opened.err().unwrap().code(), Code::LogVersion);
 }
 
@@ -138,7 +138,7 @@ fn files_of_others_are_left_out() {
     let (read, notes) = read_all(&folder);
     assert_eq!(read, events(0..20));
     assert_eq!(notes.foreign, [folder.join("segment-0000000000.log")]);
-    let log = open(folder.parent().unwrap(), "app-1", Options::default());
+    let log = open(folder.parent().unwrap(), "app-1", Options::for_tests());
     assert_eq!(log.append_durable(event(20), PATIENCE).unwrap(), Sequence(22));
 }
 
@@ -185,7 +185,7 @@ fn a_tail_reads_what_is_acknowledged_and_no_more() {
 fn what_was_read_ahead_before_it_was_durable_is_read_again() {
     const MARKER: [u8; 4] = [0xfe, 0xc1, 0xff, 0xc0];
     let (_dir, root) = root();
-    let log = open(&root, "app-1", Options::default());
+    let log = open(&root, "app-1", Options::for_tests());
     for event in events(1..4) {
         log.append(event);
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 fn faulty(root: &std::path::Path, queue_bytes: usize) -> (Faulty, ShipLog) {
     let medium = Faulty::default();
-    let options = Options { medium: Arc::new(medium.clone()), queue_bytes, ..Options::default() };
+    let options = Options { medium: Arc::new(medium.clone()), queue_bytes, ..Options::for_tests() };
     (medium, open(root, "app-1", options))
 }
 
@@ -96,6 +96,6 @@ fn what_a_dead_disk_has_not_taken_is_counted_at_the_end() {
     assert_eq!((health.durable, health.waiting, health.lost(Cause::Io)), (0, 0, 100));
     assert!(segments(log.folder()).is_empty(), "a segment without a record stays");
     drop(log);
-    let log = open(&root, "app-1", Options::default());
+    let log = open(&root, "app-1", Options::for_tests());
     assert_eq!(log.append_durable(event(0), PATIENCE).unwrap(), Sequence(1));
 }

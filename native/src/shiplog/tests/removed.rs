@@ -3,7 +3,7 @@
 use super::*;
 
 fn written(root: &std::path::Path, numbers: std::ops::Range<u64>) -> ShipLog {
-    let log = open(root, "app-1", Options::default());
+    let log = open(root, "app-1", Options::for_tests());
     log.append(application(0));
     for number in numbers {
         log.append(event(number));
@@ -33,10 +33,10 @@ fn a_folder_that_is_removed_is_made_anew_with_its_application() {
         tail.read(Sequence(102), usize::MAX, usize::MAX, &mut tailed).unwrap();
         assert_eq!(tail.position(), Sequence(102));
         assert_eq!((tailed.len() as u64 + tail.take_gone(), tailed.last()), (102, Some(&event(101))));
-        assert_eq!(ShipLog::open(&root, "app-1", Options::default()).err().unwrap().code(), Code::LogInUse);
+        assert_eq!(ShipLog::open(&root, "app-1", Options::for_tests()).err().unwrap().code(), Code::LogInUse);
         log.close(PATIENCE).unwrap();
         assert_eq!((log.health().failures, log.health().lost_in_all()), (0, 0));
-        let again = open(&root, "app-1", Options::default());
+        let again = open(&root, "app-1", Options::for_tests());
         assert_eq!(again.append_durable(event(102), PATIENCE).unwrap(), Sequence(104));
         drop(again);
         std::fs::remove_dir_all(&root).unwrap();

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::error::{Code, Error, Result};
 use crate::event::Kind;
+use crate::settings_text::default_of;
 use crate::sinks::sink::Properties;
 
 pub(super) const KAFKA: &str = "spark.andiron.kafka.";
@@ -62,8 +63,8 @@ impl KafkaSettings {
     /// The brokers are required.
     pub(super) fn of(pairs: &Properties) -> Result<KafkaSettings> {
         let mut settings = KafkaSettings {
-            metrics: "andiron.metrics.v1".to_string(),
-            failures: "andiron.failures.v1".to_string(),
+            metrics: default_of("spark.andiron.kafka.topic.metrics").to_string(),
+            failures: default_of("spark.andiron.kafka.topic.failures").to_string(),
             properties: BTreeMap::new(),
             secrets: BTreeMap::new(),
         };

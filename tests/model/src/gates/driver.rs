@@ -188,7 +188,7 @@ impl Driver {
             return Driver { application: None, cells: BTreeMap::new() };
         }
         let settings =
-            MetricsSettings { application: "model".into(), ship_every: None, ..MetricsSettings::default() };
+            MetricsSettings { application: "model".into(), ship_every: None, ..MetricsSettings::for_tests() };
         let application = Application::start(&settings, "{}").unwrap();
         for site in sites {
             let declared =

@@ -42,6 +42,13 @@ object AndironConf {
   private val GiB = 1L << 30
   private val MiB = 1L << 20
   private var registered = Vector.empty[Setting[_]]
+  private var ofNative = Vector.empty[Setting[_]]
+
+  /** A setting that the native library reads, under the same key. */
+  private def native[T](setting: Setting[T]): Setting[T] = {
+    ofNative :+= setting
+    setting
+  }
 
   private def setting[T](key: String, kind: String, default: String, doc: String)(parse: SparkConf => T)(
       check: T => Option[String] = (_: T) => None): Setting[T] = {
@@ -55,6 +62,10 @@ object AndironConf {
 
   private def bytes(key: String, default: String, doc: String, least: Long = 0, most: Long = Long.MaxValue)(missing: SparkConf => Long): Setting[Long] =
     setting(key, "size", default, doc)(c => if (c.contains(key)) c.getSizeAsBytes(key) else missing(c))(between(least, most))
+
+  /** A size whose default is one. */
+  private def size(key: String, default: String, doc: String, least: Long, most: Long = Long.MaxValue): Setting[Long] =
+    setting(key, "size", default, doc)(_.getSizeAsBytes(key, default))(between(least, most))
 
   private def millis(key: String, default: String, doc: String, least: Long = 1): Setting[Long] =
     setting(key, "duration", default, doc)(_.getTimeAsMs(key, default))(between(least, Long.MaxValue))
@@ -70,20 +81,20 @@ object AndironConf {
   val Enabled: Setting[Boolean] = flag("spark.andiron.enabled", default = true,
     """false turns all of Andiron off: the plugin does nothing, and making or using a catalog throws a SettingException.""")
 
-  val BudgetBytes: Setting[Long] = bytes("spark.andiron.cache.budgetBytes",
+  val BudgetBytes: Setting[Long] = native(bytes("spark.andiron.cache.budgetBytes",
     "`spark.memory.offHeap.size` if `spark.memory.offHeap.enabled`, else the executor's memory overhead; in local mode at least 1g",
     """How many bytes of versions an executor admits at once. A version larger than this is refused; tasks wait while the
-      |versions in use fill it.""", least = 1)(BudgetDefault.bytes)
+      |versions in use fill it.""", least = 1)(BudgetDefault.bytes))
 
-  val BudgetVersions: Setting[Int] = count("spark.andiron.cache.budgetVersions", 0, 0,
-    """How many versions an executor admits at once; 0 means any number that fits `spark.andiron.cache.budgetBytes`.""")
+  val BudgetVersions: Setting[Int] = native(count("spark.andiron.cache.budgetVersions", 0, 0,
+    """How many versions an executor admits at once; 0 means any number that fits `spark.andiron.cache.budgetBytes`."""))
 
-  val HardLimitBytes: Setting[Long] = bytes("spark.andiron.cache.hardLimitBytes", "2 x `spark.andiron.cache.budgetBytes`",
+  val HardLimitBytes: Setting[Long] = native(bytes("spark.andiron.cache.hardLimitBytes", "2 x `spark.andiron.cache.budgetBytes`",
     """What is never exceeded, not even by tasks that hold one version while they wait for another. At
-      |this limit the first three attempts of such a task are killed, which does not count as a failure; a later one fails.""")(conf => 2 * BudgetBytes.in(conf))
+      |this limit the first three attempts of such a task are killed, which does not count as a failure; a later one fails.""")(conf => 2 * BudgetBytes.in(conf)))
 
-  val KeepWarm: Setting[Boolean] = flag("spark.andiron.cache.keepWarm", default = true,
-    """Whether a version that no task uses stays until its bytes are needed. false frees it with its last lease.""")
+  val KeepWarm: Setting[Boolean] = native(flag("spark.andiron.cache.keepWarm", default = true,
+    """Whether a version that no task uses stays until its bytes are needed. false frees it with its last lease."""))
 
   val Directory: Setting[Option[String]] = setting("spark.andiron.cache.dir", "path", "Spark's own local directory of the executor, of several the one with the most room",
     """Local directory for the bytes of versions. It must belong to the executor's user, with mode 0700, or be absent.
@@ -91,41 +102,39 @@ object AndironConf {
     _.getOption("spark.andiron.cache.dir"))(
     dir => if (dir.exists(_.trim.isEmpty)) Some("which is empty: name a directory or leave the setting out") else None)
 
-  val DiskBytes: Setting[Long] = bytes("spark.andiron.cache.diskBytes", "unlimited",
+  val DiskBytes: Setting[Long] = native(bytes("spark.andiron.cache.diskBytes", "unlimited",
     """The most that the files of versions may take on this process's disk, those being written included. A file takes its disk as long as
       |its bytes can be reached: before a load is refused for this limit, the process runs one full garbage collection (`System.gc()`)
-      |and waits at most half a second for what that frees.""")(_ => Long.MaxValue)
+      |and waits at most half a second for what that frees.""")(_ => Long.MaxValue))
 
   val LoaderThreads: Setting[Int] = count("spark.andiron.cache.loaderThreads", 4, 1,
     """Loads that run side by side in an executor. A thread that is busy for 10 s is replaced, up to 64 threads in all, so that
       |a source that hangs does not hold up the others.""")
 
-  val LoadTimeout: Setting[Long] = millis("spark.andiron.cache.loadTimeout", "15min",
+  val LoadTimeout: Setting[Long] = native(millis("spark.andiron.cache.loadTimeout", "15min",
     """How long a load may take, from when a loader thread begins it. After it the waiting tasks get a LoadException; the bytes stay
-      |reserved until the loader returns, and what it returns then is dropped.""")
+      |reserved until the loader returns, and what it returns then is dropped."""))
 
-  val WaitTimeout: Setting[Long] = millis("spark.andiron.cache.waitTimeout", "30min",
+  val WaitTimeout: Setting[Long] = native(millis("spark.andiron.cache.waitTimeout", "30min",
     """How long a task may wait for a version, for it to fit the budget and for its load to begin and to end, before it gets a
-      |BudgetException.""")
+      |BudgetException."""))
 
-  val OverdraftAfter: Setting[Long] = millis("spark.andiron.cache.overdraftAfter", "1s",
+  val OverdraftAfter: Setting[Long] = native(millis("spark.andiron.cache.overdraftAfter", "1s",
     """How long a task that holds one version, or for which others wait at a barrier with theirs, waits for another before it is
-      |admitted over the budget, by one version per task.""")
+      |admitted over the budget, by one version per task."""))
 
-  val DeadlockAfter: Setting[Long] = millis("spark.andiron.cache.deadlockAfter", "10s",
-    """How long such a task waits at the hard limit before it is killed, to be tried again; one of a barrier stage fails.""")
+  val DeadlockAfter: Setting[Long] = native(millis("spark.andiron.cache.deadlockAfter", "10s",
+    """How long such a task waits at the hard limit before it is killed, to be tried again; one of a barrier stage fails."""))
 
-  val FailureMemory: Setting[Long] = millis("spark.andiron.cache.failureMemory", "5s",
-    """How long a failed load answers further requests for the version with the same error; after it the next request loads again.""", 0)
+  val FailureMemory: Setting[Long] = native(millis("spark.andiron.cache.failureMemory", "5s",
+    """How long a failed load answers further requests for the version with the same error; after it the next request loads again.""", 0))
 
-  val QueueAge: Setting[Long] = millis("spark.andiron.cache.queueAge", "1s",
-    """How long tasks that want a smaller version may overtake those that wait for a larger one.""", 0)
+  val QueueAge: Setting[Long] = native(millis("spark.andiron.cache.queueAge", "1s",
+    """How long tasks that want a smaller version may overtake those that wait for a larger one.""", 0))
 
-  val Accounting: Setting[String] = setting("spark.andiron.cache.accounting", "word", "auto",
+  val Accounting: Setting[String] = word("spark.andiron.cache.accounting", "auto", "off",
     """`auto` charges resident bytes to Spark's off-heap storage memory if `spark.memory.offHeap.enabled`, and objects to its
-      |storage memory on the heap; a refusal is counted and changes nothing else. `off` charges nothing.""")(
-    _.get("spark.andiron.cache.accounting", "auto"))(
-    word => if (Set("auto", "off")(word)) None else Some("which is neither auto nor off"))
+      |storage memory on the heap; a refusal is counted and changes nothing else. `off` charges nothing.""")
 
   val ReportInterval: Setting[Long] = millis("spark.andiron.cache.reportInterval", "1s",
     """How often executors report their statistics to the driver and learn which catalogs were closed (needs the plugin), and
@@ -138,11 +147,11 @@ object AndironConf {
   val MetricsEnabled: Setting[Boolean] = flag("spark.andiron.metrics.enabled", default = true,
     """false turns the metrics off: steps compute the same rows, and nothing is counted, judged or logged.""")
 
-  val LogDirectory: Setting[String] = setting("spark.andiron.log.dir", "path", "`andiron-log-<user>` in the JVM's temporary directory",
+  val LogDirectory: Setting[String] = native(setting("spark.andiron.log.dir", "path", "`andiron-log-<user>` in the JVM's temporary directory",
     """Local directory of the driver for the log of metrics, which `andiron report` reads: a path or a `file:` URI. It is made with mode 0700 if it is absent.
       |For HDFS or an object store see `spark.andiron.log.archive`.""")(
     conf => MetricsFacts.localDirectory(conf.get("spark.andiron.log.dir", MetricsFacts.defaultLogDirectory)))(
-    dir => if (dir.trim.isEmpty) Some("which is empty: name a directory or leave the setting out") else None)
+    dir => if (dir.trim.isEmpty) Some("which is empty: name a directory or leave the setting out") else None))
 
   val LogArchive: Setting[Option[URI]] = setting("spark.andiron.log.archive", "URI", "none",
     """Hadoop directory to which the log is copied every 10 s, for drivers whose disk goes with them: what is lost then is what the log has
@@ -154,25 +163,25 @@ object AndironConf {
         Some("which has a password, and settings are shown: give it to Hadoop's file system by its own settings")
       else None)
 
-  val LogSegmentBytes: Setting[Long] = bytes("spark.andiron.log.segmentBytes", "16m",
-    """How long a file of the log grows before the next one is begun.""", 64 << 10)(_ => 16 * MiB)
+  val LogSegmentBytes: Setting[Long] = native(size("spark.andiron.log.segmentBytes", "16m",
+    """How long a file of the log grows before the next one is begun.""", 64 << 10))
 
-  val LogRetentionDays: Setting[Int] = count("spark.andiron.log.retentionDays", 30, 1,
-    """How many days the logs of ended applications stay in `spark.andiron.log.dir`.""")
+  val LogRetentionDays: Setting[Int] = native(count("spark.andiron.log.retentionDays", 30, 1,
+    """How many days the logs of ended applications stay in `spark.andiron.log.dir`."""))
 
-  val LogMaxBytes: Setting[Long] = bytes("spark.andiron.log.maxBytes", "4g",
+  val LogMaxBytes: Setting[Long] = native(size("spark.andiron.log.maxBytes", "4g",
     """The most that `spark.andiron.log.dir` may take; beyond it the logs of ended applications go, the oldest first, then parts of the running
-      |one's. What a sink had not had of them is counted as `gone`.""", 1 << 20)(_ => 4 * GiB)
+      |one's. What a sink had not had of them is counted as `gone`.""", 1 << 20))
 
-  val RunId: Setting[Option[String]] = setting("spark.andiron.run.id", "word", "none",
+  val RunId: Setting[Option[String]] = native(setting("spark.andiron.run.id", "word", "none",
     """Names what an application is a run of. An application that starts with the run id of one that never ended is shown as its successor.""")(
-    _.getOption("spark.andiron.run.id"))()
+    _.getOption("spark.andiron.run.id"))())
 
-  val MetricsSamples: Setting[Int] = count("spark.andiron.metrics.samples", 500, 0,
-    """How many failed rows of a step are kept, at most 100000: all if there are no more, else those that a hash of their keys chooses.""", 100000)
+  val MetricsSamples: Setting[Int] = native(count("spark.andiron.metrics.samples", 500, 0,
+    """How many failed rows of a step are kept, at most 100000: all if there are no more, else those that a hash of their keys chooses.""", 100000))
 
-  val MetricsRecordBytes: Setting[Long] = bytes("spark.andiron.metrics.recordBytes", "2k",
-    """How many characters of a failed row are kept, at most 1m.""", 16, 1 << 20)(_ => 2048)
+  val MetricsRecordBytes: Setting[Long] = native(size("spark.andiron.metrics.recordBytes", "2k",
+    """How many characters of a failed row are kept, at most 1m.""", 16, 1 << 20))
 
   val MetricsQueueCapacity: Setting[Int] = count("spark.andiron.metrics.queueCapacity", 100000, 1,
     """How many events Spark keeps for Andiron's listener before it drops further ones. Dropped events make the figures of named
@@ -198,14 +207,16 @@ object AndironConf {
   /** Prefix of the settings of the Kafka sink. */
   private[andiron] val KafkaPrefix = "spark.andiron.kafka."
 
+  private def topic(key: String, default: String, doc: String): Setting[String] = setting(key, "word", default, doc)(_.get(key, default))()
+
   val KafkaServers: Setting[Option[String]] = setting("spark.andiron.kafka.bootstrap.servers", "list", "none: nothing is shipped to Kafka",
     """Brokers, as `host:port` with commas between, to which every event of the log is shipped.""")(_.getOption("spark.andiron.kafka.bootstrap.servers"))()
 
-  val KafkaMetrics: Setting[String] = setting("spark.andiron.kafka.topic.metrics", "word", "andiron.metrics.v1",
-    """Topic of everything but failures.""")(_.get("spark.andiron.kafka.topic.metrics", "andiron.metrics.v1"))()
+  val KafkaMetrics: Setting[String] = topic("spark.andiron.kafka.topic.metrics", "andiron.metrics.v1",
+    """Topic of everything but failures.""")
 
-  val KafkaFailures: Setting[String] = setting("spark.andiron.kafka.topic.failures", "word", "andiron.failures.v1",
-    """Topic of failed rows and of log lines.""")(_.get("spark.andiron.kafka.topic.failures", "andiron.failures.v1"))()
+  val KafkaFailures: Setting[String] = topic("spark.andiron.kafka.topic.failures", "andiron.failures.v1",
+    """Topic of failed rows and of log lines.""")
 
   val KafkaProperty: Setting[Seq[String]] = setting("spark.andiron.kafka.<property>", "any", "librdkafka's",
     """Any other property of the client, librdkafka, as in `spark.andiron.kafka.security.protocol=SASL_SSL`. One that bears a secret is refused:
@@ -213,28 +224,43 @@ object AndironConf {
       |on which it depends that no event is lost (`acks`, `enable.idempotence`, `message.timeout.ms` and their like) cannot be set.""")(
     MetricsFacts.ofSinks(_).map(_._1))()
 
-  val AtlasUri: Setting[Option[String]] = setting("spark.andiron.atlas.uri", "URI", "none",
+  val AtlasUri: Setting[Option[String]] = native(setting("spark.andiron.atlas.uri", "URI", "none",
     """An Atlas, as `http://atlas.example:7101`, to which driver and executors publish their figures (docs/operations/sinks.md).""")(
-    _.getOption("spark.andiron.atlas.uri"))()
+    _.getOption("spark.andiron.atlas.uri"))())
 
-  val AtlasSpectatord: Setting[Option[String]] = setting("spark.andiron.atlas.spectatord", "URI", "none",
+  val AtlasSpectatord: Setting[Option[String]] = native(setting("spark.andiron.atlas.spectatord", "URI", "none",
     """Instead of `spark.andiron.atlas.uri`, the agent of each host: `udp://127.0.0.1:1234` or `unix:/run/spectatord/spectatord.unix`.""")(
-    _.getOption("spark.andiron.atlas.spectatord"))()
+    _.getOption("spark.andiron.atlas.spectatord"))())
 
-  val AtlasStep: Setting[Long] = millis("spark.andiron.atlas.step", "1min",
+  val AtlasStep: Setting[Long] = native(millis("spark.andiron.atlas.step", "1min",
     """How often figures are published, at the beginnings of such steps. It must be the step of the Atlas that they go to,
-      |which refuses points that are older than a step of its own.""", 100)
+      |which refuses points that are older than a step of its own.""", 100))
 
-  val AtlasTags: Setting[Option[String]] = setting("spark.andiron.atlas.tags", "text", "none",
+  val AtlasTags: Setting[Option[String]] = native(setting("spark.andiron.atlas.tags", "text", "none",
     """Tags that every series has beside `job`, `role` and `executor`, as `team=features,region=eu`; at most 10. One of these three keys
       |goes over it, as `job=nightly` where the application's name has a date in it.""")(
-    _.getOption("spark.andiron.atlas.tags"))()
+    _.getOption("spark.andiron.atlas.tags"))())
 
-  val AtlasMaxSeries: Setting[Int] = count("spark.andiron.atlas.maxSeries", 200, 1,
-    """The most series that a process publishes to Atlas. Those beyond it are left out, the same ones in each step, and counted.""", 100000)
+  val AtlasMaxSeries: Setting[Int] = native(count("spark.andiron.atlas.maxSeries", 200, 1,
+    """The most series that a process publishes to Atlas. Those beyond it are left out, the same ones in each step, and counted.""", 100000))
 
   /** All settings, in the order of the document. */
   val all: Seq[Setting[_]] = registered
+
+  /** The settings of these groups that the native library reads: `key=value` lines with units and defaults resolved, without options that are not set. */
+  private[andiron] def nativeLines(conf: SparkConf, groups: String*): String =
+    ofNative.filter(setting => groups.exists(group => setting.key.startsWith(s"spark.andiron.$group."))).flatMap { setting =>
+      val value = setting.in(conf) match {
+        case option: Option[_] => option
+        case value             => Some(value)
+      }
+      // A line break would begin another setting.
+      value.map(value => s"${setting.key}=${value.toString.replaceAll("[\\r\\n]+", " ")}")
+    }.mkString("\n")
+
+  /** The text of native/src/settings_defaults.tsv: the defaults that the command `andiron` needs, which runs without this table. */
+  private[andiron] def nativeDefaults: String =
+    Seq(KafkaMetrics, KafkaFailures).map(setting => s"${setting.key}\t${setting.default}\n").mkString
 
   /** The text of docs/guide/settings.md. */
   def markdown: String = {

@@ -11,10 +11,11 @@ import andiron.internal.DriverChecks
 import andiron.internal.util.UnknownSettings
 import andiron.testing.SuiteRunner
 
-/** Writes docs/guide/settings.md: the first argument is the file. */
+/** Writes docs/guide/settings.md and native/src/settings_defaults.tsv, which are the arguments. */
 object SettingsDocument {
   def main(arguments: Array[String]): Unit = {
     Files.write(Paths.get(arguments(0)), AndironConf.markdown.getBytes(UTF_8))
+    Files.write(Paths.get(arguments(1)), AndironConf.nativeDefaults.getBytes(UTF_8))
     ()
   }
 }
@@ -32,6 +33,11 @@ class SettingsSuite extends AnyFunSuite {
   test("docs/guide/settings.md is what AndironConf generates") {
     val written = new String(Files.readAllBytes(project.resolve("docs/guide/settings.md")), UTF_8)
     assert(written == AndironConf.markdown, "generate it again: gradle settingsDocument")
+  }
+
+  test("the native library's table of defaults is what AndironConf generates") {
+    val written = new String(Files.readAllBytes(project.resolve("native/src/settings_defaults.tsv")), UTF_8)
+    assert(written == AndironConf.nativeDefaults, "generate it again: gradle settingsDocument")
   }
 
   test("every key has the prefix, a kind, a default and a meaning, and is there once") {

@@ -4,7 +4,7 @@ import java.io.File
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicLong
 
-import org.apache.spark.{SparkContext, SparkEnv}
+import org.apache.spark.{SparkConf, SparkContext, SparkEnv}
 import org.apache.spark.andironshim.SparkInternals
 import org.apache.spark.scheduler.{SparkListener, SparkListenerApplicationEnd}
 import org.slf4j.LoggerFactory
@@ -159,24 +159,12 @@ private[andiron] object ExecutorCache {
     cache
   }
 
-  private def settings(env: SparkEnv, application: String): String = {
-    val conf = env.conf
-    Seq(
-      "application" -> application,
-      "cacheDir" -> AndironConf.Directory.in(conf).getOrElse(ownDirectory(env)),
-      "diskBytes" -> AndironConf.DiskBytes.in(conf),
-      "budgetBytes" -> AndironConf.BudgetBytes.in(conf),
-      "budgetCount" -> AndironConf.BudgetVersions.in(conf),
-      "hardLimitBytes" -> AndironConf.HardLimitBytes.in(conf),
-      "keepWarm" -> AndironConf.KeepWarm.in(conf),
-      "overdraftAfterMillis" -> AndironConf.OverdraftAfter.in(conf),
-      "deadlockAfterMillis" -> AndironConf.DeadlockAfter.in(conf),
-      "failureMemoryMillis" -> AndironConf.FailureMemory.in(conf),
-      "loadTimeoutMillis" -> AndironConf.LoadTimeout.in(conf),
-      "waitTimeoutMillis" -> AndironConf.WaitTimeout.in(conf),
-      "queueAgeMillis" -> AndironConf.QueueAge.in(conf),
-      "loaderThreads" -> AndironConf.LoaderThreads.in(conf)).map { case (key, value) => s"$key=$value" }.mkString("\n")
-  }
+  private def settings(env: SparkEnv, application: String): String =
+    settings(env.conf, application, AndironConf.Directory.in(env.conf).getOrElse(ownDirectory(env)))
+
+  /** The settings for the native library: `key=value` lines. */
+  private[internal] def settings(conf: SparkConf, application: String, directory: String): String =
+    s"application=$application\ncacheDir=$directory\n${AndironConf.nativeLines(conf, "cache")}"
 
   private def ownDirectory(env: SparkEnv): String =
     SparkInternals.roomiestDirectories(env).headOption.map(new File(_, "andiron").getPath).getOrElse(

@@ -27,14 +27,12 @@ private[andiron] object AtlasPublisher {
 
   /** The publisher's settings for the native library; None if no Atlas is configured. */
   private def settings(conf: SparkConf, role: String, executor: String): Option[String] = {
-    val target = AndironConf.AtlasUri.in(conf).map("uri" -> _) ++ AndironConf.AtlasSpectatord.in(conf).map("spectatord" -> _)
-    if (target.isEmpty) None
+    if (AndironConf.AtlasUri.in(conf).isEmpty && AndironConf.AtlasSpectatord.in(conf).isEmpty) None
     else {
-      val all = target.toSeq ++ Seq(
-        "stepMillis" -> AndironConf.AtlasStep.in(conf), "maxSeries" -> AndironConf.AtlasMaxSeries.in(conf),
-        "tags" -> AndironConf.AtlasTags.in(conf).getOrElse(""), "job" -> conf.get("spark.app.name", "spark"), "role" -> role, "executor" -> executor)
+      val tags = Seq("job" -> conf.get("spark.app.name", "spark"), "role" -> role, "executor" -> executor)
       // A line break would begin another setting.
-      Some(all.map { case (key, value) => s"$key=${value.toString.replaceAll("\\s+", " ")}" }.mkString("\n"))
+      val lines = tags.map { case (key, value) => s"$key=${value.replaceAll("\\s+", " ")}" }
+      Some((AndironConf.nativeLines(conf, "atlas") +: lines).mkString("\n"))
     }
   }
 

@@ -16,17 +16,8 @@ private[andiron] object MetricsFacts {
   /** Settings as `key=value` lines. */
   def settings(context: SparkContext): String = {
     val conf = context.getConf
-    val all = Seq(
-      "application" -> context.applicationId,
-      "attempt" -> context.applicationAttemptId.getOrElse(""),
-      "runId" -> AndironConf.RunId.in(conf).getOrElse(""),
-      "logDir" -> AndironConf.LogDirectory.in(conf),
-      "segmentBytes" -> AndironConf.LogSegmentBytes.in(conf),
-      "retentionDays" -> AndironConf.LogRetentionDays.in(conf),
-      "maxBytes" -> AndironConf.LogMaxBytes.in(conf),
-      "samples" -> AndironConf.MetricsSamples.in(conf),
-      "recordBytes" -> AndironConf.MetricsRecordBytes.in(conf))
-    (all.map { case (key, value) => s"$key=$value" } :+ sinks(conf)).mkString("\n")
+    s"application=${context.applicationId}\nattempt=${context.applicationAttemptId.getOrElse("")}\n" +
+      s"${AndironConf.nativeLines(conf, "log", "run", "metrics")}\n${sinks(conf)}"
   }
 
   /**

@@ -5,11 +5,13 @@ import java.nio.file.{Files, Path}
 
 import scala.util.Random
 
+import org.apache.spark.SparkConf
 import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-import andiron.{AndironException, NativePanicException, ReleasedException, SettingException}
+import andiron.{AndironConf, AndironException, NativePanicException, ReleasedException, SettingException}
+import andiron.internal.cache.ExecutorCache
 import andiron.testing.SuiteRunner
 
 /** Every native with arguments that no caller of ours would pass: each answers with a typed exception, and the cache stays whole. */
@@ -24,7 +26,9 @@ class NativeMisuseSuite extends AnyFunSuite with BeforeAndAfterAll {
   override def beforeAll(): Unit = {
     NativeLibrary.load()
     directory = Files.createTempDirectory("misuse")
-    Native.configure(s"application=$application\ncacheDir=$directory/cache\nbudgetBytes=1000\nhardLimitBytes=2000\nwaitTimeoutMillis=1000")
+    Native.configure(ExecutorCache.settings(
+      new SparkConf(false).set(AndironConf.BudgetBytes.key, "1000").set(AndironConf.HardLimitBytes.key, "2000").set(AndironConf.WaitTimeout.key, "1s"),
+      application, s"$directory/cache"))
   }
 
   override def afterAll(): Unit = Native.closeApplication(application)

@@ -2,8 +2,10 @@ package andiron.internal.boundary
 
 import java.lang.reflect.{Method, Modifier}
 
-import andiron.{AndironException, Bytes}
-import andiron.internal.cache.{Hold, Views}
+import org.apache.spark.SparkConf
+
+import andiron.{AndironConf, AndironException, Bytes}
+import andiron.internal.cache.{ExecutorCache, Hold, Views}
 
 /**
  * A program that overflows the stack, catches that, and calls a native at every depth that is left on the way back, again and again: with
@@ -19,7 +21,9 @@ object StackDepths {
   def main(arguments: Array[String]): Unit = {
     val (directory, overflows, name) = (arguments(0), arguments(1).toInt, arguments(2))
     NativeLibrary.load()
-    Native.configure(s"application=$application\ncacheDir=$directory/cache\nbudgetBytes=1000\nhardLimitBytes=2000\nwaitTimeoutMillis=1000")
+    Native.configure(ExecutorCache.settings(
+      new SparkConf(false).set(AndironConf.BudgetBytes.key, "1000").set(AndironConf.HardLimitBytes.key, "2000").set(AndironConf.WaitTimeout.key, "1s"),
+      application, s"$directory/cache"))
     val live = new Live
     val calls: Seq[(String, () => Any)] =
       if (name == "buffer") Seq("right" -> (() => live.bytes.buffer(0, 8)))

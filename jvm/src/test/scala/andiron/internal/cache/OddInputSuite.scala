@@ -70,7 +70,7 @@ class OddInputSuite extends AnyFunSuite with BeforeAndAfterAll with BeforeAndAft
   }
 
   private val names = Seq("\u0000", "a\u0000b", "line\nbreak", "tab\tbed", "\ud83d\udd25\ud83e\udeb5", "\u202eright to left", " ", "'quoted\"", "%s%n{}", "../../etc/passwd",
-    "a=b\nbudgetBytes=1", "x" * (1 << 20))
+    "a=b\nspark.andiron.cache.budgetBytes=1", "x" * (1 << 20))
 
   test("version names of any characters and of 1 MB meet their rows, as bytes and as objects") {
     val versions = names.zipWithIndex.map { case (name, i) => Version(name, source(directory, s"named$i", s"value $i")) }
