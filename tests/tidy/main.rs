@@ -73,7 +73,21 @@ fn arrows_between_modules_go_one_way() {
     const ARROWS: [(&str, &[&str]); 17] = [
         ("boundary", &["cache", "metrics", "samples", "report", "sinks", "gauges", "error", "clock", "sync"]),
         ("cache", &["settings_text", "file_lock", "private_dir", "error", "clock", "sync", "words"]),
-        ("metrics", &["settings_text", "samples", "shiplog", "sinks", "gauges", "event", "error", "clock", "sync", "words"]),
+        (
+            "metrics",
+            &[
+                "settings_text",
+                "samples",
+                "shiplog",
+                "sinks",
+                "gauges",
+                "event",
+                "error",
+                "clock",
+                "sync",
+                "words",
+            ],
+        ),
         ("samples", &["shiplog", "event", "error", "clock", "sync"]),
         ("report", &["shiplog", "sinks", "event", "error", "clock", "words"]),
         ("shiplog", &["file_lock", "private_dir", "event", "error", "clock", "sync", "words"]),

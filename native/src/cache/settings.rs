@@ -3,9 +3,9 @@
 //! The text form is one `key=value` a line. Scala has already parsed units and defaults (`AndironConf`); this
 //! decoder checks the rest: known keys, ranges, and contradictions.
 
-use crate::error::Result;
 #[cfg(test)]
 use crate::error::Code;
+use crate::error::Result;
 use crate::settings_text::{bad, SettingsText};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -255,7 +255,8 @@ fn the_agent_gets_lines_by_udp_and_by_a_unix_socket() {
         [(format!("udp://{}", udp.local_addr().unwrap()), true), (format!("unix:{}", path.display()), false)]
     {
         let text = format!("spectatord={target}\nstep=200\njob=test\nrole=executor\nexecutor=1\n");
-        let publisher = Publisher::start(AtlasSettings::parse(&settings::complete(&text)).unwrap(), source()).unwrap();
+        let publisher =
+            Publisher::start(AtlasSettings::parse(&settings::complete(&text)).unwrap(), source()).unwrap();
         let first = if by_udp { received(|b| udp.recv(b)) } else { received(|b| unix.recv(b)) };
         assert!(first.contains(&"g,5:g,executor=1,job=test,role=executor:7".to_string()), "{first:?}");
         assert!(first.contains(&"c:c,executor=1,job=test,role=executor:10".to_string()), "{first:?}");
@@ -274,7 +275,8 @@ fn an_agent_that_is_not_there_or_does_not_read_holds_nobody_up() {
         Box::new(|| (0..4000).map(|step| Reading::gauge("g", 1.0).tag("step", format!("s{step}"))).collect());
     let full = Publisher::start(AtlasSettings::parse(&settings::complete(&text)).unwrap(), many).unwrap();
     let text = format!("spectatord=unix:{}\nstep=100\n", folder.path().join("absent").display());
-    let absent = Publisher::start(AtlasSettings::parse(&settings::complete(&text)).unwrap(), source()).unwrap();
+    let absent =
+        Publisher::start(AtlasSettings::parse(&settings::complete(&text)).unwrap(), source()).unwrap();
     for publisher in [full, absent] {
         eventually("points dropped", || publisher.health().unanswered > 0);
         let begun = Instant::now();

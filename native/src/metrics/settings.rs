@@ -88,7 +88,8 @@ mod tests {
     use super::*;
     use crate::error::Code;
 
-    const TEXT: &str = "application=app-1\nattempt=2\nspark.andiron.run.id=nightly\nspark.andiron.log.dir=/somewhere\n\
+    const TEXT: &str =
+        "application=app-1\nattempt=2\nspark.andiron.run.id=nightly\nspark.andiron.log.dir=/somewhere\n\
                         spark.andiron.log.segmentBytes=5\nspark.andiron.log.retentionDays=3\n\
                         spark.andiron.log.maxBytes=6\nspark.andiron.metrics.samples=7\n\
                         spark.andiron.metrics.recordBytes=8\nspark.andiron.kafka.bootstrap.servers=a:1\n";

@@ -33,7 +33,8 @@ const KEYS: [&str; 13] = [
 ];
 
 /// A text that is read, so that one bad line decides.
-const COMPLETE: &str = "application=app\ncacheDir=/a\nspark.andiron.cache.diskBytes=1\nspark.andiron.cache.budgetBytes=1\n\
+const COMPLETE: &str =
+    "application=app\ncacheDir=/a\nspark.andiron.cache.diskBytes=1\nspark.andiron.cache.budgetBytes=1\n\
                         spark.andiron.cache.budgetVersions=0\nspark.andiron.cache.hardLimitBytes=1\n\
                         spark.andiron.cache.keepWarm=true\nspark.andiron.cache.overdraftAfter=1\n\
                         spark.andiron.cache.deadlockAfter=1\nspark.andiron.cache.failureMemory=1\n\

@@ -89,7 +89,12 @@ impl Waiting {
         let (load_timeout, failure_memory) = (LOAD_TIMEOUT, Duration::ZERO);
         let cache_dir = folder.path().join("cache");
         process
-            .configure(CacheSettings { cache_dir, load_timeout, failure_memory, ..CacheSettings::for_tests() })
+            .configure(CacheSettings {
+                cache_dir,
+                load_timeout,
+                failure_memory,
+                ..CacheSettings::for_tests()
+            })
             .unwrap();
         let catalog = process.cache.open_catalog("application", "data", PayloadKind::Bytes, 0).unwrap();
         let listing = Listing { version: "v", digest: "v", bytes: Some(LENGTH as u64), label: "memory" };

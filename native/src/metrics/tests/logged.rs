@@ -20,7 +20,11 @@ impl Root {
 }
 
 fn settings(root: &Path) -> MetricsSettings {
-    MetricsSettings { application: "app-1".into(), log_dir: Some(root.into()), ..MetricsSettings::for_tests() }
+    MetricsSettings {
+        application: "app-1".into(),
+        log_dir: Some(root.into()),
+        ..MetricsSettings::for_tests()
+    }
 }
 
 fn one_task(app: &Application) {

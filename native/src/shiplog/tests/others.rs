@@ -12,7 +12,7 @@ use super::super::*;
 
 /// A closed log of three events.
 fn closed(root: &Path, application: &str) -> std::path::PathBuf {
-    let log = open(root, application, Options::default());
+    let log = open(root, application, Options::for_tests());
     for event in events(0..3) {
         log.append(event);
     }
