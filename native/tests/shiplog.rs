@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use andiron::shiplog;
-use andiron::shiplog::{read, Event, Files, Kind, Medium, Notes, Options, ShipLog};
+use andiron::shiplog::{read, DiskFiles, Event, Kind, Medium, Notes, Options, ShipLog};
 use lossy::Lossy;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,7 +57,7 @@ fn child() {
     let number = |name: &str| std::env::var(name).unwrap().parse::<u64>().unwrap();
     let medium: Arc<dyn Medium> = match std::env::var(LAYER).unwrap().as_str() {
         "lossy" => Arc::new(Lossy::new(number(SEED))),
-        _ => Arc::new(Files),
+        _ => Arc::new(DiskFiles),
     };
     let options = Options { segment_bytes: 100_000, medium, ..Options::for_tests() };
     let log = ShipLog::open(Path::new(&root), "app-1", options).unwrap();

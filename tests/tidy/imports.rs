@@ -315,7 +315,10 @@ fn split_top(text: &str) -> Vec<&str> {
 
 /// Every path `a::b::c` in the code outside `use`.
 fn paths(code: &str) -> impl Iterator<Item = Vec<String>> + '_ {
-    let outside = code.lines().filter(|line| !line.trim_start().starts_with("use "));
+    let outside = code.lines().filter(|line| {
+        let start = line.trim_start();
+        !start.starts_with("use ") && !(start.starts_with("pub") && start.contains(" use "))
+    });
     outside.flat_map(|line| {
         // The extent of a visibility is no dependency.
         let line = line
@@ -329,4 +332,27 @@ fn paths(code: &str) -> impl Iterator<Item = Vec<String>> + '_ {
                 .collect()
         })
     })
+}
+
+/// Where each type of a crate is defined, by its name: structs, enums, traits, unions and aliases of the product.
+pub fn types(files: &[Source], root: &str) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for module in Crate::of(files, root).0.values() {
+        for line in module.code.lines() {
+            let words: Vec<&str> =
+                line.split([' ', '<', '(', '{', ';', ':']).filter(|word| !word.is_empty()).collect();
+            let kinds = ["struct", "enum", "trait", "union", "type"];
+            let Some(at) = words.iter().position(|word| kinds.contains(word)) else { continue };
+            let is_item = words[..at].iter().all(|word| {
+                word.starts_with("pub") || word.ends_with(')') || *word == "unsafe" || *word == "in"
+            });
+            // An indented alias is an associated type.
+            if let Some(name) =
+                words.get(at + 1).filter(|_| is_item && (words[at] != "type" || !line.starts_with(' ')))
+            {
+                found.entry((*name).to_string()).or_default().push(module.file.clone());
+            }
+        }
+    }
+    found
 }

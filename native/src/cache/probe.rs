@@ -13,12 +13,12 @@ const PARTS: u32 = 50;
 
 /// The last measurement, and the due time of the next one.
 #[derive(Default)]
-pub(super) struct Probe {
+pub(super) struct CountedProbe {
     figure: AtomicU64,
     due: Mutex<Moment>,
 }
 
-impl Probe {
+impl CountedProbe {
     /// The figure. Measures on the calling thread when that is due and no other thread does so; never waits
     /// for another thread.
     pub(super) fn read(&self, clock: &Clock, measure: impl FnOnce() -> u64) -> u64 {
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn it_is_measured_once_a_second_at_most_and_a_fiftieth_of_the_time() {
-        let (probe, clock) = (Probe::default(), Clock::manual());
+        let (probe, clock) = (CountedProbe::default(), Clock::manual());
         let turn = |millis| clock.turn(Duration::from_millis(millis));
         assert_eq!(probe.read(&clock, || 1), 1);
         turn(999);
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn who_comes_while_it_is_measured_gets_the_figure_before() {
-        let (probe, clock) = (Probe::default(), Clock::manual());
+        let (probe, clock) = (CountedProbe::default(), Clock::manual());
         let outer = probe.read(&clock, || {
             assert_eq!(probe.read(&clock, || 9), 0);
             5

@@ -3,7 +3,7 @@
 
 use super::bytes::Bytes;
 use super::in_flight::InFlightLoads;
-use super::probe::Probe;
+use super::probe::CountedProbe;
 use super::settings::CacheSettings;
 use super::slab::{Handle, HandleKind, Slab};
 use super::store::{self, Checksum, OpenFile, Store, Writer};
@@ -67,7 +67,7 @@ pub struct Process {
     /// Mappings by digest. A mapping that outlived its eviction serves the next load of its version, so that
     /// the number of mappings of a thrashing task is limited by the number of versions, not of loads.
     mapped: Mutex<HashMap<String, Weak<Bytes>>>,
-    mapped_resident: Probe,
+    mapped_resident: CountedProbe,
 }
 
 impl Process {
@@ -95,7 +95,7 @@ impl Process {
             in_flight,
             views: Mutex::new(Slab::new()),
             mapped: Mutex::new(HashMap::new()),
-            mapped_resident: Probe::default(),
+            mapped_resident: CountedProbe::default(),
         }
     }
 

@@ -38,6 +38,13 @@ impl AtlasSettings {
     pub fn parse(text: &str) -> Result<AtlasSettings> {
         let mut text = SettingsText::of(text)?;
         let (uri, spectatord) = (text.optional(&full("uri")), text.optional(&full("spectatord")));
+        let (step, most_series) = (text.number(&full("step"))?, text.number(&full("maxSeries"))?);
+        let own = text.optional(&full("tags")).unwrap_or_default();
+        let mut common = Vec::new();
+        for key in ["job", "role", "executor"] {
+            common.extend(text.optional(key).map(|value| (key.to_string(), tags::value(&value))));
+        }
+        text.end(|_| false)?;
         let target = match (uri, spectatord) {
             (Some(uri), None) => api(&uri)?,
             (None, Some(address)) => agent(&address)?,
@@ -46,14 +53,9 @@ impl AtlasSettings {
             }
             (None, None) => return Err(bad("uri", "neither it nor spectatord is set")),
         };
-        let step = Duration::from_millis(at_least("step", text.number(&full("step"))?, 100)?);
-        let most_series = at_least("maxSeries", text.number(&full("maxSeries"))?, 1)?;
-        let own = pairs(&text.optional(&full("tags")).unwrap_or_default())?;
-        let mut common = Vec::new();
-        for key in ["job", "role", "executor"] {
-            common.extend(text.optional(key).map(|value| (key.to_string(), tags::value(&value))));
-        }
-        text.end(|_| false)?;
+        let step = Duration::from_millis(at_least("step", step, 100)?);
+        let most_series = at_least("maxSeries", most_series, 1)?;
+        let own = pairs(&own)?;
         common.retain(|(key, _)| !own.iter().any(|(known, _)| known == key));
         common.extend(own);
         let most_series = usize::try_from(most_series).unwrap_or(usize::MAX);

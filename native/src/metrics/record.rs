@@ -7,7 +7,7 @@ use serde_json::{json, Map, Value};
 
 use crate::error::Result;
 pub use crate::event::{Event, Kind, Sequence};
-use crate::shiplog::{Cause, Options, ShipLog};
+use crate::shiplog::{LossCause, Options, ShipLog};
 use crate::sinks::{Shipper, Sink};
 
 /// The least time for closing the log, even if the sinks have used up the whole timeout.
@@ -96,7 +96,8 @@ impl Record for Logged {
 
     fn health(&self) -> Value {
         let health = self.log.health();
-        let lost = Cause::ALL.iter().map(|cause| (cause.name(), health.lost(*cause))).filter(|(_, n)| *n > 0);
+        let lost =
+            LossCause::ALL.iter().map(|cause| (cause.name(), health.lost(*cause))).filter(|(_, n)| *n > 0);
         let lost: Map<String, Value> = lost.map(|(cause, n)| (cause.to_string(), json!(n))).collect();
         let mut told = json!({
             "appended": health.appended,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::folder;
 use super::record::{Content, Header};
-use super::scan::{Scanner, Step};
+use super::scan::{ScanStep, Scanner};
 use crate::error::Result;
 use crate::event::{Event, Kind};
 
@@ -123,7 +123,7 @@ fn edge(segment: &Path, last: bool) -> Edge {
     let mut scanner = if far { Scanner::within(input) } else { Scanner::new(input) };
     while let Ok(step) = scanner.step(true) {
         match step {
-            Step::Record(record) => {
+            ScanStep::LogEntry(record) => {
                 edge.records += 1;
                 edge.closed = record.content == Content::Closing;
                 if let Content::Event(event) = record.content {
@@ -132,8 +132,8 @@ fn edge(segment: &Path, last: bool) -> Edge {
                     }
                 }
             }
-            Step::Corrupt(_) => {}
-            Step::Torn(_) | Step::Later(_) | Step::Foreign | Step::End => break,
+            ScanStep::Corrupt(_) => {}
+            ScanStep::Torn(_) | ScanStep::Later(_) | ScanStep::Foreign | ScanStep::End => break,
         }
     }
     edge

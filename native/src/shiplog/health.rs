@@ -6,18 +6,18 @@ macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
         /// The cause of a loss of events.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Cause {
+        pub enum LossCause {
             $($(#[$doc])* $name,)+
         }
 
-        impl Cause {
+        impl LossCause {
             /// Every cause.
-            pub const ALL: &'static [Cause] = &[$(Cause::$name),+];
+            pub const ALL: &'static [LossCause] = &[$(LossCause::$name),+];
 
             /// The name of the cause in health figures.
             pub fn name(self) -> &'static str {
                 match self {
-                    $(Cause::$name => $text,)+
+                    $(LossCause::$name => $text,)+
                 }
             }
         }
@@ -39,11 +39,11 @@ causes! {
     Closed = "closed",
 }
 
-impl Cause {
-    pub(super) fn of(error: &io::Error) -> Cause {
+impl LossCause {
+    pub(super) fn of(error: &io::Error) -> LossCause {
         match rustix::io::Errno::from_io_error(error) {
-            Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => Cause::DiskFull,
-            _ => Cause::Io,
+            Some(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => LossCause::DiskFull,
+            _ => LossCause::Io,
         }
     }
 }
@@ -67,12 +67,12 @@ pub struct Health {
     pub failures: u64,
     /// The message of the last failure.
     pub last_failure: Option<String>,
-    pub(super) lost: [u64; Cause::ALL.len()],
+    pub(super) lost: [u64; LossCause::ALL.len()],
 }
 
 impl Health {
     /// Events lost for this cause.
-    pub fn lost(&self, cause: Cause) -> u64 {
+    pub fn lost(&self, cause: LossCause) -> u64 {
         self.lost[cause as usize]
     }
 

@@ -12,13 +12,13 @@ use super::process_medium;
 use super::queue::Queue;
 use super::record::Header;
 use super::recovery;
-use super::retention::{Limits, Sweeper};
-use super::writer::Writer;
+use super::retention::{RetentionLimits, Sweeper};
+use super::writer::LogWriter;
 use crate::error::{Code, Error, Result};
 use crate::event::{Event, Sequence};
 use crate::words::some;
 
-/// Limits and names of a log.
+/// RetentionLimits and names of a log.
 #[derive(Clone)]
 pub struct Options {
     /// The attempt of the application, or empty (`Application.attemptId`).
@@ -86,14 +86,14 @@ impl ShipLog {
         let predecessor = found::predecessor(root, &options.run_id, folder.path());
         let queue = Arc::new(Queue::new(options.queue_bytes, end.next));
         let (attempt, run_id) = (options.attempt.clone(), options.run_id.clone());
-        let limits = Limits {
+        let limits = RetentionLimits {
             root: root.to_path_buf(),
             own: folder.path().to_path_buf(),
             age: options.retention,
             bytes: options.most_bytes,
         };
         let sweeper = Sweeper::new(limits);
-        let writer = Writer {
+        let writer = LogWriter {
             queue: Arc::clone(&queue),
             folder: Arc::clone(&folder),
             medium: Arc::clone(&options.medium),

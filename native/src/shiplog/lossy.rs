@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::shiplog::{Files, Folder, Medium, SegmentFile};
+use crate::shiplog::{DiskFiles, Folder, Medium, SegmentFile};
 
 /// Unsynced bytes are held in memory, except for some sectors that reach the file early.
 pub(crate) struct Lossy {
@@ -55,7 +55,7 @@ impl Medium for Lossy {
     }
 
     fn remove(&self, folder: &Folder, name: &str) -> io::Result<()> {
-        Files.remove(folder, name)
+        DiskFiles.remove(folder, name)
     }
 }
 

@@ -35,9 +35,9 @@ pub trait SegmentFile: Send {
 
 /// The files of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Files;
+pub struct DiskFiles;
 
-impl Medium for Files {
+impl Medium for DiskFiles {
     fn create(&self, folder: &Folder, name: &str) -> io::Result<Box<dyn SegmentFile>> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(folder.fd(), name, flags | OFlags::APPEND, Mode::RUSR | Mode::WUSR)?;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::medium::{Files, Medium};
+use super::medium::{DiskFiles, Medium};
 
 /// The medium of this process's logs.
 pub(super) fn of_process() -> Arc<dyn Medium> {
@@ -11,7 +11,7 @@ pub(super) fn of_process() -> Arc<dyn Medium> {
     if let Some(chosen) = test_disk::of_environment() {
         return chosen;
     }
-    Arc::new(Files)
+    Arc::new(DiskFiles)
 }
 
 #[cfg(feature = "test-hooks")]
@@ -24,7 +24,7 @@ mod test_disk {
 
     use crate::shiplog::folder::Folder;
     use crate::shiplog::lossy::Lossy;
-    use crate::shiplog::medium::{Files, Medium, SegmentFile};
+    use crate::shiplog::medium::{DiskFiles, Medium, SegmentFile};
 
     pub(super) fn of_environment() -> Option<Arc<dyn Medium>> {
         let chosen = std::env::var("ANDIRON_TEST_DISK").ok()?;
@@ -46,16 +46,16 @@ mod test_disk {
 
     impl Medium for Full {
         fn create(&self, folder: &Folder, name: &str) -> io::Result<Box<dyn SegmentFile>> {
-            let file = Files.create(folder, name)?;
+            let file = DiskFiles.create(folder, name)?;
             Ok(Box::new(FullFile { file, as_long_as: self.as_long_as.clone() }))
         }
 
         fn sync_names(&self, folder: &Folder) -> io::Result<()> {
-            Files.sync_names(folder)
+            DiskFiles.sync_names(folder)
         }
 
         fn remove(&self, folder: &Folder, name: &str) -> io::Result<()> {
-            Files.remove(folder, name)
+            DiskFiles.remove(folder, name)
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::health::{Cause, Health};
+use super::health::{Health, LossCause};
 use super::record::{length, MOST_BODY, MOST_ID};
 use crate::event::{Event, Sequence};
 use crate::sync::held;
@@ -20,14 +20,14 @@ pub(super) const LINGER: Duration = Duration::from_millis(20);
 /// The queue of one log.
 pub(super) struct Queue {
     most_bytes: usize,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// The condition of the writer.
     work: Condvar,
     /// The condition of all other threads.
     progress: Condvar,
 }
 
-struct State {
+struct QueueState {
     events: VecDeque<Event>,
     bytes: usize,
     /// The arrival of the oldest event.
@@ -41,7 +41,7 @@ struct State {
     wake_at: usize,
     seals_wanted: u64,
     seals_done: u64,
-    failing: Option<Cause>,
+    failing: Option<LossCause>,
     /// The deadline of closing, after which no write is tried.
     closing: Option<Instant>,
     /// The log has the mark of an orderly close.
@@ -63,7 +63,7 @@ pub(super) enum Work {
 
 impl Queue {
     pub(super) fn new(most_bytes: usize, first: u64) -> Queue {
-        let state = State {
+        let state = QueueState {
             events: VecDeque::new(),
             bytes: 0,
             since: Instant::now(),
@@ -89,8 +89,10 @@ impl Queue {
         let mut state = self.lock();
         let cause = match cause {
             Some(cause) => Some(cause),
-            None if state.closing.is_some() || state.ended => Some(Cause::Closed),
-            None if state.bytes + bytes > self.most_bytes => Some(state.failing.unwrap_or(Cause::QueueFull)),
+            None if state.closing.is_some() || state.ended => Some(LossCause::Closed),
+            None if state.bytes + bytes > self.most_bytes => {
+                Some(state.failing.unwrap_or(LossCause::QueueFull))
+            }
             None => None,
         };
         if let Some(cause) = cause {
@@ -167,7 +169,7 @@ impl Queue {
     }
 
     /// For the writer: the disk failed. Waits before the next try; false if there must be none.
-    pub(super) fn refused(&self, cause: Cause, message: String, pause: Duration) -> bool {
+    pub(super) fn refused(&self, cause: LossCause, message: String, pause: Duration) -> bool {
         let mut state = self.lock();
         state.failing = Some(cause);
         state.health.failures += 1;
@@ -192,7 +194,7 @@ impl Queue {
     pub(super) fn end(&self, lost: u64) {
         let mut state = self.lock();
         let lost = lost + state.events.len() as u64;
-        let cause = state.failing.unwrap_or(Cause::Closed);
+        let cause = state.failing.unwrap_or(LossCause::Closed);
         state.health.lost[cause as usize] += lost;
         state.events.clear();
         state.bytes = 0;
@@ -263,31 +265,31 @@ impl Queue {
         Health { waiting: if state.ended { 0 } else { waiting }, ..state.health.clone() }
     }
 
-    fn wake(&self, state: &mut State) {
+    fn wake(&self, state: &mut QueueState) {
         state.wake_at = usize::MAX;
         self.work.notify_one();
     }
 
     fn wait<'a>(
         &self,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, QueueState>,
         timeout: Duration,
-        enough: impl Fn(&State) -> bool,
-    ) -> MutexGuard<'a, State> {
+        enough: impl Fn(&QueueState) -> bool,
+    ) -> MutexGuard<'a, QueueState> {
         held(self.progress.wait_timeout_while(state, timeout, |state| !enough(state))).0
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         held(self.state.lock())
     }
 }
 
 /// The cause why an event cannot be logged at all.
-fn unfit(event: &Event) -> Option<Cause> {
+fn unfit(event: &Event) -> Option<LossCause> {
     if event.id.len() > MOST_ID || event.body.len() > MOST_BODY {
-        return Some(Cause::TooLarge);
+        return Some(LossCause::TooLarge);
     }
     let body = event.body.as_bytes();
     let object = body.first() == Some(&b'{') && body.last() == Some(&b'}');
-    (!object || body.contains(&b'\n')).then_some(Cause::Malformed)
+    (!object || body.contains(&b'\n')).then_some(LossCause::Malformed)
 }

@@ -1,4 +1,4 @@
-//! Reading a log: each event once, in order, also from damaged files.
+//! LogReading a log: each event once, in order, also from damaged files.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::folder;
 use super::record::{Content, Header};
 use super::recovery::later;
-use super::scan::{Scanner, Step};
+use super::scan::{ScanStep, Scanner};
 use crate::error::{Error, Result};
 use crate::event::{Event, Sequence};
 
@@ -26,7 +26,7 @@ pub struct Notes {
     pub repeated: u64,
     /// Records of kinds from later releases.
     pub unknown: u64,
-    /// Files that have the name of a segment but not its format.
+    /// DiskFiles that have the name of a segment but not its format.
     pub foreign: Vec<PathBuf>,
     /// Whether the last record says that the log was closed in order.
     pub closed: bool,
@@ -35,9 +35,9 @@ pub struct Notes {
 /// The events of one log, in the order of their sequences.
 ///
 /// An error stands for a segment that cannot be read (it cannot be opened, or has a later version); reading
-/// continues after it. Damaged parts are skipped and counted in [`notes`](Reading::notes), which are complete
+/// continues after it. Damaged parts are skipped and counted in [`notes`](LogReading::notes), which are complete
 /// after the last event.
-pub struct Reading {
+pub struct LogReading {
     segments: std::vec::IntoIter<PathBuf>,
     current: Option<(PathBuf, Scanner<File>)>,
     header: Option<Header>,
@@ -47,16 +47,16 @@ pub struct Reading {
 
 /// Reads the log in this folder. While the log is written, the last events may be missing and the tail may be
 /// torn.
-pub fn read(folder: &Path) -> Result<Reading> {
+pub fn read(folder: &Path) -> Result<LogReading> {
     let segments: Vec<PathBuf> = folder::segments(folder)?.into_iter().map(|(_, path)| path).collect();
-    Ok(Reading::of(segments))
+    Ok(LogReading::of(segments))
 }
 
-impl Reading {
+impl LogReading {
     /// Reads these segments, which must be in order.
-    pub(super) fn of(segments: Vec<PathBuf>) -> Reading {
+    pub(super) fn of(segments: Vec<PathBuf>) -> LogReading {
         let segments = segments.into_iter();
-        Reading { segments, current: None, header: None, last: None, notes: Notes::default() }
+        LogReading { segments, current: None, header: None, last: None, notes: Notes::default() }
     }
 
     /// The findings so far.
@@ -98,7 +98,7 @@ impl Reading {
                 self.header = scanner.header().cloned();
             }
             match step {
-                Step::Record(record) => {
+                ScanStep::LogEntry(record) => {
                     if !self.notes.follow(&mut self.last, record.sequence) {
                         continue;
                     }
@@ -109,18 +109,18 @@ impl Reading {
                         Content::Closing => {}
                     }
                 }
-                Step::Corrupt(bytes) => {
+                ScanStep::Corrupt(bytes) => {
                     self.notes.corrupt_bytes += bytes;
                     self.notes.corrupt_places += 1;
                 }
-                Step::Torn(bytes) => self.notes.torn_bytes += bytes,
-                Step::Later(version) => {
+                ScanStep::Torn(bytes) => self.notes.torn_bytes += bytes,
+                ScanStep::Later(version) => {
                     let error = later(&path.display().to_string(), version);
                     self.current = None;
                     return Some(Err(error));
                 }
-                Step::Foreign => self.notes.foreign.push(path.clone()),
-                Step::End => self.current = None,
+                ScanStep::Foreign => self.notes.foreign.push(path.clone()),
+                ScanStep::End => self.current = None,
             }
         }
     }
@@ -140,7 +140,7 @@ impl Notes {
     }
 }
 
-impl Iterator for Reading {
+impl Iterator for LogReading {
     type Item = Result<Event>;
 
     fn next(&mut self) -> Option<Result<Event>> {

@@ -129,7 +129,7 @@ impl Header {
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct LogEntry {
     pub(super) sequence: Sequence,
     pub(super) content: Content,
 }
@@ -148,7 +148,7 @@ pub(super) enum Content {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
     /// A record, and its length.
-    Record(Record, usize),
+    LogEntry(LogEntry, usize),
     /// They may be the start of a record; at least this many bytes are needed to decide.
     More(usize),
     /// Not the start of a record.
@@ -235,7 +235,7 @@ fn parse_after(header: &[u8], bytes: &[u8]) -> Option<Parsed> {
             Content::Event(Event { kind, id: id.to_string(), revision, body: body.to_string() })
         }
     };
-    Some(Parsed::Record(Record { sequence, content }, summed + CHECKSUM))
+    Some(Parsed::LogEntry(LogEntry { sequence, content }, summed + CHECKSUM))
 }
 
 /// The number of bytes at the start of `bytes` that cannot begin a record, given that the first one cannot.
@@ -283,8 +283,8 @@ mod tests {
         let mut bytes = Vec::new();
         encode(&mut bytes, 5, &event());
         assert_eq!(bytes.len(), length(&event()));
-        let record = Record { sequence: Sequence(5), content: Content::Event(event()) };
-        assert_eq!(parse(&bytes), Parsed::Record(record, bytes.len()));
+        let record = LogEntry { sequence: Sequence(5), content: Content::Event(event()) };
+        assert_eq!(parse(&bytes), Parsed::LogEntry(record, bytes.len()));
         for cut in 0..bytes.len() {
             assert!(matches!(parse(&bytes[..cut]), Parsed::More(more) if more > cut), "cut at {cut}");
         }
@@ -307,10 +307,10 @@ mod tests {
         encode_closing(&mut bytes, 8);
         let end = bytes.len();
         encode_parts(&mut bytes, 9, 200, 1, "x", "{}");
-        let closing = Record { sequence: Sequence(8), content: Content::Closing };
-        assert_eq!(parse(&bytes), Parsed::Record(closing, end));
-        let unknown = Record { sequence: Sequence(9), content: Content::Unknown };
-        assert_eq!(parse(&bytes[end..]), Parsed::Record(unknown, bytes.len() - end));
+        let closing = LogEntry { sequence: Sequence(8), content: Content::Closing };
+        assert_eq!(parse(&bytes), Parsed::LogEntry(closing, end));
+        let unknown = LogEntry { sequence: Sequence(9), content: Content::Unknown };
+        assert_eq!(parse(&bytes[end..]), Parsed::LogEntry(unknown, bytes.len() - end));
     }
 
     #[test]

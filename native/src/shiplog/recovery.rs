@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::folder::{self, Folder};
 use super::record::{Content, MOST_SEQUENCE};
-use super::scan::{Scanner, Step};
+use super::scan::{ScanStep, Scanner};
 use crate::error::{Code, Error, Result};
 
 /// The place where the next writer begins.
@@ -56,15 +56,15 @@ fn end_of(path: &Path) -> Result<SegmentEnd> {
     let mut end = SegmentEnd { next: 1, last: 0 };
     loop {
         match scanner.step(true).map_err(failed)? {
-            Step::Record(record) => {
+            ScanStep::LogEntry(record) => {
                 end.next = end.next.max(record.sequence.0 + 1);
                 if record.content != Content::Closing {
                     end.last = end.last.max(record.sequence.0);
                 }
             }
-            Step::Later(version) => return Err(later(&path.display().to_string(), version)),
-            Step::Corrupt(_) => {}
-            Step::Torn(_) | Step::Foreign | Step::End => break,
+            ScanStep::Later(version) => return Err(later(&path.display().to_string(), version)),
+            ScanStep::Corrupt(_) => {}
+            ScanStep::Torn(_) | ScanStep::Foreign | ScanStep::End => break,
         }
     }
     end.next = end.next.max(scanner.header().map_or(1, |header| header.first));

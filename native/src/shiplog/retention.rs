@@ -13,7 +13,7 @@ use crate::sync::held;
 
 /// The limits below one root.
 #[derive(Debug, Clone)]
-pub(super) struct Limits {
+pub(super) struct RetentionLimits {
     pub(super) root: PathBuf,
     /// The log of the application itself.
     pub(super) own: PathBuf,
@@ -23,7 +23,7 @@ pub(super) struct Limits {
 
 /// The state of a sweeper.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum RetentionState {
     Idle,
     Busy,
     /// Busy, and asked for another sweep since it began.
@@ -32,18 +32,21 @@ enum State {
 
 /// Sweeps on its own thread, one sweep at a time.
 pub(super) struct Sweeper {
-    limits: Limits,
-    state: Mutex<State>,
+    limits: RetentionLimits,
+    state: Mutex<RetentionState>,
 }
 
 impl Sweeper {
-    pub(super) fn new(limits: Limits) -> Arc<Sweeper> {
-        Arc::new(Sweeper { limits, state: Mutex::new(State::Idle) })
+    pub(super) fn new(limits: RetentionLimits) -> Arc<Sweeper> {
+        Arc::new(Sweeper { limits, state: Mutex::new(RetentionState::Idle) })
     }
 
     /// Begins a sweep, now or after the one under way.
     pub(super) fn start(self: &Arc<Sweeper>) {
-        if self.turn(|state| if state == State::Idle { State::Busy } else { State::Again }) != State::Idle {
+        if self.turn(
+            |state| if state == RetentionState::Idle { RetentionState::Busy } else { RetentionState::Again },
+        ) != RetentionState::Idle
+        {
             return;
         }
         let sweeper = Arc::clone(self);
@@ -51,7 +54,7 @@ impl Sweeper {
             std::thread::Builder::new().name("andiron-log-old".to_string()).spawn(move || sweeper.run());
         if let Err(error) = spawned {
             log::warn!("old logs were not removed: {error}");
-            self.turn(|_| State::Idle);
+            self.turn(|_| RetentionState::Idle);
         }
     }
 
@@ -60,7 +63,13 @@ impl Sweeper {
             if let Err(error) = sweep(&self.limits) {
                 log::warn!("old logs were not removed: {error}");
             }
-            if self.turn(|state| if state == State::Again { State::Busy } else { State::Idle }) == State::Busy
+            if self.turn(|state| {
+                if state == RetentionState::Again {
+                    RetentionState::Busy
+                } else {
+                    RetentionState::Idle
+                }
+            }) == RetentionState::Busy
             {
                 return;
             }
@@ -68,7 +77,7 @@ impl Sweeper {
     }
 
     /// Changes the state and returns the previous one.
-    fn turn(&self, to: impl Fn(State) -> State) -> State {
+    fn turn(&self, to: impl Fn(RetentionState) -> RetentionState) -> RetentionState {
         let mut state = held(self.state.lock());
         let was = *state;
         *state = to(was);
@@ -81,7 +90,7 @@ impl Sweeper {
 /// ones first, except for the first segment, which describes the application, and the newest two.
 ///
 /// A log that a process writes or replays stays, and so do entries that are not logs.
-pub(super) fn sweep(limits: &Limits) -> Result<()> {
+pub(super) fn sweep(limits: &RetentionLimits) -> Result<()> {
     let found = applications(&limits.root)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let mut bytes: u64 = found.iter().map(|found| found.bytes).sum();

@@ -2,16 +2,16 @@
 
 use std::io::{ErrorKind, Read};
 
-use super::record::{parse, until_marker, Header, Opening, Parsed, Record};
+use super::record::{parse, until_marker, Header, LogEntry, Opening, Parsed};
 
 /// Bytes per read.
 const CHUNK: usize = 64 << 10;
 
 /// One step through a segment.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ScanStep {
     /// A whole record.
-    Record(Record),
+    LogEntry(LogEntry),
     /// This many bytes form no record; a record follows.
     Corrupt(u64),
     /// This many bytes at the end form no record: the writer died there, or the disk lost them.
@@ -56,10 +56,10 @@ impl<R: Read> Scanner<R> {
 
     /// The next step. Unless `whole`, more bytes may be appended later: an incomplete record is then left
     /// alone, and a later call looks at it again. After the end of a whole segment, every further step is
-    /// [`Step::End`].
-    pub(super) fn step(&mut self, whole: bool) -> std::io::Result<Step> {
+    /// [`ScanStep::End`].
+    pub(super) fn step(&mut self, whole: bool) -> std::io::Result<ScanStep> {
         if self.done {
-            return Ok(Step::End);
+            return Ok(ScanStep::End);
         }
         if !self.opened {
             if let Some(step) = self.open(whole)? {
@@ -68,17 +68,17 @@ impl<R: Read> Scanner<R> {
         }
         loop {
             match parse(&self.buffer[self.start..self.end]) {
-                Parsed::Record(..) if self.skipped > 0 => {
-                    return Ok(Step::Corrupt(std::mem::take(&mut self.skipped)));
+                Parsed::LogEntry(..) if self.skipped > 0 => {
+                    return Ok(ScanStep::Corrupt(std::mem::take(&mut self.skipped)));
                 }
-                Parsed::Record(record, length) => {
+                Parsed::LogEntry(record, length) => {
                     self.start += length;
-                    return Ok(Step::Record(record));
+                    return Ok(ScanStep::LogEntry(record));
                 }
                 Parsed::More(bytes) => {
                     if !self.fill(bytes)? {
                         if !whole {
-                            return Ok(Step::End);
+                            return Ok(ScanStep::End);
                         }
                         if self.start == self.end {
                             return Ok(self.finish());
@@ -92,7 +92,7 @@ impl<R: Read> Scanner<R> {
     }
 
     /// Reads the header; returns a step if the segment cannot be read further.
-    fn open(&mut self, whole: bool) -> std::io::Result<Option<Step>> {
+    fn open(&mut self, whole: bool) -> std::io::Result<Option<ScanStep>> {
         let mut ended = false;
         loop {
             match Header::decode(&self.buffer[..self.end], ended && whole) {
@@ -101,16 +101,16 @@ impl<R: Read> Scanner<R> {
                     self.start = length;
                     break;
                 }
-                Opening::More(_) if ended => return Ok(Some(Step::End)),
+                Opening::More(_) if ended => return Ok(Some(ScanStep::End)),
                 Opening::More(bytes) => ended = !self.fill(bytes)?,
                 Opening::Damaged => break,
                 Opening::Later(version) => {
                     self.done = true;
-                    return Ok(Some(Step::Later(version)));
+                    return Ok(Some(ScanStep::Later(version)));
                 }
                 Opening::Foreign => {
                     self.done = true;
-                    return Ok(Some(Step::Foreign));
+                    return Ok(Some(ScanStep::Foreign));
                 }
             }
         }
@@ -118,11 +118,11 @@ impl<R: Read> Scanner<R> {
         Ok(None)
     }
 
-    fn finish(&mut self) -> Step {
+    fn finish(&mut self) -> ScanStep {
         self.done = true;
         match std::mem::take(&mut self.skipped) {
-            0 => Step::End,
-            bytes => Step::Torn(bytes),
+            0 => ScanStep::End,
+            bytes => ScanStep::Torn(bytes),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Reading a log behind its writer, from a position.
+//! LogReading a log behind its writer, from a position.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::claim::Claim;
 use super::folder;
 use super::record::Content;
 use super::recovery::later;
-use super::scan::{Scanner, Step};
+use super::scan::{ScanStep, Scanner};
 use crate::error::{Error, Result};
 use crate::event::{Event, Sequence};
 
@@ -76,7 +76,7 @@ impl Tail {
             let number = *number;
             let failed = |error| Error::io(&format!("read a segment of {}", self.folder.display()), &error);
             let mut step = scanner.step(false).map_err(failed)?;
-            if step == Step::End {
+            if step == ScanStep::End {
                 if !self.whole && next_segment(&self.folder, number)?.is_none() {
                     if self.reopen() {
                         continue;
@@ -86,7 +86,7 @@ impl Tail {
                 step = scanner.step(true).map_err(failed)?;
             }
             match step {
-                Step::Record(record) => {
+                ScanStep::LogEntry(record) => {
                     if record.sequence <= self.last {
                         continue;
                     }
@@ -100,14 +100,14 @@ impl Tail {
                         batch.push(event);
                     }
                 }
-                Step::Corrupt(_) => {}
-                Step::Later(version) => {
+                ScanStep::Corrupt(_) => {}
+                ScanStep::Later(version) => {
                     return Err(later(
                         &self.folder.join(folder::segment(number)).display().to_string(),
                         version,
                     ));
                 }
-                Step::Torn(_) | Step::Foreign | Step::End => {
+                ScanStep::Torn(_) | ScanStep::Foreign | ScanStep::End => {
                     if !self.advance()? {
                         return Ok(());
                     }

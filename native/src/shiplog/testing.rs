@@ -96,16 +96,16 @@ fn take_one(counter: &AtomicU64) -> bool {
 
 impl Medium for Faulty {
     fn create(&self, folder: &Folder, name: &str) -> io::Result<Box<dyn SegmentFile>> {
-        let file = Files.create(folder, name)?;
+        let file = DiskFiles.create(folder, name)?;
         Ok(Box::new(FaultyFile { file, faults: self.0.clone(), group: 0 }))
     }
 
     fn sync_names(&self, folder: &Folder) -> io::Result<()> {
-        Files.sync_names(folder)
+        DiskFiles.sync_names(folder)
     }
 
     fn remove(&self, folder: &Folder, name: &str) -> io::Result<()> {
-        Files.remove(folder, name)
+        DiskFiles.remove(folder, name)
     }
 }
 

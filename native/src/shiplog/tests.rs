@@ -134,7 +134,7 @@ fn after_close_events_are_lost_and_counted() {
     log.close(PATIENCE).unwrap();
     assert!(log.append(event(1)).is_none());
     assert_eq!(log.append_durable(event(2), PATIENCE).unwrap_err().code(), Code::LogLost);
-    assert_eq!((log.health().lost(Cause::Closed), log.health().appended), (2, 1));
+    assert_eq!((log.health().lost(LossCause::Closed), log.health().appended), (2, 1));
     assert_eq!(read_all(log.folder()).0, events(0..1));
 }
 
@@ -148,7 +148,7 @@ fn what_is_no_event_is_lost_and_counted() {
     assert!(log.append(Event { id: "x".repeat(70_000), ..event(0) }).is_none());
     assert!(log.append(Event { body: format!("{{{}}}", "x".repeat(9 << 20)), ..event(0) }).is_none());
     let health = log.health();
-    assert_eq!((health.lost(Cause::Malformed), health.lost(Cause::TooLarge)), (5, 2));
+    assert_eq!((health.lost(LossCause::Malformed), health.lost(LossCause::TooLarge)), (5, 2));
     log.append_durable(event(1), PATIENCE).unwrap();
     assert_eq!(read_all(log.folder()), (events(1..2), Notes::default()));
 }
@@ -275,7 +275,8 @@ fn finished(root: &std::path::Path, id: &str, age: Duration, sinks: &[(&str, u64
 }
 
 fn sweep(root: &std::path::Path, age: Duration, bytes: u64) {
-    retention::sweep(&retention::Limits { root: root.into(), own: root.into(), age, bytes }).unwrap();
+    retention::sweep(&retention::RetentionLimits { root: root.into(), own: root.into(), age, bytes })
+        .unwrap();
 }
 
 fn ids(root: &std::path::Path) -> Vec<String> {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::folder::{self, Folder};
-use super::health::Cause;
+use super::health::LossCause;
 use super::medium::{Medium, SegmentFile};
 use super::queue::{Queue, Work};
 use super::record::{encode, encode_closing, Header};
@@ -26,7 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The state of the thread.
-pub(super) struct Writer {
+pub(super) struct LogWriter {
     pub(super) queue: Arc<Queue>,
     pub(super) folder: Arc<Folder>,
     pub(super) medium: Arc<dyn Medium>,
@@ -52,7 +52,7 @@ pub(super) struct Current {
     first: u64,
 }
 
-impl Writer {
+impl LogWriter {
     /// Works until the queue is closed. Never panics: a panic of the medium counts as a disk failure.
     pub(super) fn run(mut self) {
         let (mut group, mut bytes) = (Vec::new(), Vec::new());
@@ -104,7 +104,7 @@ impl Writer {
             if pause == FIRST_PAUSE {
                 log::warn!("a write of the ship log failed and is retried: {message}");
             }
-            if !self.queue.refused(Cause::of(&error), message, pause) {
+            if !self.queue.refused(LossCause::of(&error), message, pause) {
                 return false;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -17,7 +17,7 @@ use crate::error::{Code, Error, Result};
 const READ: usize = 1 << 20;
 
 /// An open source with its state at the time of opening.
-pub(super) struct Source<'a> {
+pub(super) struct SourceFile<'a> {
     file: File,
     path: &'a Path,
     label: &'a str,
@@ -34,9 +34,9 @@ struct SourceState {
     changed: (i64, i64),
 }
 
-impl<'a> Source<'a> {
+impl<'a> SourceFile<'a> {
     /// Opens a regular file that has the declared length, if one is declared.
-    pub(super) fn open(path: &'a Path, label: &'a str, declared: Option<u64>) -> Result<Source<'a>> {
+    pub(super) fn open(path: &'a Path, label: &'a str, declared: Option<u64>) -> Result<SourceFile<'a>> {
         let missing = |why: &dyn std::fmt::Display| {
             let help = "check that the path exists on every executor and that this user may read it";
             let message = format!("{label}: the source {} cannot be opened: {why}; {help}", path.display());
@@ -51,7 +51,7 @@ impl<'a> Source<'a> {
             FileType::Directory => return Err(missing(&"it is a directory")),
             _ => return Err(missing(&"it is not a regular file")),
         }
-        let source = Source { file: File::from(file), path, label, state: SourceState::of(&stat) };
+        let source = SourceFile { file: File::from(file), path, label, state: SourceState::of(&stat) };
         match declared {
             Some(declared) if declared != source.len() => Err(Error::new(
                 Code::SourceSizeMismatch,
@@ -155,7 +155,7 @@ pub(super) fn map_in_place(
     bytes: Option<u64>,
     declared: Option<Checksum>,
 ) -> Result<Mapping> {
-    let source = Source::open(path, label, bytes)?;
+    let source = SourceFile::open(path, label, bytes)?;
     let file = source.file.try_clone().map_err(|error| source.unreadable(0, &error))?;
     let mapping = Mapping::of(file.into(), source.len(), None, label)?;
     let mut hasher = Hasher::like(declared.as_ref());
@@ -281,7 +281,7 @@ mod tests {
         ];
         for (change, make) in changes {
             write("abc");
-            let source = Source::open(&path, LABEL, None).unwrap();
+            let source = SourceFile::open(&path, LABEL, None).unwrap();
             source.require_unchanged(3).unwrap();
             // The clock of file times is coarse.
             std::thread::sleep(std::time::Duration::from_millis(20));
@@ -297,7 +297,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("source");
         fs::write(&path, "abc").unwrap();
-        let source = Source::open(&path, LABEL, None).unwrap();
+        let source = SourceFile::open(&path, LABEL, None).unwrap();
         assert_eq!(source.require_unchanged(2).unwrap_err().code(), Code::SourceChanged);
     }
 }

@@ -22,7 +22,7 @@ use super::mapping::Mapping;
 use super::names;
 use super::pins::Pin;
 use super::shared::StoreShared;
-use super::source::{self, Source};
+use super::source::{self, SourceFile};
 use super::unfinished_tree::TreeWriter;
 use crate::error::{Code, Error, Result};
 use crate::private_dir::{is_same, refused};
@@ -169,7 +169,7 @@ impl Writer {
         let label = self.label.clone();
         let declared = self.tree.as_ref().map_or(self.declared, |tree| Some(tree.end()));
         let expected = declared.map(|declared| declared.saturating_sub(self.taken));
-        let source = Source::open(path, &label, expected)?;
+        let source = SourceFile::open(path, &label, expected)?;
         self.make_room(source.len())?;
         let cloned = self.taken == self.base() && source.len() > 0 && self.try_clone(&source, clone)?;
         let read = if cloned { self.take_clone()? } else { self.take_copy(&source)? };
@@ -180,7 +180,7 @@ impl Writer {
     /// not an error.
     fn try_clone(
         &mut self,
-        source: &Source<'_>,
+        source: &SourceFile<'_>,
         clone: impl FnOnce(&File, &File) -> std::result::Result<(), Errno>,
     ) -> Result<bool> {
         if self.tree.is_none() && self.reserved != source.len() {
@@ -202,7 +202,7 @@ impl Writer {
         Ok(read)
     }
 
-    fn take_copy(&mut self, source: &Source<'_>) -> Result<u64> {
+    fn take_copy(&mut self, source: &SourceFile<'_>) -> Result<u64> {
         self.flush()?;
         let mut block = std::mem::take(&mut self.buffer);
         block.resize(BLOCK, 0);

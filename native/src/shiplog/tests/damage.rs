@@ -1,4 +1,4 @@
-//! Files that were cut, flipped, mixed or written by other programs.
+//! DiskFiles that were cut, flipped, mixed or written by other programs.
 
 use super::*;
 use std::fs;

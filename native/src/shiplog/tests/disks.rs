@@ -22,8 +22,8 @@ fn a_full_disk_costs_what_does_not_fit_the_queue() {
     assert!(start.elapsed() < Duration::from_secs(1), "appending waited for the disk");
     let health = log.health();
     assert!((50..500).contains(&taken.len()), "{}", taken.len());
-    assert_eq!(health.lost(Cause::DiskFull), 998 - taken.len() as u64);
-    assert_eq!(health.lost_in_all(), health.lost(Cause::DiskFull));
+    assert_eq!(health.lost(LossCause::DiskFull), 998 - taken.len() as u64);
+    assert_eq!(health.lost_in_all(), health.lost(LossCause::DiskFull));
     assert!(health.last_failure.unwrap().contains("No space left"));
     assert_eq!(log.append_durable(event(999), Duration::ZERO).unwrap_err().code(), Code::LogLost);
     let error = log.sync(Duration::from_millis(50)).unwrap_err();
@@ -70,7 +70,7 @@ fn a_disk_that_never_answers_holds_up_nobody() {
     for number in 2..1_000 {
         log.append(event(number));
     }
-    assert!(log.health().lost(Cause::QueueFull) > 500);
+    assert!(log.health().lost(LossCause::QueueFull) > 500);
     assert_eq!(log.close(Duration::from_millis(100)).unwrap_err().code(), Code::LogTimedOut);
     assert!(start.elapsed() < Duration::from_secs(2));
     medium.0.block(false);
@@ -78,7 +78,7 @@ fn a_disk_that_never_answers_holds_up_nobody() {
     let (read, notes) = read_all(log.folder());
     let health = log.health();
     assert_eq!(health.durable, read.len() as u64);
-    assert_eq!(health.appended, health.durable + health.lost(Cause::Closed));
+    assert_eq!(health.appended, health.durable + health.lost(LossCause::Closed));
     assert_eq!((notes.missing, notes.torn_bytes), (0, 0));
 }
 
@@ -93,7 +93,7 @@ fn what_a_dead_disk_has_not_taken_is_counted_at_the_end() {
     assert_eq!(log.close(Duration::from_millis(80)).unwrap_err().code(), Code::LogTimedOut);
     until("the thread ends", || log.follow().ended());
     let health = log.health();
-    assert_eq!((health.durable, health.waiting, health.lost(Cause::Io)), (0, 0, 100));
+    assert_eq!((health.durable, health.waiting, health.lost(LossCause::Io)), (0, 0, 100));
     assert!(segments(log.folder()).is_empty(), "a segment without a record stays");
     drop(log);
     let log = open(&root, "app-1", Options::for_tests());
