@@ -1,4 +1,4 @@
--- The tables and views of andiron.hive.Ingest, which makes those that are not there. A suite holds this file equal to what it makes.
+-- The tables and views of andiron.hive.Ingest, which makes the missing ones. Generated; a suite holds this file to the code.
 
 CREATE DATABASE IF NOT EXISTS andiron;
 

@@ -163,6 +163,34 @@ fn documents_that_code_names_exist() {
 }
 
 #[test]
+fn paths_that_documents_name_exist() {
+    // Folders at the top, and the documents that name paths of earlier days.
+    const TOP: [&str; 9] = ["bench", "checks", "ci", "demo", "docs", "harness", "jvm", "native", "tests"];
+    const OTHER: [&str; 5] =
+        ["docs/internals/", "docs/evidence/", "docs/internals/renames.md", "ARCHITECTURE.md", "CHANGELOG.md"];
+    let all = files();
+    let mut paths: BTreeSet<&str> = BTreeSet::new();
+    for source in &all {
+        let folders = source.path.match_indices('/').map(|(at, _)| &source.path[..at]);
+        paths.extend(folders.chain([source.path.as_str()]));
+    }
+    let mut wrong = Vec::new();
+    for source in documents(&all).filter(|source| !OTHER.iter().any(|other| source.path.starts_with(other))) {
+        for line in lines(&source.text).iter().filter(|line| !line.is_code) {
+            for span in line.text.split('`').skip(1).step_by(2) {
+                let name = span.split([' ', ':', ',']).next().unwrap_or_default().trim_end_matches('/');
+                let is_path = name.split_once('/').is_some_and(|(first, _)| TOP.contains(&first));
+                let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "/.-_".contains(c));
+                if is_path && is_plain && !paths.contains(name) {
+                    wrong.push(format!("{}:{}: {name}", source.path, line.number));
+                }
+            }
+        }
+    }
+    none("paths that documents name and the tree does not have", wrong);
+}
+
+#[test]
 fn prose_fits_a_terminal() {
     // Being rewritten.
     const OTHER: [&str; 3] = ["docs/internals/", "docs/evidence/", "ARCHITECTURE.md"];

@@ -79,83 +79,93 @@ object AndironConf {
     else None
 
   val Enabled: Setting[Boolean] = flag("spark.andiron.enabled", default = true,
-    """false turns all of Andiron off: the plugin does nothing, and making or using a catalog throws a SettingException.""")
+    """false turns all of Andiron off: the plugin does nothing, and making or using a catalog throws a
+      |SettingException.""")
 
   val BudgetBytes: Setting[Long] = native(bytes("spark.andiron.cache.budgetBytes",
     "`spark.memory.offHeap.size` if `spark.memory.offHeap.enabled`, else the executor's memory overhead; in local mode at least 1g",
-    """How many bytes of versions an executor admits at once. A version larger than this is refused; tasks wait while the
-      |versions in use fill it.""", least = 1)(BudgetDefault.bytes))
+    """The bytes of versions that an executor admits at once. A version larger than this is refused; tasks wait
+      |while leased versions fill it. Tasks that hold one version while they wait for another may exceed it, up
+      |to `spark.andiron.cache.hardLimitBytes`.""", least = 1)(BudgetDefault.bytes))
 
   val BudgetVersions: Setting[Int] = native(count("spark.andiron.cache.budgetVersions", 0, 0,
-    """How many versions an executor admits at once; 0 means any number that fits `spark.andiron.cache.budgetBytes`."""))
+    """The number of versions that an executor admits at once; 0 means any number that fits
+      |`spark.andiron.cache.budgetBytes`."""))
 
   val HardLimitBytes: Setting[Long] = native(bytes("spark.andiron.cache.hardLimitBytes", "2 x `spark.andiron.cache.budgetBytes`",
-    """What is never exceeded, not even by tasks that hold one version while they wait for another. At
-      |this limit the first three attempts of such a task are killed, which does not count as a failure; a later one fails.""")(conf => 2 * BudgetBytes.in(conf)))
+    """The most bytes ever admitted, also for tasks that hold one version while they wait for another. At this
+      |limit the first three attempts of such a task are killed, which does not count as a failure; a later one
+      |fails.""")(conf => 2 * BudgetBytes.in(conf)))
 
   val KeepWarm: Setting[Boolean] = native(flag("spark.andiron.cache.keepWarm", default = true,
-    """Whether a version that no task uses stays until its bytes are needed. false frees it with its last lease."""))
+    """true keeps an unleased version until its bytes are needed. false frees it with its last lease."""))
 
   val Directory: Setting[Option[String]] = setting("spark.andiron.cache.dir", "path", "Spark's own local directory of the executor, of several the one with the most room",
-    """Local directory for the bytes of versions. It must belong to the executor's user, with mode 0700, or be absent.
-      |Executors of one host that name the same directory share the files and their pages.""")(
+    """Local directory for the bytes of versions. It must belong to the executor's user, with mode 0700, or be
+      |absent. Executors of one host with the same directory share the files and their pages.""")(
     _.getOption("spark.andiron.cache.dir"))(
     dir => if (dir.exists(_.trim.isEmpty)) Some("which is empty: name a directory or leave the setting out") else None)
 
   val DiskBytes: Setting[Long] = native(bytes("spark.andiron.cache.diskBytes", "unlimited",
-    """The most that the files of versions may take on this process's disk, those being written included. A file takes its disk as long as
-      |its bytes can be reached: before a load is refused for this limit, the process runs one full garbage collection (`System.gc()`)
-      |and waits at most half a second for what that frees.""")(_ => Long.MaxValue))
+    """The most that the files of versions may take on this process's disk, including those being written. A
+      |file takes its disk as long as its bytes can be reached: before a load is refused for this limit, the
+      |process runs one full garbage collection (`System.gc()`) and waits at most half a second for the disk
+      |that it frees.""")(_ => Long.MaxValue))
 
   val LoaderThreads: Setting[Int] = count("spark.andiron.cache.loaderThreads", 4, 1,
-    """Loads that run side by side in an executor. A thread that is busy for 10 s is replaced, up to 64 threads in all, so that
-      |a source that hangs does not hold up the others.""")
+    """The number of concurrent loads in an executor. A thread that is busy for 10 s is replaced, up to 64
+      |threads in all, so that a source that hangs does not hold up the others.""")
 
   val LoadTimeout: Setting[Long] = native(millis("spark.andiron.cache.loadTimeout", "15min",
-    """How long a load may take, from when a loader thread begins it. After it the waiting tasks get a LoadException; the bytes stay
-      |reserved until the loader returns, and what it returns then is dropped."""))
+    """The longest time of a load, from when a loader thread begins it. Then the waiting tasks get a
+      |LoadException; the bytes stay reserved until the loader returns, and its result is dropped."""))
 
   val WaitTimeout: Setting[Long] = native(millis("spark.andiron.cache.waitTimeout", "30min",
-    """How long a task may wait for a version, for it to fit the budget and for its load to begin and to end, before it gets a
-      |BudgetException."""))
+    """The longest time that a task waits for a version: for room in the budget, for the start of the load and
+      |for its end. Then the task gets a BudgetException."""))
 
   val OverdraftAfter: Setting[Long] = native(millis("spark.andiron.cache.overdraftAfter", "1s",
-    """How long a task that holds one version, or for which others wait at a barrier with theirs, waits for another before it is
-      |admitted over the budget, by one version per task."""))
+    """How long a task that holds one version, or for which others wait at a barrier with theirs, waits for
+      |another before it is admitted over the budget, by one version per task."""))
 
   val DeadlockAfter: Setting[Long] = native(millis("spark.andiron.cache.deadlockAfter", "10s",
-    """How long such a task waits at the hard limit before it is killed, to be tried again; one of a barrier stage fails."""))
+    """How long such a task waits at the hard limit before it is killed, to be tried again; a task of a barrier
+      |stage fails."""))
 
   val FailureMemory: Setting[Long] = native(millis("spark.andiron.cache.failureMemory", "5s",
-    """How long a failed load answers further requests for the version with the same error; after it the next request loads again.""", 0))
+    """How long a failed load answers further requests for the version with the same error; then the next
+      |request loads again.""", 0))
 
   val QueueAge: Setting[Long] = native(millis("spark.andiron.cache.queueAge", "1s",
-    """How long tasks that want a smaller version may overtake those that wait for a larger one.""", 0))
+    """How long tasks that want a smaller version may overtake tasks that wait for a larger one.""", 0))
 
   val Accounting: Setting[String] = word("spark.andiron.cache.accounting", "auto", "off",
-    """`auto` charges resident bytes to Spark's off-heap storage memory if `spark.memory.offHeap.enabled`, and objects to its
-      |storage memory on the heap; a refusal is counted and changes nothing else. `off` charges nothing.""")
+    """`auto` charges resident bytes to Spark's off-heap storage memory if `spark.memory.offHeap.enabled`, and
+      |objects to its storage memory on the heap; a refusal is counted and changes nothing else. `off` charges
+      |nothing.""")
 
   val ReportInterval: Setting[Long] = millis("spark.andiron.cache.reportInterval", "1s",
-    """How often executors report their statistics to the driver and learn which catalogs were closed (needs the plugin), and
-      |how often the charge to Spark's memory is brought up to date.""", 100)
+    """How often executors report their statistics to the driver and learn of closed catalogs (needs the
+      |plugin), and how often the charge to Spark's memory is updated.""", 100)
 
   val PythonEnabled: Setting[Boolean] = flag("spark.andiron.python.enabled", default = true,
-    """Whether the plugin lets Python workers lease: a socket of each executor on the loopback address, for those who know a secret that stands
-      |in Spark's own directory. false: cursors of the Python package raise an error that says so.""")
+    """true lets Python workers lease, by a socket of each executor on the loopback address; a secret in Spark's
+      |own directory protects it. false: cursors of the Python package raise an error that says so.""")
 
   val MetricsEnabled: Setting[Boolean] = flag("spark.andiron.metrics.enabled", default = true,
     """false turns the metrics off: steps compute the same rows, and nothing is counted, judged or logged.""")
 
   val LogDirectory: Setting[String] = native(setting("spark.andiron.log.dir", "path", "`andiron-log-<user>` in the JVM's temporary directory",
-    """Local directory of the driver for the log of metrics, which `andiron report` reads: a path or a `file:` URI. It is made with mode 0700 if it is absent.
-      |For HDFS or an object store see `spark.andiron.log.archive`.""")(
+    """Local directory of the driver for the log of metrics, which `andiron report` reads: a path or a `file:`
+      |URI. It is made with mode 0700 if it is absent. For HDFS or an object store use
+      |`spark.andiron.log.archive`.""")(
     conf => MetricsFacts.localDirectory(conf.get("spark.andiron.log.dir", MetricsFacts.defaultLogDirectory)))(
     dir => if (dir.trim.isEmpty) Some("which is empty: name a directory or leave the setting out") else None))
 
   val LogArchive: Setting[Option[URI]] = setting("spark.andiron.log.archive", "URI", "none",
-    """Hadoop directory to which the log is copied every 10 s, for drivers whose disk goes with them: what is lost then is what the log has
-      |said in the last 10 s and while it was copied. `andiron.Report` reads it with `--log-dir <URI>`.""")(
+    """Hadoop directory to which the log is copied every 10 s, for drivers whose disk goes with them: the log of
+      |the last 10 s, and of the time of the last copy, is lost then. `andiron.Report` reads it with `--log-dir
+      |<URI>`.""")(
     _.getOption("spark.andiron.log.archive").map(new URI(_)))(
     uri =>
       if (uri.exists(_.getScheme == null)) Some("which has no scheme: name it like hdfs://host/path")
@@ -164,45 +174,50 @@ object AndironConf {
       else None)
 
   val LogSegmentBytes: Setting[Long] = native(size("spark.andiron.log.segmentBytes", "16m",
-    """How long a file of the log grows before the next one is begun.""", 64 << 10))
+    """The size at which a file of the log ends and the next one begins.""", 64 << 10))
 
   val LogRetentionDays: Setting[Int] = native(count("spark.andiron.log.retentionDays", 30, 1,
     """How many days the logs of ended applications stay in `spark.andiron.log.dir`."""))
 
   val LogMaxBytes: Setting[Long] = native(size("spark.andiron.log.maxBytes", "4g",
-    """The most that `spark.andiron.log.dir` may take; beyond it the logs of ended applications go, the oldest first, then parts of the running
-      |one's. What a sink had not had of them is counted as `gone`.""", 1 << 20))
+    """The most that `spark.andiron.log.dir` may take. Beyond it the logs of ended applications are removed, the
+      |oldest first, then parts of the running one's. Events that a sink had not received are counted as `gone`.""", 1 << 20))
 
   val RunId: Setting[Option[String]] = native(setting("spark.andiron.run.id", "word", "none",
-    """Names what an application is a run of. An application that starts with the run id of one that never ended is shown as its successor.""")(
+    """The name of the run that the application belongs to. An application with the run id of one that never
+      |ended is shown as its successor.""")(
     _.getOption("spark.andiron.run.id"))())
 
   val MetricsSamples: Setting[Int] = native(count("spark.andiron.metrics.samples", 500, 0,
-    """How many failed rows of a step are kept, at most 100000: all if there are no more, else those that a hash of their keys chooses.""", 100000))
+    """How many failed rows of a step are kept, at most 100000: all if there are no more, else those with the
+      |smallest hashes of their keys.""", 100000))
 
   val MetricsRecordBytes: Setting[Long] = native(size("spark.andiron.metrics.recordBytes", "2k",
     """How many characters of a failed row are kept, at most 1m.""", 16, 1 << 20))
 
   val MetricsQueueCapacity: Setting[Int] = count("spark.andiron.metrics.queueCapacity", 100000, 1,
-    """How many events Spark keeps for Andiron's listener before it drops further ones. Dropped events make the figures of named
-      |accumulators inexact, never those of steps.""")
+    """How many events Spark keeps for Andiron's listener before it drops further ones. Dropped events make the
+      |figures of named accumulators inexact, never those of steps.""")
 
   val MetricsStopTimeout: Setting[Long] = millis("spark.andiron.metrics.stopTimeout", "5s",
-    """How long the end of an application waits for its metrics to become durable. What is left is lost or shipped later, and the log says so.""")
+    """How long the end of an application waits for its metrics to become durable. Events left then are lost, or
+      |shipped later, and the log says so.""")
 
   private def word(key: String, default: String, other: String, doc: String): Setting[String] =
     setting(key, "word", default, doc)(_.get(key, default))(value => if (Set(default, other)(value)) None else Some(s"which is neither $default nor $other"))
 
   val OnAllDropped: Setting[String] = word("spark.andiron.onAllDropped", "fail", "warn",
-    """What happens where errors have dropped every row that a step without a gate has read: `fail` fails the job or the write, `warn` says so
-      |once a minute for a step. Partial reads (`show`, `take`) and streams only warn.""")
+    """The effect if errors have dropped every row that a step without a gate has read: `fail` fails the job or
+      |the write, `warn` warns once a minute per step. Partial reads (`show`, `take`) and streams only warn.""")
 
   val GateUnguarded: Setting[String] = word("spark.andiron.gate.unguarded", "warn", "fail",
-    """What happens to a save of an RDD, a JDBC or DSv2 write or a `foreachPartition` of a gated step outside `Andiron.guard`, which no gate judges:
-      |`warn` says so, `fail` refuses SQL when it is planned, and cancels jobs of RDDs when they begin.""")
+    """The effect of a save of an RDD, a JDBC or DSv2 write or a `foreachPartition` of a gated step outside
+      |`Andiron.guard`, which no gate judges: `warn` warns, `fail` refuses SQL when it is planned, and cancels
+      |jobs of RDDs when they begin.""")
 
   val GateWhenOff: Setting[String] = word("spark.andiron.gate.whenOff", "fail", "warn",
-    """What making a gate does where metrics are off, so that it could not stand: `fail` throws a GateException, `warn` only says so.""")
+    """The effect of making a gate while metrics are off, so that it could not judge: `fail` throws a
+      |GateException, `warn` only warns.""")
 
   /** Prefix of the settings of the Kafka sink. */
   private[andiron] val KafkaPrefix = "spark.andiron.kafka."
@@ -213,36 +228,41 @@ object AndironConf {
     """Brokers, as `host:port` with commas between, to which every event of the log is shipped.""")(_.getOption("spark.andiron.kafka.bootstrap.servers"))()
 
   val KafkaMetrics: Setting[String] = topic("spark.andiron.kafka.topic.metrics", "andiron.metrics.v1",
-    """Topic of everything but failures.""")
+    """Topic of all events but failed rows and log lines.""")
 
   val KafkaFailures: Setting[String] = topic("spark.andiron.kafka.topic.failures", "andiron.failures.v1",
     """Topic of failed rows and of log lines.""")
 
   val KafkaProperty: Setting[Seq[String]] = setting("spark.andiron.kafka.<property>", "any", "librdkafka's",
-    """Any other property of the client, librdkafka, as in `spark.andiron.kafka.security.protocol=SASL_SSL`. One that bears a secret is refused:
-      |`spark.andiron.kafka.<property>.file` names a file that has it, `spark.andiron.kafka.<property>.env` an environment variable. Those
-      |on which it depends that no event is lost (`acks`, `enable.idempotence`, `message.timeout.ms` and their like) cannot be set.""")(
+    """Any other property of the client, librdkafka, such as `spark.andiron.kafka.security.protocol=SASL_SSL`. A
+      |property that holds a secret is refused: `spark.andiron.kafka.<property>.file` names a file with it,
+      |`spark.andiron.kafka.<property>.env` an environment variable. Properties that could lose events (`acks`,
+      |`enable.idempotence`, `message.timeout.ms` and the like) cannot be set.""")(
     MetricsFacts.ofSinks(_).map(_._1))()
 
   val AtlasUri: Setting[Option[String]] = native(setting("spark.andiron.atlas.uri", "URI", "none",
-    """An Atlas, as `http://atlas.example:7101`, to which driver and executors publish their figures (docs/operations/sinks.md).""")(
+    """An Atlas, such as `http://atlas.example:7101`, to which driver and executors publish their figures
+      |(docs/operations/sinks.md).""")(
     _.getOption("spark.andiron.atlas.uri"))())
 
   val AtlasSpectatord: Setting[Option[String]] = native(setting("spark.andiron.atlas.spectatord", "URI", "none",
-    """Instead of `spark.andiron.atlas.uri`, the agent of each host: `udp://127.0.0.1:1234` or `unix:/run/spectatord/spectatord.unix`.""")(
+    """In place of `spark.andiron.atlas.uri`, the agent of each host: `udp://127.0.0.1:1234` or
+      |`unix:/run/spectatord/spectatord.unix`.""")(
     _.getOption("spark.andiron.atlas.spectatord"))())
 
   val AtlasStep: Setting[Long] = native(millis("spark.andiron.atlas.step", "1min",
-    """How often figures are published, at the beginnings of such steps. It must be the step of the Atlas that they go to,
-      |which refuses points that are older than a step of its own.""", 100))
+    """How often figures are published, at the beginnings of such steps. It must be the step of the Atlas that
+      |receives them, which refuses points older than its own step.""", 100))
 
   val AtlasTags: Setting[Option[String]] = native(setting("spark.andiron.atlas.tags", "text", "none",
-    """Tags that every series has beside `job`, `role` and `executor`, as `team=features,region=eu`; at most 10. One of these three keys
-      |goes over it, as `job=nightly` where the application's name has a date in it.""")(
+    """Tags that every series has beside `job`, `role` and `executor`, such as `team=features,region=eu`; at
+      |most 10. A tag with one of these three keys replaces it, such as `job=nightly` if the application's name
+      |contains a date.""")(
     _.getOption("spark.andiron.atlas.tags"))())
 
   val AtlasMaxSeries: Setting[Int] = native(count("spark.andiron.atlas.maxSeries", 200, 1,
-    """The most series that a process publishes to Atlas. Those beyond it are left out, the same ones in each step, and counted.""", 100000))
+    """The most series that a process publishes to Atlas. Further series are left out, the same ones in each
+      |step, and counted.""", 100000))
 
   /** All settings, in the order of the document. */
   val all: Seq[Setting[_]] = registered
@@ -269,9 +289,10 @@ object AndironConf {
        |
        |Generated from `AndironConf`; do not edit by hand (CONTRIBUTING.md says how to generate it).
        |
-       |Set them as any Spark setting before the application starts (`spark-submit --conf`, spark-defaults.conf); they are read once.
-       |A value that cannot be read, or a key `spark.andiron.…` that is none of these, stops the application with a SettingException that names the key. A size is a number of bytes, or
-       |has a unit as in `512m` or `10g`; a duration is a number of milliseconds, or has a unit as in `500ms`, `30s` or `15min`.
+       |Set them as any Spark setting before the application starts (`spark-submit --conf`, spark-defaults.conf); they are
+       |read once. A value that cannot be read, or an unknown key `spark.andiron.…`, stops the application with a
+       |SettingException that names the key. A size is a number of bytes, or has a unit as in `512m` or `10g`; a duration
+       |is a number of milliseconds, or has a unit as in `500ms`, `30s` or `15min`.
        |
        || key | kind | default | meaning |
        ||---|---|---|---|

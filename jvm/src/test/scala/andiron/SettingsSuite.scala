@@ -184,7 +184,7 @@ class SettingsSuite extends AnyFunSuite {
     val endings = Set("md", "scala", "java", "py", "rs", "sh")
     val named = """spark\.andiron\.[A-Za-z0-9_.]*[A-Za-z0-9_]""".r
     var (files, keys) = (0, Set.empty[String])
-    Seq("README.md", "CHANGELOG.md", "docs", "ci", "python", "jvm/src", "tests", "native").foreach { part =>
+    Seq("README.md", "CHANGELOG.md", "docs", "ci", "harness", "checks", "bench", "demo", "python", "jvm/src", "tests", "native").foreach { part =>
       val walk = Files.walk(project.resolve(part))
       try walk.filter(file => endings(file.toString.split('.').last) && Files.isRegularFile(file)).forEach { file =>
         files += 1

@@ -83,6 +83,6 @@ private[hive] object Tables {
 
   /** All statements, as in docs/operations/hive.sql. */
   def document(database: String): String =
-    "-- The tables and views of andiron.hive.Ingest, which makes those that are not there. A suite holds this file equal to what it makes.\n\n" +
+    "-- The tables and views of andiron.hive.Ingest, which makes the missing ones. Generated; a suite holds this file to the code.\n\n" +
       s"CREATE DATABASE IF NOT EXISTS $database;\n\n" + (all.map(_.create(database)) ++ views.map(_.create(database))).map(_ + ";\n").mkString("\n")
 }
