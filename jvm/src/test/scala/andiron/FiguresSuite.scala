@@ -64,7 +64,7 @@ class FiguresSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(stats(spark)("loads") > 0 && stats(spark)("budgetBytes") > 0)
     def missing: Seq[String] = {
       val lines = shown.linesIterator.toSeq
-      // Of what other tests have left, mappings still go while this one runs.
+      // Mappings left by other tests are still released while this test runs.
       val figures = stats(spark)
       // Spark registers a local executor's gauges before the application has an id.
       CacheStats.names.map(name => s"""metrics_(\\w+_driver_)?plugin_andiron_AndironPlugin_cache_${name}_Value\\{type="gauges"} ${figures(name)}""")

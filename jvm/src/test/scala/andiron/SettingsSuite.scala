@@ -171,7 +171,7 @@ class SettingsSuite extends AnyFunSuite {
     assert(refused("cache.budget").contains(s"did you mean ${prefix}cache.budgetBytes or ${prefix}cache.budgetVersions?"))
     val far = refused("zookeeper.quorum")
     assert(far.contains(s"${prefix}zookeeper.quorum is no setting of Andiron. ") && far.contains("docs/guide/settings.md") && !far.contains("did you mean"), far)
-    // What executors call. They get the driver's settings, and none can stop the application.
+    // The entries of executors, which have the driver's settings and cannot stop the application.
     AndironConf.validate(conf(s"${prefix}cache.budgetByte" -> "1m"))
     val two = refused("cache.budgetByte", "log.dirs")
     assert(two.contains(s"did you mean ${prefix}cache.budgetBytes?") && two.contains(s"did you mean ${prefix}log.dir?"), two)

@@ -12,8 +12,8 @@ import andiron.internal.metrics.Outcomes
 import andiron.testing.{MetricsSparks, Sparks}
 
 /**
- * `make check-chaos`: random pipelines under faults, and what Andiron says of them. Writes build/chaos.json. CHAOS_SEEDS says how many (10), CHAOS_SEED
- * the first of them, so that a campaign can be repeated.
+ * `make check-chaos`: random pipelines under faults, and their figures. Writes build/chaos.json. CHAOS_SEEDS is the number of
+ * pipelines (10), CHAOS_SEED the seed of the first one; the same seeds repeat a campaign.
  */
 object Chaos {
   private val mapper = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT)
@@ -41,7 +41,7 @@ object Chaos {
       }
       complaints += tally.complaints.size
       println(s"seed $seed: ${one.path("seconds").asLong()} s, ${tally.all.map { case (name, n) => s"$name $n" }.mkString(", ")}")
-      // What has run is there, whatever becomes of the next one.
+      // Written after each seed, so that results survive a failure of the next one.
       Files.write(Files.createDirectories(file.getParent).resolve(file.getFileName), (mapper.writeValueAsString(node) + "\n").getBytes(UTF_8))
     }
     println(s"$seeds seeds, build/chaos.json, $complaints complaints")

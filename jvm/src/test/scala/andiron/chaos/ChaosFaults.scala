@@ -35,7 +35,7 @@ final class ChaosFaults(spark: SparkSession, local: Path, seed: Long, kills: Int
     var (killed, before) = (0, 0L)
     while (!isOver.get) {
       pause(1000 + choices.below(2000))
-      // Not faster than what runs again: a slow machine would never come to an end.
+      // No faster than tasks succeed: on a slow machine the pipeline would never end.
       if (!isOver.get && succeeded.get >= before + 16) {
         before = succeeded.get
         // Never the last one, so that something runs.
@@ -78,7 +78,7 @@ object ChaosFaults {
   private def after(salt: Long, isSlow: Boolean): Unit = {
     val (task, partition) = (TaskContext.get(), TaskContext.getPartitionId().toLong)
     if (task.stageAttemptNumber() == 0 && task.attemptNumber() == 0) {
-      // Copies are made of what is slow, and an executor that is killed has tasks that run.
+      // Slow tasks get speculative copies, and a killed executor has running tasks.
       Thread.sleep(if (isSlow && Draw(salt, partition, 2) % 5 == 0) 1500 else Draw(salt, partition, 4) % 400)
       if (Draw(salt, partition) % 3 == 0) sys.error("injected")
     }

@@ -149,7 +149,7 @@ abstract class ChaosLine(chaos: ChaosRun, line: Int) {
     end()
   }
 
-  /** Some of the blocks of what is persisted. */
+  /** Some of the persisted blocks. */
   private def lose(): Unit = spark.sparkContext.getPersistentRDDs.toSeq.sortBy(_._1).foreach { case (_, rdd) =>
     tally.add("blocks_removed", chaos.succeeding("removing blocks")(ChaosFaults.loseBlocks(spark, rdd, salt())))
   }
@@ -228,7 +228,7 @@ final class DatasetLine(chaos: ChaosRun, line: Int) extends ChaosLine(chaos, lin
   protected def end(): Unit = kept.foreach(_.unpersist())
 }
 
-/** A cached RDD whose first attempts drop rows that others do not: what a table lacks tells which of them it has. */
+/** A cached RDD whose first attempts drop other rows than later ones: the missing rows identify the attempt. */
 final class UnsteadyWrite(chaos: ChaosRun, line: Int) {
   import chaos.{choices, seed, spark, tally}
   private val Rows = 2400

@@ -10,13 +10,13 @@ import org.apache.spark.sql.SparkSession
 import andiron.{Gate, Step}
 import andiron.internal.metrics.NamedFigures
 
-/** One seed: pipelines until there are stages and accumulators enough, and what must hold of them. */
+/** One seed: pipelines until there are enough stages and accumulators, and the checks of their figures. */
 final class ChaosRun(val spark: SparkSession, val directory: Path, val seed: Long, val isSpeculative: Boolean, val tally: Tally) {
   val choices = new Choices(seed)
   val witness = new Witness(spark.sparkContext)
   spark.sparkContext.addSparkListener(witness)
 
-  /** Of the gated ones the limit is above what their best places drop, and below what the worst do. */
+  /** The limit of a gate is above the drop ratio of the step's best places, and below that of the worst. */
   val steps: Vector[CountedStep] = Vector.tabulate(ChaosRun.Steps) { n =>
     val step = Step(spark, s"chaos-$seed-$n")
     val limit = if (n < 3) Some(Seq(0.001, 0.01, 0.05)(n)) else None

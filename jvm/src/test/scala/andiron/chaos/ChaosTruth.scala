@@ -4,7 +4,7 @@ import org.apache.spark.util.LongAccumulator
 
 import andiron.Step
 
-/** A step's operator at one place of a pipeline: what it must count. */
+/** A step's operator at one place of a pipeline, and the right counts. */
 final class Place(val of: CountedStep, val in: Long, val dropped: Long, val own: Long) {
 
   /** An action that reads everything has ended well. */
@@ -24,10 +24,10 @@ final class CountedStep(val step: Step, val limit: Option[Double], val number: I
   }
 }
 
-/** A named accumulator, and what it must have. */
+/** A named accumulator, and its right value. */
 final case class NamedCount(accumulator: LongAccumulator, truth: Long)
 
-/** What a seed has come to. */
+/** The result of one seed. */
 final class Tally {
   private var counts = Vector.empty[(String, Long)]
   var complaints: Vector[String] = Vector.empty

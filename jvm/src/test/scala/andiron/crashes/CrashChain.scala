@@ -8,14 +8,14 @@ import andiron.AndironConf
 import andiron.internal.util.Json
 import andiron.testing.{ShipLogFiles, ShippedEvent, Submitted}
 
-/** What one kill came to. `acknowledged` events are those that the sink, which gets none that is not durable, has had before. */
+/** The result of one kill. `acknowledged` is the number of events at the sink before it; the sink gets durable events only. */
 final case class CrashPoint(
     layer: String, number: Int, anchor: String, delayMillis: Long, sinkIsDown: Boolean, application: String,
     rounds: Int, acknowledged: Int, read: Int, skippedBytes: Long, missing: Long, lost: Int, duplicates: Int, complaints: Seq[String])
 
 /**
- * Drivers of one run, each killed at a random moment and followed by the next. Their logs are on `layer`: `files`, or `lossy`, which forgets
- * what was not synced. `seed` chooses moments, and when the sink is down.
+ * Drivers of one run, each killed at a random moment and followed by the next. Their logs are on `layer`: `files`, or `lossy`, which loses
+ * unsynced bytes. `seed` chooses the moments, and the times at which the sink is down.
  */
 final class CrashChain(directory: Path, val layer: String, val seed: Long) {
   private val random = new SplittableRandom(seed)
@@ -29,7 +29,7 @@ final class CrashChain(directory: Path, val layer: String, val seed: Long) {
 
   private val settings = Seq(AndironConf.LogDirectory.key -> log.toString, AndironConf.RunId.key -> "crashes")
 
-  /** Starts a driver, kills it, and looks at what there is. */
+  /** Starts a driver, kills it, and examines the log and the sink. */
   def kill(number: Int): CrashPoint = {
     val sinkIsDown = random.nextBoolean()
     if (sinkIsDown) Files.write(sink.resolve("fault"), "retry".getBytes("UTF-8")) else Files.deleteIfExists(sink.resolve("fault"))
@@ -75,7 +75,7 @@ final class CrashChain(directory: Path, val layer: String, val seed: Long) {
   private def isOf(application: String, event: ShippedEvent): Boolean =
     application.nonEmpty && (event.id == application || event.id.startsWith(s"$application|"))
 
-  /** The next start of a run names the one before, and its report says who went on. */
+  /** The next start of a run names the previous one, whose report names its successor. */
   private def predecessor(content: ShipLogFiles, expected: Option[String]): Seq[String] =
     content.latestOf(Application).headOption.toSeq.flatMap { event =>
       val named = Option(event.json.path("predecessor").asText("")).filter(_.nonEmpty)
@@ -126,11 +126,11 @@ object CrashChain {
   }
 }
 
-/** What a driver has said of a round after it had made it durable. */
+/** The line that a driver prints for a round after the round is durable. */
 private final case class Round(number: Int, in: Long, out: Long, dropped: Long, passed: Boolean) {
   private val step = s"round-$number"
 
-  /** What of it the log has not, or the report does not say. */
+  /** The parts of the round that the log or the report lacks. */
   def complaints(log: ShipLogFiles, report: String): Seq[String] = {
     val truth = CrashJob.dropped(number)
     val figures = log.latestOf(Metric).map(_.json).filter(_.path("step").asText() == step).map { node =>

@@ -8,7 +8,7 @@ import org.apache.spark.sql.{Encoders, SparkSession}
 
 /**
  * The driver that is killed: `CrashJob <output> [<rounds>]`. Each round is a step of its own with failing rows and a gate before a write,
- * which every fourth gate refuses. Prints what it has made durable, after that.
+ * which every fourth gate refuses. Prints a round once it is durable.
  */
 object CrashJob {
   val Rows = 600

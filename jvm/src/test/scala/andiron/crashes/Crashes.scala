@@ -10,8 +10,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode
 import andiron.internal.metrics.Outcomes
 
 /**
- * `make check-crashes`: kills drivers at random moments, on files and over a layer that forgets what was not synced. Writes build/crashes.json.
- * The argument, or ANDIRON_KILLS, says how many on each (50); ANDIRON_SEED repeats a campaign's moments.
+ * `make check-crashes`: kills drivers at random moments, on files and on a layer that loses unsynced bytes. Writes build/crashes.json.
+ * The argument, or ANDIRON_KILLS, is the number of kills on each (50); ANDIRON_SEED repeats a campaign's moments.
  */
 object Crashes {
   private val mapper = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT)
@@ -47,7 +47,7 @@ object Crashes {
     if (complaints.isEmpty && bad == 0) delete(directory) else sys.exit(1)
   }
 
-  /** The points of a chain, and what was wrong with what was shipped after the last of them. */
+  /** The points of a chain, and the faults of the events shipped after the last one. */
   def run(chain: CrashChain, kills: Int): (Seq[CrashPoint], Seq[String]) = {
     val points = (1 to kills).map { number =>
       val point = chain.kill(number)

@@ -9,7 +9,7 @@ import org.apache.hadoop.fs.permission.FsPermission
 import org.apache.hadoop.security.AccessControlException
 import org.apache.hadoop.util.Progressable
 
-/** A Hadoop file system `keyed:` that reads local files for who had one of the keys in force, `fs.keyed.key`, when it was made. */
+/** A Hadoop file system `keyed:` that reads local files if `fs.keyed.key` was a valid key when the file system was made. */
 final class KeyedFileSystem extends FileSystem {
   private val raw = new RawLocalFileSystem
   private var key: String = _

@@ -9,7 +9,7 @@ import org.apache.logging.log4j.core.{LogEvent, Logger}
 import org.apache.logging.log4j.core.appender.AbstractAppender
 import org.apache.logging.log4j.core.config.Property
 
-/** What this process writes to its log. */
+/** The log lines of this process. */
 object Logged {
 
   /** The messages of the logger with that name during `body`, and its result. */
@@ -27,7 +27,7 @@ object Logged {
     } finally target.removeAppender(appender)
   }
 
-  /** What `body` lets the library write to the log file of tests: Log4j may have its logger in a context that no class here reaches. */
+  /** The lines that the library writes to the tests' log file during `body`: the classes here may not reach the context of Log4j that has the library's logger. */
   def written(body: => Any): Seq[String] = {
     val file = Paths.get("spark.log")
     val before = Files.size(file).toInt

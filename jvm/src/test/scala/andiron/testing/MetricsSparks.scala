@@ -18,7 +18,7 @@ object MetricsSparks {
   def settings(directory: Path): Seq[(String, String)] =
     Seq("spark.plugins" -> "andiron.AndironPlugin", AndironConf.LogDirectory.key -> directory.resolve("log").toString)
 
-  /** What the log under a directory of `settings` says, as it is in its files. */
+  /** The events of the log under the directory that `settings` name, read from its files. */
   def logged(directory: Path): String =
     files(directory.resolve("log")).map(file => new String(Files.readAllBytes(directory.resolve("log").resolve(file)), ISO_8859_1)).mkString
 

@@ -11,7 +11,7 @@ final class Submitted(directory: Path, process: Process) {
   /** The lines that it has printed, but a last one that is cut. */
   def lines: Seq[String] = Submitted.whole(Submitted.text(out))
 
-  /** What it has written to its log, and to its standard error. */
+  /** Its log and its standard error. */
   def log: String = Submitted.text(directory.resolve("spark.log")) + Submitted.text(directory.resolve("err"))
 
   /** The rest of the first line that begins so, once it is there. */
@@ -85,10 +85,10 @@ object Submitted {
     new Submitted(directory, process)
   }
 
-  /** The library with test hooks: what a process needs in its environment to use it. */
+  /** The environment of a process that uses the library with test hooks. */
   def hooks: Map[String, String] = Map("ANDIRON_NATIVE_PATH" -> sys.props("andiron.test.hooksLibrary"))
 
-  /** Runs the command `andiron` that has test hooks; what it prints. */
+  /** Runs the command `andiron` with test hooks; returns its output. */
   def andiron(environment: Map[String, String], arguments: String*): String = {
     val command = Paths.get(sys.props("andiron.test.hooksLibrary")).resolveSibling("andiron").toString
     val builder = new ProcessBuilder((command +: arguments): _*).redirectErrorStream(true)

@@ -7,7 +7,7 @@ import org.apache.hadoop.fs._
 import org.apache.hadoop.fs.permission.FsPermission
 import org.apache.hadoop.util.Progressable
 
-/** A Hadoop file system `test:` that reads local files through streams only, and can be told what to do when one is opened. */
+/** A Hadoop file system `test:` that reads local files through streams only, with a hook for each opening. */
 final class TestFileSystem extends FileSystem {
   private val raw = new RawLocalFileSystem
 

@@ -17,7 +17,7 @@ final class IsolatedLoader(overlay: Option[Path] = None)
 
   override def getResource(name: String): URL = Option(findResource(name)).getOrElse(super.getResource(name))
 
-  /** What `NativeLibrary.load()` of this loader returns; its exception comes as it is. */
+  /** The result of this loader's `NativeLibrary.load()`; its exception is passed on unchanged. */
   def loadLibrary(): AnyRef = {
     val library = Class.forName("andiron.internal.boundary.NativeLibrary$", true, this)
     try library.getMethod("load").invoke(library.getField("MODULE$").get(null))

@@ -33,7 +33,7 @@ class NativeMisuseSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   override def afterAll(): Unit = Native.closeApplication(application)
 
-  /** What the native throws, or returns. */
+  /** The exception or the result of the native. */
   private def outcome(method: Method, arguments: Seq[AnyRef]): Either[Throwable, AnyRef] =
     try Right(method.invoke(Native, arguments: _*))
     catch { case e: InvocationTargetException => Left(e.getCause) }
@@ -99,7 +99,7 @@ class NativeMisuseSuite extends AnyFunSuite with BeforeAndAfterAll {
       assert(figure(name) == 0, s"$name after the misuse")
   }
 
-  /** Fails unless the native returns, or throws a typed exception. What it opened is closed. */
+  /** Fails unless the native returns or throws a typed exception. Closes the handles that it opened. */
   private def typed(method: Method, arguments: Seq[AnyRef]): Unit = outcome(method, arguments) match {
     case Right(opened: java.lang.Long) =>
       method.getName match {
@@ -128,7 +128,7 @@ class NativeMisuseSuite extends AnyFunSuite with BeforeAndAfterAll {
       case 2 => pick(live) ^ (if (random.nextBoolean()) 0L else 1L << random.nextInt(63))
       case _ => random.nextLong()
     }
-    // With a live handle these would end or take what the next call needs, which is no misuse.
+    // With a live handle these calls would end or take the object of the next call, which is no misuse.
     val ends = method.getName.matches("close.*|end.*|loadFailed|giveBackLoad|store.*|release")
     def handle: Long = if (ends) pick(badLongs.filterNot(_ == handles.pending) ++ handles.stale) else long
     method.getParameterTypes.toSeq.zipWithIndex.map { case (parameter, place) =>

@@ -16,9 +16,9 @@ import andiron.internal.python.LeaseServer
 import andiron.testing.{Sparks, SuiteRunner}
 
 /**
- * Other users of the machine, who can write to java.io.tmpdir too, make the sweep of unpacked libraries delete nothing, and what the executor
- * writes for Python workers is written nowhere else. Under root the attacker is the user `nobody`; for any other user who runs the suite it is
- * a process of that user's own that exchanges directories.
+ * Other users of the machine may write to java.io.tmpdir: they cannot make the sweep of unpacked libraries delete a
+ * file, nor redirect the file that an executor writes for Python workers. Under root the attacker is the user `nobody`;
+ * otherwise it is a process of the same user that exchanges directories.
  */
 @RunWith(classOf[SuiteRunner])
 class OtherUsersSuite extends AnyFunSuite {
@@ -33,7 +33,7 @@ class OtherUsersSuite extends AnyFunSuite {
     assert(process.waitFor() == 0, s"${command.mkString(" ")}: $said")
   }
 
-  /** A directory like /tmp: anybody makes files in it, and whoever made one removes it. */
+  /** A directory like /tmp: each user creates files in it, and only a file's owner removes it. */
   private def withShared[A](body: Path => A): A = {
     val directory = Files.createTempDirectory(Paths.get("/tmp"), "other-users")
     try {

@@ -57,7 +57,7 @@ private[internal] final class Overflow(what: () => Any) {
   /** How a call has ended that neither returned nor failed as it should. */
   def odd: Option[Throwable] = other
 
-  /** Whether there were overflows in what is done, and calls that returned or failed with a typed error. */
+  /** Whether the calls overflowed the stack, and whether some returned or failed with a typed error. */
   def isMixed: Boolean = overflown > 0 && done + typed > 0
 
   override def toString: String = s"$done returned, $typed typed errors, $overflown stack overflows${other.fold("")(thrown => s", and $thrown")}"
@@ -71,7 +71,7 @@ private object Overflow {
   /** in every so-many-th, others after each overflow. */
   val Step = 15
 
-  /** What is loaded and initialised while there is stack for that. */
+  /** The classes that are loaded and initialised while there is enough stack. */
   val Warm = 20
 
   val Stack: Long = 192L << 10

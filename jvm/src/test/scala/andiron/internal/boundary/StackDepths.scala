@@ -54,7 +54,7 @@ object StackDepths {
     case _         => null
   }
 
-  /** What is right to ask for: a resident version of eight bytes with a cursor and a view. */
+  /** Valid arguments: a resident version of eight bytes with a cursor and a view. */
   private final class Live {
     private val catalog = Native.openCatalog(application, "numbers", 0, 0)
     private val version = Native.addVersion(catalog, "v1", "digest-1", 8, "version 'v1' of dataset 'numbers'")

@@ -9,7 +9,7 @@ import andiron.testing.SuiteRunner
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
-/** A thread whose stack is nearly full gets a StackOverflowError or what it asked for from every native, and the process goes on. */
+/** On a nearly full stack every native returns its result or throws a StackOverflowError, and the process goes on. */
 @RunWith(classOf[SuiteRunner])
 class StackDepthsSuite extends AnyFunSuite {
   private val overflows = 1000

@@ -151,7 +151,7 @@ class BytesSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(copy.sameElements(content))
   }
 
-  /** What ends a thread that reads a lease's bytes again and again while the lease is closed. */
+  /** The exception that ends a thread that reads a lease's bytes repeatedly while the lease is closed. */
   private def outcomeOf(read: (Bytes, Long) => Unit): Any = {
     val lease = catalog.lease("v")
     val bytes = lease.value

@@ -16,7 +16,7 @@ import org.junit.runner.RunWith
 import org.scalatest.{BeforeAndAfterAll, BeforeAndAfterEach}
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What loaders of the suite share with it: in local mode they run in one process, but are serialised all the same. */
+/** The state that loaders share with the suite: in local mode they run in one process, but are serialised. */
 object LoaderSuite {
   val calls = new ConcurrentHashMap[String, AtomicInteger]
   val gates = new ConcurrentHashMap[String, CountDownLatch]

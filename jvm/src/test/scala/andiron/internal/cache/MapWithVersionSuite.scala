@@ -213,7 +213,7 @@ class MapWithVersionSuite extends AnyFunSuite with BeforeAndAfterAll {
     spark.readStream.option("maxFilesPerTrigger", "1").text(folder.toString)
   }
 
-  /** Runs the stream to its end and collects what `each` gives for every batch. */
+  /** Runs the stream to its end and collects the rows that `each` returns for every batch. */
   private def collected(stream: DataFrame)(each: DataFrame => Array[String]): Seq[Seq[String]] = {
     val batches = new java.util.concurrent.ConcurrentLinkedQueue[Seq[String]]
     val function = new VoidFunction2[DataFrame, java.lang.Long] {

@@ -14,7 +14,7 @@ import org.junit.runner.RunWith
 import org.scalatest.{BeforeAndAfterAll, BeforeAndAfterEach}
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What the suite's loaders throw, and how often they ran. */
+/** The errors of the suite's loaders, and the number of their runs. */
 object OddInputSuite {
   val calls = new AtomicInteger
 

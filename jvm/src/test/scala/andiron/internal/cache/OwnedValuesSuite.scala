@@ -38,7 +38,7 @@ object OwnedValuesSuite {
     }
   }
 
-  /** As RocksDB: whoever opens a directory that is open in this process fails by its lock. */
+  /** Like RocksDB: a second opening of a directory in one process fails by the directory's lock. */
   final class Locked(file: Path) extends Connection(file.toString) {
     private val channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)
     private val lock: FileLock = channel.lock()

@@ -14,7 +14,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What is leased cannot leave its process, and whoever tries is told what to do instead, by Java's serialisation and by Kryo. */
+/** Leased values cannot leave their process: Java's serialisation and Kryo refuse them with a remedy. */
 @RunWith(classOf[SuiteRunner])
 class StayingSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _

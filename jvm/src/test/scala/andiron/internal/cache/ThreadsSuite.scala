@@ -47,7 +47,7 @@ class ThreadsSuite extends AnyFunSuite {
   private def newLoader(): OneClass =
     new OneClass(Array(classOf[Maker].getProtectionDomain.getCodeSource.getLocation))
 
-  /** A thread is made by a class of a class loader that nobody keeps. */
+  /** The thread is created by a class of a class loader that is otherwise unreachable. */
   private def makeAndForget(): (WeakReference[ClassLoader], CountDownLatch) = {
     val loader = newLoader()
     val maker = loader.loadClass(classOf[Maker].getName).getDeclaredConstructor().newInstance().asInstanceOf[Callable[CountDownLatch]]

@@ -18,7 +18,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What an application publishes, as a server of the test gets it; checks/services has a real Atlas. */
+/** The points that an application publishes to the test's own server; checks/services has a real Atlas. */
 @RunWith(classOf[SuiteRunner])
 class AtlasSuite extends AnyFunSuite with BeforeAndAfterAll {
   private val bodies = new ConcurrentLinkedQueue[JsonNode]
@@ -37,7 +37,7 @@ class AtlasSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   private def uri = AndironConf.AtlasUri.key -> s"http://127.0.0.1:${server.getAddress.getPort}"
 
-  /** The tags and value of the last point of a series, in what has come so far. */
+  /** The tags and value of the last received point of a series. */
   private def last(name: String): Option[(JsonNode, Double)] = {
     var found = Option.empty[(JsonNode, Double)]
     bodies.forEach(_.path("metrics").forEach { metric =>

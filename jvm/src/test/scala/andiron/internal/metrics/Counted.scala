@@ -7,7 +7,7 @@ import org.apache.spark.util.LongAccumulator
 import andiron.{Step, StepCounter}
 import andiron.internal.util.Json
 
-/** A step, its own counter and a named accumulator that count the same, and a witness of what happens meanwhile. */
+/** A step, its own counter and a named accumulator that count the same rows, and a witness of the tasks and stages. */
 final class Counted(val spark: SparkSession, val scenario: String, group: String) {
   val step: Step = Step(spark, scenario)
   val own: StepCounter = step.counter("rows")
@@ -20,7 +20,7 @@ final class Counted(val spark: SparkSession, val scenario: String, group: String
   /** Another named accumulator stands in the row, with Spark's value of it. */
   def instead(name: String)(value: => Long): Unit = named = (name, () => value)
 
-  /** What all ways of counting say now. */
+  /** The current figures of all ways of counting. */
   def outcome(truth: Long, provoked: String, calls: Long, isWhole: Boolean): Outcome = {
     Faults.drain(spark.sparkContext)
     val figures = step.figures

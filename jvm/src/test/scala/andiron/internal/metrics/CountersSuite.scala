@@ -17,7 +17,7 @@ object CountersSuite {
   val mayAdd = new CountDownLatch(1)
   @volatile var added = new CountDownLatch(0)
 
-  /** As programs keep what is costly to make: the first task's copy, for all tasks of the process. */
+  /** Programs keep costly objects this way: the first task's copy serves all tasks of the process. */
   @volatile var kept: StepCounter = _
   def keep(counter: StepCounter): StepCounter = synchronized {
     if (kept == null) kept = counter

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper, SerializationFeat
 import com.fasterxml.jackson.databind.node.ObjectNode
 
 /**
- * What a scenario ended with. `truth`, and the step's figure, are of the step's own counter; `spark` and `stages` of a named accumulator
+ * The figures of a scenario at its end. `truth` and the step's figure are those of the step's own counter; `spark` and `stages` of a named accumulator
  * that counts the same, `foreign` is Andiron's figure for it.
  *
  * @param group which suite it is of: the table's order
@@ -28,7 +28,7 @@ final case class Outcome(
     foreignExact: Boolean,
     foreignReason: String) {
 
-  /** What is wrong with it: a figure that is wrong in silence, a needless flag of the step's, a fault that did not happen. */
+  /** The faults of the scenario: a wrong figure without a flag, a needless flag of the step, an injected fault that did not happen. */
   def wrong: Option[String] =
     if (provoked.isEmpty) Some("nothing was provoked")
     else if (stepExact && step != truth) Some("the step is wrong in silence")

@@ -92,7 +92,7 @@ class ExactnessKindsSuite extends ExactnessScenarios("kinds", "local[2]") {
   partial("a job that fails", calls = 875) { c =>
     val rows = mapped(c, numbers()).mapPartitionsWithIndex { (index, all) =>
       val read = all.toVector
-      // When the others have ended: Spark kills what still runs beside it.
+      // After the other tasks have ended, since Spark kills the tasks that still run.
       if (index == 7) {
         Thread.sleep(2000)
         sys.error("injected")
@@ -145,7 +145,7 @@ class ExactnessKindsSuite extends ExactnessScenarios("kinds", "local[2]") {
 
 object ExactnessKindsSuite {
 
-  /** What tasks of this process wait for. */
+  /** The latch of the tasks of this process. */
   object Latches {
     @volatile var mayAdd = new CountDownLatch(1)
     @volatile var added = new CountDownLatch(1)

@@ -10,7 +10,7 @@ import andiron.testing.{Submitted, SuiteRunner}
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What is told of an application whose program ends the process. */
+/** The report of an application whose program ends the process. */
 @RunWith(classOf[SuiteRunner])
 class ExitSuite extends AnyFunSuite {
   test("System.exit(3): the log is closed, and its application has ended; the jar's report is UTF-8 where the locale is C") {

@@ -37,7 +37,7 @@ class FailuresSuite extends AnyFunSuite {
       assert(row.getAs[Long]("stage") == 0L && row.getAs[Long]("partition") == 0L && row.getAs[Boolean]("committed") && row.getAs[Long]("count") == 1L)
       assert(math.abs(row.getAs[java.sql.Timestamp]("time").getTime - System.currentTimeMillis()) < 600000)
       assert(texts(failures.orderBy("row_key"), "row_key") == Seq("member 17", "member 27", "member 37", "member 7"))
-      // Every sample has its stack, and what is read does not change.
+      // Every sample has its stack, and reading again gives the same samples.
       assert(failures.where("stack is null").count() == 0)
       run(spark, step, 60, keyed(step)).count()
       assert(failures.count() == 4 && Andiron.failures(spark).count() == 6)

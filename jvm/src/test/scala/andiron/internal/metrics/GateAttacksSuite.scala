@@ -17,7 +17,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What an adversary made of gates: writes that were published, and right ones that were refused. */
+/** Attacks on gates: bad writes that were published, and good ones that were refused. */
 @RunWith(classOf[SuiteRunner])
 class GateAttacksSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _

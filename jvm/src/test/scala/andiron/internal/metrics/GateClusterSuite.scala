@@ -45,7 +45,7 @@ class GateClusterSuite extends AnyFunSuite {
         refused(directory.resolve("out"))(spark.createDataset(failing).write.parquet(directory.resolve("out").toString))
         assert(step.figures.in == 1000 && step.figures.dropped == 100, step.figures)
         refused(directory.resolve("again"))(spark.createDataset(cached).write.parquet(directory.resolve("again").toString))
-        // What is good passes through all of that.
+        // A good write passes under the same faults.
         val good = Step(spark, "good")
         Gate(good)
         val rows = good.map(spark.sparkContext.range(0, 1000, 1, 8))(n => n).persist(StorageLevel.MEMORY_AND_DISK_2)

@@ -13,7 +13,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** Which writes a gate judges, and by what. */
+/** The writes that a gate judges, and the figures that it judges by. */
 @RunWith(classOf[SuiteRunner])
 class GateCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _

@@ -9,7 +9,7 @@ import org.apache.spark.{SparkContext, TaskContext}
 import andiron.internal.util.Json
 
 /**
- * What the tasks of a gate program know of it: which rows the service refuses, and where a task goes wrong. One JVM.
+ * The part of a gate program that its tasks see: the rows that the service refuses, and the places of faults. One JVM.
  *
  * @param number of the program, in this JVM
  */

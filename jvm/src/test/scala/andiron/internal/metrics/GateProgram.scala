@@ -21,7 +21,7 @@ final class GateProgram(spark: SparkSession, program: JsonNode, directory: Path)
   private implicit val long: Encoder[Long] = Encoders.scalaLong
   private val nodes = items(program.path("nodes")).foldLeft(Vector.empty[Either[RDD[Long], Dataset[Long]]])((known, node) => known :+ made(node, known.size, known))
 
-  /** What each write and guard was told: by action and which of its writes. */
+  /** The verdict on each write and guard: by action, and by the number of the write in it. */
   def run(): Map[(Int, Int), String] = {
     val told = items(program.path("actions")).flatMap(act)
     step.close()
@@ -92,7 +92,7 @@ final class GateProgram(spark: SparkSession, program: JsonNode, directory: Path)
     }
   }
 
-  /** An action, and what a gate has said of it: "passed", "failed", "unknown"; anything else is what it failed with. */
+  /** An action and its verdict: "passed", "failed" or "unknown"; any other text is the error of the action. */
   private def attempt(number: Int)(body: => Unit): String = {
     val context = spark.sparkContext
     context.setLocalProperty(GatePlan.Action, number.toString)
@@ -142,7 +142,7 @@ object GateProgram {
     found
   }
 
-  /** Whether what an action writes comes from a step; a guard judges what has run, and always counts. */
+  /** Whether the written rows of an action come from a step; a guard judges past evaluations, and always counts. */
   def hasStep(program: JsonNode, action: Int, part: Int): Boolean = {
     var found = true
     program.path("actions").forEach { one =>

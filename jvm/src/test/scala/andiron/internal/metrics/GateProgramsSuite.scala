@@ -12,7 +12,7 @@ import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
 /**
- * Programs of the model of gates on a real Spark: what a gate says of each write and guard is what the model's truth allows. `tests/model`
+ * Programs of the model of gates on a real Spark: each verdict is one that the model's truth allows. `tests/model`
  * makes them (`gate-programs`); `ANDIRON_GATE_PROGRAMS` names another file of them than the fifty of the resources.
  */
 @RunWith(classOf[SuiteRunner])

@@ -128,7 +128,7 @@ class GateSidesSuite extends AnyFunSuite with BeforeAndAfterAll {
       assert(spark.read.parquet(path.toString).select("value").collect().toSet == all.collect().toSet)
     }
 
-  /** What is left is decided by a side that adaptive execution removes, since a filter above the step leaves nothing of it. */
+  /** The result depends on a side that adaptive execution removes, since a filter above the step drops all its rows. */
   private val decided = Seq[(String, DataFrame => DataFrame)](
     "what is not in a broadcast" -> (side => all.join(broadcast(side.where("value < 500")), Seq("value"), "left_anti")),
     "what is not in a shuffled side" -> (side => all.repartition(3).join(side.where("value < 500").hint("merge"), Seq("value"), "left_anti")),

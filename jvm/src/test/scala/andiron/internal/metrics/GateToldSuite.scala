@@ -15,7 +15,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What no gate judges is told: the rule R7 of docs/internals/gates.md. */
+/** Writes that no gate judges are logged: rule R7 of docs/internals/gates.md. */
 @RunWith(classOf[SuiteRunner])
 class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _
@@ -50,7 +50,7 @@ class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
     finally step.close()
   }
 
-  /** What is told of the step during `body`. */
+  /** The warnings about the step during `body`. */
   private def told(step: Step)(body: => Unit): Seq[String] = {
     val (lines, _) = Logged.during("andiron.Gate") {
       body

@@ -51,7 +51,7 @@ object HarmJob {
     step.close()
   }
 
-  /** What calls every native but the one for dropped events. */
+  /** A program that calls every native except the one for dropped events. */
   private def all(spark: SparkSession, place: String): Unit = {
     val accumulator = spark.sparkContext.longAccumulator("named")
     spark.sparkContext.parallelize(0 until 100, 4).foreach(_ => accumulator.add(1))

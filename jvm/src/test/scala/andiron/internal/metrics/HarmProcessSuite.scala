@@ -9,7 +9,7 @@ import andiron.testing.{MetricsSparks, ShipLogFiles, ShippedEvent, Submitted, Su
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What happens to real applications of spark-submit when something of the metrics is missing, full, hangs or panics; and at their ends. */
+/** Real applications of spark-submit while a part of the metrics is missing, full, hangs or panics; and their ends. */
 @RunWith(classOf[SuiteRunner])
 class HarmProcessSuite extends AnyFunSuite {
   private val Left = HarmJob.Rows - HarmJob.Rows / 10
@@ -37,7 +37,7 @@ class HarmProcessSuite extends AnyFunSuite {
 
   test("a panic behind each native of the metrics, and behind all at once: every job ends as it would") {
     withDirectory { directory =>
-      // The last is what is asked of gates and of rows that are all dropped.
+      // The last one is the question about gates and about steps that drop all rows.
       val places = Seq("open", "accumulator", "taskEnds", "event", "stepCell", "judge", "stepFigures", "sentinel", "awaitSentinel",
         "droppedEvents", "flush", "end", "figures", "report", "ask")
       val ran = submit(directory, Seq("natives", directory.resolve("panics").toString, places.mkString(",")),

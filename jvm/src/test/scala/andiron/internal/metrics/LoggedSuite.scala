@@ -14,7 +14,7 @@ import org.apache.spark.sql.SparkSession
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What is written because of the metrics: only what has changed, and little in Spark's own event log. */
+/** The volume of the metrics: only changes are logged, and Spark's own event log grows little. */
 @RunWith(classOf[SuiteRunner])
 class LoggedSuite extends AnyFunSuite {
   private val Stages = 12
@@ -30,7 +30,7 @@ class LoggedSuite extends AnyFunSuite {
       else {
         val accumulator = accumulators(stage / 3)
         val counted = input.map { n =>
-          // Long enough for what has changed to be shipped while the job runs.
+          // Long enough to ship changes while the job runs.
           if (n % 100 == 0) Thread.sleep(80)
           accumulator.add(1)
           n

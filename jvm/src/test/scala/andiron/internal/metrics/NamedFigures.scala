@@ -4,7 +4,7 @@ import org.apache.spark.sql.SparkSession
 
 import andiron.internal.util.Json
 
-/** What Andiron says of a named accumulator at one terminal RDD. */
+/** Andiron's figure of a named accumulator at one terminal RDD. */
 final case class NamedFigure(scope: String, committed: Double, exact: Boolean, reason: String)
 
 /** Andiron's figures for a named accumulator, one for each terminal RDD. */

@@ -12,7 +12,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** Accumulators that are no sums, what the driver adds, names that are the same, parts that are read. */
+/** Accumulators that are no sums, additions on the driver, equal names, partial reads. */
 @RunWith(classOf[SuiteRunner])
 class NamedKindSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _

@@ -11,7 +11,7 @@ import andiron.testing.SuiteRunner
 import org.junit.runner.RunWith
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What a log tells of rows that are redacted. */
+/** The log of redacted rows. */
 @RunWith(classOf[SuiteRunner])
 class RedactionSuite extends AnyFunSuite {
   private val phones = Seq("+15550001", "+15550002", "+15550003")
@@ -20,7 +20,7 @@ class RedactionSuite extends AnyFunSuite {
 
   private def keyHashes(log: String): Set[String] = "\"key_hash\":\"(\\d+)\"".r.findAllMatchIn(log).map(_.group(1)).toSet
 
-  /** Every row fails but one. What has been logged. */
+  /** Every row but one fails. Returns the logged events. */
   private def logOf(directory: Path, conf: (String, String)*)(operators: Step => StepRows[String]): String = {
     withSpark("local[2]", settings(directory) ++ conf: _*) { spark =>
       val step = Step(spark, "phones")

@@ -13,7 +13,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** What is thrown in place of an exception that behaves. */
+/** Throwables that do not behave like ordinary exceptions. */
 object Troubles {
   val all: Seq[() => Throwable] = Seq(
     () => new RuntimeException("no stack") { override def getStackTrace: Array[StackTraceElement] = null },
@@ -55,7 +55,7 @@ final class Unspeakable(val n: Int) extends Serializable {
   override def toString: String = throw new NoClassDefFoundError("lost/Row")
 }
 
-/** Interrupts without a kill, and exceptions that fail whoever looks at them. */
+/** Interrupts without a kill, and exceptions whose own methods throw. */
 @RunWith(classOf[SuiteRunner])
 class RowTroubleSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _

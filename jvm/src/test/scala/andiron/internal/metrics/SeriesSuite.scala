@@ -78,7 +78,7 @@ class SeriesSuite extends AnyFunSuite with BeforeAndAfterAll {
 
   private val prefix = "plugin.andiron.AndironPlugin"
 
-  /** By the names of Spark's metrics system, what the work of `beforeAll` comes to. */
+  /** The expected figures of the work of `beforeAll`, by their names in Spark's metrics system. */
   private val expected = Map(
     "step.odd_step.in" -> 100.0, "step.odd_step.out" -> 90.0, "step.odd_step.dropped" -> 10.0, "step.odd_step.dropRatio" -> 0.1,
     "step.odd_step.attempted" -> 100.0, "gate.odd_step.guard.passed" -> 1.0, "gate.odd_step.guard.ratio" -> 0.1,

@@ -13,7 +13,7 @@ import org.junit.runner.RunWith
 import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
-/** Steps where Spark, or the user's function, does what it seldom does. */
+/** Steps under rare behaviour of Spark or of the user's function. */
 @RunWith(classOf[SuiteRunner])
 class StepCornersSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _

@@ -202,7 +202,7 @@ class StepClusterSuite extends AnyFunSuite {
   }
 }
 
-/** What a task tells is merged whatever the order, and however often. */
+/** The cells of a task merge in any order, and any number of times. */
 @RunWith(classOf[SuiteRunner])
 class StepAccumulatorSuite extends AnyFunSuite {
 

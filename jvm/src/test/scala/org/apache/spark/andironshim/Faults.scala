@@ -11,7 +11,7 @@ import org.apache.spark.storage.RDDBlockId
 /** Faults of Spark's own, and the proof that they happened, for suites. */
 object Faults {
 
-  /** Throws what Spark throws when a block of the shuffle cannot be fetched. Called in a task. */
+  /** Throws Spark's exception for a block of the shuffle that cannot be fetched. Called in a task. */
   def failFetch(shuffle: Int): Nothing = {
     val here = SparkEnv.get.blockManager.blockManagerId
     throw new FetchFailedException(here, shuffle, 0L, 0, TaskContext.getPartitionId(), "injected")
@@ -57,7 +57,7 @@ object Faults {
   def queueDrops: Long = MetricsInternals.droppedEvents()
 }
 
-/** What happened to the tasks of an application, and what Spark's stages say of a named accumulator. */
+/** The ends of an application's tasks, and the values of a named accumulator in Spark's stages. */
 final class Witness(context: SparkContext) extends SparkListener {
   private val counts = new java.util.concurrent.ConcurrentHashMap[String, AtomicLong]
   private val sums = new java.util.concurrent.ConcurrentHashMap[String, AtomicLong]
@@ -91,13 +91,13 @@ final class Witness(context: SparkContext) extends SparkListener {
     Option(counts.get(what)).fold(0L)(_.get)
   }
 
-  /** How many stages have completed, each once whatever its attempts. */
+  /** The number of completed stages; the attempts of a stage count once. */
   def stages: Int = {
     Faults.drain(context)
     completed.size()
   }
 
-  /** The sum of what the completed stages say of the accumulator. */
+  /** The sum of the accumulator's values over completed stages. */
   def stageSum(accumulator: String): Long = {
     Faults.drain(context)
     Option(sums.get(accumulator)).fold(0L)(_.get)

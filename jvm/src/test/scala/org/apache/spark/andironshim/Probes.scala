@@ -2,7 +2,7 @@ package org.apache.spark.andironshim
 
 import org.apache.spark.{SparkEnv, TaskContext}
 
-/** What suites look at in Spark's private parts. */
+/** Spark's private state, for suites. */
 object Probes {
 
   /** The gauges that the plugin has registered in this process, by name. */

@@ -19,7 +19,7 @@ import andiron.testing.SuiteRunner
 @RunWith(classOf[SuiteRunner])
 class TaskEndsSuite extends AnyFunSuite {
 
-  /** Remembers what came in what order: ends of tasks by their partitions. `failing`: a hand-over throws, once. */
+  /** Records the order of arrivals: ends of tasks by their partitions. `failing`: one hand-over throws. */
   private final class Told extends MetricsEvents {
     val order = mutable.Buffer.empty[String]
     var failing = false
