@@ -9,11 +9,11 @@ MEANING = {
     "task-failure": "tasks throw while they hold a version, and are retried",
     "job-failure": "the same in local mode, where the job fails and the next one must be right",
     "fetch-failure": "all map outputs are deleted between two jobs; tasks find them missing while they hold a version",
-    "loader-errors": "loaders end with StackOverflowError, OutOfMemoryError, NoSuchMethodError, ThreadDeath; no executor may end",
+    "loader-errors": "loaders throw StackOverflowError, OutOfMemoryError, NoSuchMethodError, ThreadDeath; no executor may end",
     "cancel-waiting": "`cancelJobGroup` while half of the tasks wait for the budget",
     "cancel-computing": "the same while the tasks read leased versions",
     "cancel-loading": "the same while the versions are being loaded; the loads continue",
-    "late-readers": "`rdd.pipe` threads read on, and ask for leases, after their tasks have ended and their versions were evicted",
+    "late-readers": "`rdd.pipe` threads read, and ask for leases, after their tasks have ended and their versions are evicted",
     "kill-during-load": "kill -9 of an executor that writes a version, while others wait for the same file",
     "kill-during-job": "kill -9 of an executor whose tasks hold versions",
     "terminate-during-job": "the same with SIGTERM",
@@ -22,7 +22,7 @@ MEANING = {
     "kill-driver": "kill -9 of the driver; its executors end by themselves and clean up",
     "kill-application": "kill -9 of driver and executors at once; the next application of the directory sweeps",
     "speculation": "a slow task gets a copy on another host, which wins; the first is killed",
-    "two-class-loaders": "two more copies of the jar in one JVM: one cache, bytes loaded once for all, objects once for each",
+    "two-class-loaders": "two more copies of the jar in one JVM: one cache; bytes are loaded once in all, objects once each",
     "leases-left-open": "the context is stopped while the driver holds leases; every later use is a typed error",
     "two-contexts": "one context after another in one JVM, with another budget",
     "unknown-version": "rows name a version that the catalog does not have, an empty one, or none",
@@ -40,25 +40,25 @@ MEANING = {
 
 HEAD = """# Faults
 
-Generated from [docs/data/faults.json](../data/faults.json) by `make check-faults`, which runs on any machine; do not edit by
-hand.
+Generated from [docs/data/faults.json](../data/faults.json) by `make check-faults`, which runs on any machine; do not
+edit by hand.
 
 `make check-faults` runs a job of 2,400 rows over six versions, with a budget of two, by `spark-submit` and under
-`-Xcheck:jni`, and injects faults. After each the job runs again. The campaign fails unless all of this holds: every digest
-equals the one computed without Spark; no lease, wait or attempt is left; admitted bytes exceed the budget only by counted
-admissions; no process crashed; the JVM reported no error in Andiron's natives; after `catalog.close()` no version is
-resident; after the application's end its folder in the cache directory is removed. `make test` runs the most important
-faults once.
+`-Xcheck:jni`, and injects faults. After each the job runs again. The campaign fails unless all of this holds: every
+digest equals the one computed without Spark; no lease, wait or attempt is left; admitted bytes exceed the budget only
+by counted admissions; no process crashed; the JVM reported no error in Andiron's natives; after `catalog.close()` no
+version is resident; after the application's end its folder in the cache directory is removed. `make test` runs the most
+important faults once.
 
-Spark starts no speculative copy on the host that already runs the task, and the executors of `local-cluster` share one host
-name: there it launched none. So that fault runs on a standalone cluster of two workers with the names 127.0.0.1 and
-127.0.0.2.
+Spark starts no speculative copy on the host that already runs the task, and the executors of `local-cluster` share one
+host name: there it launched none. So that fault runs on a standalone cluster of two workers with the names 127.0.0.1
+and 127.0.0.2.
 """
 
 SECURITY = """## Other users, full stacks, crafted logs
 
-Suites test faults that a campaign does not inject; these are their figures of 30 November 2026, on two cores that other work
-shared.
+Suites test faults that a campaign does not inject; these are their figures of 30 November 2026, on two cores that other
+work shared.
 
 | attack | command | before | now |
 |---|---|---|---|
@@ -69,9 +69,9 @@ shared.
 | 1,000 overflows of the stack for each of 53 natives and for `Bytes.buffer`, with a call from some twenty of the 300 frames above each, in a process for each native | `gradle test --tests '*StackDepthsSuite'` | `Bytes.buffer` ends the process at once | no process ends: on Java 17 521,200 calls return, 801,890 are typed errors, 218,450 StackOverflowErrors; on Java 25 517,170, 888,727 and 135,643 |
 | the same for `lease`, `cursor`, `acquireAll`, in a task and outside any | the same | 2 attempts stay, in another run 129 | none |
 
-The time to read a log of false records, each a complete header that claims half of the log as its body, is proportional to the
-log's bytes (`cargo bench -p andiron --bench damaged`, milliseconds, the least of 15; `text`: 1,000 bytes of text follow each
-header). Before, such logs of 1.2, 2.4 and 4.9 MB took 1,500, 4,700 and 16,600 ms.
+The time to read a log of false records, each a complete header that claims half of the log as its body, is proportional
+to the log's bytes (`cargo bench -p andiron --bench damaged`, milliseconds, the least of 15; `text`: 1,000 bytes of text
+follow each header). Before, such logs of 1.2, 2.4 and 4.9 MB took 1,500, 4,700 and 16,600 ms.
 
 | MB | `heads` | `text` |
 |---|---|---|
