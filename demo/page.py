@@ -101,8 +101,8 @@ Versions of {inflated[0]["version_mb"]} MB, and a budget of one version per exec
 
 {rows(inflated)}
 
-The closure's peak over the baseline is {ratio(runs, "peak_pss_bytes"):.2f} x Andiron's in PSS and {ratio(runs,
-"peak_rss_bytes"):.2f} x in RSS. The job fails if this ratio falls under 1.8, if digests differ, or if a lease is left.
+The closure's peak over the baseline is {ratio(runs, "peak_pss_bytes"):.2f} x Andiron's in PSS and {ratio(runs, "peak_rss_bytes"):.2f} x in RSS.
+The job fails if this ratio falls under 1.8, if digests differ, or if a lease is left.
 
 ## Steps and a gate
 
