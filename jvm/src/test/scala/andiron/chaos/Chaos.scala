@@ -99,25 +99,29 @@ object Chaos {
     }
     s"""# Chaos
        |
-       |Random pipelines on two executors, with faults at random moments. Made from `docs/data/chaos.json`, a copy of what `make check-chaos` writes to
-       |`build/chaos.json`; do not edit by hand. ${seeds.size} seeds on Spark ${json.path("spark").asText()} at ${json.path("commit").asText()}, ${sum("seconds")} s.
+       |Random pipelines on two executors, with faults at random moments. Generated from `docs/data/chaos.json`, a copy of the
+       |file `build/chaos.json` that `make check-chaos` writes; do not edit by hand. ${seeds.size} seeds on Spark ${json.path("spark").asText()} at ${json.path("commit").asText()}, ${sum("seconds")} s.
        |
-       |Each seed is an application on `local-cluster` (with speculation: a standalone cluster of two hosts, since copies start on another host
-       |only). Its pipelines are of RDDs and Datasets, cached on several levels, checkpointed and not, with named accumulators and operators of
-       |six steps between shuffles. They are counted, counted by two threads at once, read in part, and written: by commits before which the
-       |gates of three steps stand, and by saves under guard. A seed ends when it has completed ${ChaosRun.Stages} stages and has ${ChaosRun.Named} accumulators.
-       |The truth follows from the ids of the rows, and is computed without Spark. Of *unsteady* writes, whose first attempts drop rows that later ones do not, what the published table lacks is the truth.
+       |Each seed is an application on `local-cluster` (with speculation: a standalone cluster of two hosts, since copies start
+       |on another host only). Its pipelines consist of RDDs and Datasets, cached on several levels, checkpointed and not, with
+       |named accumulators and operators of six steps between shuffles. They are counted, counted by two threads at once, read
+       |in part, and written: by commits that the gates of three steps judge, and by saves under guard. A seed ends when it has
+       |completed ${ChaosRun.Stages} stages and has ${ChaosRun.Named} accumulators. The truth follows from the ids of the rows, and is computed without Spark.
+       |Some writes are *unsteady*: their first attempts drop rows that later ones do not. Of these, the rows that the published
+       |table lacks are the truth.
        |
-       |What must hold, and fails the campaign else: no figure that says `exact` is wrong; a step is exact and right, or it was read in part and says why; no write
-       |beyond its limit is published, and none within its limits is refused, except as *unknown*.
+       |The campaign fails unless all of this holds: no figure that says `exact` is wrong; a step is exact and right, or it was
+       |read in part and gives the reason; no write beyond its limit is published, and none within its limits is refused, except
+       |as *unknown*.
        |
-       |## What happened
+       |## Faults
        |
        |""".stripMargin + table(faults) + """
-       |## What Andiron said
+       |## Figures and verdicts
        |
-       |*named* are accumulators: *exact* at every terminal RDD that has one, *flagged* at one of them at least, *unseen* where no stage has brought
-       |an update. *spark wrong* are those whose own value in Spark is not the truth, mostly since retries and second actions are in it.
+       |*named* are accumulators: *exact* at every terminal RDD that has one, *flagged* at one of them at least, *unseen* where
+       |no stage has brought an update. *spark wrong* are those whose own value in Spark differs from the truth, mostly because
+       |of retries and second actions.
        |
        |""".stripMargin + table(figures)
   }

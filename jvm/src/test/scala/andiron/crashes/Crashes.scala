@@ -86,19 +86,21 @@ object Crashes {
     }
     s"""# Crashes
        |
-       |What is left of a driver that is killed by SIGKILL at a random moment. Made from `docs/data/crashes.json`, a copy of what `make check-crashes`
-       |writes to `build/crashes.json`; do not edit by hand. Spark ${json.path("spark").asText()}.
+       |The remains of a driver that is killed by SIGKILL at a random moment. Generated from `docs/data/crashes.json`, a copy of
+       |the file `build/crashes.json` that `make check-crashes` writes; do not edit by hand. Spark ${json.path("spark").asText()}.
        |
-       |Each driver is a real `spark-submit` of a job with steps, rows that fail and gates before writes; it is killed up to 3 s after its first
-       |round was durable, now and then after its context was there or its `main` began, and the next one of the run (`spark.andiron.run.id`) is started. `lossy` logs to a layer that keeps
-       |in memory what was not synced, but for some sectors, so that it dies with the process. What is acknowledged is known outside the
-       |process: the driver prints a round's figures after their flush, and a sink that is given durable events only keeps them in a file.
-       |It is down in about half of the drivers' lives. The logs are read by code of the tests' own, from docs/internals/wire-format.md.
+       |Each driver is a real `spark-submit` of a job with steps, failing rows and gates before writes. It is killed up to 3 s
+       |after its first round was durable, or sometimes after its context was created or its `main` began; then the next driver
+       |of the run (`spark.andiron.run.id`) is started. `lossy` logs to a layer that keeps unsynced bytes in memory, except for
+       |some sectors, so that they are lost with the process. Acknowledged revisions are known outside the process: the driver
+       |prints a round's figures after their flush, and a sink that receives only durable events keeps them in a file. The sink
+       |is down in about half of the drivers' lives. The tests read the logs with code of their own, written from
+       |docs/internals/wire-format.md.
        |
-       |What must hold at every point: each acknowledged revision is in the log, once, with its content; the figures, samples, verdicts that were
-       |printed are in the log and in `andiron report`; the report says that the driver never ended, the next one's names it as its
-       |predecessor. After the last point `andiron ship` gives the sink every event of every log under its id; events that the sink has had twice
-       |have the same id, revision and content.
+       |At every point all of this must hold: each acknowledged revision is in the log, once, with its content; the printed
+       |figures, samples and verdicts are in the log and in `andiron report`; the report says that the driver never ended, and
+       |the report of the next one names it as its predecessor. After the last point `andiron ship` gives the sink every event
+       |of every log under its id; events that the sink has received twice have the same id, revision and content.
        |
        || layer | seed | kills | while it starts | sink down | rounds acknowledged | revisions acknowledged | read | bytes skipped | missing | lost | twice in the log | shipped | shipped again |
        ||---|---|---|---|---|---|---|---|---|---|---|---|---|---|

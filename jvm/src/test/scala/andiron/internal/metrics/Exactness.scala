@@ -70,17 +70,21 @@ object Outcome {
     }
     s"""# Exactness
        |
-       |What each way of counting says when Spark computes rows more than once, from blocks, or in part. Made from `docs/data/exactness.json`, a copy of
-       |what the suites `Exactness*Suite` write to `build/exactness.json`; do not edit by hand. ${json.path("scenarios").size()} scenarios, Spark ${json.path("spark").asText()}.
-       |In each the fault is provoked, and no figure that says `exact` may differ from the truth.
+       |The figures of each way of counting when Spark computes rows more than once, from blocks, or in part. Generated from
+       |`docs/data/exactness.json`, a copy of the file `build/exactness.json` that the suites `Exactness*Suite` write; do not
+       |edit by hand. ${json.path("scenarios").size()} scenarios, Spark ${json.path("spark").asText()}. Each scenario provokes its fault, and no figure that says `exact` may
+       |differ from the truth.
        |
-       |- **truth**: how many rows, counted without Spark. Where an action reads a part of its input, the rows of the whole input, and for how many
-       |  of them the function has run: a step that says `exact` has counted the former, a named accumulator the latter.
-       |- **Spark**: a named accumulator that the same function adds to. **stages**: the sum of what the completed stages report of it.
-       |- **step**: the step's own counter. Each row counts once; `not exact` says that this cannot be promised, and why.
-       |- **foreign**: Andiron's figure for the named accumulator; of several (each terminal RDD has one, and each branch of a union with itself) the greatest.
+       |- **truth**: the number of rows, counted without Spark. Where an action reads a part of its input: the rows of the whole
+       |  input, and the number of rows for which the function has run. A step that says `exact` has counted the former, a named
+       |  accumulator the latter.
+       |- **Spark**: a named accumulator that the same function adds to. **stages**: the sum of its updates in the completed
+       |  stages.
+       |- **step**: the step's own counter. Each row counts once; `not exact` says that this is not certain, with the reason.
+       |- **foreign**: Andiron's figure for the named accumulator; of several (each terminal RDD has one, and each branch of a
+       |  union with itself) the greatest.
        |
-       || scenario | what happened | truth | Spark | stages | step | foreign |
+       || scenario | observed | truth | Spark | stages | step | foreign |
        ||---|---|---|---|---|---|---|
        |""".stripMargin + rows
   }
