@@ -90,7 +90,7 @@ def logged_table(raw: Record) -> Table:
         found.append((f"event log of {r['tasks']} tasks, {r['failing_rows']:,} rows failing, {'with' if r['step'] else 'without'} Andiron", f"{r['event_log_bytes']:,} bytes"))
     for r in raw.get("memory", []):
         found.append((f"memory for {r['tasks']:,} tasks with {r['accumulators']} accumulators", f"{r['rss_bytes']:,} bytes resident, {r['own_bytes']:,} by its own account"))
-    return ("what", "measured"), found
+    return ("quantity", "measured"), found
 
 
 def text(content: Record) -> str:

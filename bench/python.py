@@ -1,6 +1,6 @@
 """What Python workers gain: `python3 -m bench.python [--publish] [--turns N]`, after `gradle assemble sparkHome`.
 
-A million records in disorder from a resident version against a broadcast dict, in batches and at once, what a worker spends before its first bytes, and the memory
+A million records in disorder from a resident version against a broadcast dict, in batches and at once, time of a worker before its first bytes, and the memory
 that four workers add when they read one version of 1 GB. Writes build/bench-python.json; `--publish` copies it to docs/data and renders
 its part of docs/evidence/benchmarks.md.
 """

@@ -25,10 +25,10 @@ def figures(content: Record) -> list[Record]:
         figure("python-bulk", "a million records of 100 bytes in disorder from a resident version, in the 100 batches of `mapInArrow`, against a broadcast dict, "
                "first use included", batches, ">=", LEAST_TIMES, "x",
                f"{ours * 1e3:.0f} ms against {theirs * 1e3:.0f} ms; by the worker's CPU {_times(raw['batches'], '_cpu_s'):.1f} x; all at once {at_once:.1f} x"),
-        figure("python-start", "what a worker spends before its first bytes", started * 1e3, "<=", MOST_START_S * 1e3, "ms",
+        figure("python-start", "time of a worker before its first bytes", started * 1e3, "<=", MOST_START_S * 1e3, "ms",
                ", ".join(f"{title} {median(r[name] for r in raw['start']) * 1e3:.1f} ms" for name, title in
                          (("import_s", "import"), ("cursor_s", "cursor"), ("advance_s", "lease and mapping")))),
-        figure("python-memory", "what four workers add when each reads all of one version of 1 GB (PSS)", added, "<=", MOST_ADDED_MB, "MB",
+        figure("python-memory", "memory that four workers add when each reads all of one version of 1 GB (PSS)", added, "<=", MOST_ADDED_MB, "MB",
                f"{min(r['added_bytes'] for r in raw['memory']) / MB:.0f} to {max(r['added_bytes'] for r in raw['memory']) / MB:.0f} MB"),
     ]
 
@@ -81,7 +81,7 @@ def _turns(content: Record) -> Table:
         _row("CPU of it, ms", [r["cpu_s"] * 1e3 for r in raw["start"]], 1),
         _row("JVM and workers before they read 1 GB, PSS in MB", [(r["before"]["jvm"] + r["before"]["python"]) / MB for r in raw["memory"]], 0),
         _row("after, MB", [(r["after"]["jvm"] + r["after"]["python"]) / MB for r in raw["memory"]], 0)]
-    return ("what", "median", "all turns"), rows
+    return ("quantity", "median", "all turns"), rows
 
 
 def _designs(content: Record) -> Table:

@@ -12,7 +12,7 @@ FILE, ATLAS = "bench-sinks.json", "bench-atlas.json"
 PARTS = ("rate", "jobs", "library", "revisions")
 LEAST_RATE, MOST_BYTES, MOST_SHARE, STOP_MS = 0.8, 15_000_000, 0.5, 5000
 LIBRARIES = {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2"}
-BROKERS = {"off": "Kafka is not set", "works": "works", "absent": "absent: nobody listens", "silent": "silent: takes connections, answers nothing"}
+BROKERS = {"off": "Kafka is not set", "works": "works", "absent": "absent: no process listens", "silent": "silent: takes connections, answers nothing"}
 COUNTS = {
     "revisions": "revisions in the ship logs", "events": "event ids", "drivers": "drivers that made them", "driver_kills": "drivers killed", "broker_kills": "times that the broker was killed",
     "answers_swallowed": "acknowledgements swallowed", "messages": "messages in the topics", "different_messages": "different ones", "rows_in_raw_tables": "rows of the raw tables",
@@ -106,7 +106,7 @@ def _jobs(records: list[Record]) -> Table:
 
 
 def _revisions(record: Record) -> Table:
-    return ("what", "how many"), [(title, f"{record[name]:,}") for name, title in COUNTS.items()]
+    return ("quantity", "number"), [(title, f"{record[name]:,}") for name, title in COUNTS.items()]
 
 
 SECTION = Section("sinks", (FILE, ATLAS), figures, blocks, wrong, needs_all=True)
