@@ -1,4 +1,4 @@
-//! Numbers in messages.
+//! Words and numbers in messages.
 
 use std::fmt::Display;
 
@@ -15,6 +15,16 @@ pub(crate) fn of<'a, N: PartialEq + From<u8>>(n: &N, one: &'a str, many: &'a str
     } else {
         many
     }
+}
+
+/// Cuts a text to at most `longest` bytes, between characters. Returns whether it was longer.
+pub(crate) fn cut(text: &mut String, longest: usize) -> bool {
+    if text.len() <= longest {
+        return false;
+    }
+    let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.truncate(end);
+    true
 }
 
 #[cfg(test)]

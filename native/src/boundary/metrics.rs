@@ -7,6 +7,7 @@ use super::arguments::{millis, null, string};
 use super::guard::entry;
 use super::raw;
 use crate::error::{Code, Error, Result};
+use crate::event::Body;
 use crate::metrics::{Application, Limits, MetricsSettings, ValueKind};
 use crate::report::command::{report_html, report_text, run_json};
 use crate::report::text::Colour;
@@ -159,7 +160,7 @@ pub(super) extern "system" fn judge<'l>(
     entry(env, &this, "judge", |env| {
         let limits = Limits::parse(&string(env, &limits, "limits")?)?;
         let verdict = application(metrics)?.judge(&string(env, &step, "step")?, &limits);
-        Ok(raw::new_string(env, serde_json::Value::Object(verdict.json()).to_string())?)
+        Ok(raw::new_string(env, verdict.body().json())?)
     })
 }
 

@@ -2,6 +2,12 @@
 //! subjects have different ids under any names.
 
 use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::Level;
 
 /// Characters with a meaning in an id, and their escapes.
 const MEANT: [(char, &str); 3] = [('%', "%25"), ('|', "%7C"), ('/', "%2F")];
@@ -47,19 +53,38 @@ pub fn accumulator(name: &str, scope: &str) -> String {
     format!("{}|{scope}", part(name))
 }
 
-/// A hash, padded so that texts sort like numbers.
-pub fn hash(hash: u64) -> String {
-    format!("{hash:020}")
+/// The hash of a failed row. As a text it has 20 digits, so that texts sort like numbers; logs of earlier releases
+/// have it without leading zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct RowHash(pub u64);
+
+impl fmt::Display for RowHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:020}", self.0)
+    }
+}
+
+impl Serialize for RowHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RowHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RowHash, D::Error> {
+        let digits = Cow::<str>::deserialize(deserializer)?;
+        digits.parse().map(RowHash).map_err(D::Error::custom)
+    }
 }
 
 /// A failed row of a step.
-pub fn failure(step: &str, of_row: u64) -> String {
-    format!("{}|{}", part(step), hash(of_row))
+pub fn failure(step: &str, hash: RowHash) -> String {
+    format!("{}|{hash}", part(step))
 }
 
-/// The hash of a failed row; `None` for other events. Logs of earlier releases have it without leading zeros.
-pub fn failed_row(id: &str) -> Option<u64> {
-    id.rsplit('|').next()?.parse().ok()
+/// The hash of a failed row; `None` for other events.
+pub fn failed_row(id: &str) -> Option<RowHash> {
+    id.rsplit('|').next()?.parse().ok().map(RowHash)
 }
 
 /// The failed rows of a step.
@@ -103,9 +128,9 @@ pub fn log_line(executor: &str, number: u64) -> String {
 }
 
 /// The number of omitted lines of this executor, stage and level.
-pub fn lines_left_out(executor: &str, stage: Option<u64>, level: &str) -> String {
+pub fn lines_left_out(executor: &str, stage: Option<u64>, level: Level) -> String {
     let stage = stage.map_or(String::new(), |stage| stage.to_string());
-    format!("log:{}:left out:{stage}:{level}", part(executor))
+    format!("log:{}:left out:{stage}:{}", part(executor), level.as_str())
 }
 
 #[cfg(test)]
@@ -115,7 +140,7 @@ mod tests {
     #[test]
     fn different_things_have_different_ids() {
         assert_ne!(counter("etl", "us/rows", "map at A:1"), counter("etl/us", "rows", "map at A:1"));
-        assert_ne!(failure("a|b", 1), of("a", "b", "00000000000000000001"));
+        assert_ne!(failure("a|b", RowHash(1)), of("a", "b", "00000000000000000001"));
         assert_ne!(of("a|b", "", ""), of("a", "b", ""));
         assert_ne!(counter("a%2Fb", "in", "s"), counter("a/b", "in", "s"));
         assert_ne!(accumulator("a|rdd:1", "rdd:2"), accumulator("a", "rdd:1|rdd:2"));
@@ -136,11 +161,11 @@ mod tests {
     #[test]
     fn hashes_are_in_the_order_of_numbers() {
         let mut ids: Vec<String> =
-            [u64::MAX, 9, 10, 0, 1 << 40].map(|row| of("app", "", &failure("s", row))).to_vec();
+            [u64::MAX, 9, 10, 0, 1 << 40].map(|row| of("app", "", &failure("s", RowHash(row)))).to_vec();
         ids.sort_unstable();
-        let rows: Vec<u64> = ids.iter().filter_map(|id| failed_row(id)).collect();
+        let rows: Vec<u64> = ids.iter().filter_map(|id| failed_row(id)).map(|hash| hash.0).collect();
         assert_eq!(rows, [0, 9, 10, 1 << 40, u64::MAX]);
-        assert_eq!(failed_row("app||s|17"), Some(17));
+        assert_eq!(failed_row("app||s|17"), Some(RowHash(17)));
         assert_eq!(failed_row(&of("app", "", &failures("s"))), None);
     }
 }

@@ -1,8 +1,37 @@
-//! Logged events, their kinds, and their sequence numbers in the log.
+//! Events: their kinds, their ids, the fields of each kind, and their places in the log.
+//!
+//! One struct for each kind is the format of its body. The writer fills it, the report reads it, and
+//! wire-format.schema.json and the tables of wire-format.md are made from it and its documentation.
+//! A field that is unknown is absent from JSON, never null; a reader takes a damaged field for unknown.
 
+mod application;
+mod failure;
+pub(crate) mod gate;
+mod health;
 pub mod id;
+mod log_line;
+mod metric;
+mod reading;
+#[cfg(test)]
+mod schema;
+mod stage;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub use application::ApplicationBody;
+pub use failure::{FailedRowBody, FailureBody, SampleSummaryBody};
+pub use gate::{Choice, Decision, GateBody, JudgedInstance, TopCause, VerdictBody};
+pub use health::{CallbackHealth, HealthBody, LogHealth, SinkHealth};
+pub use log_line::{Level, LogLineBody};
+pub use metric::{MetricBody, NumberType, OtherInstance, Source, StageId};
+pub use reading::read;
+pub(crate) use reading::{read_given, read_object};
+pub use stage::{ExecutionBody, JobBody, JobStatus, PlanNode, StageBody, StageStatus};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)+) => {
@@ -68,6 +97,89 @@ pub struct Event {
     pub body: String,
 }
 
+/// The body of events of one kind.
+pub trait Body: Serialize + DeserializeOwned + Default {
+    /// The kind of its events.
+    const KIND: Kind;
+
+    /// `ts_ms` of its event, unless that is the time at which the event is made.
+    fn at_ms(&self) -> Option<u64> {
+        None
+    }
+
+    /// The body as JSON, without the fields that all events have.
+    fn json(&self) -> String {
+        // Only a map whose keys are no texts cannot be written.
+        serde_json::to_string(self).unwrap_or_else(|_| "{}".to_string())
+    }
+}
+
+/// The fields that all events have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Common {
+    /// The version of the format.
+    pub v: u64,
+    /// Spark's id of the application.
+    pub app_id: String,
+    /// The attempt of the application; empty where there is none.
+    pub app_attempt: String,
+    /// The time of the event, in milliseconds since 1970.
+    pub ts_ms: u64,
+}
+
+impl Common {
+    /// The version of the format that is written.
+    pub const VERSION: u64 = 1;
+
+    /// Those of an event of this application, at this time.
+    pub(crate) fn of(application: &str, attempt: &str, ts_ms: u64) -> Common {
+        let (app_id, app_attempt) = (application.to_string(), attempt.to_string());
+        Common { v: Common::VERSION, app_id, app_attempt, ts_ms }
+    }
+
+    /// A whole body: `body` with the fields that all events have.
+    pub(crate) fn with(&self, body: &str) -> String {
+        let mut common = serde_json::to_string(self).unwrap_or_default();
+        if body != "{}" {
+            common.pop();
+            common.push(',');
+            common.push_str(body.get(1..).unwrap_or("}"));
+        }
+        common
+    }
+}
+
+/// A number as it was written: whole numbers stay exact.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Number {
+    /// A whole number.
+    Whole(i64),
+    /// A finite number.
+    Real(f64),
+}
+
+impl Number {
+    /// The nearest floating-point number.
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Number::Whole(n) => n as f64,
+            Number::Real(x) => x,
+        }
+    }
+
+    /// Whether it is zero.
+    pub fn is_zero(self) -> bool {
+        self.as_f64() == 0.0
+    }
+}
+
+/// Whether a field is absent from JSON.
+fn unknown<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The place of an event in its log, counted from 1. 0 is no place: the event was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Sequence(pub u64);
@@ -85,19 +197,5 @@ impl Sequence {
 impl fmt::Display for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_survives_its_number() {
-        for kind in Kind::ALL {
-            assert_eq!(Kind::from_number(*kind as u8), Some(*kind));
-        }
-        assert_eq!(Kind::from_number(0), None);
-        assert_eq!(Kind::from_number(11), None);
     }
 }

@@ -1,6 +1,6 @@
 //! The values of accumulators.
 
-use serde_json::{Number, Value};
+use crate::event::Number;
 
 /// The kind of an accumulator's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Amount {
         }
     }
 
-    /// Why [`Amount::json`] differs from the value; empty if it does not.
+    /// Why [`Amount::number`] differs from the value; empty if it does not.
     pub(super) fn unshown(self) -> &'static str {
         match self {
             Amount::Long(n) if i64::try_from(n).is_err() => {
@@ -82,16 +82,16 @@ impl Amount {
         }
     }
 
-    /// A JSON number; `None` for infinities and NaN.
-    pub fn json(self) -> Option<Value> {
+    /// The number in events; `None` for infinities and NaN.
+    pub fn number(self) -> Option<Number> {
         match self {
-            Amount::Long(n) => Some(long(n)),
-            Amount::Double(x) => Number::from_f64(x).map(Value::Number),
+            Amount::Long(n) => Some(Number::Whole(long(n))),
+            Amount::Double(x) => Some(Number::Real(x)).filter(|_| x.is_finite()),
         }
     }
 }
 
 /// The nearest value within an i64.
-pub(super) fn long(n: i128) -> Value {
-    Value::from(n.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64)
+pub(super) fn long(n: i128) -> i64 {
+    n.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }

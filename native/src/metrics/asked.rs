@@ -12,7 +12,7 @@ use super::steps::{Emptied, Reached, Whose};
 use super::told::Told;
 use super::{bad, Application};
 use crate::error::Result;
-use crate::samples::Cause;
+use crate::event::TopCause;
 use crate::sync::lock;
 use crate::words::some;
 
@@ -28,7 +28,7 @@ struct AllGone {
     label: String,
     instance: u64,
     rows: i128,
-    causes: Vec<Cause>,
+    causes: Vec<TopCause>,
 }
 
 impl AllGone {
@@ -42,8 +42,8 @@ impl AllGone {
         if said.is_empty() {
             String::new()
         } else {
-            let sampled: usize = self.causes.iter().map(|cause| cause.count).sum();
-            let whole = i128::try_from(sampled).is_ok_and(|sampled| sampled >= self.rows);
+            let sampled: u64 = self.causes.iter().map(|cause| cause.count).sum();
+            let whole = i128::from(sampled) >= self.rows;
             let of = if whole { String::new() } else { format!(" of {sampled} sampled rows") };
             format!("; causes{of}: {}", said.join(", "))
         }

@@ -11,6 +11,7 @@ use super::json::{cut, object, Object, Reads};
 use super::stages::Stages;
 use super::{Application, ValueKind};
 use crate::error::Result;
+use crate::event::{read_given, LogLineBody};
 use crate::sync::lock;
 
 /// The state that the listener's events have built.
@@ -161,9 +162,9 @@ impl Application {
     /// Takes a line of a log: a LogLine body. With `left_out` it is the number of further such lines that the process
     /// has left out since its last report.
     pub fn log_line(&self, json: &str) {
-        let Some(line) = object(json) else { return self.unreadable() };
+        let Some(line) = read_given::<LogLineBody>(json) else { return self.unreadable() };
         if self.log.is_some() {
-            lock(&self.pending).log_line(line);
+            lock(&self.pending).log_line(&line);
         }
     }
 

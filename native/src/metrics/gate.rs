@@ -1,12 +1,13 @@
 //! Gates: limits, verdicts, and their JSON. [`super::judge`] decides.
 
-use serde_json::{json, Value};
+use serde_json::Value;
 
 use super::amount::long;
 use super::json::{object, Object, Reads};
 use super::steps::{Part, Reached, Scope};
 use crate::error::{Code, Error, Result};
-use crate::samples::Cause;
+pub use crate::event::Decision;
+use crate::event::{JudgedInstance, TopCause, VerdictBody};
 
 /// The limit of causes in a verdict.
 pub(super) const MOST_CAUSES: usize = 5;
@@ -129,28 +130,6 @@ pub(super) fn reached(json: &Value) -> Option<Reached> {
     })
 }
 
-/// The result of a gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// All rows are counted and within the limits.
-    Passed,
-    /// A limit is broken in every case.
-    Failed,
-    /// It is unknown whether a limit is broken.
-    Unknown,
-}
-
-impl Decision {
-    /// The name in events.
-    pub fn name(self) -> &'static str {
-        match self {
-            Decision::Passed => "passed",
-            Decision::Failed => "failed",
-            Decision::Unknown => "unknown",
-        }
-    }
-}
-
 /// A judged instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operator {
@@ -182,7 +161,7 @@ pub struct Verdict {
     /// The judged instances, the worst first; at most [`MOST_OPERATORS`].
     pub operators: Vec<Operator>,
     /// The most frequent causes among the samples of the judged evaluations.
-    pub top_causes: Vec<Cause>,
+    pub top_causes: Vec<TopCause>,
     /// The stage that a failed early gate cancels.
     pub stage: Option<u32>,
     /// The instance for which an early gate failed.
@@ -197,49 +176,42 @@ impl Verdict {
         self.counts.filter(|(rows, _)| *rows > 0).map(|(rows, dropped)| dropped as f64 / rows as f64)
     }
 
-    /// The JSON for events and for the JVM.
-    pub fn json(&self) -> Object {
-        let mut body = Object::new();
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                body.insert(name.to_string(), value);
+    /// The body of its event, which the JVM gets too.
+    pub fn body(&self) -> VerdictBody {
+        let limits = &self.limits;
+        let rows = |n: i128| u64::try_from(long(n)).unwrap_or(0);
+        let judged = |operator: &Operator| {
+            let [input, output, dropped] = operator.counts.map(long);
+            JudgedInstance {
+                site: operator.site.clone(),
+                instance: operator.instance,
+                input,
+                output,
+                dropped,
             }
         };
-        let limits = &self.limits;
-        put("step", Some(json!(self.step)));
-        put("site", self.site.as_ref().map(|site| json!(site)));
-        put("gate", Some(json!(limits.gate)));
-        put("passed", Some(json!(self.passed)));
-        put("result", Some(json!(self.decision.name())));
-        put("in", self.counts.map(|(rows, _)| long(rows)));
-        put("dropped", self.counts.map(|(_, dropped)| long(dropped)));
-        put("ratio", self.ratio().map(|ratio| json!(ratio)));
-        put("limit_ratio", limits.max_drop_ratio.map(|ratio| json!(ratio)));
-        put("limit_rows", limits.max_dropped.map(|rows| json!(rows)));
-        put("min_rows", Some(json!(limits.min_rows)));
-        put("min_out_ratio", limits.min_out_ratio.map(|ratio| json!(ratio)));
-        let counters: Object =
-            limits.max_counters.iter().map(|(name, most)| (name.clone(), json!(most))).collect();
-        put("max_counters", Some(Value::Object(counters)).filter(|_| !limits.max_counters.is_empty()));
-        put("reason", Some(json!(self.reason)));
-        put("exact", Some(json!(self.counts.is_some() && self.inexact.is_empty())));
-        put("write", limits.write.as_ref().map(|write| json!(write)));
-        put("stage", self.stage.map(|stage| json!(stage)));
-        put("instance", self.instance.map(|instance| json!(instance)));
-        let operators = self.operators.iter().map(|operator| {
-            let [rows, out, dropped] = operator.counts.map(long);
-            json!({"site": operator.site, "instance": operator.instance, "in": rows, "out": out, "dropped": dropped})
-        });
-        put("operators", Some(operators.collect()).filter(|_| !self.operators.is_empty()));
-        let causes = self.top_causes.iter().map(|cause| {
-            let mut said = json!({"stack_hash": cause.stack_hash, "error_class": cause.error_class, "message": cause.message,
-                "messages": cause.messages, "count": cause.count});
-            if !cause.group.is_empty() {
-                said["group"] = json!(cause.group);
-            }
-            said
-        });
-        put("top_causes", Some(causes.collect()));
-        body
+        VerdictBody {
+            at_ms: None,
+            step: self.step.clone(),
+            site: self.site.clone().unwrap_or_default(),
+            gate: limits.gate.clone(),
+            passed: self.passed,
+            result: Some(self.decision),
+            input: self.counts.map(|(input, _)| rows(input)),
+            dropped: self.counts.map(|(_, dropped)| rows(dropped)),
+            ratio: self.ratio(),
+            limit_ratio: limits.max_drop_ratio,
+            limit_rows: limits.max_dropped,
+            min_rows: Some(limits.min_rows),
+            min_out_ratio: limits.min_out_ratio,
+            max_counters: limits.max_counters.iter().cloned().collect(),
+            reason: self.reason.clone(),
+            exact: self.counts.is_some() && self.inexact.is_empty(),
+            write: limits.write.clone().unwrap_or_default(),
+            stage: self.stage.map(u64::from),
+            instance: self.instance,
+            operators: self.operators.iter().map(judged).collect(),
+            causes: self.top_causes.clone(),
+        }
     }
 }

@@ -55,18 +55,6 @@ impl Reads for Object {
     }
 }
 
-/// Copies the fields among `names` that exist; strings are cut to `longest` bytes.
-pub(super) fn copy(from: &Object, to: &mut Object, names: &[&str], longest: usize) {
-    for name in names {
-        let Some(value) = from.get(*name).filter(|value| !value.is_null()) else { continue };
-        let value = match value {
-            Value::String(text) => Value::from(cut(text, longest)),
-            other => other.clone(),
-        };
-        to.insert(name.to_string(), value);
-    }
-}
-
 /// The longest prefix of at most `longest` bytes that ends between characters.
 pub(super) fn cut(text: &str, longest: usize) -> &str {
     let end = (0..=longest.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::gate::{Decision, Limits, Operator, Verdict, MOST_OPERATORS};
 use super::steps::{extreme, Evaluated, Picture, Tally, LOST, OUT, ROWS};
-use crate::samples::Cause;
+use crate::event::TopCause;
 use crate::words::some;
 
 /// The limit of partitions in a message.
@@ -29,7 +29,7 @@ pub(super) struct Matter<'a> {
 pub(super) fn judge(
     matter: &Matter<'_>,
     limits: &Limits,
-    causes: impl Fn(&[Picture]) -> Vec<Cause>,
+    causes: impl Fn(&[Picture]) -> Vec<TopCause>,
 ) -> Verdict {
     let (mut verdict, named) = decided(matter, limits);
     verdict.top_causes = match named {

@@ -7,13 +7,9 @@
 
 use std::collections::HashMap;
 
-use serde_json::json;
-
-use super::json::{Object, Reads};
-use super::record::Kind;
 use super::ship::{self, Draft};
 use crate::clock::Clock;
-use crate::event::id;
+use crate::event::{id, Level, LogLineBody};
 
 /// The limit of error lines, and of warning lines, of a stage.
 const MOST_OF_STAGE: u64 = 50;
@@ -81,10 +77,9 @@ impl Lines {
 
     /// Takes a line, or with `left_out` a number of lines that the process has left out. Gives the event to ship, if
     /// any.
-    pub(super) fn add(&mut self, line: Object) -> Option<Draft> {
-        let error = line.text("level") != "WARN";
-        let (executor, stage) = (line.text("executor"), line.number("stage"));
-        if let Some(lines) = line.number("left_out") {
+    pub(super) fn add(&mut self, line: &LogLineBody) -> Option<Draft> {
+        let (executor, stage, error) = (line.executor.as_str(), line.stage, line.is_error());
+        if let Some(lines) = line.left_out {
             self.leave_out(executor, stage, error, lines);
             return None;
         }
@@ -147,49 +142,56 @@ impl Lines {
 fn draft(whose: &Whose, count: &mut LeftOut) -> Draft {
     count.is_shipped = true;
     count.revision += 1;
-    let level = if whose.error { "ERROR" } else { "WARN" };
-    let what = match (count.lines, whose.error) {
+    let level = if whose.error { Level::Error } else { Level::Warn };
+    let message = match (count.lines, whose.error) {
         (1, true) => "1 more error is left out".to_string(),
         (1, false) => "1 more warning is left out".to_string(),
         (lines, true) => format!("{lines} more errors are left out"),
         (lines, false) => format!("{lines} more warnings are left out"),
     };
-    let mut body = Object::new();
-    body.insert("executor".to_string(), json!(whose.executor));
-    body.insert("level".to_string(), json!(level));
-    body.insert("logger".to_string(), json!("andiron"));
-    body.insert("message".to_string(), json!(what));
-    body.insert("left_out".to_string(), json!(count.lines));
-    if let Some(stage) = whose.stage {
-        body.insert("stage".to_string(), json!(stage));
-    }
-    let id = id::lines_left_out(&whose.executor, whose.stage, level);
-    Draft { kind: Kind::LogLine, id, revision: count.revision, body }
+    let body = LogLineBody {
+        executor: whose.executor.clone(),
+        level,
+        logger: "andiron".to_string(),
+        message,
+        stage: whose.stage,
+        left_out: Some(count.lines),
+        ..LogLineBody::default()
+    };
+    Draft::of(id::lines_left_out(&whose.executor, whose.stage, level), count.revision, &body)
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use serde_json::Value;
+    use serde_json::{json, Value};
+
+    use crate::event::read;
 
     use super::*;
 
-    fn line(executor: &str, level: &str, stage: Value) -> Object {
+    fn line(executor: &str, level: &str, stage: Value) -> LogLineBody {
         let body =
             json!({"executor": executor, "level": level, "logger": "x", "message": "m", "stage": stage});
-        body.as_object().cloned().unwrap()
+        read(&body.to_string()).unwrap()
     }
 
     fn kept(lines: &mut Lines, times: usize, executor: &str, level: &str, stage: Value) -> usize {
-        (0..times).filter(|_| lines.add(line(executor, level, stage.clone())).is_some()).count()
+        (0..times).filter(|_| lines.add(&line(executor, level, stage.clone())).is_some()).count()
     }
 
     fn counts(lines: &mut Lines) -> Vec<(String, u64, u64)> {
         let drafts = lines.drafts();
         let mut found: Vec<_> = drafts
             .iter()
-            .map(|draft| (draft.id.clone(), draft.revision, draft.body.number("left_out").unwrap()))
+            .map(|draft| {
+                (
+                    draft.id.clone(),
+                    draft.revision,
+                    read::<LogLineBody>(&draft.body).unwrap().left_out.unwrap(),
+                )
+            })
             .collect();
         found.sort();
         found
@@ -217,15 +219,15 @@ mod tests {
         let mut lines = Lines::default();
         let told = |n: u64| {
             let mut body = line("7", "ERROR", json!(3));
-            body.insert("left_out".to_string(), json!(n));
+            body.left_out = Some(n);
             body
         };
         for n in [0, 5, 37] {
-            assert!(lines.add(told(n)).is_none());
+            assert!(lines.add(&told(n)).is_none());
         }
         assert_eq!(counts(&mut lines), [("log:7:left out:3:ERROR".to_string(), 1, 42)]);
         assert!(lines.drafts().is_empty(), "nothing has changed");
-        lines.add(told(u64::MAX));
+        lines.add(&told(u64::MAX));
         assert_eq!(counts(&mut lines), [("log:7:left out:3:ERROR".to_string(), 2, u64::MAX)]);
         assert_eq!(lines.left_out(), u64::MAX);
     }
@@ -252,13 +254,13 @@ mod tests {
     fn counts_of_very_many_executors_are_one_for_each_stage() {
         let mut lines = Lines::default();
         let mut told = line("", "WARN", json!(1));
-        told.insert("left_out".to_string(), json!(2));
+        told.left_out = Some(2);
         for executor in 0..MOST_COUNTS + 100 {
-            told.insert("executor".to_string(), json!(executor.to_string()));
-            lines.add(told.clone());
+            told.executor = executor.to_string();
+            lines.add(&told);
         }
-        told.insert("executor".to_string(), json!("5"));
-        lines.add(told);
+        told.executor = "5".to_string();
+        lines.add(&told);
         let found = counts(&mut lines);
         assert_eq!(found.len(), MOST_COUNTS + 1);
         assert!(found.contains(&("log:others:left out:1:WARN".to_string(), 1, 200)));

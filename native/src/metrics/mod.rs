@@ -43,6 +43,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use serde::Serialize;
 use serde_json::{json, Value};
 
 pub use crate::shiplog::secret;
@@ -54,13 +55,14 @@ pub use settings::MetricsSettings;
 pub use steps::{Reached, Scope, StepFigures};
 
 use crate::error::{Code, Error, Result};
+use crate::event::{self, ApplicationBody, FailedRowBody};
 use crate::samples::Samples;
 use crate::shiplog::Options;
 use crate::sinks::{self, Embedded, Sink};
 use crate::sync::{lock, wait, Condvar, Mutex};
 use barrier::Barrier;
 use events::Listener;
-use json::{object, Object, Reads};
+use json::object;
 use record::Logged;
 use ship::Identity;
 use shipping::{Pending, Shipping};
@@ -104,7 +106,7 @@ impl Application {
         facts: &str,
         mut sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Arc<Application>> {
-        let facts = object(facts).ok_or_else(|| bad("the facts of an application are not a JSON object"))?;
+        let facts = facts_of(facts)?;
         sinks.push(Box::new(Embedded));
         let log = settings.log_dir.as_ref().and_then(|root| open(root, settings, &facts, sinks));
         Ok(Application::with_record(settings, facts, log))
@@ -116,17 +118,17 @@ impl Application {
         facts: &str,
         log: Arc<dyn Record>,
     ) -> Result<Arc<Application>> {
-        let facts = object(facts).ok_or_else(|| bad("the facts of an application are not a JSON object"))?;
+        let facts = facts_of(facts)?;
         Ok(Application::with_record(settings, facts, Some(log)))
     }
 
     fn with_record(
         settings: &MetricsSettings,
-        mut facts: Object,
+        mut facts: ApplicationBody,
         log: Option<Arc<dyn Record>>,
     ) -> Arc<Application> {
         if let Some(predecessor) = log.as_ref().and_then(|log| log.predecessor()) {
-            facts.insert("predecessor".to_string(), json!(predecessor));
+            facts.predecessor = predecessor;
         }
         let samples = Samples::new(settings.samples, settings.record_bytes);
         let application = Arc::new(Application {
@@ -190,14 +192,19 @@ impl Application {
     /// The samples of failed rows of one step, or of all steps, as a JSON list of Failure bodies. Each has its
     /// application and run too, and its stack as long as that is kept.
     pub fn failures_json(&self, step: Option<u64>) -> String {
-        let run_id = lock(&self.shipping).facts().text("run_id").to_string();
-        let mut all = lock(&self.steps).failures(step);
-        for body in &mut all {
-            body.insert("app_id".to_string(), json!(self.identity.application));
-            body.insert("app_attempt".to_string(), json!(self.identity.attempt));
-            body.insert("run_id".to_string(), json!(run_id));
-        }
-        json!(all).to_string()
+        let run_id = lock(&self.shipping).facts().run.clone();
+        let all = lock(&self.steps).failures(step);
+        let rows: Vec<FailedRow<'_>> = all
+            .iter()
+            .map(|row| FailedRow {
+                app_id: &self.identity.application,
+                app_attempt: &self.identity.attempt,
+                run_id: &run_id,
+                ts_ms: row.at_ms,
+                row,
+            })
+            .collect();
+        json!(rows).to_string()
     }
 
     /// Judges a step and ships the verdict. Of early verdicts only failed ones are shipped.
@@ -244,12 +251,10 @@ impl Application {
     /// Notes that the application has ended; `json` adds to its Application event. Ships all changes and closes the
     /// log. Later events are counted, and not shipped.
     pub fn end(&self, json: &str, timeout: Duration) {
-        let mut ended = object(json).unwrap_or_default();
-        if let Some(step) = lock(&self.gates).ended_at() {
-            ended.insert("ended_at_gate".to_string(), json!(step));
-        }
+        let mut end: ApplicationBody = event::read_given(json).unwrap_or_default();
+        end.ended_at_gate = lock(&self.gates).ended_at().unwrap_or_default().to_string();
         self.wake(|wake| wake.end = true);
-        lock(&self.shipping).ended(ended);
+        lock(&self.shipping).ended(end);
         self.ship_all();
         self.ship_health();
         if let Some(log) = &self.log {
@@ -326,10 +331,10 @@ impl Application {
 fn open(
     root: &Path,
     settings: &MetricsSettings,
-    facts: &Object,
+    facts: &ApplicationBody,
     sinks: Vec<Box<dyn Sink>>,
 ) -> Option<Arc<dyn Record>> {
-    let run_id = if settings.run_id.is_empty() { facts.text("run_id") } else { &settings.run_id };
+    let run_id = if settings.run_id.is_empty() { &facts.run } else { &settings.run_id };
     let options = Options {
         attempt: settings.attempt.clone(),
         run_id: run_id.to_string(),
@@ -342,6 +347,22 @@ fn open(
             None
         }
     }
+}
+
+/// A failed row as the application's own code gets it.
+#[derive(Serialize)]
+struct FailedRow<'a> {
+    app_id: &'a str,
+    app_attempt: &'a str,
+    run_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts_ms: Option<u64>,
+    #[serde(flatten)]
+    row: &'a FailedRowBody,
+}
+
+fn facts_of(json: &str) -> Result<ApplicationBody> {
+    event::read_given(json).ok_or_else(|| bad("the facts of an application are not a JSON object"))
 }
 
 fn bad(why: &str) -> Error {

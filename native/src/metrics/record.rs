@@ -1,12 +1,12 @@
 //! The destination of events: the ship log, or a test's replacement.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::{json, Map, Value};
-
 use crate::error::Result;
 pub use crate::event::{Event, Kind, Sequence};
+use crate::event::{LogHealth, SinkHealth};
 use crate::shiplog::{LossCause, Options, ShipLog};
 use crate::sinks::{Shipper, Sink};
 
@@ -25,11 +25,11 @@ pub trait Record: Send + Sync {
     fn close(&self, timeout: Duration) -> Result<()>;
 
     /// The record's own counters, as in a Health event.
-    fn health(&self) -> Value;
+    fn health(&self) -> LogHealth;
 
     /// The counters of its sinks by name, as in a Health event.
-    fn sinks(&self) -> Value {
-        json!({})
+    fn sinks(&self) -> BTreeMap<String, SinkHealth> {
+        BTreeMap::new()
     }
 
     /// An application of the same run that never ended.
@@ -94,41 +94,22 @@ impl Record for Logged {
         durable.map(drop)
     }
 
-    fn health(&self) -> Value {
+    fn health(&self) -> LogHealth {
         let health = self.log.health();
-        let lost =
-            LossCause::ALL.iter().map(|cause| (cause.name(), health.lost(*cause))).filter(|(_, n)| *n > 0);
-        let lost: Map<String, Value> = lost.map(|(cause, n)| (cause.to_string(), json!(n))).collect();
-        let mut told = json!({
-            "appended": health.appended,
-            "durable": health.durable,
-            "bytes": health.bytes,
-            "syncs": health.syncs,
-            "failures": health.failures,
-            "lost": lost,
-        });
-        if let Some(failure) = health.last_failure {
-            told["last_failure"] = Value::from(failure);
+        let lost = LossCause::ALL.iter().map(|cause| (cause.name().to_string(), health.lost(*cause)));
+        LogHealth {
+            lost: lost.filter(|(_, events)| *events > 0).collect(),
+            appended: health.appended,
+            bytes: health.bytes,
+            durable: health.durable,
+            failures: health.failures,
+            last_failure: health.last_failure.unwrap_or_default(),
+            syncs: health.syncs,
         }
-        told
     }
 
-    fn sinks(&self) -> Value {
-        let sinks = self.shipper.iter().flat_map(Shipper::health);
-        let told = sinks.map(|(name, health)| {
-            let mut told = json!({
-                "sent": health.sent,
-                "retried": health.retried,
-                "failed": health.failed,
-                "behind": health.behind,
-                "dropped": health.dropped,
-            });
-            if let Some(failure) = health.last_failure {
-                told["last_failure"] = Value::from(failure);
-            }
-            (name, told)
-        });
-        Value::Object(told.collect())
+    fn sinks(&self) -> BTreeMap<String, SinkHealth> {
+        self.shipper.as_ref().map(Shipper::health).unwrap_or_default()
     }
 
     fn predecessor(&self) -> Option<String> {

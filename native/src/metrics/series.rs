@@ -6,6 +6,7 @@ use serde_json::{json, Value};
 
 use super::gate::Verdict;
 use super::Application;
+use crate::event::{LogHealth, SinkHealth};
 use crate::gauges::Reading;
 use crate::sync::lock;
 
@@ -90,33 +91,29 @@ impl Application {
     }
 }
 
-fn number(from: &Value, key: &str) -> f64 {
-    from.get(key).and_then(Value::as_f64).unwrap_or(0.0)
-}
-
 /// The sum over causes.
-fn sum(from: &Value, key: &str) -> f64 {
-    from.get(key).and_then(Value::as_object).map_or(0.0, |all| all.values().filter_map(Value::as_f64).sum())
+fn sum(causes: &BTreeMap<String, u64>) -> f64 {
+    causes.values().map(|events| *events as f64).sum()
 }
 
-fn of_sinks(sinks: &Value) -> Vec<Reading> {
-    let of_sink = |(name, told): (&String, &Value)| {
+fn of_sinks(sinks: &BTreeMap<String, SinkHealth>) -> Vec<Reading> {
+    let of_sink = |(name, sink): (&String, &SinkHealth)| {
         let all = [
-            Reading::gauge("andiron.sink.behind", number(told, "behind")),
-            Reading::counter("andiron.sink.sent", number(told, "sent")),
-            Reading::counter("andiron.sink.retried", number(told, "retried")),
-            Reading::counter("andiron.sink.dropped", sum(told, "dropped")),
+            Reading::gauge("andiron.sink.behind", sink.behind as f64),
+            Reading::counter("andiron.sink.sent", sink.sent as f64),
+            Reading::counter("andiron.sink.retried", sink.retried as f64),
+            Reading::counter("andiron.sink.dropped", sum(&sink.dropped)),
         ];
         all.map(|reading| reading.tag("sink", name))
     };
-    sinks.as_object().into_iter().flatten().flat_map(of_sink).collect()
+    sinks.iter().flat_map(of_sink).collect()
 }
 
-fn of_log(log: &Value) -> [Reading; 4] {
+fn of_log(log: &LogHealth) -> [Reading; 4] {
     [
-        Reading::counter("andiron.log.appended", number(log, "appended")),
-        Reading::counter("andiron.log.durable", number(log, "durable")),
-        Reading::counter("andiron.log.failures", number(log, "failures")),
-        Reading::counter("andiron.log.lost", sum(log, "lost")),
+        Reading::counter("andiron.log.appended", log.appended as f64),
+        Reading::counter("andiron.log.durable", log.durable as f64),
+        Reading::counter("andiron.log.failures", log.failures as f64),
+        Reading::counter("andiron.log.lost", sum(&log.lost)),
     ]
 }

@@ -4,16 +4,19 @@
 //! signature differs. A time is no part of a signature. How far a figure's partitions have come is shipped when its stages
 //! have ended, and before that with what differs besides; `at_once` ships it now.
 
-use serde_json::{json, Value};
+use std::mem::take;
+
 use twox_hash::XxHash3_64;
 
-use super::amount::{long, Amount};
+use super::amount::Amount;
 use super::foreign::{Accumulator, Column, Places, Scope, ScopeId};
-use super::json::{Object, Reads};
-use super::record::{Event, Kind};
 use super::stages::Stages;
-use super::steps::{reasons, Site, SiteFigure, Summary, OWN};
-use crate::event::id;
+use super::steps::{reasons, Site, SiteFigure, OWN};
+use crate::event::id::{self, RowHash};
+use crate::event::{
+    Body, Common, Event, FailedRowBody, Kind, LogLineBody, MetricBody, NumberType, OtherInstance,
+    SampleSummaryBody, Source, StageId,
+};
 use crate::words::some;
 
 /// What was last shipped of a thing.
@@ -47,10 +50,8 @@ impl Shipped {
 
     /// A figure's revision. How far its partitions have come, and what is said of that, makes one only if they have come to
     /// rest.
-    fn revise_figure(&mut self, body: &Object, at_rest: bool) -> Revision {
-        let (values, coverage) = parts(body);
-        let hash = |object: Object| XxHash3_64::oneshot(Value::Object(object).to_string().as_bytes());
-        let (signature, coverage) = (hash(values), hash(coverage));
+    fn revise_figure(&mut self, body: &mut MetricBody, at_rest: bool) -> Revision {
+        let (signature, coverage) = signatures(body);
         if self.revision > 0 && self.signature == signature {
             if self.coverage == coverage {
                 return Revision::Shipped;
@@ -64,17 +65,48 @@ impl Shipped {
     }
 }
 
-/// An event but for what all events of the application have.
+/// The signatures of a figure's values, and of how far its partitions have come.
+fn signatures(body: &mut MetricBody) -> (u64, u64) {
+    let hash = |bytes: serde_json::Result<Vec<u8>>| XxHash3_64::oneshot(&bytes.unwrap_or_default());
+    // These come with what differs besides.
+    let (scopes, dropped) = (take(&mut body.scopes), take(&mut body.events_dropped));
+    let covered: Vec<u64> = body.others.iter_mut().map(|other| take(&mut other.covered)).collect();
+    let (reported, total) = (take(&mut body.partitions_reported), take(&mut body.partitions_total));
+    let coverage = (take(&mut body.reason), reported, total, covered);
+    let signatures = (hash(serde_json::to_vec(body)), hash(serde_json::to_vec(&coverage)));
+    (body.scopes, body.events_dropped) = (scopes, dropped);
+    (body.reason, body.partitions_reported, body.partitions_total) = (coverage.0, coverage.1, coverage.2);
+    body.others.iter_mut().zip(coverage.3).for_each(|(other, covered)| other.covered = covered);
+    signatures
+}
+
+/// An event without the fields that all events have.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) kind: Kind,
     /// What follows the application in the id.
     pub(super) id: String,
     pub(super) revision: u64,
-    pub(super) body: Object,
+    /// The time of the event; `None`: the time at which it is shipped.
+    at_ms: Option<u64>,
+    pub(super) body: String,
 }
 
-/// What all events of an application have.
+impl Draft {
+    /// A revision of a thing.
+    pub(super) fn of<T: Body>(id: String, revision: u64, body: &T) -> Draft {
+        Draft { kind: T::KIND, id, revision, at_ms: body.at_ms(), body: body.json() }
+    }
+
+    /// The next revision of a thing, if it differs from the one that was shipped.
+    pub(super) fn revised<T: Body>(id: String, body: &T, shipped: &mut Shipped) -> Option<Draft> {
+        let text = body.json();
+        let revision = shipped.revise(&text)?;
+        Some(Draft { kind: T::KIND, id, revision, at_ms: body.at_ms(), body: text })
+    }
+}
+
+/// The application of all events.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub(super) application: String,
@@ -84,13 +116,10 @@ pub(super) struct Identity {
 impl Identity {
     /// The event of a draft.
     pub(super) fn event(&self, draft: Draft, now_ms: u64) -> Event {
-        let Draft { kind, id, revision, mut body } = draft;
-        body.insert("v".to_string(), json!(1));
-        body.insert("app_id".to_string(), json!(self.application));
-        body.insert("app_attempt".to_string(), json!(self.attempt));
-        body.entry("ts_ms").or_insert_with(|| json!(now_ms));
+        let Draft { kind, id, revision, at_ms, body } = draft;
         let id = id::of(&self.application, &self.attempt, &id);
-        Event { kind, id, revision, body: Value::Object(body).to_string() }
+        let ts_ms = at_ms.unwrap_or(now_ms);
+        Event { kind, id, revision, body: Common::of(&self.application, &self.attempt, ts_ms).with(&body) }
     }
 }
 
@@ -108,33 +137,32 @@ pub(super) fn column(
     let (reported, total, execution) = (scope.reported, scope.total.max(scope.reported), scope.execution);
     let column = scope.columns.get_mut(at)?;
     let committed = column.committed();
-    let mut body = Object::new();
-    put(&mut body, "source", Some(json!("accumulator")));
-    put(&mut body, "acc", Some(json!(*accumulator.name)));
-    put(
-        &mut body,
-        "type",
-        Some(json!(if matches!(committed, Amount::Double(_)) { "double" } else { "long" })),
-    );
-    put(&mut body, "scope", Some(json!(id.to_string())));
-    put(&mut body, "attempted", column.attempted().and_then(Amount::json));
-    put(&mut body, "committed", committed.json());
-    put(&mut body, "execution_id", execution.map(|id| json!(id)));
-    exactness(&mut body, &reason);
     let stage_ids = column.stages.clone();
-    place(&mut body, &stage_ids, stages);
-    let mut nodes: Vec<Value> = Vec::new();
+    let mut plan_nodes: Vec<u64> = Vec::new();
     for node in stage_ids.iter().flat_map(|id| stages.nodes_of(*id)) {
-        if !nodes.contains(&node) {
-            nodes.push(node);
+        if !plan_nodes.contains(&node) {
+            plan_nodes.push(node);
         }
     }
-    put(&mut body, "plan_nodes", Some(Value::from(nodes)));
-    coverage(&mut body, i64::from(reported), i64::from(total));
-    put(&mut body, "scopes", Some(json!(accumulator.scopes.len())));
-    put(&mut body, "events_dropped", Some(json!(events_dropped)));
+    let mut body = MetricBody {
+        source: Source::Accumulator,
+        name: accumulator.name.to_string(),
+        number_type: if matches!(committed, Amount::Double(_)) {
+            NumberType::Double
+        } else {
+            NumberType::Long
+        },
+        scope: id.to_string(),
+        attempted: column.attempted().and_then(Amount::number),
+        committed: committed.number(),
+        execution,
+        plan_nodes,
+        scopes: Some(accumulator.scopes.len() as u64),
+        events_dropped,
+        ..figure((reported.into(), total.into()), reason, &stage_ids, stages)
+    };
     let at_rest = at_once || !stage_ids.iter().any(|id| stages.runs(*id));
-    let revision = match column.shipped.revise_figure(&body, at_rest) {
+    let revision = match column.shipped.revise_figure(&mut body, at_rest) {
         Revision::New(revision) => revision,
         Revision::Behind => {
             scope.dirty = true;
@@ -142,12 +170,24 @@ pub(super) fn column(
         }
         Revision::Shipped => return None,
     };
-    Some(Draft {
-        kind: Kind::Metric,
-        id: id::accumulator(&accumulator.name, &id.to_string()),
-        revision,
-        body,
-    })
+    Some(Draft::of(id::accumulator(&accumulator.name, &body.scope), revision, &body))
+}
+
+/// What figures of steps and accumulators have alike: how many partitions have `reported` of how many, why it is not exact,
+/// the stages that changed it, and the job of the last.
+fn figure((reported, total): (i64, i64), reason: String, ids: &[(u32, u32)], stages: &Stages) -> MetricBody {
+    let id = |&(stage, attempt): &(u32, u32)| StageId { stage: stage.into(), attempt: attempt.into() };
+    let count = |n: i64| Some(u64::try_from(n).unwrap_or(0));
+    MetricBody {
+        exact: reason.is_empty(),
+        reason,
+        stages: ids.iter().map(id).collect(),
+        job: ids.last().and_then(|(stage, _)| stages.jobs_of(*stage).first().copied()),
+        partitions_reported: count(reported),
+        partitions_total: count(total),
+        settled: reported >= total,
+        ..MetricBody::default()
+    }
 }
 
 /// Why an accumulator's figure is not exact, or nothing. `doubtful`: blocks may have answered that an attempt has filled whose
@@ -241,96 +281,56 @@ pub(super) fn site(
     site.is_behind = false;
     site.is_one_of_several |= reasons::in_query(figure, stages) > 1;
     site.shipped.resize(counters.len(), Shipped::default());
-    for (counter, acc) in counters.iter().enumerate() {
-        let mut body = Object::new();
-        put(&mut body, "source", Some(json!("step")));
-        put(&mut body, "step", Some(json!(*site.name)));
-        put(&mut body, "site", Some(json!(site.label)));
-        put(&mut body, "acc", Some(json!(acc)));
-        put(&mut body, "type", Some(json!("long")));
-        put(&mut body, "scope", Some(json!(format!("step:{}", site.label))));
-        put(&mut body, "instance", Some(json!(figure.instance)));
-        put(&mut body, "attempted", Some(long(figure.attempted.of(counter))));
-        put(&mut body, "committed", Some(long(figure.committed.of(counter))));
+    let here: Vec<(u32, u32)> = figure.stages.iter().map(|(id, _)| *id).collect();
+    let (execution, plan_nodes) = step_nodes(site, &here, stages);
+    for (counter, name) in counters.iter().enumerate() {
         let uncounted = if counter < OWN.len() { String::new() } else { reasons::of_outside(outside) };
         let unshown = Amount::Long(figure.committed.of(counter)).unshown();
         let all = [reason.as_str(), &uncounted, unshown].into_iter().filter(|one| !one.is_empty());
-        exactness(&mut body, &all.collect::<Vec<&str>>().join("; "));
+        let why = all.collect::<Vec<&str>>().join("; ");
         let changed =
             |mask: &[u64]| mask.get(counter / 64).is_some_and(|word| word >> (counter % 64) & 1 == 1);
         let ids: Vec<(u32, u32)> =
             figure.stages.iter().filter(|(_, mask)| changed(mask)).map(|(id, _)| *id).collect();
-        place(&mut body, &ids, stages);
-        let here: Vec<(u32, u32)> = figure.stages.iter().map(|(id, _)| *id).collect();
-        step_nodes(&mut body, site, &here, stages);
-        let others = figure.others.iter().map(|other| {
-            json!({
-                "instance": other.instance,
-                "value": long(other.committed.of(counter)),
-                "covered": other.committed.covered.max(0),
-                "total": other.total,
-            })
+        let number = |rows: i128| Amount::Long(rows).number();
+        let others = figure.others.iter().map(|other| OtherInstance {
+            instance: other.instance,
+            value: number(other.committed.of(counter)),
+            covered: u64::try_from(other.committed.covered).unwrap_or(0),
+            total: other.total.into(),
         });
-        put(&mut body, "other_instances", Some(others.collect()));
-        coverage(&mut body, figure.committed.covered, i64::from(figure.total));
-        put(&mut body, "events_dropped", Some(json!(0)));
-        let Some(shipped) = site.shipped.get_mut(counter) else { continue };
-        let revision = match shipped.revise_figure(&body, at_rest) {
-            Revision::New(revision) => revision,
-            Revision::Behind => {
-                site.is_behind = true;
-                continue;
-            }
-            Revision::Shipped => continue,
+        let mut body = MetricBody {
+            source: Source::Step,
+            step: site.name.to_string(),
+            site: site.label.clone(),
+            name: name.clone(),
+            scope: format!("step:{}", site.label),
+            instance: Some(figure.instance),
+            attempted: number(figure.attempted.of(counter)),
+            committed: number(figure.committed.of(counter)),
+            execution,
+            plan_nodes: plan_nodes.clone(),
+            others: others.collect(),
+            ..self::figure((figure.committed.covered, figure.total.into()), why, &ids, stages)
         };
-        let id = id::counter(&site.name, acc, &site.label);
-        drafts.push(Draft { kind: Kind::Metric, id, revision, body });
+        let Some(shipped) = site.shipped.get_mut(counter) else { continue };
+        match shipped.revise_figure(&mut body, at_rest) {
+            Revision::New(revision) => {
+                drafts.push(Draft::of(id::counter(&site.name, name, &site.label), revision, &body));
+            }
+            Revision::Behind => site.is_behind = true,
+            Revision::Shipped => {}
+        }
     }
     drafts
 }
 
 /// The execution, and the nodes of its plan that are this operator.
-fn step_nodes(body: &mut Object, site: &Site, ids: &[(u32, u32)], stages: &Stages) {
+fn step_nodes(site: &Site, ids: &[(u32, u32)], stages: &Stages) -> (Option<u64>, Vec<u64>) {
     let execution = ids.iter().rev().find_map(|(stage, _)| stages.execution_of(*stage));
-    put(body, "execution_id", execution.map(|id| json!(id)));
     let name = format!("AndironStep {}: {}", site.name, site.plain());
     let nodes = execution.and_then(|id| stages.executions.get(&id)).map(|e| e.nodes_named(&name));
-    put(body, "plan_nodes", Some(Value::from(nodes.unwrap_or_default())));
-}
-
-/// The stages that changed it, and the job of the last.
-fn place(body: &mut Object, ids: &[(u32, u32)], stages: &Stages) {
-    let list = ids.iter().map(|(stage, attempt)| json!({"stage": stage, "attempt": attempt}));
-    put(body, "stages", Some(list.collect()));
-    let job = ids.last().and_then(|(stage, _)| stages.jobs_of(*stage).first());
-    put(body, "job_id", job.map(|job| json!(job)));
-}
-
-fn exactness(body: &mut Object, reason: &str) {
-    put(body, "exact", Some(json!(reason.is_empty())));
-    put(body, "reason", Some(json!(reason)).filter(|_| !reason.is_empty()));
-}
-
-fn coverage(body: &mut Object, reported: i64, total: i64) {
-    put(body, "partitions_reported", Some(json!(reported.max(0))));
-    put(body, "partitions_total", Some(json!(total)));
-    put(body, "final", Some(json!(reported >= total)));
-}
-
-/// A figure's values, and how far its partitions have come.
-fn parts(body: &Object) -> (Object, Object) {
-    let (mut values, mut coverage) = (body.clone(), Object::new());
-    // They come with what differs besides.
-    ["scopes", "events_dropped"].iter().for_each(|name| drop(values.remove(*name)));
-    for name in ["reason", "partitions_reported", "partitions_total"] {
-        if let Some(value) = values.remove(name) {
-            coverage.insert(name.to_string(), value);
-        }
-    }
-    let others = values.get_mut("other_instances").and_then(Value::as_array_mut).into_iter().flatten();
-    let covered: Vec<Value> = others.filter_map(|other| other.as_object_mut()?.remove("covered")).collect();
-    put(&mut coverage, "covered", Some(Value::from(covered)));
-    (values, coverage)
+    (execution, nodes.unwrap_or_default())
 }
 
 /// The Stage of an attempt, if it differs from what was shipped. `changed`: names of steps, and of counters.
@@ -341,15 +341,11 @@ pub(super) fn stage(
 ) -> Option<Draft> {
     let jobs = stages.jobs_of(id.0).to_vec();
     let stage = stages.attempts.get_mut(&id)?;
-    let mut body = stage.event();
     steps.sort_unstable();
     steps.dedup();
     changed.sort_unstable();
-    put(&mut body, "job_ids", Some(json!(jobs)));
-    put(&mut body, "steps", Some(json!(steps)));
-    put(&mut body, "changed", Some(json!(changed)));
-    let revision = stage.shipped.revise(&Value::Object(body.clone()).to_string())?;
-    Some(Draft { kind: Kind::Stage, id: id::stage(id.0.into(), id.1.into()), revision, body })
+    (stage.body.jobs, stage.body.steps, stage.body.changed) = (jobs, steps, changed);
+    Draft::revised(id::stage(id.0.into(), id.1.into()), &stage.body, &mut stage.shipped)
 }
 
 /// The Jobs and Executions that differ from what was shipped.
@@ -357,50 +353,27 @@ pub(super) fn jobs_and_executions(stages: &mut Stages) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for (id, job) in stages.jobs.iter_mut().filter(|(_, job)| job.dirty) {
         job.dirty = false;
-        if let Some(revision) = job.shipped.revise(&Value::Object(job.body.clone()).to_string()) {
-            drafts.push(Draft { kind: Kind::Job, id: id::job(*id), revision, body: job.body.clone() });
-        }
+        drafts.extend(Draft::revised(id::job(*id), &job.body, &mut job.shipped));
     }
     for (id, execution) in stages.executions.iter_mut().filter(|(_, execution)| execution.dirty) {
         execution.dirty = false;
-        let body = execution.event();
-        if let Some(revision) = execution.shipped.revise(&Value::Object(body.clone()).to_string()) {
-            drafts.push(Draft { kind: Kind::Execution, id: id::execution(*id), revision, body });
-        }
+        drafts.extend(Draft::revised(id::execution(*id), &execution.body, &mut execution.shipped));
     }
     drafts
 }
 
 /// How many failed rows of a step were seen and kept, and up to which hash.
-pub(super) fn samples_summary(step: &str, summary: &Summary, shipped: &mut Shipped) -> Option<Draft> {
-    let mut body = Object::new();
-    put(&mut body, "step", Some(json!(step)));
-    put(&mut body, "seen", Some(long(summary.seen)));
-    put(&mut body, "kept", Some(json!(summary.kept)));
-    put(&mut body, "complete", Some(json!(summary.complete)));
-    let cut_by: Vec<&str> = summary.cut_by.iter().map(|bound| bound.name()).collect();
-    put(&mut body, "cut_by", Some(json!(cut_by)).filter(|_| !cut_by.is_empty()));
-    put(&mut body, "ceiling", summary.ceiling.map(|hash| json!(id::hash(hash))));
-    let revision = shipped.revise(&Value::Object(body.clone()).to_string())?;
-    Some(Draft { kind: Kind::Failure, id: id::failures(step), revision, body })
+pub(super) fn samples_summary(summary: &SampleSummaryBody, shipped: &mut Shipped) -> Option<Draft> {
+    Draft::revised(id::failures(&summary.step), summary, shipped)
 }
 
 /// A failed row.
-pub(super) fn failure(step: &str, hash: u64, revision: u64, committed: bool, mut body: Object) -> Draft {
-    put(&mut body, "step", Some(json!(step)));
-    put(&mut body, "committed", Some(json!(committed)));
-    Draft { kind: Kind::Failure, id: id::failure(step, hash), revision, body }
+pub(super) fn failure(step: &str, hash: u64, revision: u64, committed: bool, body: FailedRowBody) -> Draft {
+    let body = FailedRowBody { step: step.to_string(), committed, ..body };
+    Draft::of(id::failure(step, RowHash(hash)), revision, &body)
 }
 
 /// A line of a log; `number` counts those of its executor.
-pub(super) fn log_line(mut body: Object, number: u64) -> Draft {
-    let executor = body.text("executor").to_string();
-    body.retain(|_, value| !value.is_null());
-    Draft { kind: Kind::LogLine, id: id::log_line(&executor, number), revision: 1, body }
-}
-
-fn put(body: &mut Object, name: &str, value: Option<Value>) {
-    if let Some(value) = value {
-        body.insert(name.to_string(), value);
-    }
+pub(super) fn log_line(body: &LogLineBody, number: u64) -> Draft {
+    Draft::of(id::log_line(&body.executor, number), 1, body)
 }

@@ -4,16 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::mem::take;
 use std::sync::Arc;
 
-use serde_json::{json, Value};
-
 use super::gate::Verdict;
-use super::json::Object;
 use super::lines::Lines;
-use super::record::{Event, Kind, Record, Sequence};
+use super::record::{Event, Record, Sequence};
 use super::series::Judged;
 use super::ship::{self, Draft, Identity, Shipped};
 use super::{now_ms, Application};
-use crate::event::id;
+use crate::event::{id, ApplicationBody, CallbackHealth, HealthBody, LogLineBody, VerdictBody};
 use crate::sync::lock;
 
 /// The limit of events that the log refused and that are offered again.
@@ -33,7 +30,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn log_line(&mut self, line: Object) {
+    pub(super) fn log_line(&mut self, line: &LogLineBody) {
         self.drafts.extend(self.lines.add(line));
     }
 
@@ -50,17 +47,15 @@ impl Pending {
         }
         let number = self.verdicts.entry(verdict.step.clone()).or_insert(0);
         *number += 1;
-        let id = id::verdict(&verdict.step, *number);
-        let mut body = verdict.json();
-        body.insert("ts_ms".to_string(), json!(now_ms()));
-        self.drafts.push(Draft { kind: Kind::Verdict, id, revision: 1, body });
+        let body = VerdictBody { at_ms: Some(now_ms()), ..verdict.body() };
+        self.drafts.push(Draft::of(id::verdict(&verdict.step, *number), 1, &body));
     }
 }
 
 /// State that only the shipping thread uses.
 #[derive(Debug)]
 pub(super) struct Shipping {
-    facts: Object,
+    facts: ApplicationBody,
     application: Shipped,
     health: Shipped,
     /// The number of losses when they were last shipped.
@@ -70,7 +65,7 @@ pub(super) struct Shipping {
 }
 
 impl Shipping {
-    pub(super) fn new(facts: Object) -> Shipping {
+    pub(super) fn new(facts: ApplicationBody) -> Shipping {
         Shipping {
             facts,
             application: Shipped::default(),
@@ -82,14 +77,16 @@ impl Shipping {
     }
 
     /// The known facts of the application.
-    pub(super) fn facts(&self) -> &Object {
+    pub(super) fn facts(&self) -> &ApplicationBody {
         &self.facts
     }
 
     /// Notes that the application has ended; `json` has further facts.
-    pub(super) fn ended(&mut self, json: Object) {
-        self.facts.entry("ended_ms").or_insert_with(|| json!(now_ms()));
-        self.facts.extend(json);
+    pub(super) fn ended(&mut self, end: ApplicationBody) {
+        let ended_ms = end.ended_ms.or(self.facts.ended_ms).or_else(|| Some(now_ms()));
+        let exit_code = end.exit_code.or(self.facts.exit_code);
+        let ended_at_gate = end.ended_at_gate;
+        self.facts = ApplicationBody { ended_ms, exit_code, ended_at_gate, ..take(&mut self.facts) };
     }
 }
 
@@ -177,44 +174,37 @@ impl Application {
         let Some(log) = self.log.clone() else { return };
         let mut shipping = lock(&self.shipping);
         let body = self.health(&*log);
-        let Some(revision) = shipping.health.revise(&Value::Object(body.clone()).to_string()) else { return };
-        let draft = Draft { kind: Kind::Health, id: id::health(), revision, body };
-        log.append(self.identity.event(draft, now_ms()));
+        if let Some(draft) = Draft::revised(id::health(), &body, &mut shipping.health) {
+            log.append(self.identity.event(draft, now_ms()));
+        }
     }
 
-    fn health(&self, log: &dyn Record) -> Object {
+    fn health(&self, log: &dyn Record) -> HealthBody {
         let lines = lock(&self.pending).lines.left_out();
         let cells = lock(&self.steps).refused();
         let listener = lock(&self.listener);
-        let mut callbacks = json!({"errors": listener.callback_errors});
-        if let Some(first) = &listener.first_error {
-            callbacks["first"] = json!(first);
+        let counts = [
+            ("events", listener.events),
+            ("dropped", listener.dropped),
+            ("late", listener.late),
+            ("unnamed", listener.foreign.unnamed()),
+            ("unreadable", listener.unreadable),
+            ("cells_refused", cells),
+            ("log_lines_left_out", lines),
+        ];
+        HealthBody {
+            log: log.health(),
+            sinks: log.sinks(),
+            listener: counts.map(|(name, count)| (name.to_string(), count)).into(),
+            callbacks: CallbackHealth {
+                errors: listener.callback_errors,
+                first: listener.first_error.clone().unwrap_or_default(),
+            },
         }
-        let mut body = Object::new();
-        body.insert("log".to_string(), log.health());
-        body.insert("sinks".to_string(), log.sinks());
-        body.insert("callbacks".to_string(), callbacks);
-        body.insert(
-            "listener".to_string(),
-            json!({
-                "events": listener.events,
-                "dropped": listener.dropped,
-                "late": listener.late,
-                "unnamed": listener.foreign.unnamed(),
-                "unreadable": listener.unreadable,
-                "cells_refused": cells,
-                "log_lines_left_out": lines,
-            }),
-        );
-        body
     }
 
     fn ship_application(&self, shipping: &mut Shipping, out: &mut Outbox<'_>) {
-        let body = shipping.facts.clone();
-        let Some(revision) = shipping.application.revise(&Value::Object(body.clone()).to_string()) else {
-            return;
-        };
-        out.send(Draft { kind: Kind::Application, id: String::new(), revision, body });
+        out.send_all(Draft::revised(String::new(), &shipping.facts, &mut shipping.application));
     }
 
     fn ship_accumulators(&self, out: &mut Outbox<'_>, at_once: bool) {
@@ -288,7 +278,7 @@ impl Application {
         }
         let Some(summary) = lock(&self.steps).summary(step) else { return };
         let shipped = shipping.summaries.entry(Arc::clone(step)).or_default();
-        out.send_all(ship::samples_summary(step, &summary, shipped));
+        out.send_all(ship::samples_summary(&summary, shipped));
     }
 
     fn ship_stages(&self, out: &mut Outbox<'_>) {

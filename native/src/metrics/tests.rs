@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::event::LogHealth;
 
 mod batches;
 mod bounds;
@@ -47,8 +48,8 @@ impl Record for Kept {
         Ok(())
     }
 
-    fn health(&self) -> Value {
-        json!({"appended": lock(&self.events).len()})
+    fn health(&self) -> LogHealth {
+        LogHealth { appended: lock(&self.events).len() as u64, ..LogHealth::default() }
     }
 
     fn predecessor(&self) -> Option<String> {

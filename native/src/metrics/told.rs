@@ -6,13 +6,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
 use super::gate::{Decision, Verdict};
-use super::json::{copy, cut, Object, Reads};
-use super::record::Kind;
+use super::json::{cut, Object, Reads};
 use super::ship::Draft;
-use crate::event::id;
+use crate::event::{id, read_object, GateBody};
 
 /// The limit of gates that are counted; later gates work, and are not listed.
 const MOST_GATES: usize = 10_000;
@@ -20,43 +17,26 @@ const MOST_GATES: usize = 10_000;
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// The limit of an action's name, in bytes.
 const LONGEST_ACTION: usize = 512;
-const LIMITS: [&str; 7] =
-    ["limit_ratio", "limit_rows", "min_rows", "min_out_ratio", "max_counters", "zero_rows", "unknown_rows"];
 
 #[derive(Debug, Default)]
 struct Standing {
-    /// Its number in the application, from 1.
-    place: usize,
     step: u64,
-    name: String,
-    limits: Object,
     closed: bool,
-    results: [u64; 3],
-    bypassed: u64,
-    last_bypass: String,
+    /// Its limits and counts, by its number in the application.
+    body: GateBody,
     revision: u64,
     dirty: bool,
 }
 
 impl Standing {
     fn was_asked(&self) -> bool {
-        self.results.iter().any(|count| *count > 0)
+        self.body.passed + self.body.failed + self.body.unknown > 0
     }
 
     fn draft(&mut self) -> Draft {
         self.dirty = false;
         self.revision += 1;
-        let mut body = self.limits.clone();
-        body.insert("step".to_string(), json!(self.name));
-        body.insert("gate_id".to_string(), json!(self.place));
-        for (name, count) in ["passed", "failed", "unknown"].iter().zip(self.results) {
-            body.insert((*name).to_string(), json!(count));
-        }
-        body.insert("bypassed".to_string(), json!(self.bypassed));
-        if !self.last_bypass.is_empty() {
-            body.insert("last_bypass".to_string(), json!(self.last_bypass));
-        }
-        Draft { kind: Kind::Gate, id: id::gate(self.place as u64), revision: self.revision, body }
+        Draft::of(id::gate(self.body.number), self.revision, &self.body)
     }
 }
 
@@ -93,23 +73,24 @@ impl Gates {
         if self.standing.len() >= MOST_GATES || self.standing.contains_key(&number) {
             return;
         }
-        let mut limits = Object::new();
-        copy(gate, &mut limits, &LIMITS, LONGEST_ACTION);
-        let (place, name) = (self.standing.len() + 1, declaration.text("step").to_string());
-        let made = Standing { place, step, name, limits, dirty: true, ..Standing::default() };
-        self.standing.insert(number, made);
+        let limits: GateBody = read_object(gate);
+        let body = GateBody {
+            step: declaration.text("step").to_string(),
+            number: self.standing.len() as u64 + 1,
+            ..limits
+        };
+        self.standing.insert(number, Standing { step, body, dirty: true, ..Standing::default() });
     }
 
     /// Counts a gate's decision.
     pub(super) fn judged(&mut self, verdict: &Verdict) {
         let gate = verdict.limits.number.and_then(|number| self.standing.get_mut(&number));
         let Some(gate) = gate else { return };
-        let at = match verdict.decision {
-            Decision::Passed => 0,
-            Decision::Failed => 1,
-            Decision::Unknown => 2,
-        };
-        gate.results[at] += 1;
+        *match verdict.decision {
+            Decision::Passed => &mut gate.body.passed,
+            Decision::Failed => &mut gate.body.failed,
+            Decision::Unknown => &mut gate.body.unknown,
+        } += 1;
         gate.dirty = true;
     }
 
@@ -136,8 +117,8 @@ impl Gates {
     /// Notes that a result bypassed the gates of a step.
     pub(super) fn bypassed(&mut self, step: u64, action: &str) {
         for gate in self.standing.values_mut().filter(|gate| gate.step == step && !gate.closed) {
-            gate.bypassed += 1;
-            gate.last_bypass = cut(action, LONGEST_ACTION).to_string();
+            gate.body.bypassed += 1;
+            gate.body.last_bypass = cut(action, LONGEST_ACTION).to_string();
             gate.dirty = true;
         }
     }
@@ -159,12 +140,12 @@ impl Gates {
 
     /// Warnings about gates that were never asked.
     pub(super) fn never_asked(&self) -> Vec<String> {
-        let idle = self.standing.values().filter(|gate| !gate.was_asked() && gate.bypassed == 0);
+        let idle = self.standing.values().filter(|gate| !gate.was_asked() && gate.body.bypassed == 0);
         let said = idle.map(|gate| {
             format!(
                 "the gate of step '{}' was never asked: no write of its rows was committed, and no \
                  Andiron.guard had it",
-                gate.name
+                gate.body.step
             )
         });
         said.collect()

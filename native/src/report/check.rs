@@ -17,7 +17,7 @@ pub fn check(view: &View) -> (u8, String) {
     let mut against: Vec<String> = Vec::new();
     let refused = view.verdicts.iter().filter(|verdict| !verdict.passed);
     against.extend(refused.map(|verdict| {
-        let what = if verdict.unknown { "could not be judged" } else { "failed" };
+        let what = if verdict.is_unknown() { "could not be judged" } else { "failed" };
         let (step, reason) = (terminal(&verdict.step, NAME), terminal(&verdict.reason, LINE));
         format!("{step} {what} ({}): {reason}", verdict.layer())
     }));
@@ -29,7 +29,7 @@ pub fn check(view: &View) -> (u8, String) {
         return (NOT_PASSED, lines(&against));
     }
     let mut unsure: Vec<String> = Vec::new();
-    let doubtful = view.verdicts.iter().filter(|verdict| verdict.unknown);
+    let doubtful = view.verdicts.iter().filter(|verdict| verdict.is_unknown());
     unsure
         .extend(doubtful.map(|verdict| {
             format!("{} passed though it could not be judged", terminal(&verdict.step, NAME))
@@ -38,7 +38,7 @@ pub fn check(view: &View) -> (u8, String) {
         let why = view.outcome.why_open().unwrap_or(Outcome::Open.why_open().unwrap_or_default());
         unsure.push(why.to_string());
     }
-    if view.health.as_ref().is_some_and(|health| !health.lost.is_empty()) {
+    if view.health.as_ref().is_some_and(|health| !health.log.lost.is_empty()) {
         unsure.push("the log has lost events".to_string());
     }
     if view.verdicts.is_empty() && view.gates.is_empty() {

@@ -374,8 +374,8 @@ fn ship(root: &Path, settings: &SinkSettings, out: &mut dyn Write) -> Result<()>
     for (sink, health) in &done.sinks {
         let (sent, behind) = (format::some(health.sent, "event", "events"), format::count(health.behind));
         say(out, &format!("{}: {sent} sent, {behind} left\n", clean::terminal(sink, clean::NAME)))?;
-        if let Some(failure) = health.last_failure.as_ref().filter(|_| health.behind > 0) {
-            say(out, &format!("    {}\n", clean::terminal(failure, clean::LINE)))?;
+        if health.behind > 0 && !health.last_failure.is_empty() {
+            say(out, &format!("    {}\n", clean::terminal(&health.last_failure, clean::LINE)))?;
         }
     }
     for problem in &done.problems {

@@ -2,22 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::build::Latest;
-use super::json::Body;
-use super::model::{Group, Sample, StageId};
-use crate::event::{id, Kind};
+use super::latest::Latest;
+use super::model::{Group, Sample};
+use crate::event::id::{self, RowHash};
 
-/// Groups, those with most samples first.
+/// Groups, the most samples first.
 ///
-/// The samples of a step are its hashes up to the summary's ceiling: the log also has rows that smaller hashes have
-/// replaced since.
-pub(super) fn groups(latest: &Latest) -> Vec<Group> {
-    let stacks = stacks(latest);
+/// The sample of a step are its hashes up to the summary's ceiling: the log also has rows that smaller hashes have displaced.
+pub(super) fn groups(latest: &mut Latest) -> Vec<Group> {
+    let (stacks, ceilings) = (stacks(latest), ceilings(latest));
     let mut found: BTreeMap<(String, String), Vec<Sample>> = BTreeMap::new();
-    for body in samples(latest).into_iter().map(|(_, body)| body) {
-        let name = body.text("group");
-        let hash = if name.is_empty() { body.text("stack_hash") } else { String::new() };
-        found.entry((name, hash)).or_default().push(sample(body));
+    for (id, sample) in latest.rows.take_with_ids() {
+        if is_in(&ceilings, &id, &sample) {
+            let hash = if sample.group.is_empty() { sample.stack_hash.clone() } else { String::new() };
+            found.entry((sample.group.clone(), hash)).or_default().push(sample);
+        }
     }
     let mut groups: Vec<Group> =
         found.into_iter().map(|((name, _), samples)| group(name, samples, &stacks)).collect();
@@ -25,28 +24,24 @@ pub(super) fn groups(latest: &Latest) -> Vec<Group> {
     groups
 }
 
-/// The samples of all steps, in the order of the log, each with its hash.
-pub(super) fn samples(latest: &Latest) -> Vec<(u64, &Body)> {
-    let kept = kept(latest);
-    let rows = latest.of(Kind::Failure).filter(|(_, body)| !body.has("seen"));
-    let rows = rows.map(|(id, body)| (hash_of(id), body));
-    rows.filter(|(hash, body)| kept.get(&body.text("step")).is_none_or(|limit| hash <= limit)).collect()
+/// Ids and rows that are in a step's sample, in the order of the log.
+pub(super) fn samples(latest: &Latest) -> impl Iterator<Item = (&str, &Sample)> {
+    let ceilings = ceilings(latest);
+    latest.rows.iter().filter(move |(id, sample)| is_in(&ceilings, id, sample))
 }
 
-/// Stacks by hash. Only the first sample of a stack has it, so replaced samples are read too.
+/// Stacks by hash. Only the first sample of a hash has its stack: displaced samples are read too.
 pub(super) fn stacks(latest: &Latest) -> HashMap<String, String> {
     let mut found = HashMap::new();
-    for (_, body) in latest.of(Kind::Failure) {
-        if let Some(stack) = body.some_text("stack") {
-            found.entry(body.text("stack_hash")).or_insert(stack);
-        }
+    for (_, row) in latest.rows.iter().filter(|(_, row)| !row.stack.is_empty()) {
+        found.entry(row.stack_hash.clone()).or_insert_with(|| row.stack.clone());
     }
     found
 }
 
 fn group(name: String, mut samples: Vec<Sample>, stacks: &HashMap<String, String>) -> Group {
     samples.sort_by(|a, b| {
-        (&a.step, a.stage, a.partition, &a.key).cmp(&(&b.step, b.stage, b.partition, &b.key))
+        (&a.step, a.stage_id(), a.partition, &a.key).cmp(&(&b.step, b.stage_id(), b.partition, &b.key))
     });
     let messages = tally(samples.iter().map(|sample| sample.message.as_str()));
     let message = messages.first().map(|(message, _)| message.clone()).unwrap_or_default();
@@ -77,53 +72,36 @@ fn tally<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<(String, u64)> {
     found
 }
 
-/// The ceiling of each step: the greatest hash among its samples, from its summary. Logs of earlier releases have the
-/// number of samples instead; of these, steps without more samples in the log are left out.
-fn kept(latest: &Latest) -> HashMap<String, u64> {
-    let mut hashes: HashMap<String, Vec<u64>> = HashMap::new();
-    let mut kept: HashMap<String, usize> = HashMap::new();
-    let mut limits: HashMap<String, u64> = HashMap::new();
-    for (id, body) in latest.of(Kind::Failure) {
-        if let Ok(ceiling) = body.text("ceiling").parse() {
-            limits.insert(body.text("step"), ceiling);
-        } else if body.has("seen") {
-            kept.insert(body.text("step"), body.count("kept").unwrap_or(u64::MAX) as usize);
-        } else {
-            hashes.entry(body.text("step")).or_default().push(hash_of(id));
+/// By step, the greatest hash of its sample, as the summary says. Logs of earlier releases have only the number of
+/// samples; of these, steps without more rows in the log are absent.
+fn ceilings(latest: &Latest) -> HashMap<String, RowHash> {
+    let mut found = HashMap::new();
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    for (_, summary) in latest.summaries.iter() {
+        match summary.ceiling {
+            Some(ceiling) => drop(found.insert(summary.step.clone(), ceiling)),
+            None => drop(numbers.insert(&summary.step, summary.kept as usize)),
         }
+    }
+    let mut hashes: HashMap<&str, Vec<RowHash>> = HashMap::new();
+    for (id, row) in latest.rows.iter().filter(|(_, row)| numbers.contains_key(row.step.as_str())) {
+        hashes.entry(&row.step).or_default().push(hash_of(id));
     }
     for (step, mut hashes) in hashes {
-        let limit = kept.get(&step).copied().unwrap_or(usize::MAX);
-        if limit > 0 && hashes.len() > limit && !limits.contains_key(&step) {
+        let number = numbers.get(step).copied().unwrap_or(0);
+        if number > 0 && hashes.len() > number && !found.contains_key(step) {
             hashes.sort_unstable();
-            limits.insert(step, hashes[limit - 1]);
+            found.insert(step.to_string(), hashes[number - 1]);
         }
     }
-    limits
+    found
 }
 
-/// The sample's hash, the last part of its id; 0 (always kept) if the id has none.
-fn hash_of(id: &str) -> u64 {
-    id::failed_row(id).unwrap_or(0)
+fn is_in(ceilings: &HashMap<String, RowHash>, id: &str, row: &Sample) -> bool {
+    ceilings.get(&row.step).is_none_or(|ceiling| hash_of(id) <= *ceiling)
 }
 
-fn sample(body: &Body) -> Sample {
-    let stage = body.count("stage");
-    Sample {
-        step: body.text("step"),
-        site: body.text("site"),
-        class: body.text("error_class"),
-        stack_hash: body.text("stack_hash"),
-        message: body.text("message"),
-        key: body.text("row_key"),
-        record: body.text("record"),
-        cut: body.flag("record_cut").unwrap_or(false),
-        version: body.text("version"),
-        stage: stage.map(|stage| StageId { stage, attempt: body.count("stage_attempt").unwrap_or(0) }),
-        partition: body.count("partition"),
-        task_attempt: body.count("task_attempt"),
-        executor: body.text("executor"),
-        host: body.text("host"),
-        committed: body.flag("committed").unwrap_or(true),
-    }
+/// The hash of a row; 0, which is always in the sample, if its id has none.
+fn hash_of(id: &str) -> RowHash {
+    id::failed_row(id).unwrap_or_default()
 }

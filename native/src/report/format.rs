@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::json::Amount;
+use super::model::Amount;
 
 /// `1234567` as `1,234,567`.
 pub(super) fn count(n: u64) -> String {

@@ -17,7 +17,7 @@ mod events;
 mod failures;
 mod format;
 pub mod html;
-mod json;
+mod latest;
 pub mod model;
 mod pick;
 mod properties;

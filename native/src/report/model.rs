@@ -2,7 +2,12 @@
 //!
 //! A field that may be unknown is an option or may be empty. Texts are neither cleaned nor cut here.
 
-pub use super::json::Amount;
+use crate::event::{gate, Decision};
+pub use crate::event::{
+    ApplicationBody as Application, ExecutionBody as Execution, FailedRowBody as Sample, GateBody as Gate,
+    HealthBody as Health, JobBody as Job, LogLineBody as LogLine, MetricBody as Figure, Number as Amount,
+    SampleSummaryBody as Samples, StageBody as Stage, StageId, TopCause as Cause, VerdictBody as Verdict,
+};
 
 /// One application attempt, from its ship log.
 #[derive(Debug, Clone, Default)]
@@ -39,28 +44,6 @@ pub struct View {
     pub last_ms: u64,
     /// Parts of the log that could not be read, and other remarks on this report.
     pub notes: Vec<String>,
-}
-
-/// The application.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Application {
-    pub id: String,
-    pub attempt: String,
-    pub name: String,
-    pub run: String,
-    pub user: String,
-    pub spark: String,
-    pub scala: String,
-    pub master: String,
-    pub started_ms: Option<u64>,
-    pub ended_ms: Option<u64>,
-    pub exit_code: Option<i64>,
-    /// The step whose gate refused last, if no job began after that.
-    pub ended_at_gate: String,
-    /// The application of the same run that never ended.
-    pub predecessor: String,
-    pub settings: Vec<(String, String)>,
 }
 
 /// The outcome of an application.
@@ -101,66 +84,6 @@ impl Outcome {
     }
 }
 
-/// One gate and its history.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Gate {
-    pub step: String,
-    pub limit_ratio: Option<f64>,
-    pub limit_rows: Option<u64>,
-    pub passed: u64,
-    pub failed: u64,
-    pub unknown: u64,
-    /// The number of actions that published rows without its verdict.
-    pub bypassed: u64,
-    /// The last of these actions.
-    pub last_bypass: String,
-}
-
-impl Gate {
-    /// Whether it has never decided.
-    pub fn is_idle(&self) -> bool {
-        self.passed + self.failed + self.unknown == 0
-    }
-
-    /// The problem with it, if there is one.
-    pub fn trouble(&self) -> Option<String> {
-        match (self.bypassed, self.is_idle()) {
-            (0, true) => Some("never asked".to_string()),
-            (0, false) => None,
-            (1, _) => Some("bypassed once".to_string()),
-            (times, _) => Some(format!("bypassed {times} times")),
-        }
-    }
-}
-
-/// One decision of a gate.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Verdict {
-    pub step: String,
-    /// The layer that decided: `commit`, `guard`, `early` or `all dropped`.
-    pub gate: String,
-    pub passed: bool,
-    /// It is unknown whether a limit is broken; `passed` says whether the write may proceed anyway.
-    pub unknown: bool,
-    pub input: Option<u64>,
-    pub dropped: Option<u64>,
-    pub ratio: Option<f64>,
-    pub limit_ratio: Option<f64>,
-    pub limit_rows: Option<u64>,
-    pub min_rows: Option<u64>,
-    pub reason: String,
-    pub causes: Vec<Cause>,
-    /// The operator with the greatest share of dropped rows, if the verdict names it.
-    pub site: String,
-    /// The judged operators, each with its share of dropped rows.
-    pub operators: Vec<(String, Option<f64>)>,
-    /// The target of the write.
-    pub write: String,
-    pub at_ms: u64,
-}
-
 impl Verdict {
     /// The layer that decided, in words.
     pub fn layer(&self) -> &'static str {
@@ -173,80 +96,30 @@ impl Verdict {
         }
     }
 
+    /// Whether it is unknown whether a limit is broken; `passed` says whether the write may proceed anyway.
+    pub fn is_unknown(&self) -> bool {
+        self.result == Some(Decision::Unknown)
+    }
+
     /// Whether it did not pass because of this operator. If a log's release names no operator, all operators of the
     /// step are meant.
     pub fn blames(&self, site: &str) -> bool {
-        let over =
-            |share: &Option<f64>| share.zip(self.limit_ratio).is_some_and(|(share, limit)| share > limit);
+        let limit = self.limit_ratio;
+        let mut over = self
+            .operators
+            .iter()
+            .filter(|one| one.ratio().zip(limit).is_some_and(|(share, limit)| share > limit))
+            .peekable();
         if self.passed {
             false
-        } else if self.operators.iter().any(|(_, share)| over(share)) {
-            self.operators.iter().any(|(name, share)| name == site && over(share))
+        } else if over.peek().is_some() {
+            over.any(|one| one.site == site)
         } else if !self.operators.is_empty() {
-            self.operators.iter().any(|(name, _)| name == site)
+            self.operators.iter().any(|one| one.site == site)
         } else {
             self.site.is_empty() || self.site == site
         }
     }
-}
-
-/// One of a verdict's most frequent causes.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Cause {
-    pub hash: String,
-    pub group: String,
-    pub class: String,
-    pub message: String,
-    pub messages: u64,
-    pub count: u64,
-}
-
-/// One attempt of a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct StageId {
-    pub stage: u64,
-    pub attempt: u64,
-}
-
-/// One counter in one scope.
-#[derive(Debug, Clone, Default)]
-pub struct Figure {
-    /// The counter.
-    pub name: String,
-    /// Each row counted once.
-    pub committed: Option<Amount>,
-    /// All evaluations, as Spark counts them.
-    pub attempted: Option<Amount>,
-    /// Partitions that reported, and all partitions.
-    pub partitions: Option<(u64, u64)>,
-    /// Whether `committed` is guaranteed; false if unknown.
-    pub exact: bool,
-    /// Why it is not exact.
-    pub reason: String,
-    /// Whether no further event can change it.
-    pub settled: bool,
-    /// The stages that changed it.
-    pub stages: Vec<StageId>,
-    /// The SQL execution that it belongs to.
-    pub execution: Option<u64>,
-    /// Plan nodes by name.
-    pub nodes: Vec<String>,
-    /// Other physical executions of the same site: value, partitions covered, all partitions.
-    pub others: Vec<Other>,
-    /// Events that the listener's queue dropped.
-    pub events_dropped: u64,
-}
-
-/// Another physical execution of a step's site.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Other {
-    pub instance: String,
-    pub value: Option<Amount>,
-    pub covered: u64,
-    pub total: u64,
 }
 
 /// A step at one of its sites.
@@ -274,26 +147,6 @@ pub struct Step {
     pub failed: bool,
     /// The samples of its failed rows.
     pub samples: Option<Samples>,
-}
-
-/// The numbers of a step's failed rows and of its samples.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Samples {
-    pub seen: u64,
-    pub kept: u64,
-    /// Whether the samples show every failed row; rows that look alike are one sample.
-    pub complete: bool,
-    /// The bounds that have left samples out, in words; empty in logs of earlier releases.
-    pub cut_by: Vec<String>,
-}
-
-impl Samples {
-    /// Whether some failed rows are not shown although the number of samples is not smaller than that of failed rows:
-    /// the two numbers alone do not show this.
-    pub fn is_quietly_cut(&self) -> bool {
-        !self.complete && self.kept >= self.seen
-    }
 }
 
 /// A named accumulator of the user's program.
@@ -331,78 +184,6 @@ pub struct Group {
     pub samples: Vec<Sample>,
 }
 
-/// One failed row.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Sample {
-    pub step: String,
-    pub site: String,
-    pub class: String,
-    pub message: String,
-    pub stack_hash: String,
-    pub key: String,
-    pub record: String,
-    /// Whether the record was cut or redacted before it was logged.
-    pub cut: bool,
-    pub version: String,
-    pub stage: Option<StageId>,
-    pub partition: Option<u64>,
-    pub task_attempt: Option<u64>,
-    pub executor: String,
-    pub host: String,
-    /// Whether its task attempt is the one that counts.
-    pub committed: bool,
-}
-
-/// One attempt of a stage that ran.
-#[derive(Debug, Clone)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Stage {
-    pub id: StageId,
-    pub name: String,
-    pub call_site: String,
-    pub details: String,
-    pub jobs: Vec<u64>,
-    pub execution: Option<u64>,
-    pub tasks: u64,
-    pub succeeded: u64,
-    pub failed: u64,
-    pub submitted_ms: Option<u64>,
-    pub completed_ms: Option<u64>,
-    /// `running`, `succeeded` or `failed`.
-    pub status: String,
-    pub failure: String,
-    pub steps: Vec<String>,
-    pub changed: Vec<String>,
-}
-
-/// A job.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Job {
-    pub id: u64,
-    pub status: String,
-    pub call_site: String,
-    pub stages: Vec<u64>,
-    pub execution: Option<u64>,
-    pub submitted_ms: Option<u64>,
-    pub ended_ms: Option<u64>,
-}
-
-/// A SQL execution.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Execution {
-    pub id: u64,
-    pub description: String,
-    pub plan: String,
-    /// Plan nodes: number and name.
-    pub nodes: Vec<(String, String)>,
-    pub started_ms: Option<u64>,
-    pub ended_ms: Option<u64>,
-    pub failure: String,
-}
-
 /// WARN and ERROR lines of one stage, or of none.
 #[derive(Debug, Clone, Default)]
 #[allow(missing_docs, reason = "the names are self-explanatory")]
@@ -419,63 +200,6 @@ pub struct StageLog {
     pub lines: Vec<LogLine>,
 }
 
-/// One line of a log.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct LogLine {
-    pub at_ms: u64,
-    pub executor: String,
-    pub error: bool,
-    pub logger: String,
-    pub message: String,
-    pub thread: String,
-}
-
-/// The shipper's own counters.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct Health {
-    pub log: Vec<(String, String)>,
-    /// Lost events by cause.
-    pub lost: Vec<(String, u64)>,
-    pub sinks: Vec<SinkHealth>,
-    /// The listener's counters by name.
-    pub listener: Vec<(String, u64)>,
-    pub callback_errors: u64,
-    pub first_error: String,
-}
-
-/// One sink's counters.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the names are self-explanatory")]
-pub struct SinkHealth {
-    pub name: String,
-    pub sent: u64,
-    pub retried: u64,
-    pub behind: u64,
-    pub last_failure: String,
-    /// Failed calls by cause.
-    pub failed: Vec<(String, u64)>,
-    /// Dropped events by cause.
-    pub dropped: Vec<(String, u64)>,
-}
-
-impl Cause {
-    /// The name of the cause: the user's group, or the class.
-    pub fn name(&self) -> &str {
-        if self.group.is_empty() {
-            &self.class
-        } else {
-            &self.group
-        }
-    }
-
-    /// The text after the name.
-    pub fn told(&self) -> String {
-        told(&self.group, &self.class, self.messages, &self.message)
-    }
-}
-
 impl Group {
     /// The name of the group: the user's, or the class.
     pub fn title(&self) -> &str {
@@ -488,21 +212,12 @@ impl Group {
 
     /// The text after the name.
     pub fn told(&self) -> String {
-        told(&self.name, &self.class, self.messages as u64, &self.message)
+        gate::told(&self.name, &self.class, self.messages as u64, &self.message)
     }
 
     /// Whether it is the group of a verdict's cause.
     pub fn is_of(&self, cause: &Cause) -> bool {
         self.name == cause.group && (!cause.group.is_empty() || self.hash == cause.hash)
-    }
-}
-
-/// The message, or the number of messages with an example.
-fn told(group: &str, class: &str, messages: u64, message: &str) -> String {
-    let example = if group.is_empty() { message.to_string() } else { format!("{class}: {message}") };
-    match messages {
-        0 | 1 => example,
-        n => format!("{n} different messages, for example: {example}"),
     }
 }
 
@@ -547,19 +262,26 @@ impl Health {
     pub fn is_loss(&self, name: &str) -> bool {
         !["events", "late"].contains(&name)
     }
+
+    /// The counts of the log by name, and its last failure.
+    pub fn log_counts(&self) -> Vec<(&'static str, String)> {
+        let log = &self.log;
+        let counts = [
+            ("appended", log.appended),
+            ("bytes", log.bytes),
+            ("durable", log.durable),
+            ("failures", log.failures),
+            ("syncs", log.syncs),
+        ];
+        let failure = Some(("last_failure", log.last_failure.clone())).filter(|(_, said)| !said.is_empty());
+        counts.map(|(name, n)| (name, n.to_string())).into_iter().chain(failure).collect()
+    }
 }
 
 impl Figure {
     /// Whether attempted and committed values differ.
     pub fn ran_again(&self) -> bool {
         matches!((self.attempted, self.committed), (Some(a), Some(c)) if a != c)
-    }
-}
-
-impl Stage {
-    /// The time from its submission to its completion, or to `until` while it is running.
-    pub fn took_ms(&self, until: u64) -> Option<u64> {
-        Some(self.completed_ms.unwrap_or(until).saturating_sub(self.submitted_ms?))
     }
 }
 
@@ -575,11 +297,9 @@ impl View {
     }
 }
 
-impl std::fmt::Display for StageId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.attempt {
-            0 => write!(f, "{}", self.stage),
-            attempt => write!(f, "{}.{attempt}", self.stage),
-        }
+impl Stage {
+    /// The time from its submission to its completion, or to `until` while it runs.
+    pub fn took_ms(&self, until: u64) -> Option<u64> {
+        Some(self.completed_ms.unwrap_or(until).saturating_sub(self.submitted_ms?))
     }
 }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::format;
 use super::model::{Execution, Stage, StageLog, Step, Verdict, View};
+use crate::event::StageStatus;
 
 /// The shown entries of a list, in this order, and the number of the others.
 #[derive(Debug)]
@@ -57,10 +58,13 @@ pub(super) fn stages(view: &View, most: usize) -> Picked<'_, Stage> {
         most,
         most / 4,
         |_| (),
-        |stage| match stage.status.as_str() {
-            "failed" => (1 << 40) + stage.failed.min(1 << 30),
-            "succeeded" => stage.failed.min(1 << 30) << 1,
-            _ => 1 + (stage.failed.min(1 << 30) << 1),
+        |stage| {
+            let failed = stage.failed_tasks.unwrap_or(0).min(1 << 30);
+            match stage.status {
+                StageStatus::Failed => (1 << 40) + failed,
+                StageStatus::Succeeded => failed << 1,
+                _ => 1 + (failed << 1),
+            }
         },
     )
 }

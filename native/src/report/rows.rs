@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::build::Latest;
+use super::latest::{Bodies, Latest};
 use super::{failures, reading};
 use crate::error::{Error, Result};
-use crate::event::Kind;
+use crate::event::{read, Kind};
 use crate::shiplog::{self, Found};
 
 /// Prints the samples of an application, or of all applications with a log below `root`, oldest first. Of each sample
@@ -55,10 +55,15 @@ pub(super) fn write(
 /// The rows of one log. Returns whether the output is still open.
 fn one(found: &Found, out: &mut dyn Write, err: &mut dyn Write) -> Result<bool> {
     let mut reading = shiplog::read(&found.folder)?;
-    let (mut latest, mut run_id) = (Latest::default(), found.run_id.clone());
+    let (mut latest, mut bodies) = (Latest::default(), Bodies::default());
     for event in reading.by_ref() {
         match event {
-            Ok(event) if [Kind::Failure, Kind::Application].contains(&event.kind) => latest.add(event),
+            Ok(event) if [Kind::Failure, Kind::Application].contains(&event.kind) => {
+                if event.kind == Kind::Failure {
+                    bodies.add(event.id.clone(), event.revision, event.body.clone());
+                }
+                latest.add(event);
+            }
             Ok(_) => {}
             Err(error) => {
                 let said =
@@ -70,14 +75,14 @@ fn one(found: &Found, out: &mut dyn Write, err: &mut dyn Write) -> Result<bool> 
     reading::notes(reading.notes())
         .iter()
         .for_each(|said| note(err, &format!("{}: {said}", found.application)));
-    if let Some((_, body)) = latest.of(Kind::Application).last() {
-        run_id = body.some_text("run_id").unwrap_or(run_id);
-    }
+    let told = latest.applications.take().last().map(|application| application.run);
+    let run_id = told.filter(|run| !run.is_empty()).unwrap_or_else(|| found.run_id.clone());
     let stacks = failures::stacks(&latest);
-    for (_, body) in failures::samples(&latest) {
-        let mut row = body.map().clone();
+    for (id, sample) in failures::samples(&latest) {
+        // As it was logged: a later release may have added fields.
+        let mut row: Map<String, Value> = bodies.get(id).and_then(|body| read(body)).unwrap_or_default();
         row.insert("run_id".to_string(), Value::from(run_id.as_str()));
-        if let Some(stack) = stacks.get(&body.text("stack_hash")) {
+        if let Some(stack) = stacks.get(&sample.stack_hash) {
             row.insert("stack".to_string(), Value::from(stack.as_str()));
         }
         match writeln!(out, "{}", Value::Object(row)) {

@@ -14,8 +14,7 @@ mod stacks;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
+use crate::event::{FailedRowBody, TopCause};
 pub use sample::{Origin, Sample};
 use stacks::Stacks;
 
@@ -27,39 +26,6 @@ pub const MOST_STACK_BYTES: usize = 16 << 20;
 const PARTS: usize = 16;
 /// The most steps with samples.
 const MOST_STEPS: usize = 4096;
-
-/// A group of a step's samples: samples with the same group from the user's function, or, without one, with
-/// the same stack.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    /// The group from the user's function; empty if it gave none.
-    pub group: String,
-    /// The hash of error class and frames; of the first sample if the user's function gave the group.
-    pub stack_hash: String,
-    /// The error class of the first sample.
-    pub error_class: String,
-    /// The message of the first sample.
-    pub message: String,
-    /// The number of different messages.
-    pub messages: usize,
-    /// The number of failed rows that the samples stand for.
-    pub count: usize,
-}
-
-impl Cause {
-    /// One line about the cause, without its number.
-    pub fn said(&self) -> String {
-        let Cause { group, error_class, message, messages, .. } = self;
-        match (group.is_empty(), *messages > 1) {
-            (true, false) => format!("{error_class}: {message}"),
-            (true, true) => format!("{error_class}: {messages} different messages, for example: {message}"),
-            (false, false) => format!("{group}: {error_class}: {message}"),
-            (false, true) => {
-                format!("{group}: {messages} different messages, for example: {error_class}: {message}")
-            }
-        }
-    }
-}
 
 /// A limit that keeps a step's samples from being all of its failed rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -230,24 +196,18 @@ impl Samples {
     }
 
     /// The body of a sample for shipping. The first body with a stack hash includes the full stack.
-    pub fn body(&mut self, step: &str, hash: u64) -> Option<Map<String, Value>> {
+    pub fn body(&mut self, step: &str, hash: u64) -> Option<FailedRowBody> {
         let sample = self.steps.get(step)?.kept.get(&hash)?;
-        let mut body = sample.body();
-        if let Some(stack) = self.stacks.ship(sample.stack_hash()) {
-            body.insert("stack".to_string(), Value::from(stack));
-        }
-        Some(body)
+        let stack = self.stacks.ship(sample.stack_hash()).unwrap_or_default();
+        Some(FailedRowBody { stack, ..sample.body.clone() })
     }
 
     /// The bodies of a step's samples, each with its stack if that is still kept.
-    pub fn bodies<'a>(&'a self, step: &str) -> impl Iterator<Item = (u64, Origin, Map<String, Value>)> + 'a {
-        let samples = self.steps.get(step).into_iter().flat_map(|samples| &samples.kept);
-        samples.map(|(hash, sample)| {
-            let mut body = sample.body();
-            if let Some(stack) = self.stacks.get(sample.stack_hash()) {
-                body.insert("stack".to_string(), Value::from(stack));
-            }
-            (*hash, sample.origin(), body)
+    pub fn bodies<'a>(&'a self, step: &str) -> impl Iterator<Item = (Origin, FailedRowBody)> + 'a {
+        let samples = self.steps.get(step).into_iter().flat_map(|samples| samples.kept.values());
+        samples.map(|sample| {
+            let stack = self.stacks.get(sample.stack_hash()).map(str::to_string).unwrap_or_default();
+            (sample.origin(), FailedRowBody { stack, ..sample.body.clone() })
         })
     }
 
@@ -267,36 +227,36 @@ impl Samples {
     }
 
     /// A step's most frequent causes, at most `most`, among the samples whose origin `counts`.
-    pub fn causes(&self, step: &str, most: usize, counts: impl Fn(Origin) -> bool) -> Vec<Cause> {
+    pub fn causes(&self, step: &str, most: usize, counts: impl Fn(Origin) -> bool) -> Vec<TopCause> {
         let mut found: BTreeMap<(&str, &str), Vec<&Sample>> = BTreeMap::new();
         let samples = self.steps.get(step).into_iter().flat_map(|samples| samples.kept.values());
         for sample in samples.filter(|sample| counts(sample.origin())) {
-            let stack = if sample.group().is_empty() { sample.stack_hash() } else { "" };
-            found.entry((sample.group(), stack)).or_default().push(sample);
+            let stack = if sample.body.group.is_empty() { sample.stack_hash() } else { "" };
+            found.entry((&sample.body.group, stack)).or_default().push(sample);
         }
         let mut found: Vec<Vec<&Sample>> = found.into_values().collect();
         // The sort is stable: causes with equal counts stay in the order of group and stack.
         found.sort_by_key(|samples| std::cmp::Reverse(rows(samples)));
         found.truncate(most);
-        found.iter().filter_map(|samples| Some(cause(samples.first()?, samples))).collect()
+        found.iter().filter_map(|samples| Some(cause(&samples.first()?.body, samples))).collect()
     }
 }
 
-fn cause(first: &Sample, samples: &[&Sample]) -> Cause {
-    let messages: HashSet<u64> = samples.iter().map(|sample| sample.message_hash()).collect();
-    Cause {
-        group: first.group().to_string(),
-        stack_hash: first.stack_hash().to_string(),
-        error_class: first.text("error_class"),
-        message: first.text("message"),
-        messages: messages.len(),
+fn cause(first: &FailedRowBody, samples: &[&Sample]) -> TopCause {
+    let messages: HashSet<&str> = samples.iter().map(|sample| sample.body.message.as_str()).collect();
+    TopCause {
+        group: first.group.clone(),
+        hash: first.stack_hash.clone(),
+        class: first.class.clone(),
+        message: first.message.clone(),
+        messages: messages.len() as u64,
         count: rows(samples),
     }
 }
 
 /// The number of failed rows that the samples stand for.
-fn rows(samples: &[&Sample]) -> usize {
-    samples.iter().map(|sample| sample.rows()).fold(0, usize::saturating_add)
+fn rows(samples: &[&Sample]) -> u64 {
+    samples.iter().map(|sample| sample.rows()).fold(0, u64::saturating_add)
 }
 
 #[cfg(all(test, not(feature = "shuttle")))]

@@ -28,7 +28,7 @@ impl Stacks {
 
     /// Keeps a stack if it is the first of its hash and there is room.
     pub(super) fn add(&mut self, hash: &str, mut text: String) {
-        super::sample::cut(&mut text, LONGEST);
+        crate::words::cut(&mut text, LONGEST);
         let size = text.len() + hash.len() + 128;
         if self.kept.contains_key(hash) {
             return;

@@ -1,13 +1,12 @@
 //! Delivery of one batch to one sink, with back-off.
 
-use std::collections::BTreeMap;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::sink::{ShipError, Sink};
-use crate::event::{Event, Sequence};
+use crate::event::{Event, Sequence, SinkHealth};
 use crate::sync::held;
 use crate::words::some;
 
@@ -16,24 +15,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// After this number of panics over one batch its events are shipped one by one, and after this number over one event
 /// it is dropped: a sink that is down reports it, and a sink that panics may never recover.
 const MOST_PANICS: u32 = 4;
-
-/// The counters of one sink since its start.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SinkHealth {
-    /// Events that the sink has taken, including those of earlier applications.
-    pub sent: u64,
-    /// Calls that failed and were repeated.
-    pub retried: u64,
-    /// Failed calls by cause.
-    pub failed: BTreeMap<&'static str, u64>,
-    /// Events that the sink will never get, by cause: `refused`, `panic`, `gone` from the log, and the sink's own
-    /// causes.
-    pub dropped: BTreeMap<&'static str, u64>,
-    /// Durable events of this application that the sink has not had.
-    pub behind: u64,
-    /// The message of the last failure.
-    pub last_failure: Option<String>,
-}
 
 /// Progress that a sink's thread shares with the application.
 #[derive(Default)]
@@ -83,7 +64,7 @@ impl SinkState {
     }
 
     pub(super) fn note(&self, failure: String) {
-        self.lock().health.last_failure = Some(failure);
+        self.lock().health.last_failure = failure;
     }
 
     /// Whether the thread must end once it has nothing to ship, or once the sink fails.
@@ -100,8 +81,8 @@ impl SinkState {
     fn failed(&self, cause: &'static str, why: &str, last_try: bool) -> (bool, bool) {
         let mut state = self.lock();
         let is_first = !std::mem::replace(&mut state.failing, true);
-        *state.health.failed.entry(cause).or_default() += 1;
-        state.health.last_failure = Some(why.to_string());
+        *state.health.failed.entry(cause.to_string()).or_default() += 1;
+        state.health.last_failure = why.to_string();
         let stopped = last_try || state.abandoned;
         state.health.retried += u64::from(!stopped);
         (is_first, stopped)
@@ -117,8 +98,8 @@ impl SinkState {
     /// Counts events that the sink will never get. Returns whether they are the first of their cause.
     fn dropped(&self, cause: &'static str, events: u64, why: &str) -> bool {
         let mut state = self.lock();
-        state.health.last_failure = Some(why.to_string());
-        let dropped = state.health.dropped.entry(cause).or_default();
+        state.health.last_failure = why.to_string();
+        let dropped = state.health.dropped.entry(cause.to_string()).or_default();
         *dropped += events;
         *dropped == events
     }

@@ -32,7 +32,7 @@ pub(crate) mod value;
 #[cfg(feature = "test-hooks")]
 mod watched;
 
-pub use delivery::SinkHealth;
+pub use crate::event::SinkHealth;
 pub use embedded::Embedded;
 pub use replay::{ship, Replay};
 pub use shipper::Shipper;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::delivery::{Delivered, Delivery, SinkHealth, TO_THE_END};
+use super::delivery::{Delivered, Delivery, TO_THE_END};
 use super::sink::Sink;
 use crate::error::Result;
-use crate::event::Event;
+use crate::event::{Event, SinkHealth};
 use crate::shiplog::{applications, position, set_position, Claim, Found, Tail};
 
 /// The result of [`ship`].

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::delivery::{Delivered, Delivery, SinkHealth, SinkState, SAVE_EVERY};
+use super::delivery::{Delivered, Delivery, SinkState, SAVE_EVERY};
 use super::replay::Earlier;
 use super::sink::Sink;
 use crate::error::{Error, Result};
-use crate::event::{Event, Sequence};
+use crate::event::{Event, Sequence, SinkHealth};
 use crate::shiplog::{position, set_position, Following, ShipLog, Tail};
 
 /// The interval at which an idle thread looks at the logs of earlier applications.

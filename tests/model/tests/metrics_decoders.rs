@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use andiron::error::Result;
+use andiron::event::LogHealth;
 use andiron::metrics::{
     Application, Event, Limits, MetricsSettings, Record, Sequence, StepCell, TaskEnd, ValueKind,
 };
@@ -31,8 +32,8 @@ impl Record for Nowhere {
         Ok(())
     }
 
-    fn health(&self) -> serde_json::Value {
-        serde_json::json!({})
+    fn health(&self) -> LogHealth {
+        LogHealth::default()
     }
 
     fn predecessor(&self) -> Option<String> {

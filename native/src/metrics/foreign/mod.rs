@@ -377,8 +377,8 @@ impl Foreign {
             });
             for (name, amount) in [("committed", Some(column.committed())), ("attempted", column.attempted())]
             {
-                if let Some(amount) = amount.and_then(Amount::json) {
-                    figure[name] = amount;
+                if let Some(amount) = amount.and_then(Amount::number) {
+                    figure[name] = json!(amount);
                 }
             }
             Some(figure)

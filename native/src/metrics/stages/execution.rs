@@ -1,11 +1,11 @@
 //! One execution of a query.
 
-use serde_json::{json, Value};
-
-use super::super::json::{copy, cut, Object, Reads};
+use super::super::json::Object;
 use super::super::ship::Shipped;
 use super::tree::Tree;
 use super::LONGEST;
+use crate::event::{read_object, ExecutionBody, PlanNode};
+use crate::words::cut;
 
 /// The limit of a plan's text, in bytes.
 const LONGEST_PLAN: usize = 64 << 10;
@@ -13,17 +13,9 @@ const LONGEST_PLAN: usize = 64 << 10;
 const MOST_NODES: usize = 1024;
 const MOST_METRICS: usize = 64;
 
-#[derive(Debug)]
-struct Node {
-    id: Value,
-    name: String,
-    metrics: Vec<u64>,
-}
-
 #[derive(Debug, Default)]
 pub(in crate::metrics) struct Execution {
-    body: Object,
-    nodes: Vec<Node>,
+    pub(in crate::metrics) body: ExecutionBody,
     limited: bool,
     unites_one_plan: bool,
     pub(in crate::metrics) dirty: bool,
@@ -31,19 +23,29 @@ pub(in crate::metrics) struct Execution {
 }
 
 impl Execution {
+    /// Takes the fields that are told; the others stay.
     pub(super) fn learn(&mut self, json: &Object) {
-        copy(
-            json,
-            &mut self.body,
-            &["execution", "description", "started_ms", "ended_ms", "failure"],
-            4 * LONGEST,
-        );
-        copy(json, &mut self.body, &["plan"], LONGEST_PLAN);
-        if json.contains_key("nodes") {
-            let nodes = json.list("nodes").iter().filter_map(Value::as_object).take(MOST_NODES);
-            self.nodes = nodes.map(node).collect();
+        let told: ExecutionBody = read_object(json);
+        let body = &mut self.body;
+        body.id = told.id;
+        body.started_ms = told.started_ms.or(body.started_ms);
+        body.ended_ms = told.ended_ms.or(body.ended_ms);
+        let texts = [
+            (&mut body.description, told.description, 4 * LONGEST),
+            (&mut body.failure, told.failure, 4 * LONGEST),
+            (&mut body.plan, told.plan, LONGEST_PLAN),
+        ];
+        for (text, told, longest) in texts.into_iter().filter(|(_, told, _)| !told.is_empty()) {
+            *text = told;
+            cut(text, longest);
         }
         if json.contains_key("nodes") {
+            body.nodes = told.nodes;
+            body.nodes.truncate(MOST_NODES);
+            for node in &mut body.nodes {
+                cut(&mut node.name, LONGEST);
+                node.metrics.truncate(MOST_METRICS);
+            }
             let tree = Tree::of(json);
             self.limited |= tree.is_limited();
             self.unites_one_plan |= tree.unites_one_plan();
@@ -62,34 +64,13 @@ impl Execution {
     }
 
     /// The ids of the nodes that have one of these SQL metrics, which must ascend.
-    pub(super) fn nodes_with(&self, metrics: &[u64]) -> Vec<Value> {
-        let has = |node: &&Node| node.metrics.iter().any(|id| metrics.binary_search(id).is_ok());
-        self.nodes.iter().filter(has).map(|node| node.id.clone()).collect()
+    pub(super) fn nodes_with(&self, metrics: &[u64]) -> Vec<u64> {
+        let has = |node: &&PlanNode| node.metrics.iter().any(|id| metrics.binary_search(id).is_ok());
+        self.body.nodes.iter().filter(has).map(|node| node.id).collect()
     }
 
     /// The ids of the nodes with this name.
-    pub(in crate::metrics) fn nodes_named(&self, name: &str) -> Vec<Value> {
-        self.nodes.iter().filter(|node| node.name == name).map(|node| node.id.clone()).collect()
-    }
-
-    /// The body of its Execution event.
-    pub(in crate::metrics) fn event(&self) -> Object {
-        let mut body = self.body.clone();
-        let nodes = self.nodes.iter();
-        let nodes: Vec<Value> =
-            nodes.map(|node| json!({"id": node.id, "name": node.name, "metrics": node.metrics})).collect();
-        body.insert("nodes".to_string(), Value::from(nodes));
-        body
-    }
-}
-
-fn node(json: &Object) -> Node {
-    let mut metrics = json.numbers("metrics");
-    metrics.truncate(MOST_METRICS);
-    let id = json.get("id").filter(|id| id.is_number() || id.is_string()).cloned();
-    Node {
-        id: id.unwrap_or_else(|| Value::from("")),
-        name: cut(json.text("name"), LONGEST).to_string(),
-        metrics,
+    pub(in crate::metrics) fn nodes_named(&self, name: &str) -> Vec<u64> {
+        self.body.nodes.iter().filter(|node| node.name == name).map(|node| node.id).collect()
     }
 }

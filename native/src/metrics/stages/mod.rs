@@ -12,12 +12,12 @@ mod union;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde_json::Value;
-
 use super::decode::{Reason, TaskEnd};
 use super::foreign::Facts;
-use super::json::{copy, Object, Reads};
+use super::json::{Object, Reads};
 use super::ship::Shipped;
+use crate::event::{read_object, JobBody, JobStatus};
+use crate::words::cut;
 pub(super) use execution::Execution;
 use lineage::Lineage;
 pub(super) use stage::Stage;
@@ -30,7 +30,7 @@ const LONGEST: usize = 1 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Job {
-    pub(super) body: Object,
+    pub(super) body: JobBody,
     pub(super) stages: Vec<u32>,
     pub(super) dirty: bool,
     ended: bool,
@@ -165,8 +165,9 @@ impl Stages {
     pub(super) fn job_started(&mut self, json: &Object) {
         let Some(id) = json.number("job") else { return };
         let job = self.jobs.entry(id).or_default();
-        copy(json, &mut job.body, &["job", "stages", "execution_id", "submitted_ms", "call_site"], LONGEST);
-        job.body.insert("status".to_string(), Value::from("running"));
+        let JobBody { stages, execution, submitted_ms, mut call_site, .. } = read_object(json);
+        cut(&mut call_site, LONGEST);
+        job.body = JobBody { id, stages, execution, submitted_ms, call_site, ..JobBody::default() };
         job.stages = json.numbers("stages").into_iter().filter_map(|id| u32::try_from(id).ok()).collect();
         job.dirty = true;
         for stage in job.stages.clone() {
@@ -184,10 +185,16 @@ impl Stages {
     /// Notes that a job ends. Its stages that never began were skipped.
     pub(super) fn job_ended(&mut self, json: &Object) {
         let Some(job) = json.number("job").and_then(|id| self.jobs.get_mut(&id)) else { return };
-        copy(json, &mut job.body, &["ended_ms", "status", "failure"], LONGEST);
-        if job.body.text("status") == "running" {
-            let status = if json.contains_key("failure") { "failed" } else { "succeeded" };
-            job.body.insert("status".to_string(), Value::from(status));
+        let told: JobBody = read_object(json);
+        job.body.ended_ms = told.ended_ms.or(job.body.ended_ms);
+        job.body.status = match told.status {
+            JobStatus::Running if json.contains_key("failure") => JobStatus::Failed,
+            JobStatus::Running => JobStatus::Succeeded,
+            status => status,
+        };
+        if !told.failure.is_empty() {
+            job.body.failure = told.failure;
+            cut(&mut job.body.failure, LONGEST);
         }
         job.dirty = true;
         let stages = job.stages.clone();
@@ -196,7 +203,7 @@ impl Stages {
                 common.open_jobs = common.open_jobs.saturating_sub(1);
             }
         }
-        if job.body.text("status") != "succeeded" {
+        if job.body.status != JobStatus::Succeeded {
             return;
         }
         let oldest = self.attempts.first_key_value().map_or(0, |((id, _), _)| *id);
@@ -251,7 +258,7 @@ impl Stages {
     }
 
     /// The ids of the plan nodes that ran in a stage attempt.
-    pub(super) fn nodes_of(&self, id: (u32, u32)) -> Vec<Value> {
+    pub(super) fn nodes_of(&self, id: (u32, u32)) -> Vec<u64> {
         let execution = self.execution_of(id.0).and_then(|execution| self.executions.get(&execution));
         let (Some(stage), Some(execution)) = (self.attempts.get(&id), execution) else { return Vec::new() };
         execution.nodes_with(&stage.metrics)

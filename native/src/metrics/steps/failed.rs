@@ -2,24 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde_json::{Map, Value};
-
 use super::{Picture, Site, StepBook};
-use crate::samples::{Bound, Cause, Origin};
+use crate::event::id::RowHash;
+use crate::event::{FailedRowBody, SampleSummaryBody, TopCause};
+use crate::samples::{Bound, Origin};
 
 /// A sample to be shipped: its hash, its revision, and whether it counts.
 pub(in crate::metrics) type Revised = (u64, u64, bool);
-
-/// The number of a step's failed rows and of its samples, and the bounds that have left samples out.
-pub(in crate::metrics) struct Summary {
-    pub(in crate::metrics) seen: i128,
-    pub(in crate::metrics) kept: usize,
-    pub(in crate::metrics) complete: bool,
-    /// Which bounds have left samples out.
-    pub(in crate::metrics) cut_by: Vec<Bound>,
-    /// The greatest hash that is kept: samples with greater hashes were dropped.
-    pub(in crate::metrics) ceiling: Option<u64>,
-}
 
 impl StepBook {
     /// The samples of a step that are to be shipped, at most `most`. They count as shipped from now on.
@@ -34,12 +23,12 @@ impl StepBook {
     }
 
     /// The body of a sample, if it is still kept.
-    pub(in crate::metrics) fn sample(&mut self, step: &str, hash: u64) -> Option<Map<String, Value>> {
+    pub(in crate::metrics) fn sample(&mut self, step: &str, hash: u64) -> Option<FailedRowBody> {
         self.samples.body(step, hash)
     }
 
     /// The summary of a step's samples; `None` for a step without a failed row.
-    pub(in crate::metrics) fn summary(&mut self, step: &str) -> Option<Summary> {
+    pub(in crate::metrics) fn summary(&mut self, step: &str) -> Option<SampleSummaryBody> {
         let folded = self
             .steps
             .values()
@@ -52,7 +41,7 @@ impl StepBook {
                 .filter_map(Site::committed)
                 .chain(folded.clone())
         };
-        let seen = sums().map(|sums| sums.seen).sum();
+        let seen: i128 = sums().map(|sums| sums.seen).sum();
         let cut = |bound: &Bound| sums().any(|sums| sums.cut[*bound as usize] > 0);
         let mut cut_by: Vec<Bound> = Bound::ALL.into_iter().filter(cut).collect();
         let samples = self.samples.of(step);
@@ -66,31 +55,36 @@ impl StepBook {
         }
         cut_by.sort_unstable();
         cut_by.dedup();
-        Some(Summary { seen, kept, complete: cut_by.is_empty(), cut_by, ceiling })
+        Some(SampleSummaryBody {
+            step: step.to_string(),
+            seen: u64::try_from(seen).unwrap_or(if seen < 0 { 0 } else { u64::MAX }),
+            kept: kept as u64,
+            complete: cut_by.is_empty(),
+            cut_by: cut_by.iter().map(|bound| bound.name().to_string()).collect(),
+            ceiling: ceiling.map(RowHash),
+        })
     }
 
     /// The samples of a step's number, or of all steps, each with its step's name and whether it counts.
-    pub(in crate::metrics) fn failures(&self, step: Option<u64>) -> Vec<Map<String, Value>> {
+    pub(in crate::metrics) fn failures(&self, step: Option<u64>) -> Vec<FailedRowBody> {
         let name = step.map(|step| self.name(step));
         let names =
             self.samples.steps().filter(|one| name.as_ref().is_none_or(|name| name.as_ref() == Some(*one)));
         let mut all = Vec::new();
         for name in names {
-            let own = self
-                .samples
-                .bodies(name)
-                .filter(|(_, origin, _)| step.is_none_or(|step| step == origin.step));
-            all.extend(own.map(|(_, origin, mut body)| {
-                body.insert("step".to_string(), Value::from(&**name));
-                body.insert("committed".to_string(), Value::from(counts(&self.sites, origin)));
-                body
+            let own =
+                self.samples.bodies(name).filter(|(origin, _)| step.is_none_or(|step| step == origin.step));
+            all.extend(own.map(|(origin, body)| FailedRowBody {
+                step: name.to_string(),
+                committed: counts(&self.sites, origin),
+                ..body
             }));
         }
         all
     }
 
     /// The most frequent causes among the samples of the evaluations in `pictures`.
-    pub(in crate::metrics) fn causes(&self, step: &str, pictures: &[Picture], most: usize) -> Vec<Cause> {
+    pub(in crate::metrics) fn causes(&self, step: &str, pictures: &[Picture], most: usize) -> Vec<TopCause> {
         let shown: HashSet<(u64, u64, u32, u64)> = pictures.iter().flat_map(Picture::evaluations).collect();
         let settled = |origin: Origin| {
             pictures.iter().any(|p| p.is_settled && (p.site, p.instance) == (origin.site, origin.instance))
@@ -108,7 +102,7 @@ impl StepBook {
         site: u64,
         instance: u64,
         most: usize,
-    ) -> Vec<Cause> {
+    ) -> Vec<TopCause> {
         self.samples.causes(step, most, |origin| (origin.site, origin.instance) == (site, instance))
     }
 

@@ -33,7 +33,6 @@ use crate::samples::{Origin, Samples};
 use batches::{Batch, OfBatch, Place};
 use cell::Attempt;
 pub(super) use emptied::{Emptied, Whose};
-pub(super) use failed::Summary;
 use instance::Sums;
 pub(super) use select::{extreme, Evaluated, Picture, Tally, LOST, OUT, ROWS};
 pub use select::{Reached, Scope};
@@ -72,7 +71,7 @@ impl StepFigures {
     /// The JSON form that the JVM reads.
     pub fn json(&self) -> Value {
         let counters: Map<String, Value> =
-            self.counters.iter().map(|(name, n)| (name.clone(), long(*n))).collect();
+            self.counters.iter().map(|(name, n)| (name.clone(), Value::from(long(*n)))).collect();
         json!({"step": self.step, "counters": counters, "exact": self.exact, "reason": self.reason, "known": self.known, "running": self.running})
     }
 }

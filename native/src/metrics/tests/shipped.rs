@@ -23,12 +23,7 @@ fn the_application_comes_first_and_has_what_all_events_have() {
 fn attempts_of_an_application_have_ids_apart() {
     let id = |attempt: &str, id: &str| {
         let identity = ship::Identity { application: "app-1".to_string(), attempt: attempt.to_string() };
-        let draft = ship::Draft {
-            kind: Kind::Application,
-            id: id.to_string(),
-            revision: 1,
-            body: Default::default(),
-        };
+        let draft = ship::Draft::of(id.to_string(), 1, &ApplicationBody::default());
         identity.event(draft, 0).id
     };
     assert_eq!((id("", ""), id("2", "")), ("app-1".to_string(), "app-1|2".to_string()));

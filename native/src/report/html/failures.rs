@@ -119,7 +119,7 @@ fn sample(sample: &Sample, group: &Group, rows: &Rows) -> Markup {
                 span.at {
                     @if !sample.committed { span.inexact { "attempt did not count" } " " }
                     @if !sample.version.is_empty() { span.chip { (name(&sample.version)) } " " }
-                    @if let Some(stage) = sample.stage { span.quiet { "stage" } " " (rows.link(stage)) }
+                    @if let Some(stage) = sample.stage_id() { span.quiet { "stage" } " " (rows.link(stage)) }
                     @if let Some(partition) = sample.partition {
                         " " span.quiet { "partition" } " " (partition)
                     }

@@ -88,7 +88,7 @@ fn failure(view: &View, verdict: &Verdict) -> Markup {
                 } @else {
                     " did not pass its gate"
                 }
-                @if verdict.unknown { ", and cannot be judged" }
+                @if verdict.is_unknown() { ", and cannot be judged" }
             }
             (gauge(verdict))
             @if !verdict.reason.is_empty() { p.reason { (line(&verdict.reason)) } }
@@ -189,7 +189,7 @@ fn pass(verdict: &Verdict) -> Markup {
             }
             span.quiet.layer { (layer(&verdict.gate)) }
             @if !verdict.reason.is_empty() { span.quiet.why { (line(&verdict.reason)) } }
-            @if verdict.unknown { span.quiet.why { "cannot be judged, and may pass" } }
+            @if verdict.is_unknown() { span.quiet.why { "cannot be judged, and may pass" } }
             @if !verdict.write.is_empty() {
                 span.quiet.path { "Written: " code { (line(&verdict.write)) } }
             }

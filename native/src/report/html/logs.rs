@@ -32,7 +32,7 @@ pub(super) fn section(view: &View) -> Markup {
 
 /// The first `shown` lines of a stage.
 fn stage(view: &View, log: &StageLog, shown: usize) -> Markup {
-    let of = |id: u64| view.stages.iter().find(|stage| stage.id.stage == id);
+    let of = |id: u64| view.stages.iter().find(|stage| stage.stage == Some(id));
     let stage_name = log.stage.and_then(of).map_or("", |stage| &stage.name);
     let hidden = (log.errors + log.warnings).saturating_sub(shown as u64);
     html! {
@@ -58,10 +58,10 @@ fn stage(view: &View, log: &StageLog, shown: usize) -> Markup {
 
 fn log_line(one: &LogLine) -> Markup {
     html! {
-        li class=[one.error.then_some("error")] {
+        li class=[one.is_error().then_some("error")] {
             span.head {
-                time { (format::clock(one.at_ms)) } " "
-                b { (if one.error { "ERROR" } else { "WARN" }) } " "
+                time { (format::clock(one.at_ms.unwrap_or(0))) } " "
+                b { (if one.is_error() { "ERROR" } else { "WARN" }) } " "
                 span.quiet title=(plain(&format!("{} {}", one.logger, one.thread))) {
                     @if one.executor != "driver" { "executor " }
                     (name(&one.executor)) " · " (name(short(&one.logger)))

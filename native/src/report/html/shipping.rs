@@ -3,8 +3,9 @@
 use maud::{html, Markup};
 
 use super::parts::{columns, line, name};
+use crate::event::SinkHealth;
 use crate::report::format;
-use crate::report::model::{Health, SinkHealth, View};
+use crate::report::model::{Health, View};
 
 /// The limit of causes and counts in one list.
 const MOST: usize = 12;
@@ -16,13 +17,13 @@ pub(super) fn section(view: &View) -> Markup {
             h2 { "Shipping" }
             @if let Some(health) = &view.health {
                 (counts(health))
-                @for (cause, n) in health.lost.iter().take(MOST) {
+                @for (cause, n) in health.log.lost.iter().take(MOST) {
                     p.notice.bad {
                         span { "The log lost " (format::some(*n, "event", "events")) ": " (line(cause)) }
                     }
                 }
-                @if !health.first_error.is_empty() {
-                    p.notice.bad { span { "First error of a callback: " (line(&health.first_error)) } }
+                @if !health.callbacks.first.is_empty() {
+                    p.notice.bad { span { "First error of a callback: " (line(&health.callbacks.first)) } }
                 }
                 @if !health.sinks.is_empty() { (sinks(health)) }
             } @else {
@@ -44,9 +45,9 @@ fn counts(health: &Health) -> Markup {
             }
             div {
                 dt { "Callback errors" }
-                dd class=[error(health.callback_errors > 0)] { (format::count(health.callback_errors)) }
+                dd class=[error(health.callbacks.errors > 0)] { (format::count(health.callbacks.errors)) }
             }
-            @for (fact, value) in health.log.iter().take(MOST) {
+            @for (fact, value) in health.log_counts().iter() {
                 div {
                     dt { "Log: " (name(fact)) }
                     dd { @if let Ok(n) = value.parse() { (format::count(n)) } @else { (name(value)) } }
@@ -61,9 +62,9 @@ fn sinks(health: &Health) -> Markup {
         table.tiny.sinks {
             (columns(&[("Sink", ""), ("Sent", "n"), ("Retried", "n"), ("Behind", "n"), ("Dropped", "")]))
             tbody {
-                @for sink in health.sinks.iter().take(50) {
+                @for (sink_name, sink) in health.sinks.iter().take(50) {
                     tr {
-                        th scope="row" { (name(&sink.name)) }
+                        th scope="row" { (name(sink_name)) }
                         @for n in [sink.sent, sink.retried, sink.behind] { td.n { (format::count(n)) } }
                         td { (dropped(sink)) }
                     }
@@ -74,7 +75,7 @@ fn sinks(health: &Health) -> Markup {
 }
 
 fn dropped(sink: &SinkHealth) -> Markup {
-    let dropped: Vec<_> = sink.dropped.iter().filter(|(_, n)| *n > 0).collect();
+    let dropped: Vec<_> = sink.dropped.iter().filter(|(_, n)| **n > 0).collect();
     html! {
         @if dropped.is_empty() { span.quiet { "none" } }
         @for (cause, n) in dropped.into_iter().take(MOST) {

@@ -6,6 +6,7 @@ use maud::{html, Markup};
 
 use super::most;
 use super::parts::{bar, block, columns, line, more, name, rest};
+use crate::event::StageStatus;
 use crate::report::format;
 use crate::report::model::{Stage, StageId, View};
 use crate::report::pick::{last, Picked};
@@ -15,7 +16,7 @@ pub(super) struct Rows(HashSet<StageId>);
 
 impl Rows {
     pub(super) fn of(stages: &[&Stage]) -> Rows {
-        Rows(stages.iter().map(|stage| stage.id).collect())
+        Rows(stages.iter().map(|stage| stage.id()).collect())
     }
 
     /// A link to a stage's row; only its number if the page has none.
@@ -165,8 +166,8 @@ fn timeline(stages: &[Stage], span: &Span, rows: &Rows) -> Markup {
                     line.grid y1="0" vector-effect="non-scaling-stroke" x1=(x) x2=(x) y2=(height) {}
                 }
                 @for bar in bars {
-                    @if rows.0.contains(&bar.stage.id) {
-                        a href={ "#" (anchor(bar.stage.id)) } { (bar.rect()) }
+                    @if rows.0.contains(&bar.stage.id()) {
+                        a href={ "#" (anchor(bar.stage.id())) } { (bar.rect()) }
                     } @else {
                         (bar.rect())
                     }
@@ -196,7 +197,7 @@ impl Bar<'_> {
                 width=(format!("{:.2}", (self.end - self.start) * 1000.0 - 0.8))
                 y=((self.lane as f64 * LANE + 2.0).to_string())
                 height=((LANE - 2.0).to_string()) {
-                title { "Stage " (self.stage.id.to_string()) ": " (line(&self.stage.name)) }
+                title { "Stage " (self.stage.id().to_string()) ": " (line(&self.stage.name)) }
             }
         }
     }
@@ -226,18 +227,18 @@ fn tick_label(millis: f64) -> String {
 }
 
 fn class(stage: &Stage) -> &'static str {
-    match stage.status.as_str() {
-        "failed" => "failed",
-        "succeeded" if stage.steps.is_empty() => "plain",
-        "succeeded" => "step",
+    match stage.status {
+        StageStatus::Failed => "failed",
+        StageStatus::Succeeded if stage.steps.is_empty() => "plain",
+        StageStatus::Succeeded => "step",
         _ => "running",
     }
 }
 
 fn row(view: &View, stage: &Stage, span: &Span) -> Markup {
     html! {
-        tr.(class(stage)) id=(anchor(stage.id)) {
-            th.n scope="row" { (stage.id.to_string()) }
+        tr.(class(stage)) id=(anchor(stage.id())) {
+            th.n scope="row" { (stage.id().to_string()) }
             td.what {
                 span.name { (line(&stage.name)) }
                 @if !stage.call_site.is_empty() && stage.call_site != stage.name {
@@ -249,11 +250,11 @@ fn row(view: &View, stage: &Stage, span: &Span) -> Markup {
             }
             td.changed data-label="Changed" { (changed(stage)) }
             td.n data-label="Tasks" {
-                (format::count(stage.tasks))
-                @if stage.failed > 0 {
-                    small.inexact { (format::count(stage.failed)) " failed" }
-                } @else if stage.succeeded < stage.tasks {
-                    small.quiet { (format::count(stage.succeeded)) " done" }
+                (format::count(stage.tasks.unwrap_or(0)))
+                @if stage.failed_tasks > Some(0) {
+                    small.inexact { (format::count(stage.failed_tasks.unwrap_or(0))) " failed" }
+                } @else if stage.succeeded_tasks < stage.tasks {
+                    small.quiet { (format::count(stage.succeeded_tasks.unwrap_or(0))) " done" }
                 }
             }
             td.n data-label="Took" {

@@ -100,7 +100,7 @@ fn ratio(step: &Step) -> Markup {
 }
 
 fn exactness(step: &Step) -> Markup {
-    let partitions = step.figures().filter_map(|figure| figure.partitions).find(|(have, all)| have < all);
+    let partitions = step.figures().filter_map(Figure::partitions).find(|(have, all)| have < all);
     html! {
         @if step.is_exact() { span.exact { "exact" } } @else { span.inexact { "not exact" } }
         @if step.figures().any(|figure| !figure.settled) { small.quiet { "so far" } }
@@ -211,7 +211,7 @@ fn others(step: &Step) -> Markup {
                         @for (figure, other) in pairs.take(most::SCOPES) {
                             tr {
                                 td { (name(&figure.name)) }
-                                td { (name(&other.instance)) }
+                                td { (other.instance.to_string()) }
                                 td.n { (other.value.map_or("–".to_string(), format::amount)) }
                                 td.n { (format::count(other.covered)) " of " (format::count(other.total)) }
                             }

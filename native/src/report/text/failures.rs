@@ -1,5 +1,7 @@
 //! Failed rows, log lines and the shipper's counters on a terminal.
 
+use std::collections::BTreeMap;
+
 use super::canvas::Text;
 use super::most::{self, SHORT};
 use crate::report::clean::{terminal, BLOCK, LINE, NAME};
@@ -71,7 +73,7 @@ fn one_group(text: &mut Text, group: &Group) {
         if !sample.version.is_empty() {
             said += &format!(" [{}]", terminal(&sample.version, NAME));
         }
-        if let (Some(stage), Some(partition)) = (sample.stage, sample.partition) {
+        if let (Some(stage), Some(partition)) = (sample.stage_id(), sample.partition) {
             said += &format!(" (stage {stage}, partition {partition})");
         }
         text.line(&said);
@@ -127,11 +129,11 @@ pub(super) fn logs(text: &mut Text, view: &View) {
         if let Some(said) = format::left_out(&log.left_out) {
             text.line(&format!("    {}", terminal(&said, LINE)));
         }
-        for line in log.lines.iter().filter(|line| line.error).take(left.clamp(1, 5)) {
+        for line in log.lines.iter().filter(|line| line.is_error()).take(left.clamp(1, 5)) {
             left = left.saturating_sub(1);
             let said = format!(
                 "    {} {}  {}",
-                format::clock(line.at_ms),
+                format::clock(line.at_ms.unwrap_or(0)),
                 terminal(&line.executor, NAME),
                 terminal(&line.message, SHORT)
             );
@@ -154,19 +156,19 @@ pub(super) fn health(text: &mut Text, view: &View) {
             .map(|(name, n)| format!("{} {}", format::count(*n), terminal(name, NAME)));
         text.line(&format!("  listener: {}", counts.collect::<Vec<String>>().join(", ")));
     }
-    for (cause, n) in &health.lost {
+    for (cause, n) in &health.log.lost {
         text.line(&text.bad(&format!(
             "  the log lost {}: {}",
             format::some(*n, "event", "events"),
             terminal(cause, NAME)
         )));
     }
-    for sink in &health.sinks {
+    for (name, sink) in &health.sinks {
         let dropped = causes(&sink.dropped);
         let dropped = if dropped.is_empty() { "none".to_string() } else { dropped };
         text.line(&format!(
             "  {}: {} sent, {} retried, {} behind, dropped {dropped}",
-            terminal(&sink.name, NAME),
+            terminal(name, NAME),
             format::count(sink.sent),
             format::count(sink.retried),
             format::count(sink.behind)
@@ -178,18 +180,18 @@ pub(super) fn health(text: &mut Text, view: &View) {
             text.line(&text.warn(&format!("    its last failure: {}", terminal(&sink.last_failure, LINE))));
         }
     }
-    if health.callback_errors > 0 {
+    if health.callbacks.errors > 0 {
         let said = format!(
             "  {} of callbacks, the first: {}",
-            format::some(health.callback_errors, "error", "errors"),
-            terminal(&health.first_error, LINE)
+            format::some(health.callbacks.errors, "error", "errors"),
+            terminal(&health.callbacks.first, LINE)
         );
         text.line(&text.warn(&said));
     }
 }
 
-fn causes(counts: &[(String, u64)]) -> String {
-    let told = counts.iter().filter(|(_, n)| *n > 0).take(12);
+fn causes(counts: &BTreeMap<String, u64>) -> String {
+    let told = counts.iter().filter(|(_, n)| **n > 0).take(12);
     let told = told.map(|(cause, n)| format!("{} {}", format::count(*n), terminal(cause, NAME)));
     told.collect::<Vec<String>>().join(", ")
 }

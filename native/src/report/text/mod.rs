@@ -94,14 +94,14 @@ fn gates(text: &mut Text, view: &View) {
 }
 
 fn gate(text: &mut Text, verdict: &Verdict) {
-    let mark = match (verdict.unknown, verdict.passed) {
+    let mark = match (verdict.is_unknown(), verdict.passed) {
         (true, true) => text.warn("passed, though unknown"),
         (true, false) => text.bad("UNKNOWN"),
         (false, true) => text.good("passed"),
         (false, false) => text.bad("FAILED"),
     };
     let mut said = format!("  {mark}  {}", terminal(&verdict.step, NAME));
-    if verdict.unknown {
+    if verdict.is_unknown() {
         said += " cannot be judged";
     }
     if let (Some(dropped), Some(input)) = (verdict.dropped, verdict.input) {

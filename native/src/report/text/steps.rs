@@ -2,6 +2,7 @@
 
 use super::canvas::Text;
 use super::most;
+use crate::event::StageStatus;
 use crate::report::clean::{terminal, Limit, LINE, NAME};
 use crate::report::format;
 use crate::report::model::{Figure, StageId, Step, View};
@@ -100,12 +101,15 @@ pub(super) fn stages(text: &mut Text, view: &View) {
             .take(most::LINKS)
             .map(|name| terminal(name, NAME))
             .collect();
-        let failed = if stage.failed > 0 { format::count(stage.failed) } else { String::new() };
-        let state = if stage.status == "succeeded" { String::new() } else { format!(" ({})", stage.status) };
+        let failed = stage.failed_tasks.filter(|tasks| *tasks > 0).map_or(String::new(), format::count);
+        let state = match stage.status {
+            StageStatus::Succeeded => String::new(),
+            status => format!(" ({})", status.as_str()),
+        };
         rows.push(vec![
-            stage.id.to_string(),
+            stage.id().to_string(),
             terminal(&format!("{}{state}", stage.name), Limit { characters: 48, lines: false }),
-            format::count(stage.tasks),
+            format::count(stage.tasks.unwrap_or(0)),
             failed,
             stage.took_ms(view.until_ms()).map_or("–".to_string(), format::duration),
             changed.join(", "),

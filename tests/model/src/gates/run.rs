@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use andiron::metrics::Decision;
+
 use super::driver::{Cell, Driver, Properties, Scope};
 use super::program::{Action, Bounds, Op, Program};
 use super::rules::{decide, judge, Answer, Choices, Rules};
@@ -352,9 +354,9 @@ impl Run<'_> {
             Judge::Naive(rules) => judge(cells, scope, bounds, rules),
             Judge::Product => {
                 let verdict = self.scheduler.driver.judge(scope, bounds);
-                match verdict.json().get("result").and_then(serde_json::Value::as_str) {
-                    Some("passed") => Answer::Passed,
-                    Some("failed") => Answer::Failed,
+                match verdict.body().result {
+                    Some(Decision::Passed) => Answer::Passed,
+                    Some(Decision::Failed) => Answer::Failed,
                     _ => Answer::Unknown,
                 }
             }

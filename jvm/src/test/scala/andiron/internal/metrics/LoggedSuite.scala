@@ -5,7 +5,7 @@ import java.nio.file.{Files, Path}
 import andiron.testing.MetricsSparks._
 import andiron.testing.Sparks._
 import andiron.Step
-import andiron.testing.{Logged, LoggedEvent, ShipLogs, SuiteRunner}
+import andiron.testing.{EventSchema, Logged, LoggedEvent, ShipLogs, SuiteRunner}
 
 import org.apache.spark.HashPartitioner
 import org.apache.spark.andironshim.Gathering
@@ -51,6 +51,7 @@ class LoggedSuite extends AnyFunSuite {
   test("every revision differs from the one before, and a stage that changed nothing ships no figure") {
     val events = logged
     assert(ShipLogs.unchanged(events).isEmpty)
+    events.foreach(event => assert(EventSchema.problems(EventSchema.kinds(event.kind - 1), event.body) == Nil, event.id))
     events.groupBy(_.id).foreach { case (id, revisions) => assert(revisions.map(_.revision) == (1L to revisions.size.toLong), id) }
     val stages = events.filter(_.kind == ShipLogs.Stage).groupBy(_.body.path("stage").asInt()).map { case (_, revisions) => revisions.last }
     val changed = stages.filter(!_.body.path("changed").isEmpty).map(_.body.path("stage").asInt()).toSeq.sorted
