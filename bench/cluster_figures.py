@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from bench.figures import Record, figure
-from bench.render import Table, commit, figure_table, hardware, jar, markdown
+from bench.render import Table, commit, figure_table, hardware, jar, markdown, wrapped
 from bench.section import Section
 
 FILE = "bench-cluster.json"
@@ -40,7 +40,7 @@ def _turns(records: list[Record]) -> list[int]:
 
 
 def _more(records: list[Record], turn: int, how: str) -> int:
-    """What the job takes more than the one without a version, in the same turn."""
+    """The job's excess over the one without a version, in the same turn."""
     by = {record["how"]: record["peak_pss_bytes"] for record in records if record["turn"] == turn}
     return int(by[how] - by["none"])
 
@@ -64,7 +64,7 @@ def machine(content: Record) -> str:
 
 def blocks(content: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
-    return {"cluster-machine": machine(content), "cluster-figures": markdown(*figure_table(of(content))), "cluster-memory": markdown(*memory_table(content["raw"]["memory"]))}
+    return {"cluster-machine": wrapped(machine(content)), "cluster-figures": markdown(*figure_table(of(content))), "cluster-memory": markdown(*memory_table(content["raw"]["memory"]))}
 
 
 SECTION = Section("cluster", (FILE,), of, blocks)

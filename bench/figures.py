@@ -50,7 +50,7 @@ class Turns:
         return median(compare(record, self._by[other][turn]) for turn, record in self._by[name].items())
 
     def extra(self, name: str, key: str = "peak_pss_bytes") -> float:
-        """What the approach takes more than the job without metadata."""
+        """The approach's excess over the job without metadata."""
         return self.paired(name, "none", lambda mine, none: mine[key] - none[key])
 
 
@@ -98,7 +98,7 @@ def _collections(turns: Turns) -> list[Record]:
 
 
 def load_seconds(record: Record) -> float:
-    """What one load of this run took on average."""
+    """The average time of one load of this run."""
     if not record["loads"]:
         return 0.0
     seconds = record["loadMillis"] / 1e3 if "loadMillis" in record else record["load_nanos"] / 1e9
@@ -118,7 +118,7 @@ def _walls(turns: Turns) -> list[Record]:
 
 
 def _gains(turns: Turns) -> list[Record]:
-    """The oracle has no idle cores, no loads and no shuffle: what a rival takes more than the oracle bounds the gain."""
+    """The oracle has no idle cores, no loads and no shuffle: a rival's excess over the oracle bounds the gain."""
     found = []
     for name in ("stages", "repartition"):
         if turns.has(name, "bytes"):
@@ -130,7 +130,7 @@ def _gains(turns: Turns) -> list[Record]:
 
 
 def pauses(record: Record, p: Record) -> list[float]:
-    """What each task of a throttled job sleeps for its rows, in seconds: the same numbers as Member.feature in Scala."""
+    """The sleep of each task of a throttled job for its rows, in seconds: the same numbers as Member.feature in Scala."""
     per_partition = record["versions"]
     found = []
     for partition in range(record["partitions"]):
@@ -235,7 +235,7 @@ def of_micro(content: Record) -> list[Record]:
 
 
 def wrong(content: Record) -> list[str]:
-    """What no benchmark may have: jobs that did not compute the same, or turns that are missing. A sentence for each."""
+    """Faults of a benchmark: jobs that did not compute the same, or missing turns. A sentence for each."""
     raw, p = content["raw"], content["parameters"]
     found = []
     groups: dict[str, list[Record]] = {}

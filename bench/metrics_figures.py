@@ -8,7 +8,7 @@ from typing import Any
 from bench.figures import MB, Record, figure
 
 WITH = ("tasks_ns", "scheduler_ns", "listeners_ns", "andiron_ns")
-"""The groups of threads that Spark and Andiron work in; the rest are the JVM's own and those that serve nobody's tasks."""
+"""The groups of threads that Spark and Andiron work in; the rest are the JVM's own and those that serve no task."""
 
 
 def of(content: Record) -> list[Record]:
@@ -149,7 +149,7 @@ def _memory(records: list[Record]) -> list[Record]:
 
 
 def wrong(content: Record) -> list[str]:
-    """What no run may have, a sentence each."""
+    """Faults of a run, a sentence each."""
     raw, p, found = content["raw"], content["parameters"], []
     for part, key in (("overhead", "digest"), ("rows", "digest")):
         if len({record[key] for record in raw.get(part, [])}) > 1:

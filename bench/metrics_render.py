@@ -6,7 +6,7 @@ from statistics import median
 
 from bench import metrics_figures as figures
 from bench.figures import MB, Record
-from bench.render import Table, commit, figure_table, hardware, jar, markdown, plain
+from bench.render import Table, commit, figure_table, hardware, jar, markdown, plain, wrapped
 from bench.section import Section
 
 FILE = "bench-metrics.json"
@@ -20,7 +20,7 @@ LOG = {"log": "ship log, until the last is acknowledged", "bare": "one write a r
 
 def blocks(content: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
-    return {"metrics-machine": machine(content), "metrics-figures": markdown(*figure_table(figures.of(content)))} | {
+    return {"metrics-machine": wrapped(machine(content)), "metrics-figures": markdown(*figure_table(figures.of(content)))} | {
         f"metrics-{name}": markdown(*table) for name, (_, table) in tables(content).items()}
 
 
@@ -36,7 +36,7 @@ def machine(content: Record) -> str:
     loads = [r["load_average"] for part in content["raw"].values() for r in part]
     return (f"Commit {commit(content)}, Spark {content['spark']}, Scala {content['scala']}, {hardware(content)}. {content['parameters']['turns']} turns of applications, "
             f"seed {content['seed']}, {content['total_s']:.0f} s in all. Load average at the start of the parts: {min(loads):.1f} to {max(loads):.1f}. "
-            + jar(content) + "".join(f" **Not measured in this run: {', '.join(lacking(content))}.**" for _ in lacking(content)[:1]))
+            + jar(content) + "".join(f"\n**Not measured in this run: {', '.join(lacking(content))}.**" for _ in lacking(content)[:1]))
 
 
 def listener_table(records: list[Record]) -> Table:

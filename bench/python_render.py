@@ -6,7 +6,7 @@ from collections.abc import Callable
 from statistics import median
 
 from bench.figures import MB, Record, figure
-from bench.render import Table, commit, figure_table, hardware, markdown
+from bench.render import Table, commit, figure_table, hardware, markdown, wrapped
 from bench.section import Section
 
 FILE = "bench-python.json"
@@ -34,12 +34,12 @@ def figures(content: Record) -> list[Record]:
 
 
 def _times(turns: list[Record], of: str) -> float:
-    """How many times the dict takes what the version takes, in the median turn."""
+    """The dict's time over the version's, in the median turn."""
     return median(r[f"dict{of}"] / r[f"andiron{of}"] for r in turns)
 
 
 def wrong(content: Record) -> list[str]:
-    """What makes the raw records worthless, a sentence each."""
+    """The faults that make the raw records worthless, a sentence each."""
     raw = content["raw"]
     found = [f"turn {r['turn']} of {part} has read other bytes than it should" for part in ("batches", "bulk", "designs", "memory") for r in raw[part] if not r["equal"]]
     found += [f"turn {r['turn']} of start was in a worker that had the package already" for r in raw["start"] if not r["fresh"]]
@@ -49,7 +49,7 @@ def wrong(content: Record) -> list[str]:
 
 def blocks(content: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
-    return {"python-machine": _machine(content), "python-figures": markdown(*figure_table(figures(content))), "python-turns": markdown(*_turns(content)),
+    return {"python-machine": wrapped(_machine(content)), "python-figures": markdown(*figure_table(figures(content))), "python-turns": markdown(*_turns(content)),
             "python-designs": markdown(*_designs(content))}
 
 

@@ -1,13 +1,14 @@
 """Tables and charts from the raw figures: for the terminal, and for docs/evidence/benchmarks.md.
 
-The page's prose is written by hand; what stands between
-`<!-- begin NAME -->` and `<!-- end NAME -->` is written here.
+The page's prose is written by hand; the parts between
+`<!-- begin NAME -->` and `<!-- end NAME -->` are written here.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -20,12 +21,13 @@ PAGE = Path("docs/evidence/benchmarks.md")
 DATA = Path("docs/data")
 PICTURES = Path("docs/images")
 CACHE, MICRO = "bench-cache.json", "bench-micro.json"
+WIDTH = 120  # of the page's prose, in characters
 
 
 def blocks(cache: Record, micro: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
     return {
-        "machine": machine(cache, micro), "figures": markdown(*figure_table(figures.of_cache(cache) + figures.of_micro(micro))),
+        "machine": wrapped(machine(cache, micro)), "figures": markdown(*figure_table(figures.of_cache(cache) + figures.of_micro(micro))),
         "approaches": markdown(*approach_table(cache)), "parts": markdown(*part_table(cache)), "sweep": markdown(*sweep_table(cache)),
         "talk": markdown(*talk_table(cache)), "rates": markdown(*rate_table(cache)), "micro": markdown(*micro_table(micro)),
     }
@@ -228,6 +230,11 @@ def blocks_differ(root: Path, parts: dict[str, str]) -> list[str]:
             if f"<!-- begin {name} -->\n{part}\n<!-- end {name} -->" not in page]
 
 
+def wrapped(text: str) -> str:
+    """Prose in lines of the page's width. Breaks of lines are kept."""
+    return "\n".join(textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False) for line in text.splitlines())
+
+
 def commit(run: Record) -> str:
     return f"`{run['commit'][:12]}`{' with uncommitted changes' if run['uncommitted'] else ''}"
 
@@ -242,7 +249,7 @@ def jar(content: Record) -> str:
 
 
 def filled(page: str, parts: dict[str, str], benchmark: str = "") -> str:
-    """The page with its generated parts of one benchmark replaced. An error if it lacks one, or has one that nobody writes."""
+    """The page with its generated parts of one benchmark replaced. An error if it lacks one, or has one that is not given."""
     names = [name for name in re.findall(r"<!-- begin (\S+) -->", page) if benchmark_of(name) == benchmark]
     if sorted(names) != sorted(parts):
         raise ValueError(f"the page has the parts {sorted(names)}, not {sorted(parts)}")
@@ -254,7 +261,7 @@ def filled(page: str, parts: dict[str, str], benchmark: str = "") -> str:
 
 
 def lacking(cache: Record, micro: Record) -> list[str]:
-    """What a run lacks to be published."""
+    """The parts that a run lacks to be published."""
     parts = ("approaches", "sweep", "talk", "rates", "kills")
     found = [part for part in parts if not cache["raw"].get(part)] + ([] if micro["raw"].get("micro") else ["micro"])
     there = Turns(cache["raw"].get("approaches", [])).names()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from bench.figures import MB, Record, figure
-from bench.render import Table, commit, figure_table, hardware, markdown
+from bench.render import Table, commit, figure_table, hardware, markdown, wrapped
 from bench.section import Section
 
 FILE, ATLAS = "bench-sinks.json", "bench-atlas.json"
@@ -51,7 +51,7 @@ def figures(content: Record, atlas: Record) -> list[Record]:
 
 
 def _waits(record: Record) -> int:
-    """Waiting for the next event is what the listener's own queue does."""
+    """The waits in Andiron's code, except for the listener's own queue, which waits for its next event."""
     return sum(count for thread, count in record["in_andiron"].items() if not thread.startswith("spark-listener-group-andiron"))
 
 
@@ -71,7 +71,7 @@ def _spread(values: list[float]) -> str:
 
 
 def wrong(content: Record) -> list[str]:
-    """What makes the raw records worthless, a sentence each."""
+    """The faults that make the raw records worthless, a sentence each."""
     raw = content["raw"]
     found = [f"{part} has not run" for part in PARTS if not raw.get(part)] + ([] if content.get("runs") else [f"{FILE} does not say its runs"])
     if not found:
@@ -85,7 +85,7 @@ def wrong(content: Record) -> list[str]:
 
 def blocks(content: Record, atlas: Record) -> dict[str, str]:
     """The generated parts of the page, by name."""
-    return {"sinks-machine": _machine(content), "sinks-figures": markdown(*figure_table(figures(content, atlas))), "sinks-jobs": markdown(*_jobs(content["raw"]["jobs"])),
+    return {"sinks-machine": wrapped(_machine(content)), "sinks-figures": markdown(*figure_table(figures(content, atlas))), "sinks-jobs": markdown(*_jobs(content["raw"]["jobs"])),
             "sinks-revisions": markdown(*_revisions(content["raw"]["revisions"][0]))}
 
 
