@@ -114,8 +114,8 @@ pub struct SampleSummaryBody {
     /// explains them. Absent in logs of earlier releases.
     #[serde(skip_serializing_if = "unknown")]
     pub cut_by: Vec<String>,
-    /// The greatest hash of the sample, with 20 digits as in ids. Absent where no row is sampled, and in logs of earlier
-    /// releases.
+    /// The greatest hash of the sample, with 20 digits as in ids. Absent where no row is sampled, and in logs of
+    /// earlier releases.
     #[serde(skip_serializing_if = "unknown")]
     #[cfg_attr(test, schemars(with = "String", regex(pattern = "^[0-9]{20}$")))]
     pub ceiling: Option<RowHash>,
@@ -126,7 +126,8 @@ impl Body for SampleSummaryBody {
 }
 
 impl SampleSummaryBody {
-    /// Whether some failed rows are not shown though as many are kept as have failed: the two numbers alone do not say so.
+    /// Whether some failed rows are not shown though as many are kept as have failed: the two numbers alone do not
+    /// say so.
     pub fn is_quietly_cut(&self) -> bool {
         !self.complete && self.kept >= self.seen
     }

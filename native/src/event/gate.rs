@@ -96,8 +96,8 @@ pub struct VerdictBody {
     /// The operator of the counts, where several instances are judged.
     #[serde(skip_serializing_if = "unknown")]
     pub site: String,
-    /// The layer that decided: `commit`, `guard`, `early`; `all dropped` is no gate, but a step that has dropped all of its
-    /// rows.
+    /// The layer that decided: `commit`, `guard`, `early`; `all dropped` is no gate, but a step that has dropped all
+    /// of its rows.
     #[cfg_attr(test, schemars(extend("enum" = ["commit", "guard", "early", "all dropped"])))]
     pub gate: String,
     /// Whether the rows may pass.

@@ -61,7 +61,8 @@ pub struct SinkHealth {
     pub failed: BTreeMap<String, u64>,
     /// Durable events of this application that the sink has not had.
     pub behind: u64,
-    /// Events that the sink will never get, by cause: `refused`, `panic`, `gone` from the log, and the sink's own causes.
+    /// Events that the sink will never get, by cause: `refused`, `panic`, `gone` from the log, and the sink's own
+    /// causes.
     pub dropped: BTreeMap<String, u64>,
     /// The message of the last failure.
     #[serde(skip_serializing_if = "unknown")]

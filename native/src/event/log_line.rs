@@ -6,8 +6,8 @@ use super::{unknown, Body, Kind};
 
 /// A warning or an error from a log of the driver or an executor, or the number of those that are not in the log.
 ///
-/// Lines are bounded by stage. With `left_out` the event is no line, but the number of lines of that executor, stage and
-/// level that are not in the log, as `message` says too; its last revision counts.
+/// Lines are bounded by stage. With `left_out` the event is no line, but the number of lines of that executor, stage
+/// and level that are not in the log, as `message` says too; its last revision counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]

@@ -12,8 +12,8 @@ use super::{unknown, Body, Kind, Number};
 ///
 /// The scope of an accumulator is the terminal RDD of its stage: `rdd:<id>` for result stages, `rdd:<id>/shuffle` for
 /// shuffle map stages. A union at its top that is counted by branches has `rdd:<id>/branch:<n>` and
-/// `rdd:<id>/branch:<n>/shuffle`, where `n` begins with 1. Figures of several scopes are never added. For an accumulator
-/// that is no sum, `committed` is Spark's value, and `attempted` is absent.
+/// `rdd:<id>/branch:<n>/shuffle`, where `n` begins with 1. Figures of several scopes are never added. For an
+/// accumulator that is no sum, `committed` is Spark's value, and `attempted` is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
@@ -40,8 +40,8 @@ pub struct MetricBody {
     /// The sum over all evaluations; for a step's counter, over all instances. Absent: no finite number.
     #[serde(skip_serializing_if = "unknown")]
     pub attempted: Option<Number>,
-    /// The sum over rows, each counted once; for a step's counter, of the newest instance that is covered whole, else of
-    /// the newest. Absent: no finite number.
+    /// The sum over rows, each counted once; for a step's counter, of the newest instance that is covered whole, else
+    /// of the newest. Absent: no finite number.
     #[serde(skip_serializing_if = "unknown")]
     pub committed: Option<Number>,
     /// The last execution that changed it.

@@ -13,8 +13,7 @@ use super::{
 };
 
 /// Where the tables are in the document.
-const BEGIN: &str =
-    "<!-- The fields: made from native/src/event by `ANDIRON_GOLDEN=write cargo test -p andiron --lib event::schema`. -->\n";
+const BEGIN: &str = "<!-- The fields, made from native/src/event by the command above. -->\n";
 const END: &str = "<!-- End of the fields. -->\n";
 
 impl JsonSchema for Number {
@@ -62,7 +61,7 @@ fn definitions() -> (Map<String, Value>, Vec<(Kind, Vec<String>)>) {
     (all, kinds)
 }
 
-/// Without null, formats, defaults and line breaks; what is marked so is required.
+/// Without null, formats, defaults and line breaks; marked fields are required.
 fn simplify(schema: &mut Value) {
     match schema {
         Value::Array(all) => all.iter_mut().for_each(simplify),

@@ -43,8 +43,9 @@ fn a_body_gets_the_fields_of_all_events() {
 fn a_damaged_field_is_unknown_and_leaves_the_others() {
     let damaged = json!({
         "source": "step", "acc": 12, "type": "quaternion", "committed": 5, "attempted": "many", "exact": true,
-        "stages": [{"stage": 1, "attempt": 0}, 7, "x", {"stage": -1}, {"stage": 2}, null], "reason": null, "plan_nodes": {"a": 1},
-        "other_instances": [{"instance": "one", "value": 1.5, "covered": 2}], "later": {"any": ["thing"]}, "final": "yes",
+        "stages": [{"stage": 1, "attempt": 0}, 7, "x", {"stage": -1}, {"stage": 2}, null], "reason": null,
+        "plan_nodes": {"a": 1}, "later": {"any": ["thing"]}, "final": "yes",
+        "other_instances": [{"instance": "one", "value": 1.5, "covered": 2}],
     });
     let body: MetricBody = read(&damaged.to_string()).unwrap();
     let wanted = MetricBody {
