@@ -349,7 +349,7 @@ fn open(
     }
 }
 
-/// A failed row as the application's own code gets it.
+/// A failed row in the form for the application's own code.
 #[derive(Serialize)]
 struct FailedRow<'a> {
     app_id: &'a str,

@@ -1,8 +1,8 @@
-//! What has changed, as events.
+//! Changes as events.
 //!
-//! A thing keeps the signature of what was last shipped of it and how often that was: it is shipped again only if its
-//! signature differs. A time is no part of a signature. How far a figure's partitions have come is shipped when its stages
-//! have ended, and before that with what differs besides; `at_once` ships it now.
+//! Each subject keeps the signature of its last shipped state and the number of its revisions: it is shipped again
+//! only if the signature differs. Times are not part of a signature. The coverage of a figure is shipped once its
+//! stages have ended, and before that only together with another change; `at_once` ships it immediately.
 
 use std::mem::take;
 
@@ -19,7 +19,7 @@ use crate::event::{
 };
 use crate::words::some;
 
-/// What was last shipped of a thing.
+/// The last shipped state of a subject.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Shipped {
     revision: u64,
@@ -27,18 +27,18 @@ pub(crate) struct Shipped {
     coverage: u64,
 }
 
-/// What a figure is to be shipped with.
+/// The result of comparing a figure with its last shipped state.
 enum Revision {
-    /// It was shipped as it is.
+    /// It is unchanged.
     Shipped,
-    /// It was, but for how far its partitions have come.
+    /// Only its coverage differs.
     Behind,
-    /// It differs.
+    /// It differs, and is shipped with this revision.
     New(u64),
 }
 
 impl Shipped {
-    /// The revision to ship it with, unless it was shipped with this signature.
+    /// The revision to ship, unless this signature was shipped last.
     pub(super) fn revise(&mut self, signature: &str) -> Option<u64> {
         let signature = XxHash3_64::oneshot(signature.as_bytes());
         if self.revision > 0 && self.signature == signature {
@@ -48,8 +48,8 @@ impl Shipped {
         Some(self.revision)
     }
 
-    /// A figure's revision. How far its partitions have come, and what is said of that, makes one only if they have come to
-    /// rest.
+    /// A figure's revision. A change of its coverage, or of the reason that describes it, makes a revision only once
+    /// the coverage is final.
     fn revise_figure(&mut self, body: &mut MetricBody, at_rest: bool) -> Revision {
         let (signature, coverage) = signatures(body);
         if self.revision > 0 && self.signature == signature {
@@ -65,10 +65,10 @@ impl Shipped {
     }
 }
 
-/// The signatures of a figure's values, and of how far its partitions have come.
+/// The signatures of a figure's values and of its coverage.
 fn signatures(body: &mut MetricBody) -> (u64, u64) {
     let hash = |bytes: serde_json::Result<Vec<u8>>| XxHash3_64::oneshot(&bytes.unwrap_or_default());
-    // These come with what differs besides.
+    // These fields are shipped only together with other changes.
     let (scopes, dropped) = (take(&mut body.scopes), take(&mut body.events_dropped));
     let covered: Vec<u64> = body.others.iter_mut().map(|other| take(&mut other.covered)).collect();
     let (reported, total) = (take(&mut body.partitions_reported), take(&mut body.partitions_total));
@@ -84,21 +84,21 @@ fn signatures(body: &mut MetricBody) -> (u64, u64) {
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) kind: Kind,
-    /// What follows the application in the id.
+    /// The part of the id after the application.
     pub(super) id: String,
     pub(super) revision: u64,
-    /// The time of the event; `None`: the time at which it is shipped.
+    /// The time of the event; `None` for the time at which it is shipped.
     at_ms: Option<u64>,
     pub(super) body: String,
 }
 
 impl Draft {
-    /// A revision of a thing.
+    /// A revision of a subject.
     pub(super) fn of<T: Body>(id: String, revision: u64, body: &T) -> Draft {
         Draft { kind: T::KIND, id, revision, at_ms: body.at_ms(), body: body.json() }
     }
 
-    /// The next revision of a thing, if it differs from the one that was shipped.
+    /// The next revision of a subject, if it differs from the last shipped one.
     pub(super) fn revised<T: Body>(id: String, body: &T, shipped: &mut Shipped) -> Option<Draft> {
         let text = body.json();
         let revision = shipped.revise(&text)?;
@@ -123,7 +123,7 @@ impl Identity {
     }
 }
 
-/// The Metric of one accumulator in one scope, if it differs from what was shipped.
+/// The Metric of one accumulator in one scope, if it differs from the last shipped one.
 pub(super) fn column(
     id: ScopeId,
     scope: &mut Scope,
@@ -173,8 +173,8 @@ pub(super) fn column(
     Some(Draft::of(id::accumulator(&accumulator.name, &body.scope), revision, &body))
 }
 
-/// What figures of steps and accumulators have alike: how many partitions have `reported` of how many, why it is not exact,
-/// the stages that changed it, and the job of the last.
+/// The fields that figures of steps and accumulators share: the partitions `reported` and in all, why the figure is
+/// not exact, the stages that changed it, and the job of the last of them.
 fn figure((reported, total): (i64, i64), reason: String, ids: &[(u32, u32)], stages: &Stages) -> MetricBody {
     let id = |&(stage, attempt): &(u32, u32)| StageId { stage: stage.into(), attempt: attempt.into() };
     let count = |n: i64| Some(u64::try_from(n).unwrap_or(0));
@@ -190,7 +190,7 @@ fn figure((reported, total): (i64, i64), reason: String, ids: &[(u32, u32)], sta
     }
 }
 
-/// Why an accumulator's figure is not exact, or nothing. `doubtful`: blocks may have answered that an attempt has filled whose
+/// Why an accumulator's figure is not exact; empty if it is. `doubtful`: rows may come from cached blocks whose
 /// updates never arrived.
 pub(super) fn column_reason(
     scope: &Scope,
@@ -219,7 +219,7 @@ pub(super) fn column_reason(
         "the program let go of the accumulator, and Spark drops its updates".to_string()
     });
     say(scope.refused || accumulator.refused, &|| "more partitions than the driver keeps".to_string());
-    // Of several scopes each has a part of what was updated.
+    // If an accumulator has several scopes, each has only a part of the updates.
     let outside =
         column.outside().filter(|_| places == Places::One && events_dropped == 0 && !accumulator.refused);
     say(outside.is_some(), &|| outside.map(outside_reason).unwrap_or_default());
@@ -267,7 +267,8 @@ fn outside_reason(outside: Amount) -> String {
     format!("{amount} were {verb} on the driver, outside tasks")
 }
 
-/// The Metrics of a site that differ from what was shipped: `counters` by name, and how many additions to them were not counted.
+/// The Metrics of a site that differ from the last shipped ones: `counters` are their names, and `outside` is the
+/// number of additions from outside the step's functions.
 pub(super) fn site(
     site: &mut Site,
     figure: &SiteFigure,
@@ -333,7 +334,7 @@ fn step_nodes(site: &Site, ids: &[(u32, u32)], stages: &Stages) -> (Option<u64>,
     (execution, nodes.unwrap_or_default())
 }
 
-/// The Stage of an attempt, if it differs from what was shipped. `changed`: names of steps, and of counters.
+/// The Stage of an attempt, if it differs from the last shipped one. `changed`: names of steps, and of counters.
 pub(super) fn stage(
     id: (u32, u32),
     stages: &mut Stages,
@@ -348,7 +349,7 @@ pub(super) fn stage(
     Draft::revised(id::stage(id.0.into(), id.1.into()), &stage.body, &mut stage.shipped)
 }
 
-/// The Jobs and Executions that differ from what was shipped.
+/// The Jobs and Executions that differ from the last shipped ones.
 pub(super) fn jobs_and_executions(stages: &mut Stages) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for (id, job) in stages.jobs.iter_mut().filter(|(_, job)| job.dirty) {
@@ -362,7 +363,7 @@ pub(super) fn jobs_and_executions(stages: &mut Stages) -> Vec<Draft> {
     drafts
 }
 
-/// How many failed rows of a step were seen and kept, and up to which hash.
+/// The numbers of a step's failed rows and of its samples, and the greatest hash that is kept.
 pub(super) fn samples_summary(summary: &SampleSummaryBody, shipped: &mut Shipped) -> Option<Draft> {
     Draft::revised(id::failures(&summary.step), summary, shipped)
 }

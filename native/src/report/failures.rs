@@ -6,9 +6,10 @@ use super::latest::Latest;
 use super::model::{Group, Sample};
 use crate::event::id::{self, RowHash};
 
-/// Groups, the most samples first.
+/// Groups, those with most samples first.
 ///
-/// The sample of a step are its hashes up to the summary's ceiling: the log also has rows that smaller hashes have displaced.
+/// The samples of a step are its hashes up to the summary's ceiling: the log also has rows that smaller hashes have
+/// displaced.
 pub(super) fn groups(latest: &mut Latest) -> Vec<Group> {
     let (stacks, ceilings) = (stacks(latest), ceilings(latest));
     let mut found: BTreeMap<(String, String), Vec<Sample>> = BTreeMap::new();
@@ -24,7 +25,7 @@ pub(super) fn groups(latest: &mut Latest) -> Vec<Group> {
     groups
 }
 
-/// Ids and rows that are in a step's sample, in the order of the log.
+/// Ids and rows of the samples of all steps, in the order of the log.
 pub(super) fn samples(latest: &Latest) -> impl Iterator<Item = (&str, &Sample)> {
     let ceilings = ceilings(latest);
     latest.rows.iter().filter(move |(id, sample)| is_in(&ceilings, id, sample))
@@ -72,8 +73,8 @@ fn tally<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<(String, u64)> {
     found
 }
 
-/// By step, the greatest hash of its sample, as the summary says. Logs of earlier releases have only the number of
-/// samples; of these, steps without more rows in the log are absent.
+/// The ceiling of each step: the greatest hash among its samples, from its summary. Logs of earlier releases have
+/// only the number of samples; of these, steps without more rows in the log are absent.
 fn ceilings(latest: &Latest) -> HashMap<String, RowHash> {
     let mut found = HashMap::new();
     let mut numbers: HashMap<&str, usize> = HashMap::new();

@@ -81,7 +81,7 @@ pub(super) struct Latest {
     pub(super) log_lines: Bodies<LogLineBody>,
     pub(super) healths: Bodies<HealthBody>,
     pub(super) gates: Bodies<GateBody>,
-    /// The first event's fields that all events have.
+    /// The fields that all events have, of the first event.
     pub(super) first: Option<Common>,
     pub(super) last_ms: u64,
     pub(super) read: u64,

@@ -263,7 +263,7 @@ impl Health {
         !["events", "late"].contains(&name)
     }
 
-    /// The counts of the log by name, and its last failure.
+    /// The log's counters by name, and its last failure.
     pub fn log_counts(&self) -> Vec<(&'static str, String)> {
         let log = &self.log;
         let counts = [

@@ -79,7 +79,7 @@ fn one(found: &Found, out: &mut dyn Write, err: &mut dyn Write) -> Result<bool> 
     let run_id = told.filter(|run| !run.is_empty()).unwrap_or_else(|| found.run_id.clone());
     let stacks = failures::stacks(&latest);
     for (id, sample) in failures::samples(&latest) {
-        // As it was logged: a later release may have added fields.
+        // The text of the log: a later release may have added fields.
         let mut row: Map<String, Value> = bodies.get(id).and_then(|body| read(body)).unwrap_or_default();
         row.insert("run_id".to_string(), Value::from(run_id.as_str()));
         if let Some(stack) = stacks.get(&sample.stack_hash) {

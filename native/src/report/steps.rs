@@ -6,7 +6,7 @@ use super::latest::Latest;
 use super::model::{Accumulator, Figure, Samples, Stage, StageId, Step, Verdict, View};
 use crate::event::{Source, StageStatus};
 
-/// Stages that ran, and those that were only skipped.
+/// Stages that ran, and the numbers of those that were only skipped.
 pub(super) fn stages(latest: &mut Latest) -> (Vec<Stage>, Vec<u64>) {
     let known = latest.stages.take().filter(|stage| stage.stage.is_some());
     let (skipped, mut ran): (Vec<Stage>, Vec<Stage>) =
@@ -79,7 +79,7 @@ fn node_names(view: &View) -> HashMap<(u64, u64), &str> {
 /// The nodes of a figure, by name.
 fn nodes<'a>(figure: &'a Figure, names: &'a HashMap<(u64, u64), &str>) -> impl Iterator<Item = String> + 'a {
     figure.plan_nodes.iter().map(|node| match figure.execution.and_then(|id| names.get(&(id, *node))) {
-        // Andiron's own nodes repeat the step and its site, which stand above.
+        // The names of Andiron's own nodes repeat the step and its site, which are shown above.
         Some(name) if name.starts_with("AndironStep ") => format!("AndironStep ({node})"),
         Some(name) => format!("{name} ({node})"),
         None => node.to_string(),

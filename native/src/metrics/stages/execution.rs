@@ -23,7 +23,7 @@ pub(in crate::metrics) struct Execution {
 }
 
 impl Execution {
-    /// Takes the fields that are told; the others stay.
+    /// Takes the fields that `json` has; the others stay.
     pub(super) fn learn(&mut self, json: &Object) {
         let told: ExecutionBody = read_object(json);
         let body = &mut self.body;
