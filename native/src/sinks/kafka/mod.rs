@@ -10,7 +10,8 @@ mod reports;
 mod settings;
 #[cfg(feature = "kafka")]
 mod sink;
-#[cfg(all(test, feature = "kafka"))]
+#[cfg(test)]
+#[cfg(feature = "kafka")]
 mod tests;
 
 use settings::KafkaSettings;
