@@ -30,7 +30,7 @@ def of(content: Record) -> list[Record]:
         if mine:
             bad = sum(not record["right"] for record in mine)
             inside = sum(record["in_round"] for record in mine)
-            found.append(figure(f"kills.{name}", f"kill -9 of one of two {title}: jobs with another digest, or anything left", bad, "<=", 0, "",
+            found.append(figure(f"kills.{name}", f"kill -9 of one of two {title}: jobs with another digest, or with leftovers", bad, "<=", 0, "",
                                 f"{len(mine)} random moments, {inside} of them before the job had ended"))
     return found
 

@@ -162,7 +162,7 @@ def _talk(records: list[Record], p: Record) -> list[Record]:
     bound = median(stages["wall_s"] / ideal(mine, p) for stages, mine in pairs)
     waits = median(stages["wall_s"] / (ideal(mine, p) + (mine["versions"] - 1) * mine["load_ms"] / 1e3) for stages, mine in pairs)
     return [
-        figure("talk.gain", "the talk's job: one stage per version takes so many times as long", gain, ">=", 10, "x"),
+        figure("talk.gain", "the talk's job: time of one stage per version over Andiron's", gain, ">=", 10, "x"),
         figure("talk.share", "share of the possible gain, if every load but the first can be hidden", gain / bound, ">=", 0.9, "of the bound",
                f"bound {bound:.2f} x"),
         figure("talk.share-waiting", "the same if all tasks must wait for every load once", gain / waits, ">=", 0.9, "of the bound",

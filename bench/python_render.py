@@ -61,7 +61,7 @@ def _machine(content: Record) -> str:
 READS: list[tuple[str, Callable[[Record], float], int]] = [
     ("resident version, `cursor` to records, ms", lambda r: r["andiron_s"] * 1e3, 0),
     ("broadcast dict, `value` to records, ms", lambda r: r["dict_s"] * 1e3, 0),
-    ("of it until the dict is there, ms", lambda r: r["dict_unpickled_s"] * 1e3, 0),
+    ("of that, until the dict is loaded, ms", lambda r: r["dict_unpickled_s"] * 1e3, 0),
     ("CPU of the worker, resident version, ms", lambda r: r["andiron_cpu_s"] * 1e3, 0),
     ("CPU of the worker, broadcast dict, ms", lambda r: r["dict_cpu_s"] * 1e3, 0),
     ("how many times as fast, x", lambda r: r["dict_s"] / r["andiron_s"], 1),
