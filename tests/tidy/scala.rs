@@ -61,6 +61,10 @@ fn arrows_between_internal_packages_go_one_way() {
         });
         for (number, line) in code_lines(source) {
             for (at, found) in line.match_indices("andiron.internal.") {
+                // `spark.andiron.internal.…` is a property of Spark's, and no package.
+                if line[..at].ends_with('.') {
+                    continue;
+                }
                 let rest = &line[at + found.len()..];
                 let to = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
                 let is_package = to.starts_with(|c: char| c.is_lowercase());

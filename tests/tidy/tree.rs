@@ -18,9 +18,13 @@ impl Source {
     }
 }
 
-/// All text files that are not ignored.
+/// All text files of this checkout that are not ignored.
 pub fn files() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project");
+    files_below(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the project"))
+}
+
+/// All text files of the checkout in `root` that are not ignored.
+pub fn files_below(root: &Path) -> Vec<Source> {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
         .current_dir(root)
