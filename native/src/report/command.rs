@@ -18,8 +18,8 @@ use crate::sinks::{self, Embedded, SinkSettings};
 
 const USAGE: &str = "\
 andiron report <application id> [--log-dir DIR] [--attempt N] [--html FILE] [--check]
-                             what the application did, as text, and as one HTML page in FILE; with --check only the result
-                             of its gates: status 0 all passed, 1 one failed, was bypassed or never asked, 2 unknown
+                             what the application did, as text, and as one HTML page in FILE; with --check only the
+                             result of its gates: status 0 all passed, 1 one failed, was bypassed or never asked, 2 unknown
 andiron apps [--log-dir DIR] [--json]
                              the applications that have a log; as JSON, one in each line
 andiron diff <A> <B> [--log-dir DIR]
