@@ -1,4 +1,4 @@
-//! What a sink is: the trait, its errors, and the entry of a kind of sink in the list of kinds.
+//! The trait of a sink, its errors, and the entry of a kind of sink in the list of kinds.
 
 use std::collections::BTreeMap;
 
