@@ -14,6 +14,7 @@ cargo clippy --locked --quiet -p andiron-interleavings --all-targets -- -D warni
 cargo clippy --locked --quiet -p andiron-model --all-targets -- -D warnings
 cargo clippy --locked --quiet -p andiron-tests --all-targets -- -D warnings
 cargo test --locked --quiet -p andiron-tests --test tidy
+ci/house.py --check
 programs=(classes testClasses demoClasses benchClasses faultsClasses clusterClasses)
 "$gradle" --no-daemon --quiet "${programs[@]}" servicesClasses
 # Without the services: the connectors that they use are not in every mirror for Scala 2.12.
