@@ -1,7 +1,7 @@
-"""What publishing to Atlas costs: `python3 -m bench.atlas [--publish]`, after `gradle assemble benchJar sparkHome atlasClasspath`.
+"""The cost of publishing to Atlas: `python3 -m bench.atlas [--publish]`, after `gradle assemble benchJar sparkHome atlasClasspath`.
 
 An application of 45 steps publishes 200 series a second, to a real Atlas and to an agent's UDP port; the processor time of its publisher's
-thread is taken from the kernel. Writes build/bench-atlas.json, and what Atlas answers for two graphs of that application; `--publish`
+thread is taken from the kernel. Writes build/bench-atlas.json, and the answers of Atlas for two graphs of that application; `--publish`
 copies these to docs/data and draws docs/images/atlas.svg from them.
 """
 
@@ -61,7 +61,7 @@ def _step(legend: str) -> str:
 
 
 def picture(graphs: Record) -> str:
-    """Both graphs, one above the other, of what Atlas answered."""
+    """Both graphs, one above the other, of the answers of Atlas."""
     parts = []
     for name, told in graphs.items():
         title, unit = TITLES[name]

@@ -1,4 +1,4 @@
-"""What a version takes in two executors of one host, and what kills leave: `make bench-cluster`.
+"""The memory of a version in two executors of one host, and the state after kills: `make bench-cluster`.
 
     bench/cluster.py [--turns N] [--kills N] [--gigabytes N] [--seed N] [--publish]
 

@@ -1,4 +1,4 @@
-"""The versions' files: what bench/scala/andiron/bench/Shape.scala says a version is.
+"""The versions' files, as bench/scala/andiron/bench/Shape.scala defines a version.
 
 A page of 4 KiB holds noise, the same in all pages, and its stamp in word `page % 512`.
 """
@@ -13,7 +13,7 @@ PAGE = 4096
 WORDS = PAGE // 8
 BLOCK = 256
 PIECE = 128 << 10
-"""What is written at once, as cp and Hadoop's clients do: the kernel keeps larger writes in larger pages, which map faster."""
+"""The size of one write, as cp and Hadoop's clients do: the kernel keeps larger writes in larger pages, which map faster."""
 MASK = (1 << 64) - 1
 
 

@@ -91,7 +91,7 @@ def _throttled(
     generate.write_versions(data, p.seed, most, SMALL)
     settings = {
         "spark.hadoop.fs.slow.millis": load_ms, "spark.andiron.cache.budgetBytes": most * SMALL, "spark.bench.executors": 1,
-        # Waiting for the next report is no part of what is timed here.
+        # Waiting for the next report is no part of the time.
         "spark.andiron.cache.reportInterval": "100ms",
     }
     options = {

@@ -60,14 +60,14 @@ def log(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
 
 
 def memory(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
-    """What Rust keeps of many task ends: native/benches/metrics_memory.rs."""
+    """The memory of many task ends in Rust: native/benches/metrics_memory.rs."""
     content = _cargo(setup, "metrics_memory", {"BENCH_MEMORY_TASKS": p.memory_tasks, "BENCH_MEMORY_ACCUMULATORS": p.memory_accumulators}, "bench-metrics-memory.json")
     say(f"memory: {content['rss_bytes'] / 2**20:.1f} MiB")
     return [content | {"load_average": _load()}]
 
 
 def stages(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
-    """What the log says of a job of many stages."""
+    """The log of a job of many stages."""
     options = {"run": "stages", "stages": p.stages, "accumulators": p.stage_accumulators, "tasks": 8, "rows": 20_000}
     [record] = submit(setup, "stages", TWO, _log(setup), options, p.heap, True, 0)
     found = list(shiplog.events(setup.work / "log" / record["application"]))

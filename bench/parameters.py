@@ -1,4 +1,4 @@
-"""What can be chosen about a run: flags, each with an environment variable for its default.
+"""The parameters of a run: flags, each with an environment variable for its default.
 
 `--version-mb 96` is also `BENCH_VERSION_MB=96`. `--smoke` makes everything small: it shows that all of it still runs.
 """

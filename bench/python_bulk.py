@@ -44,7 +44,7 @@ def in_new_worker(spark: Any, function: Callable[[], Iterator[Any]]) -> Any:
 
 
 def measured(spark: Any, source: Path, turns: int) -> dict[str, list[dict[str, Any]]]:
-    """`source` has the records. What is timed ends with a million records of 100 bytes; checking them is not timed."""
+    """`source` has the records. The time ends with a million records of 100 bytes; the check of them is not timed."""
     # Not at the top: the workers whose start is measured must not have it from here.
     import andiron
 

@@ -1,4 +1,4 @@
-"""What bench/python.py measures, within one application: `python bench_job.py RESULT FOLDER TURNS`; RESULT gets JSON."""
+"""The measurements of bench/python.py within one application: `python -m bench.python_job RESULT FOLDER TURNS`; RESULT gets JSON."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write(path: Path, size: int) -> None:
 
 
 def start(spark: Any, folder: Path, turns: int) -> list[dict[str, Any]]:
-    """What a worker spends before it has its first bytes: importing the package, the catalog, a cursor, and a version that is resident."""
+    """The time of a worker before its first bytes: importing the package, the catalog, a cursor, and a version that is resident."""
     source = folder / "small"
     write(source, 1 << 20)
     catalog = andiron.catalog(spark, "small", {"v1": source})

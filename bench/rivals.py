@@ -10,7 +10,7 @@ from bench.parameters import Parameters
 @dataclass(frozen=True)
 class Approach:
     """
-    `runs`: what the application calls it. `budget`: versions' worth of bytes, for those that take a limit; 0 is all versions;
+    `runs`: its name in the application. `budget`: versions' worth of bytes, for those that take a limit; 0 is all versions;
     a negative number is that part of them. `keep_warm` is Andiron's setting. `work`: share of the usual work per row.
     """
 

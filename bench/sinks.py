@@ -1,8 +1,8 @@
-"""What shipping costs and loses: `python3 -m bench.sinks [--publish] [PART ...]`, of the parts rate, jobs, library and revisions, or all.
+"""The cost and the losses of shipping: `python3 -m bench.sinks [--publish] [PART ...]`, of the parts rate, jobs, library and revisions, or all.
 
 The sink's rate against a bare producer; jobs whose broker works, is absent or silent; the library's size; a million revisions into Hive while broker and
-drivers are killed. Servers are started on loopback. A part that is run replaces what build/bench-sinks.json has of it; `--publish` copies that file, if it is
-whole, to docs/data and renders its part of docs/evidence/benchmarks.md. Needs what `make bench-sinks` builds.
+drivers are killed. Servers are started on loopback. A part that is run replaces its records in build/bench-sinks.json; `--publish` copies that file, if it is
+whole, to docs/data and renders its part of docs/evidence/benchmarks.md. Needs the files that `make bench-sinks` builds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def measure(part: str, place: Place, turns: int, rounds: int) -> list[Record]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="what shipping costs and loses")
+    parser = argparse.ArgumentParser(description="the cost and the losses of shipping")
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--publish", action="store_true", default=is_set("BENCH_PUBLISH"))
     parser.add_argument("--turns", type=int, default=5)

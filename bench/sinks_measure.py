@@ -29,7 +29,7 @@ RATE = ["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", 
 
 
 def build_rate() -> None:
-    """What `rate` runs; no part of its time."""
+    """Builds the program of `rate`; no part of its time."""
     subprocess.run([*RATE, "--no-run"], cwd=ROOT, check=True)
 
 
@@ -42,7 +42,7 @@ def rate(broker: kafka.Broker) -> list[Record]:
 
 @contextmanager
 def _silent() -> Iterator[str]:
-    """The address of what takes connections and never answers."""
+    """The address of a server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         taken: list[socket.socket] = []
 
@@ -63,7 +63,7 @@ def _silent() -> Iterator[str]:
 
 
 def job(place: Place, turn: int, rounds: int, brokers: dict[str, str]) -> list[Record]:
-    """One application for each of JOBS: the time of its rounds, what its threads stood in, the CPU of the listener's, how long its end took."""
+    """One application for each of JOBS: the time of its rounds, the frames of its threads, the CPU of the listener's, the length of its end."""
     found = []
     # In another order each turn, so that none always follows the same.
     for name in (*JOBS[turn % len(JOBS):], *JOBS[:turn % len(JOBS)]):
@@ -126,7 +126,7 @@ def jobs(place: Place, turns: int, rounds: int, say: Callable[[str], None]) -> l
 
 
 def library(build: Path) -> list[Record]:
-    """The library as the jar has it, without what only a debugger reads."""
+    """The library as the jar has it, without the sections for debuggers."""
     stripped = build / "bench-sinks.so"
     subprocess.run(["strip", "-o", str(stripped), str(ROOT / "target/release/libandiron.so")], check=True)
 

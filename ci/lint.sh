@@ -9,7 +9,7 @@ for features in "" "test-hooks" "shuttle"; do
   cargo clippy --locked --quiet -p andiron --all-targets --features "$features" -- -D warnings
 done
 cargo clippy --locked --quiet -p andiron --all-targets --no-default-features -- -D warnings
-# One by one: built together, the features that the models ask of the core would be everybody's.
+# One by one: built together, the features that the models ask of the core would reach all of them.
 cargo clippy --locked --quiet -p andiron-interleavings --all-targets -- -D warnings
 cargo clippy --locked --quiet -p andiron-model --all-targets -- -D warnings
 cargo clippy --locked --quiet -p andiron-tests --all-targets -- -D warnings

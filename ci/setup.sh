@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that the other targets need: checks the tools, installs Debian's gradle if it is missing and it may,
-# and puts the demo's data into build/python. Exit status 2: something is missing, and the message says what to install.
+# and puts the demo's data into build/python. Exit status 2: something is missing, and the message names the packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -46,7 +46,7 @@ if ! command -v "${GRADLE:-gradle}" >/dev/null; then
   fi
 fi
 
-# A copy of the list beside what it installed says that it is done.
+# A copy of the list beside the installed packages marks them as complete.
 if ! cmp -s ci/requirements.txt build/python/requirements.txt; then
   rm -rf build/python
   mkdir -p build

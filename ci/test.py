@@ -3,14 +3,13 @@
     ci/test.py [STEP ...]
 
 Runs the named steps, or all, and goes on after a failure. Prints each runner's closing line and, last,
-`N passed, N failed`, counted from what the runners report; writes build/test-summary.json. A skipped or ignored test
+`N passed, N failed`, counted from the runners' reports; writes build/test-summary.json. A skipped or ignored test
 counts as failed, and so does a step that fails without naming a test.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -20,14 +19,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-GRADLE = [os.environ.get("GRADLE", "gradle"), "--no-daemon"]
-FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
-SPARK, SCALA = FACTS["sparkVersion"], FACTS["scalaVersion"]
+sys.path.append(str(ROOT))
+
+from harness.facts import GRADLE, SCALA, SPARK  # noqa: E402
+
 OTHER_SCALA = "2.12" if SCALA == "2.13" else "2.13"
 SPARK_4 = "4.1.3"
 CARGO_RESULT = re.compile(r"^test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored;.*$", re.MULTILINE)
-FAULTS_RESULT = re.compile(r"^(\d+ faults in .*: (\d+) passed, (\d+) failed, .*)$", re.MULTILINE)
-CLUSTER_RESULT = re.compile(r"^(\d+ checks on clusters: (\d+) passed, (\d+) failed)$", re.MULTILINE)
+CAMPAIGN_RESULT = re.compile(r"^(\d+ (?:faults in|checks on clusters).*: (\d+) passed, (\d+) failed.*)$", re.MULTILINE)
 CARGO_FAILURE = re.compile(r"^test (\S+)(?: - should panic)? \.\.\. (?:FAILED|ignored)", re.MULTILINE)
 CARGO_MESSAGE = re.compile(r"^---- (\S+) stdout ----\n(.*?)\n(?=\n|----)", re.MULTILINE | re.DOTALL)
 COMPLAINT = re.compile(r"^(?:faults|cluster): (.*)$", re.MULTILINE)
@@ -37,7 +36,7 @@ UNITTEST_RESULT = re.compile(r"^Ran (\d+) tests? in .*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Outcome:
-    """One step: how many tests, what its runner said at the end, and how long it took."""
+    """One step: the number of its tests, the closing line of its runner, and its length."""
 
     step: str
     passed: int
@@ -95,18 +94,14 @@ def unittest(output: str) -> tuple[int, int, str]:
     return total - bad, bad, f"{total} tests, {bad} failed or skipped"
 
 
-def faults(output: str) -> tuple[int, int, str]:
-    found = FAULTS_RESULT.search(output)
+def campaign(output: str) -> tuple[int, int, str]:
+    """Faults, or checks on clusters."""
+    found = CAMPAIGN_RESULT.search(output)
     return (int(found[2]), int(found[3]), found[1]) if found else (0, 0, "the campaign did not end")
 
 
-def cluster(output: str) -> tuple[int, int, str]:
-    found = CLUSTER_RESULT.search(output)
-    return (int(found[2]), int(found[3]), found[1]) if found else (0, 0, "the checks did not end")
-
-
 def suites(spark: str) -> tuple[list[str], Path]:
-    # A report that is up to date says nothing about this run: rerun the suites, whatever Gradle remembers.
+    # A report that is up to date says nothing about this run: rerun the suites, which Gradle would skip.
     return GRADLE + ["cleanTest", "test", f"-PtestSpark={spark}"], ROOT / f"build/scala-{SCALA}/test-results/spark-{spark}"
 
 
@@ -143,11 +138,8 @@ def run(name: str) -> Outcome:
     elif name == "scripts":
         passed, failed, closing = unittest(output)
         failures = UNITTEST_FAILURE.findall(output)
-    elif name == "faults":
-        passed, failed, closing = faults(output)
-        failures = [shortened(complaint) for complaint in COMPLAINT.findall(output)]
-    elif name == "cluster":
-        passed, failed, closing = cluster(output)
+    elif name in ("faults", "cluster"):
+        passed, failed, closing = campaign(output)
         failures = [shortened(complaint) for complaint in COMPLAINT.findall(output)]
     else:
         passed, failed, closing = cargo(output)

@@ -31,7 +31,7 @@ DRIVER_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 @dataclass(frozen=True)
 class Setup:
-    """What all applications share: the files that are built, the command andiron, and a folder for the rest."""
+    """The common facts of all applications: the files that are built, the command andiron, and a folder for the rest."""
 
     built: Built
     command: Path
@@ -122,7 +122,7 @@ def failure(title: str, exit_code: int, log: Path) -> ApplicationError:
 
 
 def run(setup: Setup, approach: Approach, versions: Path, version_mb: int, budget: int) -> Measured:
-    """Runs the approach to its end. Its log stays in the work folder; what it wrote is digested and removed."""
+    """Runs the approach to its end. Its log stays in the work folder; its output is digested and removed."""
     folder = setup.work / f"{approach.name}-{version_mb}"
     log = setup.work / f"{approach.name}-{version_mb}.log"
     conf = settings(folder) | (with_andiron(setup, folder, budget) if approach.andiron else {})
@@ -147,7 +147,7 @@ def run(setup: Setup, approach: Approach, versions: Path, version_mb: int, budge
 
 
 def keep_logs(work: Path, log: Path) -> None:
-    """Adds what the executors have logged to the application's log; Spark leaves it in its home."""
+    """Adds the executors' logs to the application's log; Spark leaves it in its home."""
     if work.name != "work" and work.is_dir():
         with log.open("ab") as all_:
             for errors in sorted(work.glob("*/stderr")):

@@ -24,7 +24,7 @@ def of_lines(lines: Iterable[str]) -> Digest:
 
 
 def of_output(folder: Path) -> Digest:
-    """Of everything that a job has written, in whatever order and files."""
+    """Of all lines that a job has written, in every order and split into files."""
     lines: list[str] = []
     for path in sorted(folder.rglob("part-*")):
         lines += path.read_text(encoding="ascii").splitlines()

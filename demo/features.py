@@ -1,4 +1,4 @@
-"""The features of every flight, computed without Spark: what all approaches must agree with."""
+"""The features of every flight, computed without Spark: the truth for all approaches."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def tables(version: Version) -> tuple[list[Record], list[Record], list[Record]]:
 
 
 def write(version: Version, path: Path, megabytes: int = 0) -> int:
-    """Writes the file and returns its length: `megabytes` MiB exactly, or what the tables need when that is 0."""
+    """Writes the file and returns its length: `megabytes` MiB exactly, or the size of the tables when that is 0."""
     parts = tables(version)
     for part in parts:
         if len({record[0] for record in part}) != len(part):

@@ -1,4 +1,4 @@
-"""Writes what the Spark applications read.
+"""Writes the input of the Spark applications.
 
     flights/part-00.csv ..   flights by hash, each in the order of the hash: months are mixed and every part has all
     joined/part-00.csv ..    the same rows with their facts beside them, for the baseline

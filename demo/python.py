@@ -27,7 +27,7 @@ TIMEOUT_S = 600
 def submit(environment: Environment, work: Path, prepared: prepare.Prepared) -> subprocess.CompletedProcess[str]:
     conf = spark.settings(work) | spark.andiron(work) | {
         "spark.executor.memory": "1g", "spark.executorEnv.PYTHONPATH": environment.libraries, "spark.sql.files.openCostInBytes": "128m", "spark.andiron.cache.budgetBytes": "256m"}
-    # As a user submits it who has nothing installed on the cluster.
+    # As a user without packages on the cluster submits it.
     package = shutil.make_archive(str(work / "andiron"), "zip", ROOT / "python", "andiron")
     words = spark.submit(environment.home, ROOT / "demo/flights.py", [prepared.flights.parent, prepared.versions, work / "features"], conf, "--py-files", package,
                          master="local-cluster[2,2,1024]", jars=[environment.jar()])
@@ -35,7 +35,7 @@ def submit(environment: Environment, work: Path, prepared: prepare.Prepared) -> 
 
 
 def wrong(ended: subprocess.CompletedProcess[str], found: digest.Digest, truth: digest.Digest) -> list[str]:
-    """What does not hold, a sentence each."""
+    """The breaches, a sentence each."""
     problems = [] if found == truth else [f"{found.rows} rows with digest {found.sha256}, not {truth.rows} with {truth.sha256}"]
     for step in ("labels", "features"):
         if f"step: {step} {truth.rows} in, 0 dropped, exact True" not in ended.stdout:

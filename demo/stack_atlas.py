@@ -1,4 +1,4 @@
-"""Atlas in `make demo-stack`: what it answers for the graphs of docs/operations/atlas-graphs.json, as numbers."""
+"""Atlas in `make demo-stack`: its answers for the graphs of docs/operations/atlas-graphs.json, as numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_LINES = 4
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a graph: the tags by which it is one, how many points it has, and what they are."""
+    """One line of a graph: the tags that select it, the number of its points, and two of them."""
 
     tags: str
     points: int
@@ -56,7 +56,7 @@ def lines(told: dict[str, object]) -> list[Line]:
 
 
 def ask(uri: str, graphs: list[dict[str, str]], job: str) -> list[Graph]:
-    """Every graph. Atlas shows what it was sent when it builds its index anew, so those without a point are asked again for a while."""
+    """Every graph. Atlas shows new series once it builds its index anew, so those without a point are asked again for a while."""
     end = time.monotonic() + PATIENCE_S
     while True:
         found = [Graph(graph["graph"], graph["says"], lines(_get(uri, graph["q"].replace("{job}", job)))) for graph in graphs]

@@ -1,4 +1,4 @@
-"""The way of `make demo-stack`: what it starts, in which order, and what it checks on the way."""
+"""The way of `make demo-stack`: its processes, in their order, and the checks on the way."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEPS, COUNTERS, NEVER_ENDED = "Which steps ran", "Which of the application's ow
 
 
 class Chain:
-    """The facts of one run, and what did not hold."""
+    """The facts of one run, and its breaches."""
 
     def __init__(self) -> None:
         self.begun = time.monotonic()
@@ -94,7 +94,7 @@ class Chain:
         return len(rows.flights), truth
 
     def after(self, logs: Logs, broker: kafka.Broker, first: Killed, second: str) -> None:
-        """What the second application has shipped of the first, before anybody else ships."""
+        """The events of the first application that the second has shipped, before the command ships."""
         values = [json.loads(str(message["value"])) for topic in TOPICS for message in broker.messages(topic)]
         logged = logs.events(first.application)
         self.check(f"the second application has shipped what the first had left: all {len(logged)} revisions of its log are in Kafka",
@@ -106,7 +106,7 @@ class Chain:
         self.facts |= {"killed": vars(first) | {"revisions": len(logged)}, "second": {"application": second, "revisions": len(own)}, "messages": len(values)}
 
     def consolidate(self, engine: Hive, broker: kafka.Broker, logs: Logs, first: Killed, second: str, truth: steps.Truth) -> None:
-        """Kafka into Hive, and what SQL says of both applications."""
+        """Kafka into Hive, and SQL's answers about both applications."""
         self.say(f"andiron.hive.Ingest: {engine.ingest(broker.address)}")
         asked = questions((ROOT / "docs/operations/queries.sql").read_text(encoding="utf-8"))
         shown = [(title, statement) for title, statement in asked if title.startswith(SHOWN_OF_KILLED)]

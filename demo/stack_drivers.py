@@ -29,7 +29,7 @@ Event = dict[str, object]
 
 @dataclass(frozen=True)
 class Killed:
-    """What there was when the driver was killed. `owed`: events of its log that Kafka had not; `left`: processes that outlived it."""
+    """The state when the driver was killed. `owed`: events of its log that Kafka had not; `left`: processes that outlived it."""
 
     application: str
     counted: int
@@ -86,7 +86,7 @@ class Logs:
 
 
 def counted(events: list[Event], step: str, counter: str) -> int:
-    """What the step's counter has counted once all of its partitions have reported; 0 before that."""
+    """The step's counter once all of its partitions have reported; 0 before that."""
     found = [event for event in events if event["kind"] == "Metric" and event.get("step") == step and event.get("acc") == counter and event.get("final")]
     return int(str(max(found, key=lambda event: int(str(event["revision"]))).get("committed") or 0)) if found else 0
 

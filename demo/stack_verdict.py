@@ -1,4 +1,4 @@
-"""What must hold of the whole chain. Each function gives a sentence for each breach."""
+"""The conditions of the whole chain. Each function gives a sentence for each breach."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def same_table(found: Digest, wanted: Digest) -> Iterator[str]:
 
 
 def steps_as_counted(told: Answer, own: Answer, truth: Truth) -> Iterator[str]:
-    """Rows of the questions for steps and for counters, against what Python counts."""
+    """Rows of the questions for steps and for counters, against Python's counts."""
     found = {str(row["step"]): (row.get("rows_in"), row.get("rows_out"), row.get("dropped"), row.get("exact")) for row in told}
     wanted = {step: (*rows[:3], True) for step, rows in truth.steps.items()}
     for step in sorted(found.keys() | wanted.keys()):

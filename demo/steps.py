@@ -1,7 +1,7 @@
 """The main job as three steps with a gate on the second, twice: with few flights lost, and with many.
 
 The first run writes a table. The second writes over it and fails at its gate: its process ends with 1, and the table stays
-what the first has written. What the reports of both say is compared with what is counted here without Spark.
+that of the first. The figures of both reports are compared with counts that are made here without Spark.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ RUNS = (Run("steps-passing", 1_000, 0, "PASSED"), Run("steps-failing", 200_000, 
 
 @dataclass(frozen=True)
 class Truth:
-    """What a run must count: by step rows in, out and dropped, and counters of the user's own."""
+    """The counts of a run: by step rows in, out and dropped, and counters of the user's own."""
 
     steps: dict[str, tuple[int, int, int, dict[str, int]]]
     published: digest.Digest
@@ -54,7 +54,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Ran:
-    """A run as it ended and as its report tells it. `breaches` has a sentence for whatever is not as it must be."""
+    """A run as it ended and as its report tells it. `breaches` has a sentence for each deviation."""
 
     run: Run
     exit_code: int

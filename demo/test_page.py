@@ -1,4 +1,4 @@
-"""The page of the demo says what its figures say."""
+"""The page of the demo agrees with its figures."""
 
 import json
 import unittest

@@ -1,4 +1,4 @@
-"""What `make demo-stack` computes: the questions, the tables, the graphs, and what it finds wrong."""
+"""The computations of `make demo-stack`: the questions, the tables, the graphs, and the breaches."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""What must hold of what was measured. Each function returns a sentence per breach."""
+"""The conditions on the measurements. Each function returns a sentence per breach."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from demo.sources import MONTHS, Airport, Plane, Sources, Weather, version_name
 
 @dataclass(frozen=True)
 class Version:
-    """What was known at the end of one month: its weather, the planes seen so far with the flights that each has made,
+    """The knowledge at the end of one month: its weather, the planes seen so far with the flights that each has made,
     and the airports with the flights that went there so far."""
 
     month: int

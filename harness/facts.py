@@ -67,7 +67,7 @@ class Built:
 
 
 def gradle(*tasks: str, scala: str = SCALA, spark: str = SPARK) -> None:
-    """Brings what the tasks make up to date."""
+    """Brings the results of the tasks up to date."""
     subprocess.run([*GRADLE, "--quiet", *tasks, f"-PscalaVersion={scala}", f"-PtestSpark={spark}"], cwd=ROOT, check=True)
 
 

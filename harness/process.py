@@ -82,7 +82,7 @@ class ServerError(RuntimeError):
 
 
 class Server:
-    """A process on loopback, with a session of its own. `ready`: what a line of its output says once it works; a group in it captures the port."""
+    """A process on loopback, with a session of its own. `ready`: a pattern in its output that marks it as working; a group in it captures the port."""
 
     def __init__(self, command: list[str], log: Path, ready: str, variables: dict[str, str] | None = None) -> None:
         self._command, self.log, self._ready, self._variables = command, log, ready, variables

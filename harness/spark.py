@@ -19,7 +19,7 @@ EXIT_S = 60
 
 
 class ApplicationError(Exception):
-    """The application failed, hung, or does not do what is expected of it."""
+    """The application failed, hung, or does not behave as expected."""
 
 
 def require(condition: object, what: object) -> None:

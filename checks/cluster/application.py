@@ -28,7 +28,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Job:
-    """What the program is told; see ClusterJob.scala."""
+    """The options of the program; see ClusterJob.scala."""
 
     content: Content
     rows: int = 400

@@ -1,4 +1,4 @@
-"""Checks on running clusters. Each starts what it needs, and returns what it has seen or raises ApplicationError."""
+"""Checks on running clusters. Each starts its processes, and returns its observations or raises ApplicationError."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def on(cluster: Standalone, setup: Setup, job: Job, name: str) -> Application:
 
 
 def nothing_left(setup: Setup, app: Application, cluster: Standalone | None = None, killed: bool = False, cache: Path | None = None) -> None:
-    """No process, crash or file. `killed`: processes had no chance to remove what they had unpacked."""
+    """No process, crash or file. `killed`: processes had no chance to remove their unpacked files."""
     roots = [app.pid, *(worker.pid for worker in (cluster.workers if cluster else []))]
 
     def running() -> list[int]:
@@ -52,13 +52,13 @@ def nothing_left(setup: Setup, app: Application, cluster: Standalone | None = No
         found = [path for path in names if path.suffix == ".bytes" or path.name.startswith("andiron-python")]
         return found + ([path for path in cache.rglob("*") if path.name != ".andiron.lock"] if cache else [])
 
-    # What killed executors had in their workers' directories goes when these hear of the application's end.
+    # The workers remove the directories of killed executors when they hear of the application's end.
     wait.until(lambda: not local(), EXIT_S)
     require(not (left := local()), f"left behind: {', '.join(map(str, left[:5]))}")
 
 
 def shared(setup: Setup, app: Application) -> Record:
-    """What two executors of one host have in common, while the application holds on."""
+    """The files and pages that two executors of one host have in common, while the application holds on."""
     app.await_mark("held")
     pids, content = app.executors(), app.job.content
     found = sharing.files(app.folder / "cache")

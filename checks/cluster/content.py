@@ -1,4 +1,4 @@
-"""Versions of known content, and what the job over them must come to, computed without Spark (checks/cluster/scala/.../Reading.scala)."""
+"""Versions of known content, and the result of the job over them, computed without Spark (harness/scala/andiron/harness/Features.scala)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Content:
                     file.write(block)
 
     def digest(self, rows: int, read: str) -> str:
-        """What the job's rows must come to; row n is of version n modulo the number of versions."""
+        """The digest of the job's rows; row n is of version n modulo the number of versions."""
         blocks = [_numbers(self.block(version)) for version in range(self.versions)]
         sums = [sum(numbers) * self.blocks for numbers in blocks]
         count = self.bytes // 8

@@ -2,7 +2,7 @@
 
     python3 -m checks.cluster.run [--short] [--on SCALA:SPARK ...] [--kills N] [--seed N] [CHECK ...]
 
-Builds what it needs with Gradle and runs every check on each Spark, by default on the one of gradle.properties. --short is the quickest, for
+Builds its programs with Gradle and runs every check on each Spark, by default on the one of gradle.properties. --short is the quickest, for
 `make test`. Writes build/cluster.json. Exit status 1 and a line for each check that failed.
 """
 

@@ -1,4 +1,4 @@
-"""What executors of one host have in common: files, pages, and who else may read them."""
+"""The files and pages that executors of one host share, and the access of other users to them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def files(cache: Path) -> list[Path]:
 
 
 def open_to_others(cache: Path) -> list[str]:
-    """What another user could enter or read, by its mode: a sentence each."""
+    """The paths that another user could enter or read, by their modes: a sentence each."""
     found = []
     for path in (cache, *cache.rglob("*")):
         mode = stat.S_IMODE(path.lstat().st_mode)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Slots, leases and the budget under shuttle's schedules: what was run stands in build/interleavings.json.
+# Slots, leases and the budget under shuttle's schedules; build/interleavings.json counts them.
 #   checks/core/interleavings.sh [<times the quick number of schedules>] [<test> ...]
-# Without a number: a campaign of some minutes, with seeds that nobody has seen before. With 1: seconds, and always the same.
+# Without a number: a campaign of some minutes, with new seeds. With 1: seconds, and always the same.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 if [ $# -gt 0 ]; then

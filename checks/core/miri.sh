@@ -2,7 +2,7 @@
 # The core under Miri, which finds undefined behaviour, data races and leaks. Some minutes.
 #   checks/core/miri.sh [<test filter> ...]      (all of the core without filters)
 #
-# What Miri cannot run, and what covers it instead:
+# The parts that Miri cannot run, and their cover:
 #   boundary          calls JNI                          the JVM driven from Rust (tests/jvm, tests/panics), -Xcheck:jni
 #   cache::store      files, mmap, madvise, mincore in C checks/core/asan.sh, where every test of it runs
 #   cache::bytes      a mapping's pages                  checks/core/asan.sh

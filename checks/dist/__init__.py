@@ -1,1 +1,1 @@
-"""What a release consists of, and projects that use it."""
+"""The files of a release, and projects that use it."""

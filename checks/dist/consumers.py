@@ -93,7 +93,7 @@ def project(tool: str, scala: str, build: str, text: str) -> Path:
 def gradle(scala: str) -> str:
     folder = project("gradle", scala, "build.gradle", GRADLE_BUILD)
     (folder / "settings.gradle").write_text("rootProject.name = 'uses'\n")
-    # A home of its own: what another build has fetched is not this repository's doing.
+    # A home of its own: a file of another build's fetch proves nothing about this repository.
     return run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--offline", "-g", str(folder / "home"), "-q", "uses"], folder)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a release is made of: jar, sources, scaladoc and POM for both Scala versions as a Maven repository in build/repo. The jars have the
+# The files of a release: jar, sources, scaladoc and POM for both Scala versions as a Maven repository in build/repo. The jars have the
 # library for all platforms if `make natives` has built it of the same source, else for this machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -21,7 +21,7 @@ def coordinates(scala: str) -> str:
 
 
 class JavaPackage:
-    """What Py4J gives for a name that no class has."""
+    """Py4J's answer for a name without a class."""
 
 
 class ArtifactTest(unittest.TestCase):

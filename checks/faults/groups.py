@@ -1,4 +1,4 @@
-"""Which faults there are, and which of them one application meets. What each does is in checks/faults/scala."""
+"""All faults, in groups that one application meets. checks/faults/scala implements them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an application's end must have left: no crash, no complaint of the JVM or of Andiron, no file."""
+"""The state after an application's end: no crash, no complaint of the JVM or of Andiron, no file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 VM_WARNING = re.compile(r"^(?=(?:WARNING|FATAL ERROR) in native method|WARNING: JNI local refs)", re.MULTILINE)
 CRASH = re.compile(r"A fatal error has been detected by the Java Runtime|exit (?:code|status):? ?1(?:34|39)|exitStatus 1(?:34|39)")
 OWN_ERROR = re.compile(r"^.* ERROR (?:andiron|ExecutorCache|CallbackGuard|Housekeeper|LoaderPool|VersionLoading).*$", re.MULTILINE)
-# The lock of the cache directory's root stays; `filler` is what the disk was filled with.
+# The lock of the cache directory's root stays; `filler` is the file that has filled the disk.
 KEPT = (".andiron.lock", "filler")
 
 
@@ -26,7 +26,7 @@ def jni_warnings(text: str) -> list[str]:
 
 
 def logs(spark_home: Path, folder: Path) -> dict[str, str]:
-    """Everything that the application's processes wrote, by file. What Spark left in its home is moved into the folder."""
+    """Everything that the application's processes wrote, by file. Spark's leavings in its home are moved into the folder."""
     printed = "".join(file.read_text(errors="replace") for file in sorted(folder.glob("*.out")))
     for application in re.findall(r"^application: (\S+)$", printed, re.MULTILINE):
         if (work := spark_home / "work" / application).is_dir():

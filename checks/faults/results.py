@@ -1,4 +1,4 @@
-"""What faults came to: one entry for each fault of an application, and whether it holds."""
+"""The results of faults: one entry for each fault of an application, and whether it holds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = dict[str, object]
 
 @dataclass
 class Ran:
-    """What one application has reported, and what was found after it."""
+    """The reports of one application, and the findings after it."""
 
     results: list[Row] = field(default_factory=list)
     crashes: int = 0
@@ -20,7 +20,7 @@ class Ran:
 
 
 def entries(ran: Ran) -> list[Row]:
-    """The results of each fault put together: what was left is summed up, of maxima the greatest counts."""
+    """The results of each fault put together: leftovers are summed up, of maxima the greatest counts."""
     found: dict[str, Row] = {}
     for result in ran.results:
         if result["fault"] == "end":
@@ -47,7 +47,7 @@ def holds(entry: Row) -> bool:
 
 
 def complaints(ran: Ran) -> list[str]:
-    """What the application's own results say is wrong."""
+    """The faults that the application's own results show."""
     wrong = [f"{result['fault']}: {result['error']}" for result in ran.results if "error" in result]
     ends = [result for result in ran.results if result["fault"] == "end"]
     return wrong + [f"after the catalogs were closed: {end}" for end in ends if end["resident_after_close"] or end["reserved_after_close"]]

@@ -4,7 +4,7 @@
 
 Builds the named platforms, or all, with zig's linker (from pinned Python packages) and the standard library that rustup brings; checks what was
 built; puts it into build/natives/<platform>/ and makes the jar of each Scala version with `gradle jar -PnativesDir=build/natives`. Writes
-build/natives.json, by which `make dist` knows what it may take. Needs rustup, which installs the targets that are missing.
+build/natives.json, by which `make dist` knows the platforms. Needs rustup, which installs the targets that are missing.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ PLATFORMS = (
 
 
 class BadLibrary(Exception):
-    """What was built cannot be shipped."""
+    """A library that cannot be shipped."""
 
 
 def tools(platform: Platform, python: Path) -> dict[str, str]:
-    """What librdkafka's own build is to use in place of the host's compiler, with which it would find a newer libc."""
+    """The tools of librdkafka's own build, in place of the host's compiler, with which it would find a newer libc."""
     folder = python / "tools" / platform.name
     folder.mkdir(parents=True, exist_ok=True)
     variables = {"LDFLAGS": "-Wl,--undefined-version"} if platform.name.startswith("linux") else {}
@@ -73,7 +73,7 @@ def tools(platform: Platform, python: Path) -> dict[str, str]:
 
 
 def build(platform: Platform, build_id: str, python: Path) -> Path:
-    """The library, without what only a debugger reads."""
+    """The library, without the sections for debuggers."""
     subprocess.run(["rustup", "target", "add", platform.target], check=True, stderr=subprocess.DEVNULL)
     environment = os.environ | {
         "PYTHONPATH": str(python), "PATH": f"{python / 'bin'}:{os.environ['PATH']}", "ANDIRON_BUILD_ID": build_id,
@@ -83,7 +83,7 @@ def build(platform: Platform, build_id: str, python: Path) -> Path:
         environment["CARGO_PROFILE_RELEASE_STRIP"] = "debuginfo"
     options = ["--locked", "--release", "-p", "andiron", "--lib", "--features", "tls", "--target", platform.linked]
     subprocess.run(["cargo-zigbuild", "zigbuild", *options], cwd=ROOT, env=environment, check=True)
-    # zig leaves it when it is asked what compiler it is.
+    # zig leaves it when it is asked for its version.
     (ROOT / "native/a.o").unlink(missing_ok=True)
     built = ROOT / "target/natives" / platform.target / "release" / platform.file
     stem, ending = platform.file.split(".")
@@ -174,7 +174,7 @@ def check_jar(jar: Path, found: list[dict[str, object]]) -> None:
 
 
 def jar(scala: str) -> Path:
-    """Makes the jar of a Scala version with what lies in build/natives."""
+    """Makes the jar of a Scala version with the libraries of build/natives."""
     subprocess.run([*GRADLE, "jar", f"-PscalaVersion={scala}", f"-PnativesDir={BUILD / 'natives'}"], cwd=ROOT, check=True)
     return next(path for path in (BUILD / f"scala-{scala}/libs").glob("andiron_*.jar") if "sources" not in path.name and "javadoc" not in path.name)
 

@@ -55,7 +55,7 @@ class Environment(Built):
             "PYTHONPATH": self.path, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_SCALA_VERSION": self.scala}
 
     def fetch(self) -> None:
-        """Fetches what is missing. An error if Gradle has not built the rest."""
+        """Fetches the missing packages. An error if Gradle has not built the rest."""
         for built in (self.home, self.jar()):
             if not built.exists():
                 raise FileNotFoundError(f"{built.relative_to(ROOT)} is missing: gradle assemble sparkHome -PscalaVersion={self.scala} -PtestSpark={self.spark}")

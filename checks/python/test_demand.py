@@ -3,7 +3,7 @@ from support import LOCAL, MB, Application, figure, records
 
 
 class Demand(Application):
-    """What the driver expects reaches an executor that knows the catalog already."""
+    """The driver's demand reaches an executor that knows the catalog already."""
 
     master = LOCAL
     conf = {"spark.andiron.cache.budgetBytes": "2560k"}

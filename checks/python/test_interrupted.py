@@ -9,7 +9,7 @@ VALUE = records(1, 100, 100)
 
 
 class Interrupted(Application):
-    """Whatever comes between a request and its answer, no version shows another's bytes, and none stays mapped."""
+    """If a request is interrupted before its answer, no version shows another's bytes, and none stays mapped."""
 
     master = LOCAL
 

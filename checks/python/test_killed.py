@@ -10,7 +10,7 @@ from support import CLUSTER, Application, eventually, figure, records
 
 
 class Killed(Application):
-    """What a task holds goes with it, in whatever way it ends."""
+    """The leases of a task go with it, in every way of its end."""
 
     master = CLUSTER
     conf = {"spark.task.maxFailures": "3"}

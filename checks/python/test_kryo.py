@@ -3,7 +3,7 @@ from support import CLUSTER, LOCAL, Application, records
 
 
 class Kryo(Application):
-    """What the package sends reaches executors whatever Spark serialises rows with."""
+    """The package's objects reach executors with every serialiser of rows."""
 
     master = CLUSTER
     conf = {"spark.serializer": "org.apache.spark.serializer.KryoSerializer"}

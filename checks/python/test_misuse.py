@@ -12,7 +12,7 @@ BAD_ARGUMENT, UNKNOWN, NULL, RELEASED, CLOSED = 403, 100, 101, 114, 113
 
 
 class Misuse(Application):
-    """Whatever a function does wrong is an exception that names dataset and version, and the worker lives on."""
+    """Every misuse by a function is an exception that names dataset and version, and the worker lives on."""
 
     master = LOCAL
 
@@ -252,7 +252,7 @@ class Misuse(Application):
         self.catalog.close()
 
     def test_strangers_at_the_socket(self):
-        """Whoever lacks the secret is told nothing; who has it and lies, or talks nonsense, gets an error, and the next worker is served."""
+        """A client without the secret gets no answer; one that has it and lies, or sends nonsense, gets an error, and the next worker is served."""
         catalog = self.catalog
 
         def talk(rows):
@@ -327,7 +327,7 @@ class Misuse(Application):
                     file(0o600)
 
     def test_strangers_who_say_nothing(self):
-        """The oldest give way, and whoever has the secret is served beside the others."""
+        """The oldest connections give way, and a client with the secret is served beside the others."""
         catalog = self.catalog
 
         def crowd(rows):

@@ -13,7 +13,7 @@ LENGTH, COUNT = 100, 2000
 
 
 class Reading(Application):
-    """What workers read is what plain Python reads, in every way of reading."""
+    """Workers read the same bytes as plain Python, in every way of reading."""
 
     master = CLUSTER
 
@@ -176,7 +176,7 @@ class Memory(Application):
     master = LOCAL
 
     def test_four_workers_share_the_pages_of_their_executor(self):
-        """Four copies would take 4 x 128 MB; what is asked for here is less than one."""
+        """Four copies would take 4 x 128 MB; the limit here is less than one."""
         told, = bench_job.memory(self.spark, self.folder, 1, 128 * MB)
         self.assertTrue(told["equal"])
         self.assertLess(told["added_bytes"], 64 * MB, told)

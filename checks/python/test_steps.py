@@ -17,7 +17,7 @@ SCHEMA = "id long, half double, name string"
 
 
 def unkeyed(place, text):
-    """The hash that anybody can make: FNV-1a, mixed."""
+    """The hash that every reader can make: FNV-1a, mixed."""
     h = 0xcbf29ce484222325
     for byte in place.encode() + b"\0" + text.encode():
         h = (h ^ byte) * 0x100000001b3 % (1 << 64)
@@ -293,10 +293,10 @@ class Steps(Application):
 
 
 class Redaction(Application):
-    """What the log tells of failed rows. An application of its own: a report shows the most frequent causes only."""
+    """The log's events about failed rows. An application of its own: a report shows the most frequent causes only."""
 
     def logged(self):
-        """What the application has told so far, as it is in its log."""
+        """The events of the application's log until now."""
         andiron.report(self.spark)
         folder = pathlib.Path(tempfile.gettempdir(), f"andiron-log-{getpass.getuser()}", self.spark.sparkContext.applicationId)
         return "".join(file.read_bytes().decode("latin-1") for file in folder.glob("segment-*"))
@@ -360,7 +360,7 @@ class Redaction(Application):
 
 
 class Connect(Application):
-    """Over Spark Connect everything says what does not work. A client is told by its module, without a server."""
+    """Over Spark Connect each call names the limit. A client is told by its module, without a server."""
 
     def test_says_what_does_not_work(self):
         client = type("SparkSession", (), {"__module__": "pyspark.sql.connect.session"})()
@@ -375,7 +375,7 @@ class Connect(Application):
 
 class Start(Application):
     def test_importing_is_cheap(self):
-        """No more than the standard library and, in a worker, what PySpark has imported already."""
+        """No more than the standard library and, in a worker, the modules that PySpark has imported already."""
         script = "import sys, andiron; print([name for name in ('numpy', 'pandas', 'pyarrow', 'pyspark') if name in sys.modules])"
         told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ))
         self.assertEqual(json.loads(told.stdout.replace("'", '"')), [])

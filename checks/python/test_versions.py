@@ -18,7 +18,7 @@ NAMES = ["a b", "a%20b", "c#d", "e?f", "ü", "日本", "g&h=i", "j+k", "[l]", "m
 
 
 class Sources(Application):
-    """What Python calls a file is found, or the error has the cure."""
+    """Each of Python's names for a file is found, or the error has the cure."""
 
     master = LOCAL
 
@@ -82,7 +82,7 @@ class Sources(Application):
 
 
 class Names(Application):
-    """A version is what Spark's cast to string makes of it, whatever pandas and Arrow make of its column."""
+    """A version's name is Spark's cast to string of its value, with every type that pandas and Arrow give its column."""
 
     master = LOCAL
 
@@ -139,7 +139,7 @@ class Names(Application):
 
 
 class Batches(Application):
-    """The rows of a batch by version, and what becomes of those that have none."""
+    """The rows of a batch by version, and the fate of those that have none."""
 
     master = LOCAL
 

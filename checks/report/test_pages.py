@@ -57,7 +57,7 @@ class PagesTest(unittest.TestCase):
         cls.browser = cls.enterClassContext(Browser())
 
     def each(self, *names: str):
-        """Opens every page in every window; gives what to call it, and the window's width."""
+        """Opens every page in every window; gives its name, and the window's width."""
         for name in names or pages.NAMES:
             for window, width, height, dark, phone in pages.WINDOWS:
                 self.browser.open(self.pages[name], width, height, dark, phone)

@@ -46,7 +46,7 @@ PASSWORD = "correct-horse"
 
 
 class Broker:
-    """`address` is what bootstrap.servers is set to; it stays after a restart, as do the messages. `advertised`: the port that clients
+    """`address` is the value of bootstrap.servers; it stays after a restart, as do the messages. `advertised`: the port that clients
     of that address are sent to, that of a proxy; `more`: settings of the broker; `format`: options of the tool that makes its folder."""
 
     def __init__(self, built: Built, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None, format: tuple[str, ...] = ()) -> None:

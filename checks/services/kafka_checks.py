@@ -1,4 +1,4 @@
-"""What holds of the sink that ships to Kafka, with a real broker: a Spark application for each check, while the broker does what it may do."""
+"""Checks of the sink that ships to Kafka, with a real broker: a Spark application for each check, while the broker stops, lags or refuses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOPICS = (METRICS, FAILURES)
 SECRET = "hunter2-is-wrong"
 PATIENCE_S = 600
 STOP_MS = 10 * 5000
-"""Ten times what spark.andiron.metrics.stopTimeout allows."""
+"""Ten times spark.andiron.metrics.stopTimeout."""
 Facts = dict[str, object]
 
 
@@ -118,7 +118,7 @@ class Checks:
             yield app
 
     def written_once(self, broker: kafka.Broker) -> int:
-        """No message is in the topics twice, as one producer promises: another ships again what the first had in hand. How many there are."""
+        """No message is in the topics twice, as one producer promises: another ships again the events that the first had in hand. The number of messages."""
         counts = [broker.counts(topic) for topic in TOPICS]
         require(all(messages == different for messages, different in counts), f"duplicates: {counts}")
         return sum(messages for messages, _ in counts)
@@ -178,7 +178,7 @@ class Checks:
             return self.compare(place, broker, [app.id], once=not app.was_cut) | {"stop_ms": stop, "told": len(app.failures()), "cut": app.was_cut}
 
     def cut_at_the_end(self, place: Place) -> Facts:
-        """The broker halts, and reads what the application has sent when that has ended: it has then what the command ships again."""
+        """The broker halts, and reads the application's messages only after its end: the command then ships them a second time."""
         with kafka.server(place.built, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
             app.rounds(3)
             os.kill(broker.pid, signal.SIGSTOP)
@@ -293,7 +293,7 @@ class Checks:
             with self.app(place, "job", f"127.0.0.1:{cutter.port}") as app:
                 app.wait("8 answers are swallowed", lambda: cutter.cuts >= 8)
                 app.ended()
-                # What one session has written; a second would write some of it again.
+                # The messages of one session; a second would write some of them again.
                 messages = self.written_once(broker)
                 place.ship(f"127.0.0.1:{cutter.port}")
                 arrived = {(message["key"], json.loads(str(message["value"]))["revision"]) for topic in TOPICS for message in broker.messages(topic)}
@@ -303,7 +303,7 @@ class Checks:
                 return {"swallowed": cutter.cuts, "events": len(logged), "messages": messages}
 
     def every_kind(self, _: Place) -> Facts:
-        """Of what has arrived in all checks."""
+        """Of the messages of all checks."""
         wanted = {"Application", "Metric", "Failure", "Stage", "Job", "Execution", "Verdict", "LogLine", "Health", "Gate"}
         require(wanted <= self.kinds, f"no event of {sorted(wanted - self.kinds)} has been compared with the schema")
         return {"kinds": len(self.kinds)}

@@ -1,4 +1,4 @@
-"""The checks of kafka_checks.py, and what holds of the sink where the broker speaks TLS."""
+"""The checks of kafka_checks.py, and those of a broker that speaks TLS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STORE_PASSWORD = "of-the-stores"
 
 
 class Certificates:
-    """Self-signed, each its own authority: the broker's, a client's, and one that nobody trusts."""
+    """Self-signed, each its own authority: the broker's, a client's, and one without trust."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A proxy that swallows acknowledgements: what a client sends arrives, and the connection is closed before the answer comes."""
+"""A proxy that swallows acknowledgements: the client's bytes arrive, and the connection is closed before the answer comes."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ MOST_RECORDS = ("--max-records", "250000")
 
 
 class Drivers:
-    """Drivers that follow one another, and what all of them have done."""
+    """Drivers that follow one another, and the work of all of them."""
 
     def __init__(self, place: Place, servers: str) -> None:
         self._place, self._servers = place, servers

@@ -2,8 +2,8 @@
 
     [SERVICES_SPARK=4.0.0] python3 -m checks.services.run [SERVICE ...]
 
-Runs the named services, or all; each is one application of checks/services/scala, started by spark-submit under -Xcheck:jni. Builds what it
-needs, writes build/services.json, prints a line for each check and, last, `N passed, N failed`.
+Runs the named services, or all; each is one application of checks/services/scala, started by spark-submit under -Xcheck:jni. Builds their
+programs, writes build/services.json, prints a line for each check and, last, `N passed, N failed`.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ object Loads {
   }
 }
 
-/** What a task has of the metadata. For one thread. */
+/** The metadata of a task. For one thread. */
 trait Holder {
   def pages(version: String): Pages
 }

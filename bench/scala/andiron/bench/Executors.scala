@@ -44,7 +44,7 @@ object Executors {
 
   /**
    * Uses every page of the young generation once, so that no approach differs in how much of it it happens to have touched; then
-   * collects what is garbage and starts the peaks and counts anew.
+   * collects the garbage and starts the peaks and counts anew.
    */
   def reset(): Unit = {
     var left = GarbageBytes

@@ -3,10 +3,10 @@ package andiron.bench
 import org.apache.spark.sql.{Dataset, SparkSession}
 
 /**
- * What one application runs.
+ * The job of one application.
  *
  * @param limit bytes of versions that an executor may hold, for those approaches that take a limit
- * @param scratch a folder for what an approach materialises
+ * @param scratch a folder for the rows that an approach materialises
  */
 final case class Job(spark: SparkSession, shape: Shape, source: Source, limit: Long, scratch: String) {
 
@@ -14,7 +14,7 @@ final case class Job(spark: SparkSession, shape: Shape, source: Source, limit: L
 
   def sorted: Dataset[Member] = members.sortWithinPartitions("version")
 
-  /** The same without work: starts what any job needs of classes and connections. */
+  /** The same without work: loads classes and opens connections that every job needs. */
   def warmUp(): Unit = {
     val small = shape.copy(work = 1, pauseMicros = 0, stripes = 1)
     Member.tally(Member.all(spark, small).sortWithinPartitions("version").map((row: Member) =>
@@ -25,14 +25,14 @@ final case class Job(spark: SparkSession, shape: Shape, source: Source, limit: L
 /**
  * A way to give each row its version.
  *
- * `prepare` is not timed; `run` is. `parts`: seconds of what `run` did beside computing, by name.
+ * `prepare` is not timed; `run` is. `parts`: seconds of `run` beside the computation, by name.
  */
 abstract class Approach(val job: Job) {
   def prepare(): Unit = ()
   def run(): Tally
   def parts: Map[String, Double] = Map.empty
 
-  /** Ends what `run` has left for its figures to be read. */
+  /** Ends the state that `run` has left for its figures to be read. */
   def close(): Unit = ()
 
   /** Figures of the approach's own, after `run` and after `close`. */

@@ -11,7 +11,7 @@ import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
  */
 final case class Member(id: Long, version: String, number: Int, stripe: Int, fact: Long, history: Array[Byte])
 
-/** What a job has come to: the number of its rows and a digest of their features that does not depend on their order. */
+/** The result of a job: the number of its rows and a digest of their features that does not depend on their order. */
 final case class Tally(rows: Long, digest: Long) {
   def +(other: Tally): Tally = Tally(rows + other.rows, digest + other.digest)
 }
@@ -69,7 +69,7 @@ object Member {
     feature(shape, row, sum)
   }
 
-  /** The row's feature, given what it finds in its version. */
+  /** The row's feature, from its row and its version. */
   def feature(shape: Shape, row: Member, found: Long): Long = {
     Loads.uses(row.version)
     var value = found ^ java.util.Arrays.hashCode(row.history)

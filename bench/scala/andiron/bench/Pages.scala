@@ -18,7 +18,7 @@ final class HeapPages(chunks: Array[Array[Byte]]) extends Pages with Serializabl
     ByteBuffer.wrap(chunk).order(ByteOrder.LITTLE_ENDIAN).getLong((offset % HeapPages.ChunkBytes).toInt)
   }
 
-  /** What the arrays take, without the rest of the heap's bookkeeping. */
+  /** The size of the arrays, without the rest of the heap's bookkeeping. */
   def bytes: Long = chunks.foldLeft(16L + 4L * chunks.length)((sum, chunk) => sum + 16L + chunk.length)
 }
 

@@ -12,7 +12,7 @@ import andiron.{Bytes, Catalog, Loader, Version, VersionedData}
 
 /**
  * How fast one version becomes readable in an executor, every way in turn: mapped in place, copied from a local file, streamed
- * through Hadoop's file system, broadcast; beside what the machine does by itself: populating a mapping, and `cp`.
+ * through Hadoop's file system, broadcast; beside the machine's own ways: populating a mapping, and `cp`.
  */
 object Rates {
 
@@ -43,7 +43,7 @@ private final class Rates(spark: SparkSession, original: Path, scratch: Path, ca
   def turn(): Seq[(String, Double)] = {
     write()
     val written = Seq("populate" -> populated(), "inplace" -> leased(s"file:$file", immutable = true))
-    // What was leased in place has left the page cache, and comes back by reading.
+    // A file that was leased in place has left the page cache, and comes back by reading.
     Files.readAllBytes(file): Unit
     val read = Seq("populate-read" -> populated(), "inplace-read" -> leased(s"file:$file", immutable = true))
     Files.readAllBytes(file): Unit

@@ -23,7 +23,7 @@ object Rivals {
     case _ => None
   }
 
-  /** The same job on rows that carry what they would find in their versions. */
+  /** The same job on rows that carry the facts of their versions. */
   private final class NoMetadata(job: Job) extends Approach(job) {
     def run(): Tally = {
       val shape = job.shape

@@ -1,7 +1,7 @@
 package andiron.bench
 
 /**
- * What a job is made of. bench/generate.py writes the versions' files with the same numbers.
+ * The shape of a job. bench/generate.py writes the versions' files with the same numbers.
  *
  * A version is `pages` pages of 4 KiB; a page holds its stamp in the word at `Shape.wordOf(page)`. Each partition has `stripes` rows
  * of every version, in mixed order; a row reads one stripe of its version's pages, so that the rows of one partition and version
@@ -33,7 +33,7 @@ final case class Shape(
   /** The pages of a stripe: from the first to before the second. */
   def pagesOf(stripe: Int): (Long, Long) = (pages * stripe / stripes, pages * (stripe + 1) / stripes)
 
-  /** What a page holds. */
+  /** The stamp of a page. */
   def stamp(version: Int, page: Long): Long = Shape.mix(Shape.mix(seed + version) + page)
 }
 

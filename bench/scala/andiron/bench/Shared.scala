@@ -9,7 +9,7 @@ import org.apache.spark.TaskContext
 
 import andiron.harness.Copies
 
-/** What one executor shares between its tasks without Andiron. */
+/** The state that one executor shares between its tasks without Andiron. */
 object Shared {
   private val all = new ConcurrentHashMap[String, HeapPages]
   private val mapped = new ConcurrentHashMap[String, Pages]
@@ -47,7 +47,7 @@ object Shared {
     stage = ("", null)
   }
 
-  /** Caffeine with a limit in bytes. It evicts what it likes; a task that still uses an evicted version goes on holding it. */
+  /** Caffeine with a limit in bytes. It evicts by its own policy; a task that still uses an evicted version goes on holding it. */
   def caffeine(source: Source, limit: Long, version: String): HeapPages =
     cache(limit).get(version, (name: String) => source.load(name)(HeapPages.read))
 

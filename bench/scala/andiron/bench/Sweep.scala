@@ -24,7 +24,7 @@ object Sweep {
     cells.map { case (versions, turn, name) => cell(inFolder(base, s"$name-$versions-$turn", versions), name, sums) + ("turn" -> turn) }
   }
 
-  /** The job with so many versions, under names that nobody has loaded from. */
+  /** The job with so many versions, under new names. */
   private def inFolder(base: Job, name: String, versions: Int): Job = {
     val folder = Files.createDirectories(Paths.get(base.scratch, name))
     base.copy(shape = base.shape.copy(versions = versions), source = copied(base.source, folder), scratch = s"$folder/rows")

@@ -5,7 +5,7 @@ import java.util.concurrent.atomic.AtomicLong
 import org.apache.spark.SparkContext
 import org.apache.spark.scheduler.{SparkListener, SparkListenerTaskEnd, SparkListenerTaskStart}
 
-/** What the tasks took since `start`, as Spark measures it. */
+/** The time of the tasks since `start`, as Spark measures it. */
 final class TaskSums(context: SparkContext) extends SparkListener {
   private val running, tasks, runMillis, cpuNanos, shuffleBytes, lastEvent = new AtomicLong
   context.addSparkListener(this)
@@ -27,7 +27,7 @@ final class TaskSums(context: SparkContext) extends SparkListener {
     }
   }
 
-  /** Forgets what was before. */
+  /** Forgets all earlier tasks. */
   def start(): Unit = {
     settle()
     Seq(tasks, runMillis, cpuNanos, shuffleBytes).foreach(_.set(0))

@@ -9,7 +9,7 @@ import andiron.{Bytes, Catalog, Loader, Version, VersionedData, VersionedDataset
 import andiron.internal.cache.CacheStats
 
 
-/** The approaches with Andiron: what a user would write. Budget and keepWarm are settings of the application. */
+/** The approaches with Andiron: as a user writes them. Budget and keepWarm are settings of the application. */
 object WithAndiron {
 
   def of(name: String, job: Job): Option[Approach] = name match {

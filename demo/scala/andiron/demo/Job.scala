@@ -6,7 +6,7 @@ import org.apache.spark.sql.SparkSession
 
 import andiron.Version
 
-/** What an approach works on: folders of demo/prepare.py, and where its features go. */
+/** The input of an approach, folders of demo/prepare.py, and the folder of its features. */
 final case class Job(
     spark: SparkSession, data: String, versionFolder: String, out: String) {
   val rows: Rows = new Rows(spark, data)

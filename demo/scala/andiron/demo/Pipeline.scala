@@ -10,10 +10,10 @@ import andiron.{Gate, Loader, Step, VersionedData, VersionedDataset}
 import andiron.harness.Arguments
 
 
-/** A flight with what is to be learnt from it. */
+/** A flight with its label. */
 final case class Label(flight: Flight, delayClass: Int)
 
-/** A label with what the cache has of its flight's history. */
+/** A label with its flight's history from the cache. */
 final case class Fetched(label: Label, facts: Facts)
 
 /** The features of one flight, as the table has them. */
@@ -27,7 +27,7 @@ final class HistoryLost(message: String) extends RuntimeException(message)
  * `Pipeline data=... versions=... table=... lost=<flights in a million>`.
  *
  * The cache behind `history` has lost some flights, which a hash of the flight's number chooses. Writes the features as a Parquet table
- * partitioned by version, over what is there; the process ends with 1 if the gate fails. demo/steps.py starts it.
+ * partitioned by version, over an older table; the process ends with 1 if the gate fails. demo/steps.py starts it.
  */
 object Pipeline {
   private val MostLost = 0.01

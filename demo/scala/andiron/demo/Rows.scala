@@ -9,7 +9,7 @@ final case class Flight(
     id: Int, version: String, origin: String, hour: Int, tailnum: String, dest: String,
     depDelay: Int, arrDelay: Int, distance: Int)
 
-/** What the metadata say about one flight; Features.None where they say nothing. */
+/** The metadata's facts about one flight; Features.None where there is none. */
 final case class Facts(
     temp: Int, wind: Int, visib: Int, precip: Int,
     year: Int, seats: Int, engines: Int, planeFlights: Int,

@@ -73,7 +73,7 @@ object VersionFile {
 
 /** The pages that make a version as large as it was asked to be: each holds its month and number. */
 final class Pages(words: Words, at: Long, count: Long, month: Int) {
-  /** Reads pages that `seed` picks, and throws if one is not what was written. */
+  /** Reads pages that `seed` picks, and throws if one has other content than was written. */
   def touch(seed: Int): Unit = {
     var i = 0
     while (count > 0 && i < Pages.PerFlight) {

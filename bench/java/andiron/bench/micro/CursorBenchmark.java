@@ -15,7 +15,7 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Threads;
 import org.openjdk.jmh.infra.Blackhole;
 
-/** What a row costs that asks for its version: the same one as the row before, or another one that is resident. */
+/** The cost of a row that asks for its version: the same one as the row before, or another one that is resident. */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class CursorBenchmark {
@@ -61,7 +61,7 @@ public class CursorBenchmark {
         }
     }
 
-    /** Without a cursor: what the VM takes to compare such texts. */
+    /** Without a cursor: the time of the VM for a comparison of such texts. */
     @Benchmark
     @OperationsPerInvocation(ROWS)
     public void equalsAlone(Place place, Blackhole hole) {

@@ -13,7 +13,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** A long of a leased version, read in place, beside the same read by Unsafe of memory that nobody checks. All of it is in the first cache. */
+/** A long of a leased version, read in place, beside the same read by Unsafe of unchecked memory. All of it is in the first cache. */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class ReadBenchmark {

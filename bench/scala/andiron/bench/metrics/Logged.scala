@@ -20,7 +20,7 @@ object ManyStages {
     val rows = context.range(0, options.long("rows"), 1, tasks)
     val changing = (0 until stages).filter(_ % 3 != 2)
     val last = (0 until stages).foldLeft(rows: RDD[Long]) { (before, stage) =>
-      // The row itself is what is shuffled: its number shifts with the stage, so that rows move.
+      // The row itself is shuffled: its number shifts with the stage, so that rows move.
       val input = if (stage == 0) before else before.map(n => (n + stage, n)).partitionBy(new HashPartitioner(tasks)).values
       val counted = if (stage % 3 == 2) input else {
         val accumulator = accumulators(changing.indexOf(stage) % accumulators.size)

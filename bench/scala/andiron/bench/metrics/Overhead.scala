@@ -8,7 +8,7 @@ import andiron.Step
 import andiron.bench.{Options, Shape, TaskSums}
 
 
-/** A job of many tasks, as anybody writes it, or with a step of Andiron's. */
+/** A job of many tasks, without a step or with one a step of Andiron's. */
 object Overhead {
 
   def run(spark: SparkSession, options: Options): Seq[Map[String, Any]] = {
@@ -51,7 +51,7 @@ object RowsOfCost {
   val function: Int => Int = n => (Shape.mix(n.toLong) & 0xff).toInt
 }
 
-/** What a row of a guarded map costs beside one of a plain map. */
+/** The cost of a row of a guarded map beside one of a plain map. */
 object GuardedRowCost {
   private implicit val numbers: Encoder[Long] = Encoders.scalaLong
 

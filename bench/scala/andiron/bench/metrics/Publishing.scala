@@ -7,7 +7,7 @@ import andiron.bench.Options
 import andiron.internal.metrics.AtlasPublisher
 
 
-/** An application with so many steps that it publishes as many series as it may, and what its publisher's thread takes. */
+/** An application with so many steps that it publishes as many series as it may, and the CPU time of its publisher's thread. */
 object Publishing {
   private val PublisherThread = "andiron-atlas"
 

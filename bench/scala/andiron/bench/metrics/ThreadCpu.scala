@@ -8,7 +8,7 @@ import java.nio.file.{Files, Path, Paths}
 object ThreadCpu {
   private val threads = ManagementFactory.getThreadMXBean
 
-  /** What the thread of a listener queue has taken; the queue must have one. */
+  /** The CPU time of a listener queue's thread; the queue must have one. */
   def ofQueue(queue: String): Long = {
     val name = s"spark-listener-group-$queue"
     val found = threads.getAllThreadIds.filter { id =>

@@ -6,7 +6,7 @@ import org.apache.spark.sql.functions.col
 import org.apache.spark.sql.{Encoder, Encoders, SparkSession}
 
 import andiron._
-import andiron.harness.{Arguments, Json, Waiting}
+import andiron.harness.{Arguments, Features, Json, Probe, Waiting}
 
 /**
  * One job over the versions that lie in `folder/versions`, run `rounds` times: `ClusterJob folder=... versions=v0,v1 rows=400 partitions=8
@@ -14,7 +14,7 @@ import andiron.harness.{Arguments, Json, Waiting}
  * leaves behind.
  *
  * @param pause milliseconds that each row takes
- * @param read what a row reads of its version: eight cells, all of them, or nothing of no version
+ * @param read the part of its version that a row reads: eight cells, all of them, or none
  * @param executors how many there must be before a round begins; 0 begins at once
  * @param hold after the rounds the application goes on until there is a mark `go`
  * @param idle after each round the application waits until it has no executor left
@@ -40,6 +40,17 @@ object ClusterJob {
     try new ClusterJob(spark, options).run()
     finally spark.stop()
   }
+
+  /** The row's id and the sum of all numbers of its version, whose bytes are little-endian long numbers; checks/cluster/content.py computes the same. */
+  private def all(id: Long, bytes: Bytes): Long = {
+    val end = bytes.size / 8 * 8
+    var (sum, at) = (id, 0L)
+    while (at < end) {
+      sum += bytes.getLong(at)
+      at += 8
+    }
+    sum
+  }
 }
 
 /** The job in one application. It leaves marks `round-<n>`, `done-<n>` and `held`, and a line of `results.jsonl` for each round and the end. */
@@ -55,7 +66,7 @@ final class ClusterJob(spark: SparkSession, options: Options) {
       if (options.executors > 0) look.await(options.executors)
       marks.leave(s"round-$n")
       val started = System.nanoTime()
-      val digest = Reading.digest(features(catalog))
+      val digest = Features.digest(features(catalog))
       marks.result("round" -> n, "digest" -> digest, "wall_ms" -> (System.nanoTime() - started) / 1000000)
       marks.leave(s"done-$n")
       if (options.idle) look.awaitNone()
@@ -67,7 +78,7 @@ final class ClusterJob(spark: SparkSession, options: Options) {
     val before = look.settled()
     catalog.close()
     val after = look.settled()
-    def sum(probes: Seq[Probe], name: String) = probes.map(_.figures.getOrElse(name, 0L)).sum
+    def sum(probes: Seq[Probe], name: String) = probes.map(_(name)).sum
     marks.result(
       "round" -> "end", "executors" -> before.size, "leases" -> sum(before, "leases"), "waiting" -> sum(before, "waiting"), "attempts" -> sum(before, "attempts"),
       "loads" -> sum(before, "loads"), "resident_after_close" -> sum(after, "residentBytes"), "spark" -> spark.version)
@@ -86,7 +97,7 @@ final class ClusterJob(spark: SparkSession, options: Options) {
       }
       else rows.mapWithVersion(catalog, col("_2")) { (row, bytes) =>
         Thread.sleep(pause)
-        (row._1, if (read == "all") Reading.all(row._1, bytes) else Reading.cells(row._1, bytes))
+        (row._1, if (read == "all") ClusterJob.all(row._1, bytes) else Features.of(row._1, bytes.size / 8)(i => bytes.getLong(i * 8)))
       }
     found.collect().toSeq
   }

@@ -10,7 +10,7 @@ import org.apache.spark.SparkException
 import andiron._
 import andiron.harness.Waiting
 
-/** What loaders of this process share with the faults; in local mode tasks do too. */
+/** The state that loaders of this process share with the faults; in local mode tasks do too. */
 object BadLoaders {
   val calls = new AtomicInteger
   @volatile var gate = new CountDownLatch(0)
@@ -59,7 +59,7 @@ object BadInput {
     finally catalog.close()
   }
 
-  /** The job by bytes and by objects, once nothing but what is resident is reserved. */
+  /** The job by bytes and by objects, once the resident versions alone are reserved. */
   private def intact(bench: Bench, message: String): Seen = {
     Waiting.until("end of every reservation", 20) {
       val figures = OneProcess.nativeFigures()

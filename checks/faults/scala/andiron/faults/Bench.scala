@@ -2,25 +2,11 @@ package andiron.faults
 
 import java.nio.file.{Files, Paths}
 
-import org.apache.spark.SparkEnv
 import org.apache.spark.sql.{Encoder, Encoders, SparkSession}
 import org.apache.spark.sql.functions.col
 
 import andiron._
-import andiron.internal.cache.CacheStats
-import andiron.harness.Waiting
-
-/** What one executor's cache says, asked by a task in it. */
-final case class Probe(executor: String, pid: Long, figures: Map[String, Long]) {
-  def apply(name: String): Long = figures.getOrElse(name, 0L)
-
-  /** Nothing is leased, waited for or open. */
-  def isQuiet: Boolean = Seq("leases", "waiting", "attempts", "cursors").forall(apply(_) == 0)
-}
-
-object Probe {
-  def here(): Probe = Probe(SparkEnv.get.executorId, ProcessHandle.current().pid(), CacheStats.snapshot())
-}
+import andiron.harness.{Features, Probe, Waiting}
 
 /**
  * One application under test: datasets of known content, a job over them, and a look into every executor's cache.
@@ -34,7 +20,7 @@ final class Bench(val spark: SparkSession, val folder: String, seed: Long) {
   private val versionOf = Array.fill(Bench.Rows)(s"v${random.nextInt(Bench.Versions)}")
 
   /** The digest of a right result, computed without Spark. */
-  val truth: String = Cells.digest(versionOf.indices.map(id => (id.toLong, Cells.truth(id.toLong, versionOf(id), Bench.SmallLongs.toLong))))
+  val truth: String = Features.digest(versionOf.indices.map(id => (id.toLong, Cells.truth(id.toLong, versionOf(id), Bench.SmallLongs.toLong))))
 
   private def versions(dataset: String, count: Int, longs: Int, scheme: String): Seq[Version] = (0 until count).map { n =>
     val file = Paths.get(folder, "versions", s"$dataset-v$n")
@@ -72,9 +58,9 @@ final class Bench(val spark: SparkSession, val folder: String, seed: Long) {
     }
 
   /** The digest of the job, run from beginning to end. */
-  def digest(hook: Hook = NoHook): String = Cells.digest(features(hook).collect().toSeq)
+  def digest(hook: Hook = NoHook): String = Features.digest(features(hook).collect().toSeq)
 
-  def objectDigest(hook: Hook = NoHook): String = Cells.digest(objectFeatures(hook).collect().toSeq)
+  def objectDigest(hook: Hook = NoHook): String = Features.digest(objectFeatures(hook).collect().toSeq)
 
   /** How many executors there are; 1 in local mode. */
   def executors: Int = math.max(1, spark.sparkContext.statusTracker.getExecutorInfos.length - 1)
@@ -83,22 +69,14 @@ final class Bench(val spark: SparkSession, val folder: String, seed: Long) {
   def probe(): Seq[Probe] = {
     var found = Seq.empty[Probe]
     Waiting.until(s"answer from each of $executors executors", 60) {
-      val tasks = 4 * spark.sparkContext.defaultParallelism
-      found = spark.sparkContext.parallelize(0 until tasks, tasks).mapPartitions { _ =>
-        Thread.sleep(30)
-        Iterator(Probe.here())
-      }.collect().toSeq
-      found.map(_.executor).distinct.size >= executors
+      found = Probe.each(spark)
+      found.size >= executors
     }
-    found.groupBy(_.executor).toSeq.sortBy(_._1).map(_._2.last)
+    found
   }
 
   /** The figures once nothing runs any more; after 10 s as they are. */
-  def settled(): Seq[Probe] = {
-    var found = probe()
-    Waiting.holds(10, 0) { found.forall(_.isQuiet) || { found = probe(); false } }: Unit
-    found
-  }
+  def settled(): Seq[Probe] = Probe.settled(10)(probe())
 
   /** Waits until `count` executors take tasks. */
   def awaitExecutors(count: Int): Unit = Waiting.until(s"$count executors", 90)(executors >= count && probe().size >= count)

@@ -3,7 +3,7 @@ package andiron.faults
 import org.apache.spark.TaskContext
 
 import andiron.{Bytes, Catalog}
-import andiron.harness.Waiting
+import andiron.harness.{Features, Waiting}
 
 
 /** Jobs that are cancelled, with and without interrupting their threads. */
@@ -15,7 +15,7 @@ object Cancels {
     Waiting.until("task that waits for the budget", 30)(bench.reported("waiting") >= bench.executors)
   }
 
-  /** Tasks read what they lease, without end. */
+  /** Tasks read their leased versions, without end. */
   private def computing(interrupt: Boolean): Fault = cancel("cancel-computing", interrupt) { (bench, job) =>
     job.start(bench.small, (_, bytes) => readWithoutEnd(bytes))
     bench.signals.await("holding-", bench.executors): Unit
@@ -32,7 +32,7 @@ object Cancels {
       bench.signals.clear()
       val job = new Job(bench, s"$name-$interrupt-$seed", interrupt)
       begin(bench, job)
-      Thread.sleep(Math.floorMod(Cells.mix(seed), 100L))
+      Thread.sleep(Math.floorMod(Features.mix(seed), 100L))
       val at = System.currentTimeMillis()
       bench.spark.sparkContext.cancelJobGroup(job.group)
       job.awaitEnd()

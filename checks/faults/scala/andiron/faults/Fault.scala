@@ -1,10 +1,10 @@
 package andiron.faults
 
 /**
- * A fault, and what the job before, under and after it came to.
+ * A fault, and the results of the job before, under and after it.
  *
  * @param digests every digest that the job had; there must be one, and all must be that of the run without a fault
- * @param observed what shows that the fault took place
+ * @param observed the evidence that the fault took place
  */
 final case class Seen(digests: Seq[String], observed: Seq[(String, Any)])
 

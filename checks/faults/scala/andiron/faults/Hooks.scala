@@ -2,9 +2,9 @@ package andiron.faults
 
 import org.apache.spark.{TaskContext, TaskKilledException}
 
-import andiron.harness.Waiting
+import andiron.harness.{Features, Waiting}
 
-/** What happens at every row of the job, in its task. */
+/** An action at every row of the job, in its task. */
 abstract class Hook extends Serializable {
   def row(id: Long): Unit
 }
@@ -20,7 +20,7 @@ object Hooks {
     override def row(id: Long): Unit = {
       val task = TaskContext.get()
       val isChosen = task.attemptNumber() == 0 && (task.partitionId() + seed) % 2 == 0
-      if (isChosen && Cells.mix(id) % 16 == 0) throw new IllegalStateException(s"injected at row $id")
+      if (isChosen && Features.mix(id) % 16 == 0) throw new IllegalStateException(s"injected at row $id")
     }
   }
 

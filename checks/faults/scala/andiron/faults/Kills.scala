@@ -6,7 +6,7 @@ import scala.concurrent.duration.DurationInt
 
 import org.apache.spark.TaskContext
 
-import andiron.harness.Waiting
+import andiron.harness.{Features, Waiting}
 
 /** Executors that end in the middle of their work, and the executors that take their place. */
 object Kills {
@@ -22,7 +22,7 @@ object Kills {
     bench.awaitExecutors(Executors)
     val running = Future(job)
     val pids = bench.signals.await(mark).map(_._1.split('-')(1).toLong).distinct
-    Thread.sleep(Math.floorMod(Cells.mix(seed), 200L))
+    Thread.sleep(Math.floorMod(Features.mix(seed), 200L))
     val victim = pids(Math.floorMod(seed, pids.size.toLong).toInt)
     end(victim)
     Waiting.until(s"end of process $victim", 30)(!ProcessHandle.of(victim).isPresent)
@@ -73,7 +73,7 @@ object Kills {
     Seen(Seq(digest, bench.digest()), Seq.empty)
   }
 
-  /** An executor is lost between two jobs; the one that replaces it loads what the first had. */
+  /** An executor is lost between two jobs; the one that replaces it loads the same versions. */
   private val idle = Fault("kill-idle") { (bench, seed) =>
     bench.awaitExecutors(Executors)
     val before = bench.digest()

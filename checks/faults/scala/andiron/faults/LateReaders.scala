@@ -5,10 +5,10 @@ import java.util.concurrent.atomic.LongAdder
 import org.apache.spark.TaskContext
 
 import andiron.{Bytes, Catalog, Cursor, ReleasedException}
-import andiron.harness.Waiting
+import andiron.harness.{Features, Waiting}
 
 
-/** What the threads that outlive their tasks have come across in one JVM. */
+/** The counts of the threads that outlive their tasks in one JVM. */
 object Late {
   val readers, right, released, refused, wrong = new LongAdder
 
@@ -25,7 +25,7 @@ final case class LateCounts(executor: String, readers: Long, right: Long, releas
 
 /**
  * Tasks with a thread that goes on reading after their completion listeners: rdd.pipe's writer, whose process ends early. Meanwhile
- * other tasks need the memory of what those threads read. Every read gives the right value or a ReleasedException.
+ * other tasks need the memory that those threads read. Every read gives the right value or a ReleasedException.
  */
 object LateReaders extends Fault {
   override def name: String = "late-readers"
@@ -73,7 +73,7 @@ object LateReaders extends Fault {
   }
 }
 
-/** Reads cells of one version at every `next`, whatever happens, until it was refused so often; runs on the thread that pulls it. */
+/** Reads cells of one version at every `next`, until it was refused so often; runs on the thread that pulls it. */
 private final class LateReader(catalog: Catalog[Bytes], version: String, refusals: Int, seconds: Int) extends Iterator[Long] {
   @volatile private var isReleased = false
   // Listeners run in reverse: this one, which is there before Andiron's, after it. TaskContext.isCompleted is true before all.
@@ -95,7 +95,7 @@ private final class LateReader(catalog: Catalog[Bytes], version: String, refusal
 
   override def next(): Long = {
     count += 1
-    val index = Math.floorMod(Cells.mix(count), cells)
+    val index = Math.floorMod(Features.mix(count), cells)
     expect(index, bytes.getLong(index * 8))
     if (count % 1024 == 0) {
       val early = index % (1 << 13)

@@ -10,7 +10,7 @@ import andiron.internal.boundary.Native
 import andiron.internal.cache.CacheStats
 
 
-/** Faults of what shares one JVM: contexts that follow each other, class loaders beside each other. In local mode only. */
+/** Faults within one JVM: contexts that follow each other, class loaders beside each other. In local mode only. */
 object OneProcess {
 
   /** The library's own figures, also when no application runs. */
@@ -20,7 +20,7 @@ object OneProcess {
     CacheStats.names.zip(values).take(filled).toMap
   }
 
-  /** What says that an application or a lease has ended: CatalogClosed, Released, NotConfigured. */
+  /** The codes of an application or a lease that has ended: CatalogClosed, Released, NotConfigured. */
   private val EndedCodes = Set(113, 114, 115)
 
   private def refused(what: String)(action: => Any): Unit = {
@@ -30,7 +30,7 @@ object OneProcess {
     Fault.require(answer.isEmpty, s"$what after the end of its application $answer")
   }
 
-  /** Leases of the driver's that nobody closes before the context is stopped. */
+  /** Leases of the driver's that stay open until the context is stopped. */
   private val openLeases = Fault("leases-left-open") { (bench, _) =>
     val before = bench.digest()
     val (lease, set, cursor) = (bench.small.lease("v0"), bench.objects.acquireAll("v2"), bench.small.cursor())
@@ -93,7 +93,7 @@ object OneProcess {
     Seen(Seq(before, between, after), Seq("loads" -> loaded))
   }
 
-  /** Lets two copies of the classes use the cache side by side, and compares what they see of it. */
+  /** Lets two copies of the classes use the cache side by side, and compares their views of it. */
   private def tenants(bench: Bench): Unit = {
     val urls = Seq(classOf[AndironException], classOf[Tenant]).map(_.getProtectionDomain.getCodeSource.getLocation)
     val together = new CyclicBarrier(2)
@@ -126,8 +126,8 @@ private final class ChildFirst(urls: Seq[URL], parent: ClassLoader) extends URLC
 }
 
 /**
- * What the classes of one class loader do with the common cache: lease every version many times, as bytes and as objects. `together`
- * keeps what is loaded until both are done.
+ * The use of the common cache by the classes of one class loader: they lease every version many times, as bytes and as objects. `together`
+ * keeps the loaded versions until both are done.
  */
 final class Tenant(spark: SparkSession, folder: String, together: CyclicBarrier) extends Callable[Array[Long]] {
 

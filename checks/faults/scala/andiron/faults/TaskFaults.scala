@@ -6,6 +6,7 @@ import org.apache.spark.{HashPartitioner, SparkException}
 import org.apache.spark.rdd.RDD
 
 import andiron.{Loader, Version, VersionedData}
+import andiron.harness.Features
 
 
 /** Faults inside an application whose processes all live on. */
@@ -45,12 +46,12 @@ object TaskFaults {
         row
       }
     }
-    val before = Cells.digest(reading.collect().toSeq)
+    val before = Features.digest(reading.collect().toSeq)
     val stages = new StageCounts
     spark.addSparkListener(stages)
     val removed = shuffleFiles(Paths.get(spark.getConf.get("spark.local.dir")))
     removed.foreach(file => Files.delete(file))
-    val after = Cells.digest(reading.collect().toSeq)
+    val after = Features.digest(reading.collect().toSeq)
     spark.removeSparkListener(stages)
     Fault.require(removed.nonEmpty && stages.fetchFailures > 0, s"${removed.size} files removed, ${stages.fetchFailures} fetch failures")
     Seen(Seq(before, after, bench.digest()), Seq("files_removed" -> removed.size, "fetch_failures" -> stages.fetchFailures))

@@ -157,7 +157,7 @@ final class Atlas(folder: Path, option: Map[String, String]) {
     })
   }
 
-  /** A server that answers so: the job is as fast, and what was not taken is counted. */
+  /** A server that answers so: the job is as fast, and refused points are counted. */
   private def answers: Seq[Check] = Seq("202" -> "refused", "400" -> "refused", "503" -> "unanswered", "nothing" -> "unanswered").map { case (answer, outcome) =>
     Check(s"Atlas answers $answer")(() => {
       val server = new OddAtlas(answer)

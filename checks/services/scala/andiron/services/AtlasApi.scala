@@ -10,7 +10,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper
 
 import andiron.harness.Waiting
 
-/** What an Atlas at `uri` answers. */
+/** The answers of an Atlas at `uri`. */
 final class AtlasApi(uri: String) {
   private val client = HttpClient.newHttpClient()
   // A step without a value is NaN.
@@ -60,7 +60,7 @@ final class AtlasApi(uri: String) {
 
 object AtlasApi {
 
-  /** What a counter has risen by, by a line of its rates in steps of `millis`. Where steps are missing, the next rate is of all of them. */
+  /** The rise of a counter, by a line of its rates in steps of `millis`. Where steps are missing, the next rate is of all of them. */
   def risen(rates: Seq[(Long, Double)], millis: Long): Double =
     rates.zip(rates.headOption.map(_._1 - millis) ++ rates.map(_._1)).map { case ((at, rate), before) => rate * (at - before) / 1000 }.sum
 

@@ -40,7 +40,7 @@ private final class Hdfs(bench: Bench, cluster: MiniDFSCluster) {
   private val sources = new Sources(bench)
   private val whole = bytes(5, 12 * MiB)
 
-  /** Loads `name` while `other` is resident, with `fault` in the middle of it. What the load came to, and `other` as it was. */
+  /** Loads `name` while `other` is resident, with `fault` in the middle of it. The result of the load, and `other` as it was. */
   private def loading(name: String)(fault: => Unit)(outcome: Catalog[Bytes] => Seq[(String, Any)]): Seq[(String, Any)] = {
     bench.put("other", whole.take(MiB))
     bench.put(name, whole)

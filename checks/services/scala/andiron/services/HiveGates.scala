@@ -31,7 +31,7 @@ private final class HiveGates(spark: SparkSession, warehouse: Path) {
 
   private def partitions(table: String): Seq[String] = spark.sql(s"SHOW PARTITIONS $table").collect().map(_.getString(0)).toSeq.sorted
 
-  /** Every file and directory below the table's, whatever it is called. */
+  /** Every file and directory below the table's, with every name. */
   private def content(table: String): Seq[String] = {
     val folder = warehouse.resolve(s"gates.db/${table.stripPrefix("gates.")}")
     var found = Vector.empty[String]
@@ -105,7 +105,7 @@ private final class HiveGates(spark: SparkSession, warehouse: Path) {
 
   lazy val checks: Seq[Check] = {
     spark.sql("CREATE DATABASE IF NOT EXISTS gates")
-    // Hive's own writer for what is not Parquet.
+    // Hive's own writer for other formats than Parquet.
     spark.conf.set("spark.sql.hive.convertMetastoreOrc", "false")
     spark.conf.set("hive.exec.dynamic.partition.mode", "nonstrict")
     Tables.flatMap { case (format, stored) => Writes.map { case (name, write) => check(format, stored, name, write) } } ++ Seq(whole, made)

@@ -10,7 +10,7 @@ import org.apache.spark.sql.{Row, SparkSession}
 import andiron.internal.metrics.ReportCommand
 
 
-/** `andiron.hive.Ingest` from a real Kafka and real ship logs into a real metastore, fed with what must not harm it. */
+/** `andiron.hive.Ingest` from a real Kafka and real ship logs into a real metastore, fed with harmful input too. */
 private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[String, String]) {
   private val ingests = new Ingests(folder, option)
   private val mapper = new ObjectMapper

@@ -6,7 +6,7 @@ import andiron.harness.{Arguments, Json}
 
 /**
  * Checks Andiron against one real service and writes a line of JSON for each check into `<folder>/results.jsonl`:
- * `Services service=hdfs folder=...`, for S3 `server=<command>` and `port=<number>`, for Hive and Atlas where they and what they need listen.
+ * `Services service=hdfs folder=...`, for S3 `server=<command>` and `port=<number>`, for Hive and Atlas their addresses and those of the servers that they need.
  * checks/services/run.py starts it.
  */
 object Services {
@@ -26,7 +26,7 @@ object Services {
   private def report(folder: Path, facts: Seq[(String, Any)]): Unit = Json.append(folder.resolve("results.jsonl"), facts)
 }
 
-/** One check against a service: `run` throws if something does not hold, and gives what it has seen. */
+/** One check against a service: `run` throws if something does not hold, and gives its observations. */
 final case class Check(name: String)(val run: () => Seq[(String, Any)])
 
 object Check {

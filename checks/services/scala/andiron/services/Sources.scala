@@ -7,7 +7,7 @@ import org.apache.hadoop.fs.{Path => HadoopPath}
 import andiron._
 import andiron.services.Bench._
 
-/** What holds for sources of every storage. Their files take several blocks and many chunks. */
+/** Checks for sources of every storage. Their files take several blocks and many chunks. */
 final class Sources(bench: Bench) {
   private val size = 12 * MiB + 17
   private val whole = bytes(1, size)

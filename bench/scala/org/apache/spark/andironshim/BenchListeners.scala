@@ -10,10 +10,10 @@ import org.apache.spark.{SparkContext, TaskState}
 import org.apache.spark.scheduler._
 import org.apache.spark.storage.{RDDInfo, StorageLevel}
 
-/** What the benchmark of listeners needs of Spark's private API. */
+/** The part of Spark's private API that the benchmark of listeners needs. */
 object BenchListeners {
 
-  /** Whatever a bus takes. */
+  /** Every listener that a bus takes. */
   type Listener = SparkListenerInterface
 
   /** A no-op. */
