@@ -27,7 +27,7 @@ from harness.facts import BUILD, ROOT, Built, is_set
 def measure(part: str, place: Place, turns: int, rounds: int) -> list[Record]:
     if part == "rate":
         sinks_measure.build_rate()
-        with kafka.server(place.built, place.folder / "kafka") as broker:
+        with kafka.Broker(place.built, place.folder / "kafka") as broker:
             broker.create(*TOPICS)
             return sinks_measure.rate(broker)
     if part == "jobs":

@@ -117,7 +117,7 @@ def _in_andiron(dump: str) -> dict[str, str]:
 
 def jobs(place: Place, turns: int, rounds: int, say: Callable[[str], None]) -> list[Record]:
     found: list[Record] = []
-    with kafka.server(place.built, place.folder / "kafka") as broker, _silent() as silent:
+    with kafka.Broker(place.built, place.folder / "kafka") as broker, _silent() as silent:
         broker.create(*TOPICS)
         for turn in range(turns):
             found += job(place, turn, rounds, {"works": broker.address, "absent": f"127.0.0.1:{free_port()}", "silent": silent})

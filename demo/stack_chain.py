@@ -56,9 +56,9 @@ class Chain:
 
     def run(self, setup: Setup, services: contextlib.ExitStack) -> None:
         flights, truth = self.prepare(setup)
-        metastore = services.enter_context(hive.server(setup.built, setup.work / "hive"))
-        broker = services.enter_context(kafka.server(setup.built, setup.work / "kafka"))
-        graphs = services.enter_context(atlas.server(setup.built, setup.work / "atlas"))
+        metastore = services.enter_context(hive.Metastore(setup.built, setup.work / "hive"))
+        broker = services.enter_context(kafka.Broker(setup.built, setup.work / "kafka"))
+        graphs = services.enter_context(atlas.Atlas(setup.built, setup.work / "atlas"))
         broker.create(*TOPICS)
         self.say(f"Kafka at {broker.address}, a Hive metastore at {metastore.uri}, Atlas at {graphs.uri}")
         logs, out = Logs(setup), setup.work / "features"

@@ -41,6 +41,12 @@ class Atlas:
             self.kill()
             raise ServerError(f"Atlas does not answer; the end of its log:\n{tail(self._server.log)}")
 
+    def __enter__(self) -> Atlas:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
     def answers(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.uri}/api/v1/tags", timeout=5) as answer:
@@ -58,16 +64,6 @@ class Atlas:
     def arguments(self) -> list[str]:
         """The options of the program of checks/services/scala."""
         return [f"atlas={self.uri}"]
-
-
-@contextlib.contextmanager
-def server(built: Built, folder: Path) -> Iterator[Atlas]:
-    """Its log goes to `folder`."""
-    atlas = Atlas(built, folder)
-    try:
-        yield atlas
-    finally:
-        atlas.kill()
 
 
 class Agent:
@@ -119,7 +115,7 @@ class Both:
 @contextlib.contextmanager
 def with_agent(built: Built, folder: Path) -> Iterator[Both]:
     """The server, and an agent's sockets beside it."""
-    with server(built, folder) as atlas:
+    with Atlas(built, folder) as atlas:
         agent = Agent(folder / "agent")
         try:
             yield Both(atlas, agent)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from harness import spark
@@ -31,6 +29,12 @@ class Metastore:
     def pid(self) -> int:
         return self._server.pid
 
+    def __enter__(self) -> Metastore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
     def kill(self) -> None:
         self._server.kill()
 
@@ -38,16 +42,6 @@ class Metastore:
         """Ends it and starts it again on the same port and the same database."""
         self._server.stop()
         self._server.start([*self._command, str(self._server.port)])
-
-
-@contextmanager
-def server(built: Built, folder: Path) -> Iterator[Metastore]:
-    folder.mkdir(parents=True, exist_ok=True)
-    metastore = Metastore(built, folder)
-    try:
-        yield metastore
-    finally:
-        metastore._server.stop()
 
 
 class Hive:

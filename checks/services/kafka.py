@@ -6,8 +6,6 @@ import base64
 import json
 import subprocess
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from harness.facts import Built
@@ -68,6 +66,13 @@ class Broker:
     def start(self) -> None:
         self._server.start()
 
+    def __enter__(self) -> Broker:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def kill(self) -> None:
         self._server.kill()
 
@@ -99,14 +104,3 @@ class Broker:
         if done.returncode != 0:
             raise RuntimeError(f"KafkaTool {' '.join(arguments)}: {done.stderr[-2000:]}")
         return done.stdout
-
-
-@contextmanager
-def server(built: Built, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None, format: tuple[str, ...] = ()) -> Iterator[Broker]:
-    """A broker that has started."""
-    broker = Broker(built, folder, advertised, more, format)
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.stop()

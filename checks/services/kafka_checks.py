@@ -165,7 +165,7 @@ class Checks:
                 broker.stop()
 
     def killed_and_restarted(self, place: Place) -> Facts:
-        with kafka.server(place.built, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
+        with kafka.Broker(place.built, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
             for _ in range(2):
                 app.rounds(3)
                 broker.kill()
@@ -179,7 +179,7 @@ class Checks:
 
     def cut_at_the_end(self, place: Place) -> Facts:
         """The broker halts, and reads the application's messages only after its end: the command then ships them a second time."""
-        with kafka.server(place.built, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
+        with kafka.Broker(place.built, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
             app.rounds(3)
             os.kill(broker.pid, signal.SIGSTOP)
             try:
@@ -222,7 +222,7 @@ class Checks:
             broker.stop()
 
     def topic_missing(self, place: Place) -> Facts:
-        with kafka.server(place.built, place.folder / "kafka", more={"auto.create.topics.enable": "false"}) as broker:
+        with kafka.Broker(place.built, place.folder / "kafka", more={"auto.create.topics.enable": "false"}) as broker:
             with self.app(place, "job", broker.address) as app:
                 app.wait("the log says that the sink fails", lambda: bool(app.failures()))
                 require("there is no topic" in app.failures()[0] and "spark.andiron.kafka.topic." in app.failures()[0], app.failures())
@@ -238,7 +238,7 @@ class Checks:
         for who, own, brokers in (("client", "2500", "1000000"), ("broker", "1000000", "2500")):
             at = Place(place.built, place.folder / who)
             at.folder.mkdir(parents=True, exist_ok=True)
-            with kafka.server(place.built, at.folder / "kafka") as broker:
+            with kafka.Broker(place.built, at.folder / "kafka") as broker:
                 broker.create(*TOPICS, max_message_bytes=brokers)
                 more = {"message.max.bytes": own, "compression.type": "none"}
                 with self.app(at, "job", broker.address, more, ["rounds=12"]) as app:
@@ -256,7 +256,7 @@ class Checks:
         file = place.folder / "password"
         file.write_text(SECRET + "\n")
         sasl = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "andiron"}
-        with kafka.server(place.built, place.folder / "kafka") as broker:
+        with kafka.Broker(place.built, place.folder / "kafka") as broker:
             with self.app(place, "wrong", broker.sasl_address, sasl | {"sasl.password.file": str(file), "spark.ui.enabled": "true", "spark.ui.port": "0"}) as app:
                 app.wait("the log says that the sink fails", lambda: bool(app.failures()))
                 require("refuse to authenticate" in app.failures()[0], app.failures())
@@ -288,7 +288,7 @@ class Checks:
         return {}
 
     def swallowed_acknowledgements(self, place: Place) -> Facts:
-        with proxy.swallowing(20000, 2.0) as cutter, kafka.server(place.built, place.folder / "kafka", cutter.port) as broker:
+        with proxy.swallowing(20000, 2.0) as cutter, kafka.Broker(place.built, place.folder / "kafka", cutter.port) as broker:
             cutter.forward(broker.port)
             with self.app(place, "job", f"127.0.0.1:{cutter.port}") as app:
                 app.wait("8 answers are swallowed", lambda: cutter.cuts >= 8)

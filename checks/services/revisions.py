@@ -15,8 +15,7 @@ import shutil
 import time
 
 from checks.services import kafka, proxy
-from checks.services import hive as hive_server
-from checks.services.hive import Hive
+from checks.services.hive import Hive, Metastore
 from checks.services.kafka_checks import FAILURES, METRICS, PATIENCE_S, TOPICS, Application, Facts, Place
 from harness.facts import BUILD, Built
 from harness.spark import require
@@ -94,8 +93,8 @@ def campaign(place: Place) -> Facts:
     between = lambda parts, n: int(total * (n + chance.uniform(0.25, 0.75)) / parts)
     plan = sorted([(between(BROKER_KILLS, n), "broker") for n in range(BROKER_KILLS)] + [(between(DRIVER_KILLS, n), "driver") for n in range(DRIVER_KILLS)])
     begun, middle, kills = time.monotonic(), "", 0
-    with proxy.swallowing(SWALLOW_BYTES, SWALLOW_S) as cutter, hive_server.server(place.built, place.folder / "hive") as metastore, \
-            kafka.server(place.built, place.folder / "kafka", cutter.port) as broker:
+    with proxy.swallowing(SWALLOW_BYTES, SWALLOW_S) as cutter, Metastore(place.built, place.folder / "hive") as metastore, \
+            kafka.Broker(place.built, place.folder / "kafka", cutter.port) as broker:
         cutter.forward(broker.port)
         hive = Hive(place.built, metastore, place.folder, heap="2g")
         broker.create(*TOPICS)

@@ -75,7 +75,7 @@ class HiveAndKafka:
 
 @contextlib.contextmanager
 def hive_and_kafka(built: Built, folder: Path) -> Iterator[HiveAndKafka]:
-    with hive.server(built, folder / "hive") as metastore, kafka.server(built, folder / "kafka") as broker:
+    with hive.Metastore(built, folder / "hive") as metastore, kafka.Broker(built, folder / "kafka") as broker:
         yield HiveAndKafka(metastore, broker)
 
 
