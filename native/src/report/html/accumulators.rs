@@ -2,9 +2,9 @@
 
 use maud::{html, Markup};
 
+use super::links::Rows;
 use super::most;
 use super::parts::{columns, line, more, name, rest};
-use super::stages::Rows;
 use crate::report::format;
 use crate::report::model::{Accumulator, Amount, Figure, View};
 use crate::report::pick;

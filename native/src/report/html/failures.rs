@@ -2,9 +2,9 @@
 
 use maud::{html, Markup};
 
+use super::links::Rows;
 use super::most;
 use super::parts::{bar, block, line, more, name, plain, rest, short, text};
-use super::stages::Rows;
 use crate::report::clean::Limit;
 use crate::report::format;
 use crate::report::model::{Group, Sample, View};

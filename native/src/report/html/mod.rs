@@ -4,20 +4,22 @@ mod accumulators;
 mod executions;
 mod failures;
 mod gates;
+mod links;
 mod logs;
 mod most;
 mod parts;
 mod shipping;
 mod stages;
 mod steps;
+mod timeline;
 mod top;
 
 use maud::{html, Markup, PreEscaped};
 
 use super::model::View;
 use super::{format, pick};
+use links::Rows;
 use parts::line;
-use stages::Rows;
 
 /// The page of `view`. Any text of the view is safe in it.
 pub fn render(view: &View) -> String {
