@@ -1,9 +1,9 @@
-"""Every test: the core's, the suites on Spark 3.5, the packaged jar and a JVM driven from Rust, faults, a cluster, the suites on a Spark 4.
+"""All tests: the core, the suites on Spark 3.5, the packaged jar and a JVM started from Rust, faults, a cluster, and the suites on Spark 4.
 
     ci/test.py [STEP ...]
 
-Runs the named steps, or all, and goes on after a failure. Prints each runner's closing line and, last,
-`N passed, N failed`, counted from the runners' reports; writes build/test-summary.json. A skipped or ignored test
+Runs the named steps, or all of them, and continues after a failure. Prints the last line of each runner and then
+`N passed, N failed`, summed over the runners' reports; writes build/test-summary.json. A skipped or ignored test
 counts as failed, and so does a step that fails without naming a test.
 """
 
@@ -36,7 +36,7 @@ UNITTEST_RESULT = re.compile(r"^Ran (\d+) tests? in .*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Outcome:
-    """One step: the number of its tests, the closing line of its runner, and its length."""
+    """One step: its numbers of tests, the last line of its runner, and its duration."""
 
     step: str
     passed: int
@@ -53,13 +53,13 @@ def cargo(output: str) -> tuple[int, int, str]:
 
 
 def shortened(message: str, most: int = 800) -> str:
-    """The message in one line; of a long one the start and the end."""
+    """The message in one line; a long one is cut to its start and its end."""
     line = " | ".join(part.strip() for part in message.splitlines() if part.strip())
     return line if len(line) <= most else f"{line[: most // 2]} […] {line[-most // 2 :]}"
 
 
 def cargo_failures(output: str) -> list[str]:
-    """Each failed or ignored test with what it printed."""
+    """Each failed or ignored test with its output."""
     printed = dict(CARGO_MESSAGE.findall(output))
     return [f"{name}: {shortened(printed[name])}" if name in printed else name for name in CARGO_FAILURE.findall(output)]
 
@@ -95,13 +95,13 @@ def unittest(output: str) -> tuple[int, int, str]:
 
 
 def campaign(output: str) -> tuple[int, int, str]:
-    """Faults, or checks on clusters."""
+    """Passed, failed and the last line of checks.faults or checks.cluster."""
     found = CAMPAIGN_RESULT.search(output)
     return (int(found[2]), int(found[3]), found[1]) if found else (0, 0, "the campaign did not end")
 
 
 def suites(spark: str) -> tuple[list[str], Path]:
-    # A report that is up to date says nothing about this run: rerun the suites, which Gradle would skip.
+    # Gradle skips suites that are up to date, and their old reports prove nothing about this run.
     return GRADLE + ["cleanTest", "test", f"-PtestSpark={spark}"], ROOT / f"build/scala-{SCALA}/test-results/spark-{spark}"
 
 
@@ -111,7 +111,7 @@ STEPS = {
     "model": (["cargo", "test", "--locked", "-p", "andiron-model"], None),
     "scripts": ([sys.executable, "-m", "unittest", "discover", "-p", "test_*.py"], None),
     f"spark-{SPARK}": suites(SPARK),
-    # The other Scala's jar is tried on this Scala's Spark.
+    # One test starts the other Scala version's jar on this Scala's Spark, which must refuse it.
     "jar": (["sh", "-c", '"$@" -PscalaVersion=%s jar && exec "$@" cargoTest' % OTHER_SCALA, "sh", *GRADLE], None),
     "faults": (["sh", "-c", '"$@" && exec python3 -m checks.faults.run --short', "sh", *GRADLE, "jar", "faultsJar", "sparkHome"], None),
     "cluster": ([sys.executable, "-m", "checks.cluster.run", "--short"], None),

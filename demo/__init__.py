@@ -1,1 +1,1 @@
-"""The main job on real input; run.py is its entry."""
+"""The demo: the main job on real input. Its entry is run.py."""

@@ -1,4 +1,4 @@
-"""Runs one approach: a spark-submit application of its own, with its executors' memory sampled."""
+"""Runs one approach as a spark-submit application and samples the memory of its executors."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ EXECUTORS = 2
 TIMEOUT_S = 300
 SHOW_EVERY_S = 4.0
 
-# The executors of all approaches, the baseline too. The serial collector with a young generation of fixed size keeps the size of the
-# heap steady: left to itself the collector takes free memory before it collects, by hundreds of megabytes more or less from run to run,
-# and that would be read as the approach's. Nothing is touched in advance, so that objects and copies on the heap are counted when they
-# are made. The jobs last for seconds: the second compiler would take cores from the tasks for longer than its code runs.
+# JVM options of the executors in all approaches, including the baseline. The serial collector with a young generation of fixed size keeps
+# the size of the heap steady: by default the collector takes free memory before it collects, and the amount varies by hundreds of megabytes
+# from run to run, which would be charged to the approach. The heap is not touched in advance, so that objects and copies on it count when
+# they are made. The jobs last for seconds: the second compiler would take cores from the tasks for longer than its code runs.
 EXECUTOR_JVM = "-XX:+UseSerialGC -Xmn128m -XX:TieredStopAtLevel=1 -XX:-UsePerfData -XX:MaxDirectMemorySize=4g"
 DRIVER_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The common facts of all applications: the files that are built, the command andiron, and a folder for the rest."""
+    """The setup of all applications: the built files, the command `andiron`, and a work folder."""
 
     built: Built
     command: Path
@@ -43,13 +43,13 @@ class Setup:
 
     @property
     def log_dir(self) -> Path:
-        """The folder with the logs of the applications' metrics."""
+        """The folder of the ship logs."""
         return self.work / "log"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One row of the tables. `wall_s` is the job alone, without starting Spark; `whole_s` is all of the application."""
+    """One row of the tables. `wall_s` is the time of the job without the start of Spark; `whole_s` is the time of the application."""
 
     approach: str
     version_mb: int
@@ -68,7 +68,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Ended:
-    """An application that has ended. `name` is Spark's id of it; executors were sampled until its end."""
+    """An application that has ended. `name` is Spark's application id; the executors were sampled until the end."""
 
     exit_code: int
     name: str
@@ -77,17 +77,17 @@ class Ended:
 
 
 def settings(folder: Path) -> dict[str, object]:
-    """Those of every application; `folder` is its own."""
+    """Settings of every application; `folder` belongs to this application."""
     return spark.settings(folder) | {
         "spark.executor.memory": "1g", "spark.executor.memoryOverhead": "1g", "spark.executor.extraJavaOptions": EXECUTOR_JVM,
         "spark.executorEnv.MALLOC_ARENA_MAX": "2", "spark.sql.shuffle.partitions": "16",
-        # One partition per file: a file fills a partition by itself.
+        # One partition per file.
         "spark.sql.files.openCostInBytes": "128m", "spark.sql.files.maxPartitionBytes": "128m",
     }
 
 
 def with_andiron(setup: Setup, folder: Path, budget: int) -> dict[str, object]:
-    """The settings that Andiron adds."""
+    """The settings of an application with Andiron."""
     return spark.andiron(folder) | {
         "spark.jars": setup.built.jar(), "spark.andiron.cache.budgetBytes": budget, "spark.andiron.log.dir": setup.log_dir}
 
@@ -97,7 +97,7 @@ def command(setup: Setup, main_class: str, conf: dict[str, object], options: dic
 
 
 def submit(setup: Setup, title: str, words: list[str], folder: Path, log: Path) -> Ended:
-    """Runs a command of `command` to its end, in `folder`, which is made anew, and shows its progress. Its log, and those of its executors, go to `log`."""
+    """Runs spark-submit to its end in a new `folder` and shows the progress. The logs of driver and executors go to `log`."""
     shutil.rmtree(folder, ignore_errors=True)
     started = time.monotonic()
     with spark.Application(words, spark.environment(setup.built.home), folder) as app:
@@ -122,7 +122,7 @@ def failure(title: str, exit_code: int, log: Path) -> ApplicationError:
 
 
 def run(setup: Setup, approach: Approach, versions: Path, version_mb: int, budget: int) -> Measured:
-    """Runs the approach to its end. Its log stays in the work folder; its output is digested and removed."""
+    """Runs the approach to its end. Its log stays in the work folder; its output is removed after its digest is computed."""
     folder = setup.work / f"{approach.name}-{version_mb}"
     log = setup.work / f"{approach.name}-{version_mb}.log"
     conf = settings(folder) | (with_andiron(setup, folder, budget) if approach.andiron else {})
@@ -147,7 +147,7 @@ def run(setup: Setup, approach: Approach, versions: Path, version_mb: int, budge
 
 
 def keep_logs(work: Path, log: Path) -> None:
-    """Adds the executors' logs to the application's log; Spark leaves it in its home."""
+    """Appends the executors' logs, which Spark writes to its home, to the application's log."""
     if work.name != "work" and work.is_dir():
         with log.open("ab") as all_:
             for errors in sorted(work.glob("*/stderr")):

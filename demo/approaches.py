@@ -1,4 +1,4 @@
-"""The approaches, in the order in which they are run. The benchmark has the other approaches of the talk."""
+"""The approaches, in the order of their runs. The benchmark has the other approaches of the talk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Approach:
-    """`name` stands for it in the application and in build/demo.json. `andiron`: needs the plugin and its jar."""
+    """`name` identifies the approach in the application and in build/demo.json. `andiron`: the approach needs the plugin and its jar."""
 
     name: str
     title: str

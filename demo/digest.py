@@ -15,7 +15,7 @@ class Digest:
 
 
 def of_lines(lines: Iterable[str]) -> Digest:
-    """Of lines that are sorted already."""
+    """The digest of lines that are sorted already."""
     sha, rows = hashlib.sha256(), 0
     for line in lines:
         sha.update(line.encode("ascii") + b"\n")
@@ -24,7 +24,7 @@ def of_lines(lines: Iterable[str]) -> Digest:
 
 
 def of_output(folder: Path) -> Digest:
-    """Of all lines that a job has written, in every order and split into files."""
+    """The digest of a job's output files; neither the order of the lines nor the split into files changes it."""
     lines: list[str] = []
     for path in sorted(folder.rglob("part-*")):
         lines += path.read_text(encoding="ascii").splitlines()

@@ -1,4 +1,4 @@
-"""The features of every flight, computed without Spark: the truth for all approaches."""
+"""The features of every flight, computed without Spark: the expected result of all approaches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMNS = (
 
 
 class Lookup:
-    """One version as dictionaries."""
+    """One version of the metadata as dictionaries."""
 
     def __init__(self, version: Version) -> None:
         self.weather = {(w.origin, w.hour): (w.temp, w.wind, w.visib, w.precip) for w in version.weather}

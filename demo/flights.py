@@ -2,8 +2,8 @@
 
     spark-submit demo/flights.py DATA VERSIONS OUT
 
-`labels` counts the flights that come in, `features` those with features; a gate stands on the second. Needs andiron, pandas, pyarrow and
-numpy where the workers run. demo/python.py starts it and compares the digest.
+The step `labels` counts all flights, the step `features` those with features; a gate checks `features`. The workers need andiron, pandas,
+pyarrow and numpy. demo/python.py starts this program and compares the digest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FLIGHT = "id int, version string, origin string, hour int, tailnum string, dest 
 
 
 class Metadata:
-    """One version's tables, where they are mapped. demo/layout.py defines them."""
+    """The tables of one version, read from the mapped file. demo/layout.py defines the layout."""
 
     def __init__(self, file: andiron.Bytes) -> None:
         header = file.numpy(HEADER, 0, 1)[0]
@@ -36,13 +36,13 @@ class Metadata:
 
 
 def text_keys(texts: pd.Series) -> np.ndarray:
-    """Texts of at most seven ASCII characters as the numbers that they are in a version's tables."""
+    """Texts of at most seven ASCII characters as the numeric keys of a version's tables."""
     known = {text: int.from_bytes(text.encode("ascii"), "big") for text in texts.unique()}
     return texts.map(known).to_numpy("i8")
 
 
 def found(table: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """The four values of each key; NONE where the table does not have it."""
+    """The four values of each key; NONE for keys that the table does not have."""
     at = np.minimum(np.searchsorted(table["key"], keys), len(table) - 1)
     values = table["values"][at]
     values[table["key"][at] != keys] = NONE
@@ -50,7 +50,7 @@ def found(table: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 
 def features(flights: pd.DataFrame, metadata: Metadata) -> np.ndarray:
-    """The columns of demo/features.py, a row for each flight."""
+    """The columns of demo/features.py, one row per flight."""
     dep, arr = flights["dep_delay"].to_numpy("i4"), flights["arr_delay"].to_numpy("i4")
     temp, wind, visib, precip = found(metadata.weather, text_keys(flights["origin"]) << 16 | flights["hour"].to_numpy("i8")).T
     year, seats, engines, plane_flights = found(metadata.planes, text_keys(flights["tailnum"])).T

@@ -1,16 +1,16 @@
-"""The file of one version: integers in fixed places, little-endian, to be read where it is mapped.
+"""The file of one version: little-endian integers at fixed offsets, read from the mapped file.
 
     0   8 bytes   "ANDMETA1"
     8   i32       month
     12  3 x i32   records of weather, planes, airports
-    24  3 x i64   where each of the three tables starts
-    48  i64       where the pages start, a multiple of 4096
+    24  3 x i64   offsets of the three tables
+    48  i64       offset of the pages, a multiple of 4096
     56  i64       number of pages
 
 A table is sorted by key: key i64, then four i32. Weather: temp, wind, visib, precip by `weather_key`. Planes: year,
 seats, engines, flights so far by `text_key` of the tail number. Airports: altitude, zone, flights so far, 0 by
 `text_key` of the code. A page is 4096 bytes: its first i64 is (month << 32 | page number), the rest is a filler that
-does not compress. Pages make a version as large as it is asked to be; features read them but do not depend on them.
+does not compress. Pages pad a version to the requested size; the job reads them, but the features do not depend on them.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Record = tuple[int, int, int, int, int]
 
 
 class LayoutError(Exception):
-    """The file is not a version's file."""
+    """The file does not have the layout of a version."""
 
 
 def text_key(text: str) -> int:
-    """Up to seven ASCII characters as a positive number that sorts as the text does among texts of one length."""
+    """Up to seven ASCII characters as a positive number; among texts of one length the numbers sort like the texts."""
     raw = text.encode("ascii")
     if len(raw) > 7:
         raise LayoutError(f"{text!r} is longer than 7 characters")
@@ -58,7 +58,7 @@ def tables(version: Version) -> tuple[list[Record], list[Record], list[Record]]:
 
 
 def write(version: Version, path: Path, megabytes: int = 0) -> int:
-    """Writes the file and returns its length: `megabytes` MiB exactly, or the size of the tables when that is 0."""
+    """Writes the file and returns its length: exactly `megabytes` MiB, or the size of the tables if `megabytes` is 0."""
     parts = tables(version)
     for part in parts:
         if len({record[0] for record in part}) != len(part):
@@ -81,7 +81,7 @@ def write(version: Version, path: Path, megabytes: int = 0) -> int:
 
 
 def blocks(month: int, pages: int) -> Iterable[memoryview]:
-    """The pages, some at a time."""
+    """The pages, in blocks of several."""
     words = PAGE // 8
     block = array("Q", random.Random(SEED + month).randbytes(BLOCK_PAGES * PAGE))
     for first in range(0, pages, BLOCK_PAGES):
@@ -91,7 +91,7 @@ def blocks(month: int, pages: int) -> Iterable[memoryview]:
 
 @dataclass(frozen=True)
 class VersionFile:
-    """A reader of the whole file, for tests."""
+    """A reader of the file, for tests."""
 
     data: bytes
 

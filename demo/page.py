@@ -1,4 +1,4 @@
-"""The page docs/evidence/demo.md, rendered from docs/data/demo.json and, for the whole chain, demo-stack.json and demo-stack.txt beside it.
+"""Renders docs/evidence/demo.md from docs/data/demo.json and, for the whole chain, demo-stack.json and demo-stack.txt in the same folder.
 
     python3 demo/page.py            writes the page
     python3 demo/page.py --check    exit status 1 if the page differs from the figures
@@ -23,7 +23,7 @@ Run = dict[str, Any]
 
 
 def ratio(runs: list[Run], figure: str) -> float:
-    """The closure's peak over the baseline's, by Andiron's, among the inflated versions."""
+    """The closure's peak above the baseline divided by Andiron's, for the inflated versions."""
     peak = {run["approach"]: run[figure] for run in runs if run["version_mb"]}
     return (peak["sorted-closure"] - peak["baseline"]) / (peak["andiron-bytes"] - peak["baseline"])
 
@@ -40,7 +40,7 @@ def rows(runs: list[Run]) -> str:
 
 
 def step_rows(runs: list[Run]) -> str:
-    """A Markdown table of the runs with the gate: a row for each step."""
+    """A Markdown table of the runs with the gate, one row per step."""
     lines = ["| lost | exit code | step | in | out | dropped | ratio | counter | exact |", "|---|--:|---|--:|--:|--:|--:|---|---|"]
     for run in runs:
         for name, step in run["steps"].items():
@@ -54,7 +54,7 @@ def step_rows(runs: list[Run]) -> str:
 
 
 def chain(run: Run, text: str) -> str:
-    """The section on `make demo-stack`: its description, and its output."""
+    """The section on `make demo-stack`: description and output."""
     killed, hive = run["killed"], run["hive"]
     return f"""## The whole chain
 
@@ -128,7 +128,7 @@ them.
 
 
 def rendered() -> str:
-    """The page as the data give it."""
+    """The page, rendered from the data."""
     return page(json.loads(DATA.read_text(encoding="utf-8")), json.loads(STACK.read_text(encoding="utf-8")), STACK_TEXT.read_text(encoding="utf-8"))
 
 

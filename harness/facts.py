@@ -1,4 +1,4 @@
-"""Facts of the tree: versions of gradle.properties, files that Gradle leaves in build/, packages of pip, the commit."""
+"""Facts of the tree: versions from gradle.properties, files that Gradle writes to build/, pip packages, the commit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 
 class BuildError(Exception):
-    """The build has not left a file that is needed."""
+    """The build has not written a file that is needed."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Built:
 
     @classmethod
     def located(cls, *programs: str, scala: str = SCALA) -> Built:
-        """The Spark home of HARNESS_SPARK_HOME, else the build's. An error unless it, the jar and the programs' jars exist."""
+        """The Spark home of HARNESS_SPARK_HOME, else the build's. Raises unless it, the jar and the programs' jars exist."""
         built = cls.of(scala=scala)
         if home := os.environ.get("HARNESS_SPARK_HOME"):
             core = next(Path(home).glob("jars/spark-core_*.jar"), Path("spark-core_none-none"))
@@ -51,7 +51,7 @@ class Built:
         return BUILD / f"scala-{self.scala}"
 
     def jar(self, program: str = "") -> Path:
-        """The product's jar, or that of a program such as `faults`."""
+        """Andiron's jar, or the jar of a program such as `faults`."""
         return self.out / f"libs/andiron{'-' if program else ''}{program}_{self.scala}-{VERSION}.jar"
 
     def classpath(self, service: str) -> list[str]:
@@ -67,12 +67,12 @@ class Built:
 
 
 def gradle(*tasks: str, scala: str = SCALA, spark: str = SPARK) -> None:
-    """Brings the results of the tasks up to date."""
+    """Runs Gradle tasks for this Scala and this Spark."""
     subprocess.run([*GRADLE, "--quiet", *tasks, f"-PscalaVersion={scala}", f"-PtestSpark={spark}"], cwd=ROOT, check=True)
 
 
 def installed(folder: Path, pinned: Path) -> Path:
-    """`folder` with the packages that `pinned` lists by hash, fetched if it lacks them. A copy of the list in the folder marks it as complete."""
+    """`folder` with the packages that `pinned` lists by hash; fetches them if they are missing. A copy of the list in the folder marks it as complete."""
     done = folder / "requirements.txt"
     if not done.exists() or done.read_text() != pinned.read_text():
         shutil.rmtree(folder, ignore_errors=True)
@@ -91,5 +91,5 @@ def commit() -> str:
 
 
 def is_set(variable: str) -> bool:
-    """Whether a variable of the environment is on."""
+    """Whether an environment variable is switched on."""
     return os.environ.get(variable, "") not in ("", "0")

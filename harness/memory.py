@@ -1,8 +1,8 @@
-"""Peak memory of an application's executors, as the kernel counts it.
+"""Peak memory of an application's executors, from the kernel's counts.
 
-Every 200 ms `smaps_rollup` of each executor process is read and summed over the executors: Rss counts a page in every
-process that maps it, Pss divides a shared page by the number of processes that map it. The peaks are of these sums,
-from the executors' start to their end, and nothing is subtracted from them.
+Every 200 ms the sampler reads `smaps_rollup` of each executor process and sums over the executors: Rss counts a page in every
+process that maps it, Pss divides a shared page by the number of processes that map it. The peaks are maxima of these sums
+from the executors' start to their end, with nothing subtracted.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def usage(pid: int) -> tuple[int, int] | None:
 
 
 class Sampler:
-    """Samples in a thread of its own while it is entered."""
+    """Samples in its own thread from entry to exit of the `with` block."""
 
     def __init__(self, root: int, expected: int) -> None:
         self.peak = Peak()
@@ -75,8 +75,8 @@ class Sampler:
             self.error = error
 
     def _once(self, pids: list[int]) -> dict[int, tuple[int, int]]:
-        """Of several processes two readings, of which the lesser counts: a page that one comes to share after the other was read would
-        else count one and a half times."""
+        """Several processes are read twice, and the smaller reading counts: a page that becomes shared between the readings of two processes
+        would otherwise count one and a half times."""
         seen = {pid: now for pid in pids if (now := usage(pid))}
         if len(seen) < 2:
             return seen

@@ -1,4 +1,4 @@
-"""Processes of this machine: those of a session, tools of the JDK, servers on loopback. Processes are ended by their ids."""
+"""Processes on this machine: sessions, JDK tools, servers on loopback. Processes are ended by their ids."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def descendants(root: int) -> list[int]:
 
 
 def command(pid: int) -> list[str]:
-    """The words by which the process was started; none once it has gone."""
+    """The command line of the process; empty once the process has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except (FileNotFoundError, ProcessLookupError):
@@ -61,13 +61,13 @@ def tail(log: Path, lines: int = 25) -> str:
 
 
 def jdk(tool: str) -> str:
-    """`java`, `keytool` and the like, of JAVA_HOME if that is set."""
+    """The path of `java`, `keytool` or another JDK tool, from JAVA_HOME if that is set."""
     home = os.environ.get("JAVA_HOME")
     return f"{home}/bin/{tool}" if home else tool
 
 
 def java(jars: list[str], *words: str, heap: str = "256m") -> list[str]:
-    """The command of a small JVM."""
+    """The command that starts a small JVM."""
     return [jdk("java"), f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", ":".join(jars), *words]
 
 
@@ -78,11 +78,11 @@ def free_port() -> int:
 
 
 class ServerError(RuntimeError):
-    """A server did not come up."""
+    """A server did not become ready."""
 
 
 class Server:
-    """A process on loopback, with a session of its own. `ready`: a pattern in its output that marks it as working; a group in it captures the port."""
+    """A server on loopback in its own session. `ready`: the pattern of the output line that it prints once it serves; a group in it captures the port."""
 
     def __init__(self, command: list[str], log: Path, ready: str, variables: dict[str, str] | None = None) -> None:
         self._command, self.log, self._ready, self._variables = command, log, ready, variables
@@ -99,7 +99,7 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def start(self, command: list[str] | None = None) -> None:
-        """Starts it and waits until it is ready, or ends it; `command` in place of the one that it was made with."""
+        """Starts the server and waits until it is ready; ends it if it does not become ready. `command` replaces the constructor's."""
         self.launch(command)
         try:
             found = self.said(self._ready)
@@ -116,7 +116,7 @@ class Server:
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._variables, cwd=self.log.parent, start_new_session=True)
 
     def said(self, pattern: str) -> re.Match[str]:
-        """The first match in its output since it was launched."""
+        """The first match in the output since the last start."""
         assert self.process is not None
         def found() -> re.Match[str] | None:
             return re.search(pattern, self.log.read_bytes()[self._begin:].decode(errors="replace"))
@@ -129,13 +129,13 @@ class Server:
         os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """kill -9 of the process alone, which may leave others of its session."""
+        """Sends SIGKILL to this process only; other processes of its session may survive."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
     def stop(self) -> None:
-        """Asks it to end; kills it, and all else of its session, if it has not after END_S."""
+        """Sends SIGTERM, and SIGKILL if the process still runs after END_S; then kills the rest of its session."""
         if self.process is None:
             return
         self.process.terminate()

@@ -1,4 +1,4 @@
-"""Applications of spark-submit: their command, their settings, and a running one in a session of its own."""
+"""Applications of spark-submit: their command, their settings, and a running application in its own session."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def require(condition: object, what: object) -> None:
 
 
 def settings(folder: Path) -> dict[str, object]:
-    """Those of every application: no page, loopback, and its own folders below `folder`."""
+    """Settings of every application: no Spark UI, loopback, and folders below `folder`."""
     return {"spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
             "spark.local.dir": folder / "local", "spark.sql.warehouse.dir": folder / "warehouse"}
 
 
 def andiron(folder: Path) -> dict[str, object]:
-    """The plugin, with cache and log below `folder`."""
+    """Settings that add the plugin, with its cache and ship log below `folder`."""
     return {**PLUGIN, "spark.andiron.cache.dir": folder / "cache", "spark.andiron.log.dir": folder / "log"}
 
 
 def checked(folder: Path) -> str:
-    """Options of a JVM whose natives are checked, with its dumps and temporary files in `folder`."""
+    """JVM options that check JNI calls, with dumps and temporary files in `folder`."""
     return f"-Xcheck:jni -XX:ErrorFile={folder}/hs_err_%p.log -Djava.io.tmpdir={folder}/tmp"
 
 
 def submit(home: Path, program: Path, arguments: Iterable[object], conf: Settings, *options: object, main: str = "", master: str = "",
            jars: Iterable[Path] = (), heap: str = "1g") -> list[str]:
-    """The command. Settings that are None are left out, and so are options that are empty."""
+    """The command of spark-submit, without settings that are None and options that are empty."""
     named = {"--master": master, "--driver-memory": heap, "--class": main, "--jars": ",".join(map(str, jars))}
     words = [home / "bin/spark-submit", *(word for name, value in named.items() if value for word in (name, value)), *options]
     words += [word for key, value in conf.items() if value is not None for word in ("--conf", f"{key}={value}")]
@@ -53,7 +53,7 @@ def submit(home: Path, program: Path, arguments: Iterable[object], conf: Setting
 
 
 def pairs(options: Mapping[str, object]) -> list[str]:
-    """`key=value` for each option, as programs of this tree take them; true and false in small letters."""
+    """`key=value` for each option, as the programs of this repository take them; booleans in lower case."""
     return [f"{key}={str(value).lower() if isinstance(value, bool) else value}" for key, value in options.items()]
 
 
@@ -62,7 +62,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 class Application:
-    """One that runs in `folder`. Its output goes to `<name>.out`, its log to `<name>.err`; all of its processes have ended when it is left."""
+    """An application that runs in `folder`, with its output in `<name>.out` and its log in `<name>.err`. All of its processes have ended after the `with` block."""
 
     def __init__(self, words: list[str], variables: dict[str, str], folder: Path, name: str = "driver") -> None:
         self.folder, self.out_file, self.log_file = folder, folder / f"{name}.out", folder / f"{name}.err"
@@ -79,7 +79,7 @@ class Application:
 
     @property
     def pid(self) -> int:
-        """The driver's: spark-submit becomes it."""
+        """The driver's process id: spark-submit replaces itself by the driver."""
         return self.process.pid
 
     @property
@@ -92,7 +92,7 @@ class Application:
 
     @property
     def name(self) -> str:
-        """Spark's id of the application, which the program prints; "" before that."""
+        """Spark's application id, once the program has printed it; "" before."""
         return next(iter(re.findall(r"^application: (\S+)$", self.out, re.MULTILINE)), "")
 
     @property
@@ -103,27 +103,27 @@ class Application:
         return f"the end of {self.log_file}:\n{process.tail(self.log_file)}"
 
     def wait_until(self, what: str, condition: Callable[[], object], seconds: float = 300) -> None:
-        """An error if the application ends before the condition holds, or it does not hold in time."""
+        """Raises if the application ends before the condition holds, or if the condition does not hold in time."""
         wait.until(lambda: condition() or not self.is_running, seconds)
         if not condition():
             ended = "" if self.is_running else f", the application ended with {self.process.returncode}"
             raise ApplicationError(f"no {what} within {seconds:.0f} s{ended}; {self.tail()}")
 
     def status(self, seconds: float) -> int:
-        """Waits for the end; an error if it does not come in time."""
+        """Waits for the end; raises if the application does not end in time."""
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise ApplicationError(f"the application took more than {seconds:.0f} s; {self.tail()}") from None
 
     def finish(self, seconds: float) -> str:
-        """Waits for the end, which must be good; returns the output."""
+        """Waits for the end and returns the output; raises if the exit status is not 0."""
         if status := self.status(seconds):
             raise ApplicationError(f"the application ended with {status}; {self.tail()}\n{self.out[-2000:]}")
         return self.out
 
     def left(self, seconds: float = EXIT_S) -> list[int]:
-        """The processes of its session that still run after the seconds."""
+        """The processes of its session that still run after `seconds`."""
         wait.until(lambda: not process.processes(self.pid), seconds)
         return process.processes(self.pid)
 
@@ -133,5 +133,5 @@ class Application:
 
 
 def records(file: Path) -> list[Record]:
-    """The objects of a file with one JSON object a line; none if there is no file."""
+    """The objects of a file with one JSON object per line; empty if there is no file."""
     return [json.loads(line) for line in file.read_text().splitlines() if line] if file.exists() else []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def until(condition: Callable[[], object], seconds: float, period: float = 0.05) -> bool:
-    """Whether the condition comes to hold within the seconds; it is asked at least once, and once more at the end."""
+    """Whether the condition becomes true within `seconds`; it is evaluated at least once, and once more at the end."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
