@@ -36,6 +36,7 @@ mod in_flight;
 mod listing;
 mod load;
 mod loading;
+mod mapped;
 mod moves;
 mod probe;
 pub mod process;
@@ -48,6 +49,7 @@ mod stats;
 pub mod store;
 mod thrash;
 mod trail;
+mod views;
 
 pub use bytes::Bytes;
 pub use catalog::{Catalog, CatalogId, Listing};

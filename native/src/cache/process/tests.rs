@@ -1,8 +1,10 @@
 //! The process around the cache, with a store in a temporary folder.
 #![allow(clippy::unwrap_used)]
 
-use super::super::{CatalogId, Listing, PayloadKind};
+use super::super::{CatalogId, Listing, PayloadKind, SlotId};
 use super::*;
+use crate::cache::store::Writer;
+use std::time::Duration;
 
 const LENGTH: usize = 4096;
 
@@ -60,7 +62,7 @@ fn a_load_that_fails_keeps_nothing() {
     let slot = cache.add_version(catalog, &listing).unwrap();
     let kept = process.store().unwrap().begin("v", "memory", Some(0), None, Duration::ZERO).unwrap();
     let kept = Bytes::new(kept.unwrap().publish().unwrap());
-    lock(&process.mapped).insert("v".to_string(), Arc::downgrade(&kept));
+    process.mapped.keep("v", &kept);
     let cursor = cache.open_cursor(cache.begin_attempt("task"), true).unwrap();
     cache.advance(cursor, slot).unwrap();
     let load = process.next_load(Duration::ZERO).unwrap();
