@@ -57,6 +57,14 @@ object AndironConf {
     made
   }
 
+  private var prefixes = Vector.empty[String]
+
+  /** A sink whose settings are all keys with this prefix, which the native library checks. */
+  private def sink(prefix: String): String = {
+    prefixes :+= prefix
+    prefix
+  }
+
   private def flag(key: String, default: Boolean, doc: String): Setting[Boolean] =
     setting(key, "boolean", default.toString, doc)(_.getBoolean(key, default))()
 
@@ -219,8 +227,8 @@ object AndironConf {
     """The effect of making a gate while metrics are off, so that it could not judge: `fail` throws a
       |GateException, `warn` only warns.""")
 
-  /** Prefix of the settings of the Kafka sink. */
-  private[andiron] val KafkaPrefix = "spark.andiron.kafka."
+  /** The settings of the sink that ships to Kafka: every key with this prefix. */
+  private[andiron] val KafkaPrefix = sink("spark.andiron.kafka.")
 
   private def topic(key: String, default: String, doc: String): Setting[String] = setting(key, "word", default, doc)(_.get(key, default))()
 
@@ -266,6 +274,9 @@ object AndironConf {
 
   /** All settings, in the order of the document. */
   val all: Seq[Setting[_]] = registered
+
+  /** The prefixes of the settings of sinks. */
+  private[andiron] val sinkPrefixes: Seq[String] = prefixes
 
   /** The settings of these groups that the native library reads: `key=value` lines with units and defaults resolved, without options that are not set. */
   private[andiron] def nativeLines(conf: SparkConf, groups: String*): String =

@@ -30,7 +30,7 @@ private[andiron] object MetricsFacts {
 
   /** Sink settings, sorted by key. */
   def ofSinks(conf: SparkConf): Seq[(String, String)] =
-    conf.getAll.filter(_._1.startsWith(AndironConf.KafkaPrefix)).sortBy(_._1).toSeq
+    conf.getAll.filter { case (key, _) => AndironConf.sinkPrefixes.exists(key.startsWith) }.sortBy(_._1).toSeq
 
   /** The body of the Application event. */
   def facts(context: SparkContext): ObjectNode = {

@@ -32,7 +32,7 @@ private[andiron] object UnknownSettings {
   /**
    * Whether the key is a setting. Any key with the Kafka prefix counts; the native side checks Kafka's own properties.
    */
-  def isKnown(key: String): Boolean = known(key) || key.startsWith(AndironConf.KafkaPrefix) || key.startsWith(Internal)
+  def isKnown(key: String): Boolean = known(key) || AndironConf.sinkPrefixes.exists(key.startsWith) || key.startsWith(Internal)
 
   private def saying(key: String): String = alike(key) match {
     case Nil => s"$key is no setting of Andiron."
@@ -44,7 +44,7 @@ private[andiron] object UnknownSettings {
    */
   private[internal] def alike(key: String): List[String] = {
     val told = rest(key)
-    val distances = (settings ++ ofKafka(told)).distinct.map { setting =>
+    val distances = (settings ++ ofSink(told)).distinct.map { setting =>
       val meant = rest(setting)
       setting -> math.min(distance(told, meant), ofLast(last(told), last(meant)) + (if (group(told) == group(meant)) 0 else 1))
     }
@@ -61,10 +61,11 @@ private[andiron] object UnknownSettings {
     else Far
   }
 
-  /** The corrected key if the word Kafka is misspelt. */
-  private def ofKafka(told: String): Option[String] = {
+  /** The corrected key if the word of a sink is misspelt. */
+  private def ofSink(told: String): Option[String] = {
     val (group, property) = told.span(_ != '.')
-    if (property.length > 1 && distance(group, "kafka") <= 2) Some(AndironConf.KafkaPrefix + property.drop(1)) else None
+    def word(prefix: String): String = prefix.stripPrefix(Prefix).stripSuffix(".")
+    AndironConf.sinkPrefixes.find(prefix => property.length > 1 && distance(group, word(prefix)) <= 2).map(_ + property.drop(1))
   }
 
   private def rest(key: String): String = key.stripPrefix(Prefix).toLowerCase(Locale.ROOT).trim
