@@ -43,6 +43,13 @@ impl Clock {
     }
 }
 
+/// Milliseconds since 1970 by the clock of the machine.
+pub fn unix_ms() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

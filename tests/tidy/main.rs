@@ -129,14 +129,18 @@ fn arrows_between_modules_go_one_way() {
 #[test]
 fn no_files_of_a_crate_import_each_other() {
     let arrows = imports::arrows(&files(), "native/src/");
-    // The folders whose circles are not dissolved yet.
-    let open = ["metrics", "report"].map(|folder| format!("native/src/{folder}/"));
     let circles = imports::circles(&arrows).into_iter();
-    let circles = circles.filter(|circle| !open.iter().any(|folder| circle[0].0.starts_with(folder)));
     let circles = circles.enumerate().flat_map(|(number, circle)| {
         circle.into_iter().map(move |(from, to)| format!("circle {}: {from} names {to}", number + 1))
     });
     none("circles of imports", circles.collect());
+}
+
+#[test]
+fn a_type_has_a_name_of_its_own() {
+    let types = imports::types(&files(), "native/src/").into_iter();
+    let twice = types.filter(|(_, files)| files.len() > 1);
+    none("types defined twice", twice.map(|(name, files)| format!("{name}: {}", files.join(", "))).collect());
 }
 
 #[test]

@@ -87,9 +87,9 @@ fn decided(matter: &Matter<'_>, limits: &Limits) -> (Verdict, Option<(u64, u64)>
     let named = place.filter(|_| !found.is_certain);
     (verdict.decision, verdict.reason) = match (found, unknown) {
         // The known part suffices: dropped rows remain dropped in every case.
-        (Found { decision: Decision::Failed, reason, is_certain: true }, _) => (Decision::Failed, reason),
+        (Judgement { decision: Decision::Failed, reason, is_certain: true }, _) => (Decision::Failed, reason),
         (_, Some(why)) => (Decision::Unknown, format!("what was counted is not known whole: {why}")),
-        (Found { decision: Decision::Unknown, reason, .. }, None) => {
+        (Judgement { decision: Decision::Unknown, reason, .. }, None) => {
             (Decision::Unknown, format!("{reason}, or not: {}", verdict.inexact))
         }
         (found, None) => (found.decision, found.reason),
@@ -147,20 +147,20 @@ fn why_unknown(matter: &Matter<'_>, limits: &Limits) -> Option<String> {
 }
 
 /// The result of the checks.
-struct Found {
+struct Judgement {
     decision: Decision,
     reason: String,
     /// It fails for any content of the unknown partitions.
     is_certain: bool,
 }
 
-impl Found {
-    fn failed(reason: String, is_certain: bool) -> Found {
-        Found { decision: Decision::Failed, reason, is_certain }
+impl Judgement {
+    fn failed(reason: String, is_certain: bool) -> Judgement {
+        Judgement { decision: Decision::Failed, reason, is_certain }
     }
 }
 
-fn decide(matter: &Matter<'_>, limits: &Limits) -> Found {
+fn decide(matter: &Matter<'_>, limits: &Limits) -> Judgement {
     let pictures = matter.pictures;
     let (least_rows, most_rows) = rows(pictures);
     let (least_dropped, most_dropped) = dropped(pictures);
@@ -168,7 +168,7 @@ fn decide(matter: &Matter<'_>, limits: &Limits) -> Found {
     if let Some(most) = limits.max_dropped.map(i128::from) {
         let reason = |rows: i128| format!("{} dropped, more than {most}", some(rows, "row was", "rows were"));
         if least_dropped > most {
-            return Found::failed(reason(least_dropped), true);
+            return Judgement::failed(reason(least_dropped), true);
         }
         if most_dropped > most {
             unsure.get_or_insert(reason(most_dropped));
@@ -176,7 +176,7 @@ fn decide(matter: &Matter<'_>, limits: &Limits) -> Found {
     }
     let fewest = i128::from(limits.min_rows);
     if most_rows < fewest {
-        return Found::failed(
+        return Judgement::failed(
             format!("{} read, fewer than {fewest}", some(most_rows, "row was", "rows were")),
             false,
         );
@@ -187,7 +187,7 @@ fn decide(matter: &Matter<'_>, limits: &Limits) -> Found {
     }
     if most_rows == 0 {
         let decision = if limits.zero_rows_pass { Decision::Passed } else { Decision::Failed };
-        return Found { decision, reason: "no row was read".to_string(), is_certain: false };
+        return Judgement { decision, reason: "no row was read".to_string(), is_certain: false };
     }
     let is_optional = pictures.iter().flat_map(|picture| &picture.evaluated).any(|e| e.optional);
     if least_rows == 0 && !limits.zero_rows_pass && !is_optional {
@@ -198,14 +198,14 @@ fn decide(matter: &Matter<'_>, limits: &Limits) -> Found {
             (a.is_certain, a.ratio).partial_cmp(&(b.is_certain, b.ratio)).unwrap_or(std::cmp::Ordering::Equal)
         });
         match broken {
-            Some(Broken { is_certain: true, ratio }) => return Found::failed(check.reason(ratio), false),
+            Some(Broken { is_certain: true, ratio }) => return Judgement::failed(check.reason(ratio), false),
             Some(Broken { ratio, .. }) => drop(unsure.get_or_insert(check.reason(ratio))),
             None => {}
         }
     }
     match unsure {
-        Some(reason) => Found { decision: Decision::Unknown, reason, is_certain: false },
-        None => Found {
+        Some(reason) => Judgement { decision: Decision::Unknown, reason, is_certain: false },
+        None => Judgement {
             decision: Decision::Passed,
             reason: format!("{} dropped", some(most_dropped, "row was", "rows were")),
             is_certain: false,

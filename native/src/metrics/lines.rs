@@ -24,7 +24,7 @@ const OTHERS: &str = "others";
 
 /// The places with a bound of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Place {
+enum LinePlace {
     Stage(u64),
     Driver,
     Executors,
@@ -32,7 +32,7 @@ enum Place {
 
 /// The executor, stage and level of a count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Whose {
+struct LineOrigin {
     executor: String,
     stage: Option<u64>,
     error: bool,
@@ -51,9 +51,9 @@ pub(super) struct Lines {
     clock: Clock,
     /// The number of shipped lines by executor.
     numbers: HashMap<String, u64>,
-    shipped: HashMap<(Place, bool), u64>,
-    left_out: HashMap<Whose, LeftOut>,
-    changed: Vec<Whose>,
+    shipped: HashMap<(LinePlace, bool), u64>,
+    left_out: HashMap<LineOrigin, LeftOut>,
+    changed: Vec<LineOrigin>,
     all_left_out: u64,
 }
 
@@ -84,9 +84,9 @@ impl Lines {
             return None;
         }
         let place = match stage {
-            Some(stage) => Place::Stage(stage),
-            None if executor == "driver" => Place::Driver,
-            None => Place::Executors,
+            Some(stage) => LinePlace::Stage(stage),
+            None if executor == "driver" => LinePlace::Driver,
+            None => LinePlace::Executors,
         };
         let most = self.most(place);
         let shipped = self.shipped.entry((place, error)).or_insert(0);
@@ -112,10 +112,10 @@ impl Lines {
         self.all_left_out
     }
 
-    fn most(&self, place: Place) -> u64 {
+    fn most(&self, place: LinePlace) -> u64 {
         match place {
-            Place::Stage(_) => MOST_OF_STAGE,
-            Place::Driver | Place::Executors => {
+            LinePlace::Stage(_) => MOST_OF_STAGE,
+            LinePlace::Driver | LinePlace::Executors => {
                 MOST_OF_NONE + self.clock.now().as_secs() / 60 * MORE_A_MINUTE
             }
         }
@@ -126,7 +126,7 @@ impl Lines {
             return;
         }
         self.all_left_out = self.all_left_out.saturating_add(lines);
-        let mut whose = Whose { executor: executor.to_string(), stage, error };
+        let mut whose = LineOrigin { executor: executor.to_string(), stage, error };
         if self.left_out.len() >= MOST_COUNTS && !self.left_out.contains_key(&whose) {
             whose.executor = OTHERS.to_string();
         }
@@ -139,7 +139,7 @@ impl Lines {
     }
 }
 
-fn draft(whose: &Whose, count: &mut LeftOut) -> Draft {
+fn draft(whose: &LineOrigin, count: &mut LeftOut) -> Draft {
     count.is_shipped = true;
     count.revision += 1;
     let level = if whose.error { Level::Error } else { Level::Warn };

@@ -21,27 +21,31 @@
 //! and 200. Beyond a bound figures are not exact and say so.
 
 mod amount;
-mod asked;
 mod barrier;
 mod decode;
 mod events;
 mod foreign;
 mod gate;
+mod gate_history;
 mod json;
 mod judge;
+mod judged;
 mod lines;
+mod listener;
+mod outgoing;
+mod questions;
 pub mod record;
+mod revision;
 mod series;
 mod settings;
 mod ship;
 mod shipping;
 mod stages;
 mod steps;
-mod told;
 
 use std::path::Path;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{json, Value};
@@ -54,6 +58,7 @@ pub use record::{Event, Kind, Record, Sequence};
 pub use settings::MetricsSettings;
 pub use steps::{Reached, Scope, StepFigures};
 
+use crate::clock::unix_ms;
 use crate::error::{Code, Error, Result};
 use crate::event::{self, ApplicationBody, FailedRowBody};
 use crate::samples::Samples;
@@ -61,13 +66,13 @@ use crate::shiplog::Options;
 use crate::sinks::{self, Embedded, Sink};
 use crate::sync::{lock, wait, Condvar, Mutex};
 use barrier::Barrier;
-use events::Listener;
+use gate_history::Gates;
 use json::object;
+use listener::Listener;
+use outgoing::{Pending, Shipping};
 use record::Logged;
 use ship::Identity;
-use shipping::{Pending, Shipping};
 use steps::StepBook;
-use told::Gates;
 
 /// The metrics of one application. Every function may be called from any thread; only functions with a timeout wait.
 pub struct Application {
@@ -235,7 +240,7 @@ impl Application {
     }
 
     fn tell(&self, verdict: &Verdict) {
-        lock(&self.gates).decided(verdict, now_ms());
+        lock(&self.gates).decided(verdict, unix_ms());
         lock(&self.pending).verdict(verdict, self.log.is_some());
         self.ship_changes();
     }
@@ -367,10 +372,6 @@ fn facts_of(json: &str) -> Result<ApplicationBody> {
 
 fn bad(why: &str) -> Error {
     Error::new(Code::BadArgument, why)
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(all(test, not(feature = "shuttle")))]

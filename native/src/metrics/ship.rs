@@ -4,12 +4,9 @@
 //! only if the signature differs. Times are not part of a signature. The coverage of a figure is shipped once its
 //! stages have ended, and before that only together with another change; `at_once` ships it immediately.
 
-use std::mem::take;
-
-use twox_hash::XxHash3_64;
-
 use super::amount::Amount;
-use super::foreign::{Accumulator, Column, Places, Scope, ScopeId};
+use super::foreign::{column_reason, AccumulatorScope, NamedAccumulator, ScopeId};
+use super::revision::{Revision, Shipped};
 use super::stages::Stages;
 use super::steps::{reasons, Site, SiteFigure, OWN};
 use crate::event::id::{self, RowHash};
@@ -17,68 +14,6 @@ use crate::event::{
     Body, Common, Event, FailedRowBody, Kind, LogLineBody, MetricBody, NumberType, OtherInstance,
     SampleSummaryBody, Source, StageId,
 };
-use crate::words::some;
-
-/// The last shipped state of a subject.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Shipped {
-    revision: u64,
-    signature: u64,
-    coverage: u64,
-}
-
-/// The result of comparing a figure with its last shipped state.
-enum Revision {
-    /// It is unchanged.
-    Shipped,
-    /// Only its coverage differs.
-    Behind,
-    /// It differs, and is shipped with this revision.
-    New(u64),
-}
-
-impl Shipped {
-    /// The revision to ship, unless this signature was shipped last.
-    pub(super) fn revise(&mut self, signature: &str) -> Option<u64> {
-        let signature = XxHash3_64::oneshot(signature.as_bytes());
-        if self.revision > 0 && self.signature == signature {
-            return None;
-        }
-        *self = Shipped { revision: self.revision + 1, signature, coverage: 0 };
-        Some(self.revision)
-    }
-
-    /// A figure's revision. A change of its coverage, or of the reason that describes it, makes a revision only once
-    /// the coverage is final.
-    fn revise_figure(&mut self, body: &mut MetricBody, at_rest: bool) -> Revision {
-        let (signature, coverage) = signatures(body);
-        if self.revision > 0 && self.signature == signature {
-            if self.coverage == coverage {
-                return Revision::Shipped;
-            }
-            if !at_rest {
-                return Revision::Behind;
-            }
-        }
-        *self = Shipped { revision: self.revision + 1, signature, coverage };
-        Revision::New(self.revision)
-    }
-}
-
-/// The signatures of a figure's values and of its coverage.
-fn signatures(body: &mut MetricBody) -> (u64, u64) {
-    let hash = |bytes: serde_json::Result<Vec<u8>>| XxHash3_64::oneshot(&bytes.unwrap_or_default());
-    // These fields are shipped only together with other changes.
-    let (scopes, dropped) = (take(&mut body.scopes), take(&mut body.events_dropped));
-    let covered: Vec<u64> = body.others.iter_mut().map(|other| take(&mut other.covered)).collect();
-    let (reported, total) = (take(&mut body.partitions_reported), take(&mut body.partitions_total));
-    let coverage = (take(&mut body.reason), reported, total, covered);
-    let signatures = (hash(serde_json::to_vec(body)), hash(serde_json::to_vec(&coverage)));
-    (body.scopes, body.events_dropped) = (scopes, dropped);
-    (body.reason, body.partitions_reported, body.partitions_total) = (coverage.0, coverage.1, coverage.2);
-    body.others.iter_mut().zip(coverage.3).for_each(|(other, covered)| other.covered = covered);
-    signatures
-}
 
 /// An event without the fields that all events have.
 #[derive(Debug)]
@@ -126,9 +61,9 @@ impl Identity {
 /// The Metric of one accumulator in one scope, if it differs from the last shipped one.
 pub(super) fn column(
     id: ScopeId,
-    scope: &mut Scope,
+    scope: &mut AccumulatorScope,
     at: usize,
-    (accumulator, doubtful): (&Accumulator, bool),
+    (accumulator, doubtful): (&NamedAccumulator, bool),
     stages: &Stages,
     events_dropped: u64,
     at_once: bool,
@@ -190,85 +125,7 @@ fn figure((reported, total): (i64, i64), reason: String, ids: &[(u32, u32)], sta
     }
 }
 
-/// Why an accumulator's figure is not exact; empty if it is. `doubtful`: rows may come from cached blocks whose
-/// updates never arrived.
-pub(super) fn column_reason(
-    scope: &Scope,
-    column: &Column,
-    accumulator: &Accumulator,
-    doubtful: bool,
-    events_dropped: u64,
-) -> String {
-    let mut reasons: Vec<String> = Vec::new();
-    let mut say = |holds: bool, text: &dyn Fn() -> String| {
-        if holds {
-            reasons.push(text());
-        }
-    };
-    let places = accumulator.places();
-    say(events_dropped > 0, &|| "Spark dropped events of the listener's queue".to_string());
-    if !accumulator.kind.is_sum() {
-        say(true, &|| "it is no sum that Andiron knows, and shown as Spark has merged it".to_string());
-        return reasons.join("; ");
-    }
-    let unshown = column.committed().unshown();
-    say(!unshown.is_empty(), &|| unshown.to_string());
-    let missing: u64 = scope.missing.values().map(|n| u64::from(*n)).sum();
-    say(missing > 0, &|| format!("{} never arrived", some(missing, "end of a task", "ends of tasks")));
-    say(accumulator.collected, &|| {
-        "the program let go of the accumulator, and Spark drops its updates".to_string()
-    });
-    say(scope.refused || accumulator.refused, &|| "more partitions than the driver keeps".to_string());
-    // If an accumulator has several scopes, each has only a part of the updates.
-    let outside =
-        column.outside().filter(|_| places == Places::One && events_dropped == 0 && !accumulator.refused);
-    say(outside.is_some(), &|| outside.map(outside_reason).unwrap_or_default());
-    say(doubtful, &|| {
-        "cached rows may be those of an attempt that failed, was killed or was lost: its updates never arrived"
-            .to_string()
-    });
-    say(column.mixed, &|| "a cache may have answered a part of a later attempt".to_string());
-    say(column.overtaken, &|| "attempts of one stage that overlapped have counted differently".to_string());
-    say(scope.rolled_back, &|| {
-        "a stage whose rows come in another order each time was rolled back".to_string()
-    });
-    say(scope.limited, &|| "a part was read: its plan has a limit".to_string());
-    say(scope.pruned, &|| "a part was read: partitions were pruned".to_string());
-    say(scope.repeats, &|| {
-        "a stage computes the same rows several times (cartesian product, union with itself)".to_string()
-    });
-    say(scope.unites, &|| "a union has several branches of one plan, and each is counted".to_string());
-    say(column.differs, &|| {
-        "a later job computed it again with another result (a cache, or other rows)".to_string()
-    });
-    say(places == Places::Several, &|| {
-        "it is counted at several terminal RDDs, whose rows may be the same".to_string()
-    });
-    say(places == Places::Whole, &|| {
-        "it is counted for a union as a whole, and for its branches".to_string()
-    });
-    let (reported, total) = (scope.reported, scope.total);
-    say(reported < total && scope.running, &|| {
-        format!("{reported} of {} reported so far", some(total, "partition has", "partitions have"))
-    });
-    say(reported < total && !scope.running, &|| {
-        format!("a part was read: {reported} of {}", some(total, "partition", "partitions"))
-    });
-    reasons.join("; ")
-}
-
-fn outside_reason(outside: Amount) -> String {
-    let (amount, verb) = match outside {
-        Amount::Long(n) if n < 0 => ((-n).to_string(), "taken off"),
-        Amount::Long(n) => (n.to_string(), "added"),
-        Amount::Double(x) if x < 0.0 => ((-x).to_string(), "taken off"),
-        Amount::Double(x) => (x.to_string(), "added"),
-    };
-    format!("{amount} were {verb} on the driver, outside tasks")
-}
-
-/// The Metrics of a site that differ from the last shipped ones: `counters` are their names, and `outside` is the
-/// number of additions from outside the step's functions.
+/// The Metrics of a site that differ from what was shipped: `counters` by name, and how many additions to them were not counted.
 pub(super) fn site(
     site: &mut Site,
     figure: &SiteFigure,

@@ -1,16 +1,14 @@
 //! Ships changes: one figure at a time under the locks, all other work outside of them.
 
-use std::collections::{HashMap, VecDeque};
 use std::mem::take;
 use std::sync::Arc;
 
-use super::gate::Verdict;
-use super::lines::Lines;
+use super::outgoing::Shipping;
 use super::record::{Event, Record, Sequence};
-use super::series::Judged;
-use super::ship::{self, Draft, Identity, Shipped};
-use super::{now_ms, Application};
-use crate::event::{id, ApplicationBody, CallbackHealth, HealthBody, LogLineBody, VerdictBody};
+use super::ship::{self, Draft, Identity};
+use super::Application;
+use crate::clock::unix_ms;
+use crate::event::{id, CallbackHealth, HealthBody};
 use crate::sync::lock;
 
 /// The limit of events that the log refused and that are offered again.
@@ -19,76 +17,6 @@ const MOST_REFUSED: usize = 10_000;
 const MOST_TRIES: u8 = 3;
 /// The limit of a step's samples in one round of shipping.
 const MOST_SAMPLES: usize = 10_000;
-
-/// Events that are complete on arrival and wait to be shipped.
-#[derive(Debug, Default)]
-pub(super) struct Pending {
-    drafts: Vec<Draft>,
-    lines: Lines,
-    verdicts: HashMap<String, u64>,
-    pub(super) judged: Judged,
-}
-
-impl Pending {
-    pub(super) fn log_line(&mut self, line: &LogLineBody) {
-        self.drafts.extend(self.lines.add(line));
-    }
-
-    fn take(&mut self) -> Vec<Draft> {
-        let mut drafts = take(&mut self.drafts);
-        drafts.extend(self.lines.drafts());
-        drafts
-    }
-
-    pub(super) fn verdict(&mut self, verdict: &Verdict, logged: bool) {
-        self.judged.note(verdict);
-        if !logged {
-            return;
-        }
-        let number = self.verdicts.entry(verdict.step.clone()).or_insert(0);
-        *number += 1;
-        let body = VerdictBody { at_ms: Some(now_ms()), ..verdict.body() };
-        self.drafts.push(Draft::of(id::verdict(&verdict.step, *number), 1, &body));
-    }
-}
-
-/// State that only the shipping thread uses.
-#[derive(Debug)]
-pub(super) struct Shipping {
-    facts: ApplicationBody,
-    application: Shipped,
-    health: Shipped,
-    /// The number of losses when they were last shipped.
-    trouble: u64,
-    summaries: HashMap<Arc<str>, Shipped>,
-    refused: VecDeque<(Event, u8)>,
-}
-
-impl Shipping {
-    pub(super) fn new(facts: ApplicationBody) -> Shipping {
-        Shipping {
-            facts,
-            application: Shipped::default(),
-            health: Shipped::default(),
-            trouble: 0,
-            summaries: HashMap::new(),
-            refused: VecDeque::new(),
-        }
-    }
-
-    /// The known facts of the application.
-    pub(super) fn facts(&self) -> &ApplicationBody {
-        &self.facts
-    }
-
-    /// Notes that the application has ended; `json` has further facts.
-    pub(super) fn ended(&mut self, end: ApplicationBody) {
-        let ended_ms = end.ended_ms.or(self.facts.ended_ms).or_else(|| Some(now_ms()));
-        let exit_code = end.exit_code.or(self.facts.exit_code);
-        let ended_at_gate = end.ended_at_gate;
-        self.facts = ApplicationBody { ended_ms, exit_code, ended_at_gate, ..take(&mut self.facts) };
-    }
-}
 
 /// The destination of drafts.
 struct Outbox<'a> {
@@ -135,7 +63,7 @@ impl Application {
         let Some(log) = self.log.clone() else { return 0 };
         let mut shipping = lock(&self.shipping);
         let mut out =
-            Outbox { log: &*log, identity: &self.identity, now_ms: now_ms(), sent: 0, refused: Vec::new() };
+            Outbox { log: &*log, identity: &self.identity, now_ms: unix_ms(), sent: 0, refused: Vec::new() };
         for (event, tries) in take(&mut shipping.refused) {
             out.offer(event, tries);
         }
@@ -175,7 +103,7 @@ impl Application {
         let mut shipping = lock(&self.shipping);
         let body = self.health(&*log);
         if let Some(draft) = Draft::revised(id::health(), &body, &mut shipping.health) {
-            log.append(self.identity.event(draft, now_ms()));
+            log.append(self.identity.event(draft, unix_ms()));
         }
     }
 

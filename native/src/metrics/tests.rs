@@ -8,6 +8,7 @@ mod batches;
 mod bounds;
 mod caches;
 mod decoding;
+mod gate_history;
 mod gates;
 mod kinds;
 mod logged;
@@ -20,7 +21,6 @@ mod series;
 mod shipped;
 mod steps;
 mod threads;
-mod told;
 mod unions;
 
 /// A record that keeps events in memory.

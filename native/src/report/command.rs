@@ -8,8 +8,7 @@ use std::time::Duration;
 use lexopt::Arg::{Long, Short, Value};
 
 use super::events::{self, Wanted};
-use super::model::Application;
-use super::reading::view;
+use super::reading::{self, view};
 use super::text::Colour;
 use super::{check, clean, diff, format, html, properties, rows, text, View};
 use crate::error::{Code, Error, Result};
@@ -322,23 +321,10 @@ fn applications(root: &Path) -> Result<String> {
     Ok(out)
 }
 
-/// The state of an application in a word. One that has ended and still holds its log is waiting for sinks.
-pub(super) fn state(found: &Found, application: &Application) -> &'static str {
-    let has_ended = found.closed || application.ended_ms.is_some();
-    match (found.live, has_ended) {
-        (true, true) => "ending",
-        (true, false) => "running",
-        (false, false) => "never ended",
-        _ if !application.ended_at_gate.is_empty() => "ended at its gate",
-        _ if application.exit_code.is_some_and(|code| code != 0) => "failed",
-        _ => "ended",
-    }
-}
-
 fn row(found: &Found) -> [String; 6] {
     let view = View::build(found.event.clone(), Vec::new());
     let application = &view.application;
-    let state = state(found, application);
+    let state = reading::state(found, application);
     let state = match (state, application.exit_code, application.ended_ms) {
         ("failed", Some(code), _) => format!("failed, exit code {code}"),
         ("ended at its gate", ..) => {

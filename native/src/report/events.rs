@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use super::{command, reading, View};
+use super::{reading, View};
 use crate::error::{Error, Result};
 use crate::event::Sequence;
 use crate::shiplog;
@@ -53,7 +53,7 @@ pub(super) fn applications(root: &Path) -> Result<String> {
         let view = View::build(found.event.clone(), Vec::new());
         let application = &view.application;
         let line = serde_json::json!({
-            "state": command::state(&found, application), "name": application.name, "ended_ms": application.ended_ms,
+            "state": reading::state(&found, application), "name": application.name, "ended_ms": application.ended_ms,
             "exit_code": application.exit_code,
             "application": found.application, "attempt": found.attempt, "run_id": found.run_id, "bytes": found.bytes,
             "started_ms": found.started_ms, "modified_ms": found.modified_ms, "live": found.live, "closed": found.closed,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::model::{Outcome, View};
+use super::model::{Application, Outcome, View};
 use super::{clean, format};
 use crate::error::{Code, Error, Result};
 use crate::shiplog::{self, Found, Notes};
@@ -119,4 +119,17 @@ fn unknown(root: &Path, application: &str, attempt: Option<&str>, found: &[Found
     };
     let said = format!("no log of {what} in {}; {there}", root.display());
     Error::new(Code::BadArgument, clean::terminal(&said, clean::LINE))
+}
+
+/// The state of an application in a word. One that has ended and still holds its log is waiting for sinks.
+pub(super) fn state(found: &Found, application: &Application) -> &'static str {
+    let has_ended = found.closed || application.ended_ms.is_some();
+    match (found.live, has_ended) {
+        (true, true) => "ending",
+        (true, false) => "running",
+        (false, false) => "never ended",
+        _ if !application.ended_at_gate.is_empty() => "ended at its gate",
+        _ if application.exit_code.is_some_and(|code| code != 0) => "failed",
+        _ => "ended",
+    }
 }

@@ -15,7 +15,7 @@ pub(in crate::metrics) struct Branches {
 
 /// The branch and partition that a partition of a union belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct BranchPlace {
     /// The branch, from 1.
     pub(super) branch: u32,
     /// The partition within the branch, and the branch's number of partitions.
@@ -36,11 +36,11 @@ impl Branches {
     }
 
     /// The place of a partition of the terminal RDD; `None` if the RDD has no such partition.
-    pub(super) fn place(&self, partition: u32) -> Option<Place> {
+    pub(super) fn place(&self, partition: u32) -> Option<BranchPlace> {
         let branch = self.starts.partition_point(|start| *start <= partition);
         let start = *self.starts.get(branch.checked_sub(1)?)?;
         let end = self.starts.get(branch).copied().unwrap_or(self.total);
-        (partition < self.total).then_some(Place {
+        (partition < self.total).then_some(BranchPlace {
             branch: u32::try_from(branch).ok()?,
             partition: partition - start,
             partitions: end - start,

@@ -1,7 +1,7 @@
 //! One accumulator in one scope: a value for each partition.
 
 use super::super::amount::{Amount, ValueKind};
-use crate::metrics::ship::Shipped;
+use crate::metrics::revision::Shipped;
 
 /// Stages that a column remembers.
 const MOST_STAGES: usize = 1024;

@@ -22,25 +22,27 @@
 //! accumulators take 41.6 MB. Of scopes without accumulators only the newest [`MOST_BARE_BYTES`] are kept. Beyond
 //! [`MOST_BYTES`] no new cell is stored; figures that this affects are not exact.
 
+mod accumulator;
 mod branches;
 mod column;
+mod exactness;
 mod hidden;
 mod scope;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde_json::{json, Value};
 
 use super::amount::{Amount, ValueKind};
 use super::decode::{Reason, TaskEnd, TaskKind};
-use super::ship::column_reason;
+pub(super) use accumulator::{NamedAccumulator, ScopeId};
+use branches::BranchPlace;
 pub(super) use branches::Branches;
-use branches::Place;
-pub(super) use column::Column;
+use column::Column;
+pub(super) use exactness::column_reason;
 pub(super) use hidden::Hidden;
-pub(super) use scope::{Facts, Scope};
+pub(super) use scope::{AccumulatorScope, Facts};
 
 /// The limit of the bytes of all cells.
 pub(super) const MOST_BYTES: usize = 512 << 20;
@@ -53,79 +55,12 @@ const MOST_BARE_BYTES: usize = 16 << 20;
 const SCOPE_BYTES: usize = 512;
 const COLUMN_BYTES: usize = 256;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct ScopeId {
-    pub(super) rdd: u64,
-    pub(super) kind: TaskKind,
-    /// The number of the branch of the union that ends the stage, from 1; 0 is the whole RDD.
-    pub(super) branch: u32,
-}
-
-impl ScopeId {
-    /// All scopes of a terminal RDD with a kind of task: the whole RDD and its branches.
-    fn all(rdd: u64, kind: TaskKind) -> RangeInclusive<ScopeId> {
-        ScopeId { rdd, kind, branch: 0 }..=ScopeId { rdd, kind, branch: u32::MAX }
-    }
-}
-
-impl std::fmt::Display for ScopeId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "rdd:{}", self.rdd)?;
-        if self.branch > 0 {
-            write!(f, "/branch:{}", self.branch)?;
-        }
-        match self.kind {
-            TaskKind::Result => Ok(()),
-            TaskKind::ShuffleMap => write!(f, "/shuffle"),
-        }
-    }
-}
-
-/// The places in which an accumulator is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Places {
-    One,
-    /// Branches of one union.
-    Branches,
-    /// A whole union, and branches of it.
-    Whole,
-    /// Several terminal RDDs, or kinds of task.
-    Several,
-}
-
-/// A named accumulator of the application.
-#[derive(Debug)]
-pub(super) struct Accumulator {
-    /// Its name, unique in the application.
-    pub(super) name: Arc<str>,
-    pub(super) kind: ValueKind,
-    /// The scopes in which it was counted.
-    pub(super) scopes: Vec<ScopeId>,
-    /// The program's accumulator object was garbage collected, and Spark drops its updates.
-    pub(super) collected: bool,
-    /// A scope in which it was updated had no room.
-    pub(super) refused: bool,
-}
-
-impl Accumulator {
-    pub(super) fn places(&self) -> Places {
-        match self.scopes.split_first() {
-            None | Some((_, [])) => Places::One,
-            Some((first, more)) if more.iter().any(|id| (id.rdd, id.kind) != (first.rdd, first.kind)) => {
-                Places::Several
-            }
-            _ if self.scopes.iter().any(|id| id.branch == 0) => Places::Whole,
-            _ => Places::Branches,
-        }
-    }
-}
-
 /// All named accumulators of the application and their scopes.
 #[derive(Debug)]
-pub(super) struct Foreign {
-    accumulators: HashMap<u64, Accumulator>,
+pub(super) struct SparkAccumulators {
+    accumulators: HashMap<u64, NamedAccumulator>,
     names: HashMap<String, u32>,
-    scopes: BTreeMap<ScopeId, Scope>,
+    scopes: BTreeMap<ScopeId, AccumulatorScope>,
     /// Scopes that had no column when last inspected, oldest first, and their bytes.
     bare: VecDeque<ScopeId>,
     bare_bytes: usize,
@@ -137,9 +72,9 @@ pub(super) struct Foreign {
     hidden: Hidden,
 }
 
-impl Foreign {
-    pub(super) fn new(most_bytes: usize) -> Foreign {
-        Foreign {
+impl SparkAccumulators {
+    pub(super) fn new(most_bytes: usize) -> SparkAccumulators {
+        SparkAccumulators {
             accumulators: HashMap::new(),
             names: HashMap::new(),
             scopes: BTreeMap::new(),
@@ -166,8 +101,10 @@ impl Foreign {
             return;
         }
         let name = self.unlike_others(name);
-        self.accumulators
-            .insert(id, Accumulator { name, kind, scopes: Vec::new(), collected: false, refused: false });
+        self.accumulators.insert(
+            id,
+            NamedAccumulator { name, kind, scopes: Vec::new(), collected: false, refused: false },
+        );
     }
 
     /// The name, with a number appended if another accumulator has it.
@@ -228,7 +165,7 @@ impl Foreign {
         let place = facts.branches.as_ref().and_then(|branches| branches.place(event.partition));
         match place {
             None => self.count(ScopeId { rdd: facts.rdd, kind: event.kind, branch: 0 }, event, facts),
-            Some(Place { branch, partition, partitions }) => {
+            Some(BranchPlace { branch, partition, partitions }) => {
                 let facts = Facts { partitions, ..facts.clone() };
                 let id = ScopeId { rdd: facts.rdd, kind: event.kind, branch };
                 self.count(id, &event.at(partition), &facts);
@@ -265,7 +202,7 @@ impl Foreign {
                         None
                     }
                     None => {
-                        let before = self.accumulators.get(&acc).map(Accumulator::places);
+                        let before = self.accumulators.get(&acc).map(NamedAccumulator::places);
                         let added = add_column(&mut self.accumulators, scope, id, acc, &mut self.unnamed);
                         self.bytes += added.map_or(0, |_| COLUMN_BYTES);
                         // The places of this accumulator have changed, which may change the reasons of its other
@@ -386,7 +323,7 @@ impl Foreign {
         figures.collect()
     }
 
-    pub(super) fn scopes(&mut self) -> impl Iterator<Item = (ScopeId, &mut Scope)> {
+    pub(super) fn scopes(&mut self) -> impl Iterator<Item = (ScopeId, &mut AccumulatorScope)> {
         self.scopes.iter_mut().map(|(id, scope)| (*id, scope))
     }
 
@@ -394,7 +331,7 @@ impl Foreign {
     pub(super) fn scope_and_names(
         &mut self,
         id: ScopeId,
-    ) -> Option<(&mut Scope, &HashMap<u64, Accumulator>, bool)> {
+    ) -> Option<(&mut AccumulatorScope, &HashMap<u64, NamedAccumulator>, bool)> {
         let scope = self.scopes.get_mut(&id)?;
         let doubtful = scope.is_doubtful(&self.hidden);
         Some((scope, &self.accumulators, doubtful))
@@ -414,8 +351,8 @@ impl Foreign {
 /// Adds a column for an accumulator that is new in a scope. The number of its scopes affects the figures in all of
 /// them.
 fn add_column(
-    accumulators: &mut HashMap<u64, Accumulator>,
-    scope: &mut Scope,
+    accumulators: &mut HashMap<u64, NamedAccumulator>,
+    scope: &mut AccumulatorScope,
     id: ScopeId,
     acc: u64,
     unnamed: &mut u64,

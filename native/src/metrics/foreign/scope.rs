@@ -59,7 +59,7 @@ impl Facts {
 
 /// The task that is kept for a partition; arrival 0 means none.
 #[derive(Debug, Clone, Copy, Default)]
-struct Kept {
+struct KeptCell {
     arrival: u64,
     stage: u32,
     attempt: u16,
@@ -69,7 +69,7 @@ struct Kept {
     partial: bool,
 }
 
-impl Kept {
+impl KeptCell {
     fn is_there(self) -> bool {
         self.arrival != 0
     }
@@ -77,8 +77,8 @@ impl Kept {
 
 /// A terminal RDD with a kind of task.
 #[derive(Debug, Default)]
-pub(in crate::metrics) struct Scope {
-    kept: Vec<Kept>,
+pub(in crate::metrics) struct AccumulatorScope {
+    kept: Vec<KeptCell>,
     /// The bytes of its cells.
     pub(super) bytes: usize,
     /// Partitions that have a kept task.
@@ -107,7 +107,7 @@ pub(in crate::metrics) struct Scope {
     caches: HashMap<u64, u64>,
 }
 
-impl Scope {
+impl AccumulatorScope {
     pub(super) fn learn(&mut self, facts: &Facts) {
         self.total = self.total.max(facts.partitions.min(MOST_PARTITIONS));
         self.repeats |= facts.repeats;
@@ -158,7 +158,7 @@ impl Scope {
 
     /// Counts a successful task. Gives the additional bytes, at most `room`.
     pub(super) fn succeed(&mut self, event: &TaskEnd<'_>, facts: &Facts, arrival: u64, room: usize) -> usize {
-        let new = Kept {
+        let new = KeptCell {
             arrival,
             stage: event.stage,
             attempt: u16::try_from(event.stage_attempt).unwrap_or(u16::MAX),
@@ -200,12 +200,12 @@ impl Scope {
             self.caches.clear();
         }
         let newest = if newer { new } else { old };
-        self.kept[partition] = Kept { answered, ..newest };
+        self.kept[partition] = KeptCell { answered, ..newest };
         took
     }
 
     /// Takes the updates of the task `new` into the columns. Returns whether a column has changed.
-    fn take(&mut self, partition: usize, old: Kept, new: Kept, newer: bool) -> bool {
+    fn take(&mut self, partition: usize, old: KeptCell, new: KeptCell, newer: bool) -> bool {
         let mut changed = false;
         let again = old.is_there() && old.stage != new.stage && !old.partial;
         for column in &mut self.columns {
@@ -252,7 +252,7 @@ impl Scope {
             partition + 1 + partition / 8
         };
         let wanted = |column: &Column| column.incoming(arrival) != 0;
-        let more = length.saturating_sub(self.kept.capacity()) * size_of::<Kept>()
+        let more = length.saturating_sub(self.kept.capacity()) * size_of::<KeptCell>()
             + self
                 .columns
                 .iter()
@@ -264,7 +264,7 @@ impl Scope {
         }
         if length > self.kept.len() {
             self.kept.reserve_exact(length - self.kept.len());
-            self.kept.resize(length, Kept::default());
+            self.kept.resize(length, KeptCell::default());
         }
         self.columns.iter_mut().filter(|column| wanted(column)).for_each(|column| column.grow(length));
         Some(more)
@@ -273,7 +273,7 @@ impl Scope {
 
 /// Whether `new` replaces `old`. A stage that reads some partitions does not replace the report of one that reads
 /// all.
-fn is_newer(kind: TaskKind, old: Kept, new: Kept) -> bool {
+fn is_newer(kind: TaskKind, old: KeptCell, new: KeptCell) -> bool {
     match kind {
         TaskKind::Result => (!new.partial, new.stage) > (!old.partial, old.stage),
         TaskKind::ShuffleMap => (new.stage, new.attempt) >= (old.stage, old.attempt),

@@ -1,9 +1,9 @@
 //! One execution of a query.
 
 use super::super::json::Object;
-use super::super::ship::Shipped;
-use super::tree::Tree;
-use super::LONGEST;
+use super::super::revision::Shipped;
+use super::stage::LONGEST;
+use super::tree::PlanTree;
 use crate::event::{read_object, ExecutionBody, PlanNode};
 use crate::words::cut;
 
@@ -46,7 +46,7 @@ impl Execution {
                 cut(&mut node.name, LONGEST);
                 node.metrics.truncate(MOST_METRICS);
             }
-            let tree = Tree::of(json);
+            let tree = PlanTree::of(json);
             self.limited |= tree.is_limited();
             self.unites_one_plan |= tree.unites_one_plan();
         }

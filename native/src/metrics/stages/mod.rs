@@ -15,18 +15,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::decode::{Reason, TaskEnd};
 use super::foreign::Facts;
 use super::json::{Object, Reads};
-use super::ship::Shipped;
+use super::revision::Shipped;
 use crate::event::{read_object, JobBody, JobStatus};
 use crate::words::cut;
 pub(super) use execution::Execution;
 use lineage::Lineage;
 pub(super) use stage::Stage;
+use stage::LONGEST;
 
 const MOST_STAGES: usize = 5_000;
 const MOST_JOBS: usize = 20_000;
 const MOST_EXECUTIONS: usize = 200;
-/// The limit of most texts, in bytes.
-const LONGEST: usize = 1 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Job {
@@ -39,7 +38,7 @@ pub(super) struct Job {
 
 /// The state that all attempts of a stage share.
 #[derive(Debug, Default)]
-struct Common {
+struct StageCommon {
     facts: Facts,
     latest: u32,
     /// Successes since the latest attempt was submitted.
@@ -68,7 +67,7 @@ pub(super) struct Stages {
     pub(super) attempts: BTreeMap<(u32, u32), Stage>,
     pub(super) jobs: BTreeMap<u64, Job>,
     pub(super) executions: BTreeMap<u64, Execution>,
-    common: HashMap<u32, Common>,
+    common: HashMap<u32, StageCommon>,
 }
 
 impl Stages {

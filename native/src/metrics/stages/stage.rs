@@ -2,11 +2,12 @@
 
 use super::super::decode::{Reason, TaskEnd};
 use super::super::json::{Object, Reads};
-use super::super::ship::Shipped;
-use super::LONGEST;
+use super::super::revision::Shipped;
 use crate::event::{read_object, StageBody, StageStatus};
 use crate::words::cut;
 
+/// The limit of most texts, in bytes.
+pub(super) const LONGEST: usize = 1 << 10;
 /// The limit of SQL metrics that a stage remembers.
 const MOST_METRICS: usize = 10_000;
 /// The limit of the stack of a stage's call site, in bytes.

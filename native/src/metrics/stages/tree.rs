@@ -36,15 +36,15 @@ const PLAIN: [&str; 22] = [
 ];
 
 /// A plan: nodes from the root down, each with its children.
-pub(super) struct Tree<'a> {
+pub(super) struct PlanTree<'a> {
     names: Vec<&'a str>,
     texts: Vec<&'a str>,
     children: Vec<Vec<usize>>,
 }
 
-impl<'a> Tree<'a> {
+impl<'a> PlanTree<'a> {
     /// A plan from its `nodes`, each with `name`, `text`, and `parent`, the index of an earlier node.
-    pub(super) fn of(json: &'a Object) -> Tree<'a> {
+    pub(super) fn of(json: &'a Object) -> PlanTree<'a> {
         let nodes: Vec<&Object> =
             json.list("nodes").iter().filter_map(Value::as_object).take(MOST_NODES).collect();
         let mut children = vec![Vec::new(); nodes.len()];
@@ -56,7 +56,7 @@ impl<'a> Tree<'a> {
         }
         let names = nodes.iter().map(|node| node.text("name")).collect();
         let texts = nodes.iter().map(|node| node.text("text")).collect();
-        Tree { names, texts, children }
+        PlanTree { names, texts, children }
     }
 
     /// Whether a limit is above an operator that may run a function of the user. A limit without children counts as

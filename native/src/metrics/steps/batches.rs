@@ -7,60 +7,26 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
+use super::batch::{LastBatch, OfBatch, Placement};
 use super::StepBook;
-use crate::metrics::json::Reads;
 
 /// The limit of queries with a step whose last batch is remembered.
 const MOST_QUERIES: usize = 10_000;
 
-/// The batch that an operator is created for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OfBatch {
-    query: String,
-    number: u64,
-    /// The run of the query; empty if unknown.
-    run: String,
-}
-
-impl OfBatch {
-    /// The batch that a declaration names.
-    pub(super) fn of(declaration: &Map<String, Value>) -> Option<OfBatch> {
-        let (query, run) = (declaration.text("query").to_string(), declaration.text("run").to_string());
-        Some(OfBatch { number: declaration.number("batch").filter(|_| !query.is_empty())?, query, run })
-    }
-}
-
-/// The last batch of a query, with the operators that were created for it.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    number: u64,
-    runs: Vec<(String, Vec<u64>)>,
-}
-
-/// The label of an operator that is created for a batch, and the operators of earlier runs that it replaces.
-pub(super) struct Place {
-    pub(super) label: String,
-    pub(super) replaces: Vec<u64>,
-    /// It may be another execution of the batch, or another operator.
-    pub(super) unclear: bool,
-}
-
 impl StepBook {
     /// Records an operator of a batch.
-    pub(super) fn place(&mut self, name: &Arc<str>, id: u64, label: &str, of: OfBatch) -> Place {
+    pub(super) fn place(&mut self, name: &Arc<str>, id: u64, label: &str, of: OfBatch) -> Placement {
         let key = (Arc::clone(name), of.query);
         let mut batch = self.batches.remove(&key).unwrap_or_default();
         // A thread that has outlived its batch declares an operator of an older one.
         if of.number < batch.number {
             self.batches.insert(key, batch);
             let label = self.unlike_others(name, label);
-            return Place { label, replaces: Vec::new(), unclear: true };
+            return Placement { label, replaces: Vec::new(), unclear: true };
         }
         let unknown = self.batches.len() >= MOST_QUERIES;
         if batch.number != of.number {
-            batch = Batch { number: of.number, runs: Vec::new() };
+            batch = LastBatch { number: of.number, runs: Vec::new() };
         }
         if batch.runs.last().is_none_or(|(run, _)| *run != of.run) {
             // An operator that was never executed replaces nothing.
@@ -85,7 +51,7 @@ impl StepBook {
         if !unknown {
             self.batches.insert(key, batch);
         }
-        Place { label: taken.unwrap_or_else(|| self.unlike_others(name, label)), replaces, unclear }
+        Placement { label: taken.unwrap_or_else(|| self.unlike_others(name, label)), replaces, unclear }
     }
 
     /// Notes that a site has counted: the sites that it replaces no longer count.

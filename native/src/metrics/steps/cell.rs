@@ -8,12 +8,12 @@ use crate::samples::Bound;
 /// Attempts that a cell remembers. The counts of a forgotten attempt remain in the attempted sums.
 const MOST_ATTEMPTS: usize = 32;
 /// The indices of the counters of rows read and of dropped rows.
-pub(super) const IN: usize = 0;
-pub(super) const DROPPED: usize = 2;
+pub(super) const IN: usize = super::counters::ROWS;
+pub(super) const DROPPED: usize = super::counters::LOST;
 
 /// How an attempt ended. The order is that of a merge: a later variant replaces an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Outcome {
+pub(super) enum TaskOutcome {
     /// It had read its input to the end; its own end is unknown.
     Early,
     Succeeded,
@@ -24,9 +24,9 @@ pub(super) enum Outcome {
 /// The counts of one task attempt in one partition. The order is that of a merge: of two reports of one attempt the
 /// greater one holds, so that merging is idempotent and independent of the order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Attempt {
+pub(super) struct CellAttempt {
     pub(super) task: u64,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: TaskOutcome,
     pub(super) complete: bool,
     /// A persisted RDD is downstream in the task.
     pub(super) kept: bool,
@@ -44,20 +44,20 @@ pub(super) struct Attempt {
     pub(super) bound: Bound,
 }
 
-impl Attempt {
-    pub(super) fn of(cell: &StepCell<'_>) -> Attempt {
+impl CellAttempt {
+    pub(super) fn of(cell: &StepCell<'_>) -> CellAttempt {
         let counted = || cell.counters().filter(|(index, _)| *index != OUTSIDE);
         let length = counted().map(|(index, _)| index + 1).max().unwrap_or(0);
         let mut counters = vec![0_i64; length].into_boxed_slice();
         for (index, value) in counted() {
             counters[index] = counters[index].saturating_add(value);
         }
-        Attempt {
+        CellAttempt {
             task: cell.task_attempt,
             outcome: match (cell.early, cell.failed) {
-                (true, _) => Outcome::Early,
-                (_, true) => Outcome::Failed,
-                _ => Outcome::Succeeded,
+                (true, _) => TaskOutcome::Early,
+                (_, true) => TaskOutcome::Failed,
+                _ => TaskOutcome::Succeeded,
             },
             complete: cell.complete,
             kept: cell.kept,
@@ -78,7 +78,7 @@ impl Attempt {
     }
 
     pub(super) fn succeeded(&self) -> bool {
-        self.outcome == Outcome::Succeeded
+        self.outcome == TaskOutcome::Succeeded
     }
 
     /// Whether it read its input to the end and a block may hold its rows, though it did not succeed as far as is
@@ -95,14 +95,14 @@ impl Attempt {
 
 #[derive(Debug, Default)]
 pub(super) struct Cell {
-    attempts: Vec<Attempt>,
+    attempts: Vec<CellAttempt>,
 }
 
 impl Cell {
     /// The attempt that a figure counts. Of the successful ones a complete attempt precedes a partial one, and then
     /// the newest holds. If none has succeeded, it is an attempt whose rows a block may hold, the worst if they
     /// differ.
-    pub(super) fn kept(&self) -> Option<&Attempt> {
+    pub(super) fn kept(&self) -> Option<&CellAttempt> {
         let successful = self.attempts.iter().filter(|attempt| attempt.succeeded());
         successful
             .max_by_key(|attempt| (attempt.complete, attempt.task))
@@ -115,24 +115,24 @@ impl Cell {
         if self.kept().is_some_and(|attempt| attempt.differs) {
             return true;
         }
-        if self.attempts.len() < 2 || self.attempts.iter().any(Attempt::succeeded) {
+        if self.attempts.len() < 2 || self.attempts.iter().any(CellAttempt::succeeded) {
             return false;
         }
         let mut stored = self.stored().map(|attempt| &attempt.counters);
         stored.next().is_some_and(|first| stored.any(|other| other != first))
     }
 
-    fn stored(&self) -> impl Iterator<Item = &Attempt> {
+    fn stored(&self) -> impl Iterator<Item = &CellAttempt> {
         self.attempts.iter().filter(|attempt| attempt.is_stored())
     }
 
     /// The attempts that the cell remembers.
-    pub(super) fn attempts(&self) -> &[Attempt] {
+    pub(super) fn attempts(&self) -> &[CellAttempt] {
         &self.attempts
     }
 
     /// Merges an attempt. Gives the report that it replaces.
-    pub(super) fn merge(&mut self, mut attempt: Attempt) -> Merged {
+    pub(super) fn merge(&mut self, mut attempt: CellAttempt) -> Merged {
         if let Some(known) = self.attempts.iter_mut().find(|known| known.task == attempt.task) {
             // These flags hold for the attempt once any of its reports has set them.
             attempt.kept |= known.kept;
@@ -142,7 +142,7 @@ impl Cell {
                 if (known.kept, known.differs) == (kept, differs) {
                     return Merged::Known;
                 }
-                attempt = Attempt { kept, differs, ..known.clone() };
+                attempt = CellAttempt { kept, differs, ..known.clone() };
             }
             return Merged::Replaced(std::mem::replace(known, attempt));
         }
@@ -159,7 +159,8 @@ impl Cell {
     /// Forgets the least attempt, but never the one with the most dropped rows, which a gate may have to take.
     fn forget(&mut self) {
         let worst = (0..self.attempts.len()).max_by_key(|at| self.attempts[*at].harm());
-        let rank = |attempt: &Attempt| (attempt.kept, attempt.succeeded(), attempt.complete, attempt.task);
+        let rank =
+            |attempt: &CellAttempt| (attempt.kept, attempt.succeeded(), attempt.complete, attempt.task);
         let others = (0..self.attempts.len()).filter(|at| Some(*at) != worst);
         if let Some(at) = others.min_by_key(|at| rank(&self.attempts[*at])) {
             self.attempts.swap_remove(at);
@@ -175,5 +176,5 @@ pub(super) enum Merged {
     /// The first report of the attempt.
     Added,
     /// It replaces this report of the attempt.
-    Replaced(Attempt),
+    Replaced(CellAttempt),
 }

@@ -1,6 +1,6 @@
 //! Whether an instance has dropped all of its rows: the rule R6 of docs/internals/gates.md.
 
-use super::cell::{Attempt, Outcome, DROPPED, IN};
+use super::cell::{CellAttempt, TaskOutcome, DROPPED, IN};
 use super::instance::Instance;
 use super::select::{candidates, Reached, Scope};
 use super::site::Site;
@@ -46,10 +46,11 @@ impl Site {
         let (mut rows, mut is_open) = (0, false);
         for partition in 0..total {
             let attempts = instance.attempts(partition);
-            let chosen: Vec<&Attempt> = match whose {
+            let chosen: Vec<&CellAttempt> = match whose {
                 Whose::Stage(stage) => {
-                    let of =
-                        |attempt: &&Attempt| attempt.stage.0 == stage && attempt.outcome != Outcome::Failed;
+                    let of = |attempt: &&CellAttempt| {
+                        attempt.stage.0 == stage && attempt.outcome != TaskOutcome::Failed
+                    };
                     attempts.iter().filter(of).collect()
                 }
                 Whose::Scope(scope, kept_by) => candidates(attempts, scope, reached.behind, kept_by).0,

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::decode::MOST_COUNTERS;
-use super::cell::{Attempt, Cell, Merged};
-use super::select::OUT;
+use super::cell::{Cell, CellAttempt, Merged};
+use super::counters::OUT;
 use crate::samples::Bound;
 
 /// Stages that an instance remembers.
@@ -31,7 +31,7 @@ pub(in crate::metrics) struct Sums {
 }
 
 impl Sums {
-    fn change(&mut self, attempt: &Attempt, sign: i64) {
+    fn change(&mut self, attempt: &CellAttempt, sign: i64) {
         if self.counters.len() < attempt.counters.len() {
             self.counters.resize(attempt.counters.len(), 0);
         }
@@ -121,17 +121,17 @@ impl Instance {
             .any(|(_, mask)| mask[OUT / 64] >> (OUT % 64) & 1 == 1)
     }
 
-    pub(super) fn attempts(&self, partition: u32) -> &[Attempt] {
+    pub(super) fn attempts(&self, partition: u32) -> &[CellAttempt] {
         self.cells.get(&partition).map(Cell::attempts).unwrap_or_default()
     }
 
     /// Whether the predicate holds for any attempt.
-    pub(super) fn any(&self, such: impl Fn(&Attempt) -> bool) -> bool {
+    pub(super) fn any(&self, such: impl Fn(&CellAttempt) -> bool) -> bool {
         self.cells.values().flat_map(Cell::attempts).any(such)
     }
 
     /// Merges an attempt as the site's merge number `now`. False if this changes nothing.
-    pub(super) fn merge(&mut self, partition: u32, attempt: Attempt, now: u64) -> bool {
+    pub(super) fn merge(&mut self, partition: u32, attempt: CellAttempt, now: u64) -> bool {
         self.note_stage(&attempt);
         let cell = self.cells.entry(partition).or_default();
         let (before, disputed) = (cell.kept().cloned(), cell.is_disputed());
@@ -156,7 +156,7 @@ impl Instance {
         true
     }
 
-    fn note_stage(&mut self, attempt: &Attempt) {
+    fn note_stage(&mut self, attempt: &CellAttempt) {
         if self.stages.len() >= MOST_STAGES && !self.stages.contains_key(&attempt.stage) {
             return;
         }

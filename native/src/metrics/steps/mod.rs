@@ -9,11 +9,14 @@
 //! closed or when room is needed, and beyond the limit of sites an operator whose figure is exact is folded into the
 //! sums of its step. Figures do not change by this.
 
+mod batch;
 mod batches;
 mod cell;
+mod counters;
 mod emptied;
 mod failed;
 mod instance;
+mod part;
 pub(super) mod reasons;
 mod room;
 mod select;
@@ -30,11 +33,13 @@ use super::gate::Limits;
 use super::json::Reads;
 use super::stages::Stages;
 use crate::samples::{Origin, Samples};
-use batches::{Batch, OfBatch, Place};
-use cell::Attempt;
+use batch::{LastBatch, OfBatch, Placement};
+use cell::CellAttempt;
+pub(super) use counters::{LOST, OUT, OWN, ROWS};
 pub(super) use emptied::{Emptied, Whose};
 use instance::Sums;
-pub(super) use select::{extreme, Evaluated, Picture, Tally, LOST, OUT, ROWS};
+pub(super) use part::Part;
+pub(super) use select::{extreme, Evaluated, Picture, Tally};
 pub use select::{Reached, Scope};
 pub(super) use site::{Site, SiteFigure};
 
@@ -42,8 +47,6 @@ pub(super) use site::{Site, SiteFigure};
 pub(super) const MOST_CELLS: usize = 2 << 20;
 /// The limit of sites of all steps.
 pub(super) const MOST_SITES: usize = 20_000;
-/// Counters that every step has.
-pub(super) const OWN: [&str; 3] = ["in", "out", "dropped"];
 
 /// The figures of a step, summed over its sites.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +99,7 @@ impl Totals {
 
 /// One `Step` object of the user's program. Steps with the same name are shown together.
 #[derive(Debug)]
-struct Step {
+struct StepState {
     name: Arc<str>,
     counters: Vec<String>,
     /// The sums of its operators that were folded.
@@ -109,31 +112,16 @@ struct Step {
     outside: u64,
 }
 
-/// The part of a step that is asked for; by default the whole step.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Part<'a> {
-    /// Only the step of this number among those with the name.
-    pub(super) step: Option<u64>,
-    /// Only these operators.
-    pub(super) sites: Option<&'a [u64]>,
-}
-
-impl Part<'_> {
-    fn has(&self, site: u64, of: u64) -> bool {
-        self.step.is_none_or(|step| step == of) && self.sites.is_none_or(|sites| sites.contains(&site))
-    }
-}
-
 /// All steps of an application. Memory: [`MOST_CELLS`] cells, and the bound of [`Samples`].
 #[derive(Debug)]
 pub(super) struct StepBook {
-    steps: HashMap<u64, Step>,
+    steps: HashMap<u64, StepState>,
     sites: BTreeMap<u64, Site>,
     samples: Samples,
     /// The number of operators that each step name has had at each place, and their labels.
     twins: HashMap<(Arc<str>, String), u32>,
     /// The last micro-batch of each query, by step name and query.
-    batches: HashMap<(Arc<str>, String), Batch>,
+    batches: HashMap<(Arc<str>, String), LastBatch>,
     most_cells: usize,
     most_sites: usize,
     cells: usize,
@@ -220,7 +208,9 @@ impl StepBook {
         }
         let place = match batch {
             Some(batch) => self.place(&name, id, label, batch),
-            None => Place { label: self.unlike_others(&name, label), replaces: Vec::new(), unclear: false },
+            None => {
+                Placement { label: self.unlike_others(&name, label), replaces: Vec::new(), unclear: false }
+            }
         };
         let site = self.sites.entry(id).or_insert_with(|| Site::new(step));
         (site.step, site.name, site.plain, site.label, site.dirty) =
@@ -283,7 +273,7 @@ impl StepBook {
             }
             self.cells += 1;
         }
-        site.merge(cell.instance, cell.partition, Attempt::of(cell));
+        site.merge(cell.instance, cell.partition, CellAttempt::of(cell));
         self.cells -= site.freeze();
         let origin = Origin {
             step: cell.step,
@@ -480,8 +470,9 @@ impl StepBook {
     /// steps with the name.
     pub(super) fn figures(&self, step: &str, object: Option<u64>, stages: &Stages) -> StepFigures {
         let part = Part { step: object, ..Part::default() };
-        let of_step =
-            |(id, other): &(&u64, &Step)| &*other.name == step && object.is_none_or(|object| object == **id);
+        let of_step = |(id, other): &(&u64, &StepState)| {
+            &*other.name == step && object.is_none_or(|object| object == **id)
+        };
         let steps = || self.steps.iter().filter(of_step).map(|(_, step)| step);
         let mut counters: Vec<(String, i128)> = OWN.iter().map(|name| (name.to_string(), 0)).collect();
         for declared in steps() {
@@ -540,8 +531,8 @@ impl StepBook {
     }
 }
 
-fn unnamed(id: u64) -> Step {
-    Step {
+fn unnamed(id: u64) -> StepState {
+    StepState {
         name: format!("step {id}").into(),
         counters: Vec::new(),
         folded: None,
@@ -551,7 +542,7 @@ fn unnamed(id: u64) -> Step {
     }
 }
 
-fn name_of(step: &Step, counter: usize) -> String {
+fn name_of(step: &StepState, counter: usize) -> String {
     if let Some(own) = OWN.get(counter) {
         return (*own).to_string();
     }

@@ -4,7 +4,8 @@
 //! candidates: evaluations whose rows may be in the result of the scope. A partition without candidates was not
 //! requested, or is a hole.
 
-use super::cell::{Attempt, DROPPED, IN};
+use super::cell::{CellAttempt, DROPPED, IN};
+use super::counters::{OUT, ROWS};
 use super::site::Site;
 
 /// The judged unit: the tasks of one SQL execution, or those that ran under one guard.
@@ -17,7 +18,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    fn owns(self, attempt: &Attempt) -> bool {
+    fn owns(self, attempt: &CellAttempt) -> bool {
         match self {
             Scope::Execution(id) => attempt.execution == Some(id),
             Scope::Guard(id) => attempt.guards.contains(&id),
@@ -226,22 +227,22 @@ impl Site {
 /// too. `kept_by`: the stages that wrote the shuffles that are read; a success of another stage that no block has
 /// kept is in none of them.
 pub(super) fn candidates<'a>(
-    attempts: &'a [Attempt],
+    attempts: &'a [CellAttempt],
     scope: Option<Scope>,
     behind: bool,
     kept_by: Option<&[u32]>,
-) -> (Vec<&'a Attempt>, bool) {
-    let owns = |attempt: &Attempt| scope.is_none_or(|scope| scope.owns(attempt));
-    let stored = |attempt: &Attempt| attempt.kept && !attempt.succeeded();
-    let mut own: Vec<&Attempt> = attempts.iter().filter(|a| owns(a) && a.succeeded()).collect();
+) -> (Vec<&'a CellAttempt>, bool) {
+    let owns = |attempt: &CellAttempt| scope.is_none_or(|scope| scope.owns(attempt));
+    let stored = |attempt: &CellAttempt| attempt.kept && !attempt.succeeded();
+    let mut own: Vec<&CellAttempt> = attempts.iter().filter(|a| owns(a) && a.succeeded()).collect();
     if own.is_empty() || behind {
-        let complete = |attempt: &Attempt| behind || attempt.complete;
+        let complete = |attempt: &CellAttempt| behind || attempt.complete;
         own.extend(attempts.iter().filter(|a| owns(a) && stored(a) && complete(a)));
     }
     let has_own = !own.is_empty();
     if behind {
-        let written = |attempt: &Attempt| kept_by.is_none_or(|stages| stages.contains(&attempt.stage.0));
-        let read = |attempt: &Attempt| attempt.kept || attempt.succeeded() && written(attempt);
+        let written = |attempt: &CellAttempt| kept_by.is_none_or(|stages| stages.contains(&attempt.stage.0));
+        let read = |attempt: &CellAttempt| attempt.kept || attempt.succeeded() && written(attempt);
         own.extend(attempts.iter().filter(|a| !owns(a) && read(a)));
     }
     (own, has_own)
@@ -264,8 +265,3 @@ pub(in crate::metrics) fn extreme<'a>(
         }
     })
 }
-
-/// The indices of the counters of rows read, returned and dropped.
-pub(in crate::metrics) const ROWS: usize = IN;
-pub(in crate::metrics) const OUT: usize = 1;
-pub(in crate::metrics) const LOST: usize = DROPPED;

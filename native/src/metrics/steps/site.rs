@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::cell::Attempt;
+use super::cell::CellAttempt;
 use super::instance::{Instance, Mask, Sums};
-use crate::metrics::ship::Shipped;
+use crate::metrics::revision::Shipped;
 use crate::words::{self, some};
 
 /// Instances whose cells are kept. Of the instances with the oldest reports only the sums remain, and later cells of
@@ -93,7 +93,7 @@ pub(in crate::metrics) struct SiteFigure {
 impl SiteFigure {
     /// The number of counters that some attempt has reported; at least the first three.
     pub(in crate::metrics) fn counters(&self) -> usize {
-        self.attempted.counters.len().max(super::OWN.len())
+        self.attempted.counters.len().max(super::counters::OWN.len())
     }
 }
 
@@ -170,7 +170,7 @@ impl Site {
         self.attempted.of(counter) + live.sum::<i128>()
     }
 
-    pub(super) fn merge(&mut self, instance: u64, partition: u32, attempt: Attempt) {
+    pub(super) fn merge(&mut self, instance: u64, partition: u32, attempt: CellAttempt) {
         self.merges += 1;
         if let Some(instance) = self.instances.get_mut(&instance) {
             instance.merge(partition, attempt, self.merges);

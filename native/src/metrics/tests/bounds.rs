@@ -1,7 +1,7 @@
 //! Memory bounds, and the flags of figures that a bound affects.
 
 use super::*;
-use crate::metrics::foreign::{Facts, Foreign};
+use crate::metrics::foreign::{Facts, SparkAccumulators};
 use crate::metrics::steps;
 
 fn facts(partitions: u32) -> Facts {
@@ -11,7 +11,7 @@ fn facts(partitions: u32) -> Facts {
 /// `tests/model/tests/metrics_memory.rs` compares the charge with the allocator.
 #[test]
 fn cells_are_charged_with_what_they_take() {
-    let mut foreign = Foreign::new(usize::MAX);
+    let mut foreign = SparkAccumulators::new(usize::MAX);
     (0..50).for_each(|id| foreign.name(id, &format!("acc {id}"), ValueKind::Long));
     let updates: Vec<(u64, u64)> = (0..50).map(|id| (id, id + 1)).collect();
     for partition in 0..1000 {
@@ -23,7 +23,7 @@ fn cells_are_charged_with_what_they_take() {
 
 #[test]
 fn beyond_the_bound_figures_are_flagged_and_nothing_grows() {
-    let mut foreign = Foreign::new(2000);
+    let mut foreign = SparkAccumulators::new(2000);
     foreign.name(ROWS, "rows", ValueKind::Long);
     for partition in 0..1000 {
         let buffer = task_end((0, 0), partition, 1, TaskKind::ShuffleMap, Reason::Success, &[(ROWS, 1)]);
@@ -37,7 +37,7 @@ fn beyond_the_bound_figures_are_flagged_and_nothing_grows() {
 
 #[test]
 fn a_partition_that_cannot_be_takes_no_memory() {
-    let mut foreign = Foreign::new(usize::MAX);
+    let mut foreign = SparkAccumulators::new(usize::MAX);
     foreign.name(ROWS, "rows", ValueKind::Long);
     let buffer = task_end((0, 0), u32::MAX, 1, TaskKind::ShuffleMap, Reason::Success, &[(ROWS, 1)]);
     foreign.task_end(&TaskEnd::decode(&buffer).unwrap(), &facts(u32::MAX));
@@ -117,7 +117,7 @@ fn what_a_closed_step_left_unfinished_gives_way() {
 /// A Thrift server runs queries for months, and few of them update accumulators.
 #[test]
 fn rdds_without_accumulators_give_way() {
-    let mut foreign = Foreign::new(512 << 20);
+    let mut foreign = SparkAccumulators::new(512 << 20);
     foreign.name(ROWS, "rows", ValueKind::Long);
     for rdd in 0..200_000 {
         let buffer = task_end((rdd, 0), 199, 1, TaskKind::Result, Reason::Success, &[]);

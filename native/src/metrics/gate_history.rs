@@ -14,7 +14,7 @@ use crate::event::{id, read_object, GateBody};
 /// The limit of gates that are counted; later gates work, and are not listed.
 const MOST_GATES: usize = 10_000;
 /// The interval between two warnings of one kind for a step.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+const WARN_EVERY: Duration = Duration::from_secs(60);
 /// The limit of an action's name, in bytes.
 const LONGEST_ACTION: usize = 512;
 
@@ -42,7 +42,7 @@ impl Standing {
 
 /// The kinds of warnings that are limited in frequency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Told {
+pub(super) enum GateWarning {
     /// An instance has dropped all its rows.
     AllDropped,
     /// A batch of a stream bypassed its gate.
@@ -52,7 +52,7 @@ pub(super) enum Told {
 #[derive(Debug, Default)]
 pub(super) struct Gates {
     standing: BTreeMap<u64, Standing>,
-    told: HashMap<(Told, u64), Instant>,
+    told: HashMap<(GateWarning, u64), Instant>,
     emptied: HashSet<u64>,
     /// The step and the time of the last verdict, if it refused.
     refused: Option<(String, u64)>,
@@ -124,9 +124,9 @@ impl Gates {
     }
 
     /// Whether a warning of this kind may be logged for a step now.
-    pub(super) fn may_tell(&mut self, what: Told, step: u64, now: Instant) -> bool {
+    pub(super) fn may_warn(&mut self, what: GateWarning, step: u64, now: Instant) -> bool {
         let last = self.told.get(&(what, step));
-        let may = last.is_none_or(|last| now.saturating_duration_since(*last) >= TOLD_EVERY);
+        let may = last.is_none_or(|last| now.saturating_duration_since(*last) >= WARN_EVERY);
         if may {
             self.told.insert((what, step), now);
         }

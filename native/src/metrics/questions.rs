@@ -7,9 +7,9 @@ use std::time::Instant;
 use serde_json::{json, Value};
 
 use super::gate::{self, Decision, Limits, Verdict};
+use super::gate_history::GateWarning;
 use super::json::{object, Object, Reads};
 use super::steps::{Emptied, Reached, Whose};
-use super::told::Told;
 use super::{bad, Application};
 use crate::error::Result;
 use crate::event::TopCause;
@@ -22,7 +22,7 @@ const LAYER: &str = "all dropped";
 const MOST_SAID: usize = 3;
 
 /// An instance that has dropped all of its rows.
-struct AllGone {
+struct DroppedRows {
     step: u64,
     name: String,
     label: String,
@@ -31,7 +31,7 @@ struct AllGone {
     causes: Vec<TopCause>,
 }
 
-impl AllGone {
+impl DroppedRows {
     fn causes(&self) -> String {
         let said: Vec<String> = self
             .causes
@@ -50,7 +50,7 @@ impl AllGone {
     }
 
     fn message(&self) -> String {
-        let AllGone { name, label, rows, .. } = self;
+        let DroppedRows { name, label, rows, .. } = self;
         let all = match rows {
             1 => "the one row".to_string(),
             rows => format!("every one of the {rows} rows"),
@@ -116,7 +116,7 @@ impl Application {
             let Some(site) = book.site_of(reached.site).filter(|site| !gated.contains(&site.step)) else {
                 continue;
             };
-            let told = |rows: i128| AllGone {
+            let told = |rows: i128| DroppedRows {
                 step: site.step,
                 name: site.name.to_string(),
                 label: site.label.clone(),
@@ -150,7 +150,7 @@ impl Application {
                 answer["fail"] = json!(gone.message());
             }
             (Some(gone), _) | (None, Some(gone)) => {
-                if lock(&self.gates).may_tell(Told::AllDropped, gone.step, Instant::now()) {
+                if lock(&self.gates).may_warn(GateWarning::AllDropped, gone.step, Instant::now()) {
                     answer["warn"] = json!([gone.message()]);
                 }
             }
@@ -176,12 +176,12 @@ impl Application {
             if !gated.contains(&step) || judged.contains(&step) {
                 continue;
             }
-            let may_tell = {
+            let may_warn = {
                 let mut gates = lock(&self.gates);
                 gates.bypassed(step, action);
-                !question.is("streaming") || gates.may_tell(Told::Bypassed, step, Instant::now())
+                !question.is("streaming") || gates.may_warn(GateWarning::Bypassed, step, Instant::now())
             };
-            if may_tell {
+            if may_warn {
                 said.push(self.what_went_past(step, &name, reached, question));
             }
         }
