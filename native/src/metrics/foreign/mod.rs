@@ -39,7 +39,6 @@ use super::decode::{Reason, TaskEnd, TaskKind};
 pub(super) use accumulator::{NamedAccumulator, ScopeId};
 use branches::BranchPlace;
 pub(super) use branches::Branches;
-use column::Column;
 pub(super) use exactness::column_reason;
 pub(super) use hidden::Hidden;
 pub(super) use scope::{AccumulatorScope, Facts};

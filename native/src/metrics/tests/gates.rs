@@ -177,7 +177,7 @@ fn bad_limits_are_refused() {
 
 #[test]
 fn an_application_ends_at_its_gate_if_nothing_began_after_the_refusal() {
-    let now = crate::metrics::now_ms;
+    let now = crate::clock::unix_ms;
     for (refused, job_after, passed_after, ended_at) in [
         (true, false, false, Some("history")),
         (true, true, false, None),
