@@ -1,8 +1,8 @@
 """The cost of publishing to Atlas: `python3 -m bench.atlas [--publish]`, after `gradle assemble benchJar sparkHome atlasClasspath`.
 
-An application of 45 steps publishes 200 series a second, to a real Atlas and to an agent's UDP port; the processor time of its publisher's
-thread is taken from the kernel. Writes build/bench-atlas.json, and the answers of Atlas for two graphs of that application; `--publish`
-copies these to docs/data and draws docs/images/atlas.svg from them.
+An application of 45 steps publishes 200 series a second to a real Atlas and to the UDP port of an agent; the kernel counts the CPU time of
+the publisher thread. Writes build/bench-atlas.json and the answers of Atlas for two graphs of that application; `--publish` copies both
+to docs/data and draws docs/images/atlas.svg.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def measure(setup: Setup, label: str, settings: Record) -> Record:
 
 
 def graph(uri: str, q: str) -> Record:
-    """The lines of the last two minutes that have most points, without steps before the first value."""
+    """The lines with the most points in the last two minutes, without the steps before the first value."""
     with urllib.request.urlopen(f"{uri}/api/v1/graph?{urllib.parse.urlencode({'q': q, 'format': 'json', 's': 'e-2m'})}", timeout=60) as answer:
         told = json.load(answer)
     rows = [[None if math.isnan(float(value)) else float(value) for value in row] for row in told["values"]]
@@ -55,13 +55,13 @@ def figures(runs: list[Record]) -> list[Record]:
 
 
 def _step(legend: str) -> str:
-    """The step of a line's legend, as `((step=step-0) * 100.0)`."""
+    """The name of the step in a line's legend, such as `((step=step-0) * 100.0)`."""
     found = re.search(r"step=([^)]+)", legend)
     return found.group(1) if found else legend
 
 
 def picture(graphs: Record) -> str:
-    """Both graphs, one above the other, of the answers of Atlas."""
+    """Both graphs as one SVG, drawn from the answers of Atlas."""
     parts = []
     for name, told in graphs.items():
         title, unit = TITLES[name]
@@ -70,7 +70,7 @@ def picture(graphs: Record) -> str:
                  for at, label in enumerate(told["legend"])]
         parts.append(charts.lines(f"{title} ({name})", "seconds", unit, lines))
     width, height = 620, 380
-    # A mark at each second would hide the line.
+    # Markers at each second would hide the line.
     parts = ["\n".join(line for line in part.split("\n") if not line.startswith("<circle")) for part in parts]
     inner = "".join(f'<g transform="translate(0,{height * i})">\n{part[part.index(chr(10)) + 1:part.rindex("</svg>")]}</g>\n' for i, part in enumerate(parts))
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height * len(parts)}" width="{width}" height="{height * len(parts)}" '
@@ -85,7 +85,7 @@ def main() -> int:
         facts = machine.facts(setup.built.jar())
         with atlas.with_agent(setup.built, setup.work / "server") as both:
             runs = [measure(setup, "http", {"spark.andiron.atlas.uri": both.atlas.uri})]
-            time.sleep(5)  # Atlas builds its index anew every two seconds.
+            time.sleep(5)  # Atlas rebuilds its index every two seconds.
             graphs = {name: graph(both.atlas.uri, q) for name, q in QUERIES.items()}
             agent = dict(word.split("=", 1) for word in both.agent.arguments())
             runs.append(measure(setup, "udp", {"spark.andiron.atlas.spectatord": agent["udp"]}))

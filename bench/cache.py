@@ -2,9 +2,9 @@
 
     python3 -m bench.cache [--smoke] [--FLAG VALUE ...]
 
-Reads build/ as `make build` leaves it. Writes build/bench-cache.json and build/bench-micro.json: every raw record of every turn, and
-the figures computed from them. `--help` lists the flags; each has an environment variable BENCH_FLAG too. `--publish` (or
-BENCH_PUBLISH=1) also copies the files to docs/data and renders docs/evidence/benchmarks.md; parts that were not run stay there as they are.
+Needs `make build`. Writes build/bench-cache.json and build/bench-micro.json: all raw records of every turn and the figures computed
+from them. `--help` lists the flags; each flag also has an environment variable BENCH_FLAG. `--publish` (or BENCH_PUBLISH=1) also copies
+the files to docs/data and renders docs/evidence/benchmarks.md; parts that were not run keep their published records.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Charts as SVG text: horizontal bars, and lines. The same input gives the same bytes."""
+"""Charts of horizontal bars and of lines as SVG text. The same input gives the same bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Line:
 
 
 def bars(title: str, items: Sequence[Bar], marks: Sequence[tuple[float, str]] = ()) -> str:
-    """A bar per item; `marks` are dashed lines with a text below."""
+    """A chart with one bar per item; `marks` are dashed vertical lines with a text below."""
     most = max([item.value for item in items] + [at for at, _ in marks] + [1e-9])
     room = WIDTH - LABELS - 110
     height = 60 + ROW * len(items) + (20 if marks else 0)
@@ -47,7 +47,7 @@ def bars(title: str, items: Sequence[Bar], marks: Sequence[tuple[float, str]] = 
 
 
 def lines(title: str, x_name: str, y_name: str, items: Sequence[Line]) -> str:
-    """A line per item, both axes from 0."""
+    """A chart with one line per item; both axes start at 0."""
     width, height, left, top, right, bottom = 620, 380, 60, 44, 430, 320
     points = [point for item in items for point in item.points]
     most_x, most_y = max(x for x, _ in points), max(y for _, y in points)

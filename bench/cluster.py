@@ -2,8 +2,8 @@
 
     bench/cluster.py [--turns N] [--kills N] [--gigabytes N] [--seed N] [--publish]
 
-Builds what it needs with Gradle and writes build/bench-cluster.json: every raw record, and the figures computed from them. --publish (or
-BENCH_PUBLISH=1) also copies it to docs/data and renders its section of docs/evidence/benchmarks.md.
+Runs the Gradle tasks that it needs and writes build/bench-cluster.json: all raw records and the figures computed from them. --publish (or
+BENCH_PUBLISH=1) also copies the file to docs/data and renders its section of docs/evidence/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ MEGABYTE = 1 << 20
 
 
 def memory(setup: Setup, content: Content, turn: int, how: str) -> Record:
-    """The peak of both executors' memory, from their start to their end; every row reads the whole version, four in each executor. Heaps are
-    touched at the start: how far the collector lets them grow is no part of the difference."""
+    """The peak memory of both executors from start to end. Every row reads the whole version, four rows at a time in each executor. Heaps are
+    touched at the start, so that their growth is no part of the difference."""
     settings = {
         "spark.andiron.cache.budgetBytes": content.bytes + MEGABYTE, "spark.executor.defaultJavaOptions": "-Xms1g -XX:+AlwaysPreTouch",
     } | ({"spark.andiron.cache.dir": None} if how == "own" else {})
     job = Job(content, rows=8, partitions=8, rounds=2, read="none" if how == "none" else "all", settings=settings)
     load = os.getloadavg()[0]
     with Standalone(setup.built.home, setup.work / "memory-cluster") as cluster:
-        # The workers are children of this process, and executors of theirs.
+        # The workers are children of this process, and the executors are children of the workers.
         with checks.on(cluster, setup, job, "memory") as app, Sampler(os.getpid(), 2) as sampler:
             end = app.finished()
             downloads = app.downloads()
@@ -50,7 +50,7 @@ def memory(setup: Setup, content: Content, turn: int, how: str) -> Record:
 
 
 def kills(setup: Setup, seed: int, count: int) -> list[Record]:
-    """Every kill with whether all was right after it. If anything was wrong, all kills of that application count as wrong."""
+    """One record per kill, with the verdict. If a check of the application fails, all of its kills count as wrong."""
     found: list[Record] = []
     for name, number, workers in (("executor", count - count // 2, False), ("worker", count // 2, True)):
         row = run.ran(f"kill-{name}s", lambda setup, n=number, w=workers: checks.kills(setup, seed, n, w), setup, setup.built.scala, setup.built.spark)

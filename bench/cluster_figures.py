@@ -1,4 +1,4 @@
-"""The figures of `make bench-cluster`, and its section of docs/evidence/benchmarks.md."""
+"""The figures of `make bench-cluster` and its section of docs/evidence/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TITLES = {"none": "no version", "shared": "one version, one cache directory", "o
 
 
 def of(content: Record) -> list[Record]:
-    """The figures that its raw records give."""
+    """The figures, computed from the raw records."""
     turns, found = content["raw"]["memory"], []
     more = [_more(turns, turn, "shared") / GB for turn in _turns(turns)]
     if more:
@@ -40,7 +40,7 @@ def _turns(records: list[Record]) -> list[int]:
 
 
 def _more(records: list[Record], turn: int, how: str) -> int:
-    """The job's excess over the one without a version, in the same turn."""
+    """The difference to the job without a version in the same turn."""
     by = {record["how"]: record["peak_pss_bytes"] for record in records if record["turn"] == turn}
     return int(by[how] - by["none"])
 

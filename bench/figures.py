@@ -1,7 +1,7 @@
-"""The figures of issue 3, each computed as a ratio or a difference from raw records of one run.
+"""The figures of the cache benchmark, each a ratio or a difference of raw records of one run.
 
-A figure has an id, a title, a value, a limit, whether the value should be at most (`<=`) or at least (`>=`) the limit, and whether
-it is reached. Turns are compared with each other (turn 1 with turn 1), and the median over the turns is the value.
+A figure has an id, a title, a value, a limit, a relation (`<=` or `>=`) of the value to the limit, and whether the relation holds.
+Records are compared within a turn, and the value is the median over the turns.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def figure(id: str, title: str, value: float, sense: str, limit: float, unit: st
 
 
 class Turns:
-    """The records of the approaches, by name and turn."""
+    """The records of all approaches, by name and turn."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._by: dict[str, dict[int, Record]] = {}
@@ -46,11 +46,11 @@ class Turns:
         return median(record[key] for record in self.records(name))
 
     def paired(self, name: str, other: str, compare: Callable[[Record, Record], float]) -> float:
-        """The median of a comparison of two approaches, turn by turn."""
+        """The median over the turns of a comparison of two approaches."""
         return median(compare(record, self._by[other][turn]) for turn, record in self._by[name].items())
 
     def extra(self, name: str, key: str = "peak_pss_bytes") -> float:
-        """The approach's excess over the job without metadata."""
+        """The median difference between the approach and the job without metadata."""
         return self.paired(name, "none", lambda mine, none: mine[key] - none[key])
 
 
@@ -98,7 +98,7 @@ def _collections(turns: Turns) -> list[Record]:
 
 
 def load_seconds(record: Record) -> float:
-    """The average time of one load of this run."""
+    """The average time of one load in this run, in seconds."""
     if not record["loads"]:
         return 0.0
     seconds = record["loadMillis"] / 1e3 if "loadMillis" in record else record["load_nanos"] / 1e9
@@ -118,7 +118,7 @@ def _walls(turns: Turns) -> list[Record]:
 
 
 def _gains(turns: Turns) -> list[Record]:
-    """The oracle has no idle cores, no loads and no shuffle: a rival's excess over the oracle bounds the gain."""
+    """The oracle has no idle cores, no loads and no shuffle, so the difference between a rival and the oracle bounds the gain."""
     found = []
     for name in ("stages", "repartition"):
         if turns.has(name, "bytes"):
@@ -130,7 +130,7 @@ def _gains(turns: Turns) -> list[Record]:
 
 
 def pauses(record: Record, p: Record) -> list[float]:
-    """The sleep of each task of a throttled job for its rows, in seconds: the same numbers as Member.feature in Scala."""
+    """The seconds that each task of a throttled job sleeps for its rows: the same numbers as in Member.feature in Scala."""
     per_partition = record["versions"]
     found = []
     for partition in range(record["partitions"]):
@@ -141,7 +141,7 @@ def pauses(record: Record, p: Record) -> list[float]:
 
 
 def makespan(tasks: Iterable[float], slots: int) -> float:
-    """When the last of the tasks ends, each started in its order on the slot that is free first."""
+    """The end of the last task if tasks start in order, each on the slot that is free first."""
     free = [0.0] * slots
     for seconds in tasks:
         heapq.heapreplace(free, free[0] + seconds)
@@ -149,7 +149,7 @@ def makespan(tasks: Iterable[float], slots: int) -> float:
 
 
 def ideal(record: Record, p: Record) -> float:
-    """The throttled job without waiting for any load but the first."""
+    """The time of the throttled job if it waits for the first load only."""
     return makespan(pauses(record, p), record["slots"]) + record["load_ms"] / 1e3
 
 
@@ -235,7 +235,7 @@ def of_micro(content: Record) -> list[Record]:
 
 
 def wrong(content: Record) -> list[str]:
-    """Faults of a benchmark: jobs that did not compute the same, or missing turns. A sentence for each."""
+    """Faults of a benchmark, one sentence each: jobs with different digests, and missing turns."""
     raw, p = content["raw"], content["parameters"]
     found = []
     groups: dict[str, list[Record]] = {}

@@ -1,6 +1,6 @@
-"""The versions' files, as bench/scala/andiron/bench/Shape.scala defines a version.
+"""Writes the files of the versions that bench/scala/andiron/bench/Shape.scala defines.
 
-A page of 4 KiB holds noise, the same in all pages, and its stamp in word `page % 512`.
+A page of 4 KiB has the same noise as all other pages, and its stamp in word `page % 512`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PAGE = 4096
 WORDS = PAGE // 8
 BLOCK = 256
 PIECE = 128 << 10
-"""The size of one write, as cp and Hadoop's clients do: the kernel keeps larger writes in larger pages, which map faster."""
+"""The size of one write, as of cp and Hadoop's clients. The kernel caches larger writes in larger pages, which map faster."""
 MASK = (1 << 64) - 1
 
 

@@ -1,4 +1,4 @@
-"""The machine and the commit of a run."""
+"""The facts of a run: its machine and its commit."""
 
 from __future__ import annotations
 

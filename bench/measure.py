@@ -1,4 +1,4 @@
-"""The parts of the benchmark, each as a list of raw records."""
+"""The parts of the cache benchmark; each returns a list of raw records."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from harness.process import jdk
 from harness.spark import ApplicationError, Record
 
 SMALL = 1 << 16
-"""Size of a version where loads are sleeps."""
+"""The size of a version in parts whose loads are sleeps."""
 
 Say = Callable[[str], None]
 
 
 def approaches(setup: Setup, p: Parameters, say: Say) -> list[Record]:
-    """Every approach in turn, and again."""
+    """All approaches in sequence, repeated for each turn."""
     data = _fresh(setup.work / "versions")
     say(f"writing {p.versions} versions of {p.version_mb} MB")
     generate.write_versions(data, p.seed, p.versions, p.version_bytes)
@@ -64,7 +64,7 @@ def _approach(setup: Setup, p: Parameters, approach: Approach, data: Path, turn:
 
 
 def sweep(setup: Setup, p: Parameters, say: Say) -> list[Record]:
-    """Slots x versions; loads and work are sleeps."""
+    """Numbers of slots times numbers of versions; loads and work are sleeps."""
     found = []
     for slots in _numbers(p.sweep_slots):
         found += _throttled(setup, p, f"sweep-{slots}", slots, p.sweep_versions, 2 * slots, p.sweep_load_ms, p.sweep_row_ms,
@@ -74,7 +74,7 @@ def sweep(setup: Setup, p: Parameters, say: Say) -> list[Record]:
 
 
 def talk(setup: Setup, p: Parameters, say: Say) -> list[Record]:
-    """One stage per version against Andiron with the talk's proportions: a load takes a minute, and the minute is short."""
+    """One stage per version against Andiron, with the proportions of the talk and a shorter time for its load of a minute."""
     found = _throttled(setup, p, "talk", p.talk_slots, str(p.talk_versions), p.talk_slots, p.talk_minute_ms,
                        p.talk_minute_ms * p.talk_row_minutes, "stages,andiron-bytes", p.turns)
     for record in found:
@@ -91,7 +91,7 @@ def _throttled(
     generate.write_versions(data, p.seed, most, SMALL)
     settings = {
         "spark.hadoop.fs.slow.millis": load_ms, "spark.andiron.cache.budgetBytes": most * SMALL, "spark.bench.executors": 1,
-        # Waiting for the next report is no part of the time.
+        # The wait for the next report is not timed.
         "spark.andiron.cache.reportInterval": "100ms",
     }
     options = {
@@ -106,7 +106,7 @@ def _throttled(
 
 
 def rates(setup: Setup, p: Parameters, say: Say) -> list[Record]:
-    """Loading one file in every way."""
+    """Loads of one file in every way."""
     data = _fresh(setup.work / "versions")
     generate.write_versions(data, p.seed, 1, p.rate_mb << 20)
     settings = {
@@ -127,7 +127,7 @@ def rates(setup: Setup, p: Parameters, say: Say) -> list[Record]:
 
 
 def kills(setup: Setup, p: Parameters, say: Say) -> list[Record]:
-    """Tasks that wait for the budget while their job is cancelled."""
+    """Cancelled jobs whose tasks wait for the budget."""
     data = _fresh(setup.work / "versions")
     generate.write_versions(data, p.seed, 2, 1 << 20)
     settings = {"spark.executor.memory": "1g", "spark.bench.executors": 1, "spark.andiron.cache.budgetBytes": 1 << 20}
@@ -142,7 +142,7 @@ def kills(setup: Setup, p: Parameters, say: Say) -> list[Record]:
 
 
 def micro(setup: Setup, p: Parameters, say: Say) -> list[Record]:
-    """JMH, each benchmark in several processes, in turns."""
+    """The JMH benchmarks, each in several processes and in turns."""
     classes = ":".join([str(setup.built.jar()), str(setup.built.jar("bench")), f"{setup.libs}/*", f"{setup.built.home}/jars/*"])
     found = []
     for turn in range(p.micro_turns):

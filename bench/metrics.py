@@ -2,9 +2,9 @@
 
     python3 bench/metrics.py [--smoke] [--FLAG VALUE ...]
 
-Reads build/ as `gradle -PscalaVersion=2.12 assemble benchJar sparkHome` leaves it. Writes build/bench-metrics.json: every raw record of every turn, and the figures computed from
-them. `--help` lists the flags; each has an environment variable BENCH_FLAG too. `--publish` (or BENCH_PUBLISH=1) also copies the file to
-docs/data and renders its section of docs/evidence/benchmarks.md.
+Needs `gradle -PscalaVersion=2.12 assemble benchJar sparkHome`. Writes build/bench-metrics.json: all raw records of every turn and the
+figures computed from them. `--help` lists the flags; each flag also has an environment variable BENCH_FLAG. `--publish` (or
+BENCH_PUBLISH=1) also copies the file to docs/data and renders its section of docs/evidence/benchmarks.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The figures of issue 4, each computed from raw records of one run; see figures.py."""
+"""The figures of the metrics benchmark, each computed from raw records of one run; see figures.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from bench.figures import MB, Record, figure
 
 WITH = ("tasks_ns", "scheduler_ns", "listeners_ns", "andiron_ns")
-"""The groups of threads that Spark and Andiron work in; the rest are the JVM's own and those that serve no task."""
+"""The thread groups that Spark and Andiron work in. The other threads belong to the JVM or serve no task."""
 
 
 def of(content: Record) -> list[Record]:
@@ -59,7 +59,7 @@ def paired(mine: dict[int, Record], other: dict[int, Record], compare: Any) -> f
 
 
 def turns_of_overhead(records: list[Record]) -> dict[int, dict[bool, list[Record]]]:
-    """The jobs of each turn, with a step and without."""
+    """The jobs of each turn, by whether they have a step."""
     found: dict[int, dict[bool, list[Record]]] = {}
     for record in records:
         found.setdefault(record["turn"], {}).setdefault(record["step"], []).append(record)
@@ -67,12 +67,12 @@ def turns_of_overhead(records: list[Record]) -> dict[int, dict[bool, list[Record
 
 
 def cpu_per_task(records: list[Record], groups: tuple[str, ...] = WITH) -> float:
-    """Microseconds, the median of some jobs."""
+    """CPU time per task in microseconds, the median over the jobs."""
     return median(sum(r[group] for group in groups) / r["tasks"] / 1e3 for r in records)
 
 
 def wall_ratios(records: list[Record]) -> list[float]:
-    """With over without, turn by turn, in ascending order."""
+    """The ratio of the time with a step to the time without, by turn, in ascending order."""
     return sorted(median(r["wall_s"] for r in turn[True]) / median(r["wall_s"] for r in turn[False]) for turn in turns_of_overhead(records).values())
 
 
@@ -91,7 +91,7 @@ def _overhead(records: list[Record]) -> list[Record]:
 
 
 def row_costs(records: list[Record]) -> dict[str, dict[int, float]]:
-    """Nanoseconds of CPU a row, by kind of map and turn."""
+    """Nanoseconds of CPU per row, by kind of map and turn."""
     found: dict[str, dict[int, float]] = {}
     for record in records:
         found.setdefault(record["what"], {})[record["turn"]] = record["cpu_s"] * 1e9 / record["rows"]
@@ -122,7 +122,7 @@ def _log(records: list[Record]) -> list[Record]:
 
 
 def stages_expected(record: Record) -> int:
-    """Stages of ManyStages in Scala that change something."""
+    """The number of stages of ManyStages (Scala) that change a figure."""
     return sum(stage % 3 != 2 or stage % 10 == 0 for stage in range(record["stages"]))
 
 
@@ -149,7 +149,7 @@ def _memory(records: list[Record]) -> list[Record]:
 
 
 def wrong(content: Record) -> list[str]:
-    """Faults of a run, a sentence each."""
+    """Faults of a run, one sentence each."""
     raw, p, found = content["raw"], content["parameters"], []
     for part, key in (("overhead", "digest"), ("rows", "digest")):
         if len({record[key] for record in raw.get(part, [])}) > 1:

@@ -1,4 +1,4 @@
-"""The parts of the metrics benchmark, each as a list of raw records."""
+"""The parts of the metrics benchmark; each returns a list of raw records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TWO = "local[2]"
 
 
 def listeners(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
-    """Listeners over a stream of events, and in a job."""
+    """Listeners with a stream of events and in a job."""
     options = {"run": "listeners", "accumulators": p.accumulators, "tasks": p.tasks, "turns": p.listener_turns, "job_turns": p.listener_turns,
                "stream": p.stream, "rounds": p.rounds}
     queue = "spark.scheduler.listenerbus.eventqueue.{}.capacity"
@@ -31,7 +31,7 @@ def listeners(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
 
 
 def overhead(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
-    """A job with a step, the listener and the ship log, and the same job without Andiron, in applications in turns."""
+    """A job with a step, the listener and the ship log, and the same job without Andiron, in alternating applications."""
     found = []
     for turn in range(p.turns):
         order = (False, True) if turn % 2 == 0 else (True, False)
@@ -44,7 +44,7 @@ def overhead(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
 
 
 def rows(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
-    """Guarded and plain maps."""
+    """Maps with and without Andiron's guard."""
     options = {"run": "rows", "rows": p.rows, "partitions": 2, "turns": p.row_turns, "warm_ups": p.warm_ups}
     found = submit(setup, "rows", TWO, _log(setup), options, p.heap, True, 0)
     say("rows: done")
@@ -52,7 +52,7 @@ def rows(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
 
 
 def log(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
-    """The ship log against a bare loop: native/benches/shiplog.rs."""
+    """The ship log compared with a bare write loop: native/benches/shiplog.rs."""
     content = _cargo(setup, "shiplog", {"BENCH_SHIPLOG_RECORDS": p.log_records, "BENCH_SHIPLOG_TURNS": p.log_turns}, "bench-shiplog.json")
     say("ship log: done")
     return [{"what": what, "turn": turn, "records": content["records"], "ns_per_record": ns, "load_average": _load()}
@@ -60,14 +60,14 @@ def log(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
 
 
 def memory(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
-    """The memory of many task ends in Rust: native/benches/metrics_memory.rs."""
+    """The memory that the core takes for many task ends: native/benches/metrics_memory.rs."""
     content = _cargo(setup, "metrics_memory", {"BENCH_MEMORY_TASKS": p.memory_tasks, "BENCH_MEMORY_ACCUMULATORS": p.memory_accumulators}, "bench-metrics-memory.json")
     say(f"memory: {content['rss_bytes'] / 2**20:.1f} MiB")
     return [content | {"load_average": _load()}]
 
 
 def stages(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
-    """The log of a job of many stages."""
+    """The ship log of a job with many stages."""
     options = {"run": "stages", "stages": p.stages, "accumulators": p.stage_accumulators, "tasks": 8, "rows": 20_000}
     [record] = submit(setup, "stages", TWO, _log(setup), options, p.heap, True, 0)
     found = list(shiplog.events(setup.work / "log" / record["application"]))
@@ -82,7 +82,7 @@ def stages(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
 
 
 def failing(setup: Setup, p: MetricsParameters, say: Say) -> list[Record]:
-    """The event log of a job of which rows fail, with Andiron and without."""
+    """Spark's event log of a job with failing rows, with Andiron and without."""
     found = []
     for step in (False, True):
         folder = setup.work / "events"
@@ -100,7 +100,7 @@ PARTS = {"listeners": listeners, "overhead": overhead, "rows": rows, "log": log,
 
 
 def _log(setup: Setup) -> dict[str, object]:
-    """Settings with an empty folder for the ship log."""
+    """Settings with a new, empty folder for the ship log."""
     folder = setup.work / "log"
     shutil.rmtree(folder, ignore_errors=True)
     return {"spark.andiron.log.dir": folder}
@@ -115,7 +115,7 @@ def _load() -> float:
 
 
 def _cargo(setup: Setup, bench: str, sizes: dict[str, int], result: str) -> Record:
-    """Runs a benchmark of the core's, built with the id that the jar's library has: with another, cargo would build that one anew."""
+    """Runs a benchmark of the core, built with the id of the jar's library: with another id cargo would rebuild that library."""
     file = ROOT / "build" / result
     file.unlink(missing_ok=True)
     with zipfile.ZipFile(setup.built.jar()) as jar:

@@ -19,13 +19,13 @@ LOG = {"log": "ship log, until the last is acknowledged", "bare": "one write a r
 
 
 def blocks(content: Record) -> dict[str, str]:
-    """The generated parts of the page, by name."""
+    """The generated blocks of the page, by name."""
     return {"metrics-machine": wrapped(machine(content)), "metrics-figures": markdown(*figure_table(figures.of(content)))} | {
         f"metrics-{name}": markdown(*table) for name, (_, table) in tables(content).items()}
 
 
 def tables(content: Record) -> dict[str, tuple[str, Table]]:
-    """All tables but that of the figures, each with its title."""
+    """All tables except that of the figures, each with its title."""
     raw = content["raw"]
     return {"listeners": ("listeners", listener_table(raw.get("listeners", []))), "overhead": ("thread CPU per task", overhead_table(raw.get("overhead", []))),
             "rows": ("guarded maps", row_table(raw.get("rows", []))), "log": ("appending", log_table(raw.get("log", []))),
@@ -94,13 +94,13 @@ def logged_table(raw: Record) -> Table:
 
 
 def text(content: Record) -> str:
-    """For the terminal."""
+    """The results as text for the terminal."""
     found = [("", figure_table(content["figures"])), *(entry for entry in tables(content).values() if entry[1][1])]
     return "\n".join(f"\n{title}\n{plain(*table)}" for title, table in found)
 
 
 def lacking(content: Record) -> list[str]:
-    """The parts that were not run."""
+    """The names of the parts that were not run."""
     return [part for part in ("listeners", "overhead", "rows", "log", "stages", "failing", "memory") if not content["raw"].get(part)]
 
 

@@ -1,6 +1,6 @@
 """The parameters of a run: flags, each with an environment variable for its default.
 
-`--version-mb 96` is also `BENCH_VERSION_MB=96`. `--smoke` makes everything small: it shows that all of it still runs.
+`--version-mb 96` is also `BENCH_VERSION_MB=96`. `--smoke` makes everything small, to check that all parts run.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ SMOKE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class MetricsParameters:
-    """Those of `make bench-metrics`."""
+    """The parameters of `make bench-metrics`."""
 
     turns: int = choice(5, "applications with Andiron and as many without, A B A B")
     tasks: int = choice(10_000, "tasks of a job")

@@ -1,4 +1,4 @@
-"""`populate.py FILE`: maps the file, populated by the kernel in the same call, and prints the seconds that took."""
+"""`populate.py FILE`: maps the file with MAP_POPULATE and prints the seconds of that call."""
 
 import mmap
 import sys

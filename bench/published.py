@@ -1,4 +1,4 @@
-"""For the tests of a benchmark's section: a folder with its data and a page that has the section's markers."""
+"""A base of the tests of a benchmark's section: a folder with its data and a page with the section's markers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.render import DATA, PAGE
 
 
 class Published(unittest.TestCase):
-    """`render`: the section's module; `names`: its generated parts; `made`: a whole run; `beside`: other data that it is rendered with."""
+    """`render`: the section's module; `names`: its generated blocks; `made`: a complete run; `beside`: other data that the rendering needs."""
 
     render: Any
     names: tuple[str, ...]

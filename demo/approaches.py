@@ -19,5 +19,5 @@ SORTED_CLOSURE = Approach("sorted-closure", "closure, sorted within partitions")
 ANDIRON_BYTES = Approach("andiron-bytes", "Andiron, sorted within partitions", andiron=True)
 
 INFLATED = (BASELINE, SORTED_CLOSURE, ANDIRON_BYTES)
-"""Those of the second table."""
+"""The approaches of the second table."""
 ALL = (BASELINE, Approach("join", "plain Spark join"), SORTED_CLOSURE, ANDIRON_BYTES)

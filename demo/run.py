@@ -24,9 +24,9 @@ from harness.facts import BUILD, ROOT, BuildError, Built, commit
 from harness.spark import ApplicationError
 
 ROOM_FOR_ALL = 256 * 2**20
-"""The budget of an executor, in bytes, where all versions as they are fit several times over."""
+"""The budget of an executor in bytes; all versions without padding fit into it several times."""
 LARGEST_MB = 1024
-"""Closures take four copies of a version at once, two in each executor."""
+"""The largest padded version in MiB. Closures take four copies of a version at once, two in each executor."""
 
 
 def main() -> int:

@@ -1,11 +1,11 @@
-"""The whole chain, with real services on loopback: the main job's driver is killed in the middle and goes on as another application, its record
-goes through Kafka into Hive, its figures to Atlas, and all of them are asked.
+"""The whole chain with real services on loopback: the driver of the main job is killed midway and a second application continues; the events
+go through Kafka into Hive and the figures to Atlas, and queries of Hive and Atlas are checked.
 
     demo/stack.py [--publish]        after `make build` and `gradle kafkaClasspath hiveClasspath atlasClasspath`
 
-Prints the checks and the answers of SQL and of Atlas, and writes build/demo-stack.json. Exit status 1 if anything does not hold. Whatever it
-has started has ended when it ends, also after Ctrl-C or SIGTERM. `--publish` copies figures and text to docs/data, from which demo/page.py
-writes docs/evidence/demo.md. Environment: as of demo/run.py.
+Prints the checks and the answers of SQL and of Atlas, and writes build/demo-stack.json. Exit status 1 if a check fails. All started
+processes have ended when it ends, also after Ctrl-C or SIGTERM. `--publish` copies figures and text to docs/data, from which demo/page.py
+writes docs/evidence/demo.md. Environment: as for demo/run.py.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from harness.spark import ApplicationError
 
 FACTS = BUILD / "demo-stack.json"
 MARK = "ANDIRON_DEMO_STACK"
-"""A variable in the environment of every process that is started, by which the remaining ones are found."""
+"""An environment variable of every started process, which identifies processes that are left over."""
 
 
 def marked(mark: str) -> list[int]:
-    """Processes other than this one that were started with the mark."""
+    """The processes with the mark in their environment, without this one."""
     found = []
     for environment in Path("/proc").glob("[0-9]*/environ"):
         pid = int(environment.parent.name)
@@ -45,7 +45,7 @@ def marked(mark: str) -> list[int]:
 
 
 def interrupted(*_: object) -> None:
-    """The started processes are ended once; later signals are ignored."""
+    """Ends the started processes once; later signals are ignored."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -66,7 +66,7 @@ def main() -> int:
         failure = "interrupted"
     except (ApplicationError, BuildError, sources.SourceError, RuntimeError, OSError, subprocess.SubprocessError) as error:
         failure = str(error)
-    except Exception as error:  # of every kind: the processes are ended, and the figures are written
+    except Exception as error:  # after any error the processes are ended and the figures written
         failure = f"{type(error).__name__}: {error}"
     left = marked(mark)
     kill(left)

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 
 PATIENCE_S = 60
 SINCE = "e-10m"
-"""A step is a second: Atlas gives each, and no means of several."""
+"""The window of the graphs. Its steps are seconds, so Atlas answers every second and no averages."""
 MOST_LINES = 4
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a graph: the tags that select it, the number of its points, and two of them."""
+    """One line of a graph: its tags, the number of its points, and two of the points."""
 
     tags: str
     points: int
@@ -41,12 +41,12 @@ class Graph:
 
 
 def tags(legend: str) -> str:
-    """The values of the tags that a legend names, as `labels` of `((step=labels) * 100.0)`; a division names each twice."""
+    """The values of the tags in a legend, such as `labels` in `((step=labels) * 100.0)`; the legend of a division names each tag twice."""
     return ", ".join(dict.fromkeys(re.findall(r"[\w.-]+=([^,)\s]+)", legend))) or legend
 
 
 def lines(told: dict[str, object]) -> list[Line]:
-    """The lines of an answer that have a point; a step without one is NaN."""
+    """The lines of an answer that have a point; Atlas gives NaN for a step without one."""
     found = []
     for at, legend in enumerate(told["legend"]):
         values = [float(row[at]) for row in told["values"] if not math.isnan(float(row[at]))]
@@ -56,7 +56,7 @@ def lines(told: dict[str, object]) -> list[Line]:
 
 
 def ask(uri: str, graphs: list[dict[str, str]], job: str) -> list[Graph]:
-    """Every graph. Atlas shows new series once it builds its index anew, so those without a point are asked again for a while."""
+    """Queries every graph. Atlas shows new series after it rebuilds its index, so graphs without a point are queried again for a while."""
     end = time.monotonic() + PATIENCE_S
     while True:
         found = [Graph(graph["graph"], graph["says"], lines(_get(uri, graph["q"].replace("{job}", job)))) for graph in graphs]
@@ -71,7 +71,7 @@ def _get(uri: str, q: str) -> dict[str, object]:
 
 
 def rows(graphs: list[Graph]) -> list[dict[str, object]]:
-    """For a table: a row for each line, MOST_LINES of a graph."""
+    """The rows of a table: one per line, at most MOST_LINES per graph."""
     found = []
     for graph in graphs:
         for line in graph.lines[:MOST_LINES]:

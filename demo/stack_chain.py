@@ -1,4 +1,4 @@
-"""The way of `make demo-stack`: its processes, in their order, and the checks on the way."""
+"""The sequence of `make demo-stack`: the order of its processes, and the checks between them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Chain:
         self.print(f"{time.monotonic() - self.begun:4.0f} s  {text}")
 
     def check(self, what: str, wrong: Iterable[str]) -> None:
-        """Says that `what` holds, or how it does not."""
+        """Prints `what` with its result, and the breaches if there are any."""
         breaches = list(wrong)
         self.checks.append({"what": what, "breaches": breaches})
         self.say(f"{'WRONG' if breaches else 'holds'}: {what}")
@@ -94,7 +94,7 @@ class Chain:
         return len(rows.flights), truth
 
     def after(self, logs: Logs, broker: kafka.Broker, first: Killed, second: str) -> None:
-        """The events of the first application that the second has shipped, before the command ships."""
+        """Checks the events of the first application that the second has shipped, before the command ships the rest."""
         values = [json.loads(str(message["value"])) for topic in TOPICS for message in broker.messages(topic)]
         logged = logs.events(first.application)
         self.check(f"the second application has shipped what the first had left: all {len(logged)} revisions of its log are in Kafka",
@@ -106,7 +106,7 @@ class Chain:
         self.facts |= {"killed": vars(first) | {"revisions": len(logged)}, "second": {"application": second, "revisions": len(own)}, "messages": len(values)}
 
     def consolidate(self, engine: Hive, broker: kafka.Broker, logs: Logs, first: Killed, second: str, truth: steps.Truth) -> None:
-        """Kafka into Hive, and SQL's answers about both applications."""
+        """Ingests Kafka into Hive and checks the answers of SQL about both applications."""
         self.say(f"andiron.hive.Ingest: {engine.ingest(broker.address)}")
         asked = questions((ROOT / "docs/operations/queries.sql").read_text(encoding="utf-8"))
         shown = [(title, statement) for title, statement in asked if title.startswith(SHOWN_OF_KILLED)]

@@ -1,4 +1,4 @@
-"""The pipeline's applications of `make demo-stack`: one whose driver is killed in the middle, and the one that goes on."""
+"""The applications of `make demo-stack`: one whose driver is killed midway, and its successor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.spark import ApplicationError
 
 MASTER = "local-cluster[2,1,2048]"
 JOB = "flight-features"
-"""The tag `job` of the series; the applications' name has a comma and a number in it."""
+"""The tag `job` of the series; the applications' names contain a comma and a number."""
 RUN_ID = "flights-2013"
 FIRST, COUNTER = "labels", "in"
 PATIENCE_S = 300
@@ -29,7 +29,7 @@ Event = dict[str, object]
 
 @dataclass(frozen=True)
 class Killed:
-    """The state when the driver was killed. `owed`: events of its log that Kafka had not; `left`: processes that outlived it."""
+    """The state when the driver was killed. `owed`: events of its log that were not in Kafka; `left`: processes that survived it."""
 
     application: str
     counted: int
@@ -42,7 +42,7 @@ class Killed:
 
 @contextlib.contextmanager
 def started(setup: Setup, name: str, words: list[str]) -> Iterator[spark.Application]:
-    """An application in a folder of its own. All of its processes have ended when this is left, and their logs lie in `<name>.log`."""
+    """An application in its own folder. After the `with` block all of its processes have ended, and their logs are in `<name>.log`."""
     folder = setup.work / name
     shutil.rmtree(folder, ignore_errors=True)
     app = spark.Application(words, spark.environment(setup.built.home), folder)
@@ -55,18 +55,18 @@ def started(setup: Setup, name: str, words: list[str]) -> Iterator[spark.Applica
 
 
 class Logs:
-    """The ship logs, as the command andiron reads them."""
+    """The ship logs, read by the command `andiron`."""
 
     def __init__(self, setup: Setup) -> None:
         self._command, self._folder = setup.command, setup.log_dir
 
     def events(self, name: str) -> list[Event]:
-        """Every event of an application, each with its `place`; none while it has no log."""
+        """Every event of an application, each with its `place`; empty before the log exists."""
         lines = self._run("events", name, "--numbered").splitlines() if name and (self._folder / name).is_dir() else []
         return [json.loads(body) | {"place": int(place)} for place, body in (line.split(maxsplit=1) for line in lines)]
 
     def shipped(self, name: str) -> int:
-        """Up to which place Kafka has the log."""
+        """The place up to which the log is in Kafka."""
         try:
             return int((self._folder / name / "position-kafka").read_text().split()[0])
         except (FileNotFoundError, IndexError):
@@ -86,7 +86,7 @@ class Logs:
 
 
 def counted(events: list[Event], step: str, counter: str) -> int:
-    """The step's counter once all of its partitions have reported; 0 before that."""
+    """The step's counter once all of the step's partitions have reported; 0 before."""
     found = [event for event in events if event["kind"] == "Metric" and event.get("step") == step and event.get("acc") == counter and event.get("final")]
     return int(str(max(found, key=lambda event: int(str(event["revision"]))).get("committed") or 0)) if found else 0
 
@@ -96,7 +96,7 @@ def words(setup: Setup, name: str, table: Path, servers: str, atlas: str) -> lis
     folder = setup.work / name
     conf = application.settings(folder) | application.with_andiron(setup, folder, steps.BUDGET) | {
         "spark.andiron.run.id": RUN_ID, "spark.andiron.kafka.bootstrap.servers": servers,
-        # The second stage in as many tasks as there are partitions, so that it lasts when it is to be interrupted.
+        # The second stage has one task per partition, so that it still runs when the driver is killed.
         "spark.sql.adaptive.coalescePartitions.enabled": "false",
         "spark.andiron.atlas.uri": atlas, "spark.andiron.atlas.step": "1s", "spark.andiron.atlas.tags": f"job={JOB}",
     }
@@ -105,8 +105,8 @@ def words(setup: Setup, name: str, table: Path, servers: str, atlas: str) -> lis
 
 
 def killed(setup: Setup, command: list[str], table: Path, broker: Broker, logs: Logs) -> Killed:
-    """Runs the pipeline. Once Kafka has its first event the broker is killed, and the driver when the first step has counted all of its
-    rows and the log has events that Kafka has not: between the two stages of the job."""
+    """Runs the pipeline. Kills the broker once Kafka has the first event, and the driver once the first step has counted all of its
+    rows and the log has events that are not in Kafka: between the two stages of the job."""
     with started(setup, "killed", command) as driver:
         driver.wait_until("Kafka has its first event", lambda: logs.shipped(driver.name) > 0)
         broker.kill()
@@ -123,7 +123,7 @@ def killed(setup: Setup, command: list[str], table: Path, broker: Broker, logs: 
 
 
 def published(setup: Setup, table: Path) -> digest.Digest:
-    """Of the table, as Spark without Andiron reads it."""
+    """The digest of the table, read by Spark without Andiron."""
     out = setup.work / "lines"
     conf = application.settings(setup.work / "published")
     with started(setup, "published", application.command(setup, "andiron.demo.Published", conf, {"table": table, "out": out}, "local[2]")) as driver:

@@ -1,4 +1,4 @@
-"""Hive in `make demo-stack`: the questions of docs/operations/queries.sql with their answers as text."""
+"""Hive in `make demo-stack`: the queries of docs/operations/queries.sql with their answers as text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def questions(text: str) -> list[tuple[str, str]]:
 
 
 def filled(statement: str, variables: dict[str, str]) -> str:
-    """With a value for each `${name}`."""
+    """The statement with a value in place of each `${name}`."""
     for name, value in variables.items():
         statement = statement.replace(f"${{{name}}}", value)
     require("${" not in statement, f"no value for a variable of: {statement}")
@@ -31,7 +31,7 @@ def filled(statement: str, variables: dict[str, str]) -> str:
 
 
 def cell(value: object) -> str:
-    """A value as a cell: null as nothing, numbers with marks between thousands, lists with commas."""
+    """A value as the text of a cell: empty for null, numbers with thousands separators, lists with commas."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -47,7 +47,7 @@ def cell(value: object) -> str:
 
 
 def table(columns: list[str], rows: Answer, most: int = MOST) -> str:
-    """Columns side by side, numbers to the right; so many rows at most, without the columns that have nothing in them."""
+    """A text table of at most `most` rows, with numbers aligned right and without empty columns."""
     shown = rows[:most]
     columns = [column for column in columns if any(row.get(column) is not None for row in shown)]
     cells = [[cell(row.get(column)) for column in columns] for row in shown]

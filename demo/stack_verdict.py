@@ -1,4 +1,4 @@
-"""The conditions of the whole chain. Each function gives a sentence for each breach."""
+"""The conditions of the whole chain. Each function yields one sentence per breach."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def same_table(found: Digest, wanted: Digest) -> Iterator[str]:
 
 
 def steps_as_counted(told: Answer, own: Answer, truth: Truth) -> Iterator[str]:
-    """Rows of the questions for steps and for counters, against Python's counts."""
+    """Compares the answers of the queries for steps and for user counters with the counts of Python."""
     found = {str(row["step"]): (row.get("rows_in"), row.get("rows_out"), row.get("dropped"), row.get("exact")) for row in told}
     wanted = {step: (*rows[:3], True) for step, rows in truth.steps.items()}
     for step in sorted(found.keys() | wanted.keys()):
@@ -78,7 +78,7 @@ def shipped(messages: list[Event], logged: list[Event]) -> Iterator[str]:
 
 
 def gone_on(told: Answer, killed: str, after: str) -> Iterator[str]:
-    """The question for runs that never ended names the killed one and its successor."""
+    """The query for runs that never ended names the killed application and its successor."""
     found = [(row["app_id"], row.get("went_on_as")) for row in told]
     if found != [(killed, after)]:
         yield f"runs that never ended, and who went on with them, are {found}, not {[(killed, after)]}"

@@ -1,7 +1,7 @@
-"""The main job as three steps with a gate on the second, twice: with few flights lost, and with many.
+"""Two runs of the main job as three steps with a gate on the second: one with few lost flights, one with many.
 
-The first run writes a table. The second writes over it and fails at its gate: its process ends with 1, and the table stays
-that of the first. The figures of both reports are compared with counts that are made here without Spark.
+The first run writes a table. The second run would overwrite it and fails at its gate: its process ends with 1, and the table of
+the first run stays unchanged. The figures of both reports are compared with counts that are made here without Spark.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ GATED = "history"
 MOST_SAMPLES = 500
 BUDGET = 256 * 2**20
 PLANE_YEAR = 4
-"""Its place in Facts."""
+"""The index of the plane's year in Facts."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ RUNS = (Run("steps-passing", 1_000, 0, "PASSED"), Run("steps-failing", 200_000, 
 
 @dataclass(frozen=True)
 class Truth:
-    """The counts of a run: by step rows in, out and dropped, and counters of the user's own."""
+    """The expected counts of a run: rows in, out and dropped by step, and user counters."""
 
     steps: dict[str, tuple[int, int, int, dict[str, int]]]
     published: digest.Digest
@@ -54,7 +54,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Ran:
-    """A run as it ended and as its report tells it. `breaches` has a sentence for each deviation."""
+    """The end of a run and its report. `breaches` has one sentence per deviation."""
 
     run: Run
     exit_code: int
@@ -87,14 +87,14 @@ def truth(flights: list[Flight], lookups: dict[int, Lookup], run: Run) -> Truth:
 
 
 def runs(setup: Setup, flights: list[Flight], lookups: dict[int, Lookup], versions: Path) -> list[Ran]:
-    """Both runs, one after the other on one table."""
+    """Both runs in sequence, on the same table."""
     table = setup.work / "features"
     known = [truth(flights, lookups, run) for run in RUNS]
     passing = one(setup, RUNS[0], versions, table)
     passing.breaches.extend(told_wrong(passing, known[0]))
     if not (table / "_SUCCESS").exists():
         passing.breaches.append(f"{RUNS[0].name}: no _SUCCESS in {table}")
-    # A reader that waits for the table takes the mark away: the next one must be the next run's.
+    # A consumer that waits for the table deletes the mark, so a mark found later is that of the second run.
     (table / "_SUCCESS").unlink(missing_ok=True)
     before = contents(table)
     failing = one(setup, RUNS[1], versions, table)
@@ -130,7 +130,7 @@ def one(setup: Setup, run: Run, versions: Path, table: Path) -> Ran:
 
 
 def told_wrong(ran: Ran, known: Truth) -> Iterator[str]:
-    """Where the report differs from the truth."""
+    """The differences between the report and the expected counts."""
     told, name = ran.told, ran.run.name
     if told.outcome != ran.run.outcome:
         yield f"{name}: the report says {told.outcome}, not {ran.run.outcome}"
@@ -155,7 +155,7 @@ def told_wrong(ran: Ran, known: Truth) -> Iterator[str]:
 
 
 def contents(table: Path) -> dict[str, str]:
-    """Every file beneath the table, hidden ones too, by path: a digest of its bytes, and when it was written."""
+    """The digest and the modification time of every file below the table, including hidden files, by path."""
     return {
         str(path.relative_to(table)): f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_mtime_ns}"
         for path in sorted(table.rglob("*")) if path.is_file()
@@ -171,7 +171,7 @@ def changes(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
 
 
 def published(setup: Setup, table: Path, wanted: digest.Digest) -> Iterator[str]:
-    """Reads the table with Spark alone."""
+    """Reads the table with Spark without Andiron and compares its digest."""
     folder, log = setup.work / "published", setup.work / "published.log"
     out = folder / "lines"
     words = application.command(setup, "andiron.demo.Published", application.settings(folder), {"table": table, "out": out}, "local[2]")
@@ -184,7 +184,7 @@ def published(setup: Setup, table: Path, wanted: digest.Digest) -> Iterator[str]
 
 
 def as_json(ran: Ran, root: Path) -> dict[str, object]:
-    """The object of build/demo.json. in, out, dropped, ratio and exact are those of the step with the gate."""
+    """The run's object in build/demo.json. in, out, dropped, ratio and exact belong to the step with the gate."""
     row = ran.told.steps[GATED]
     kept, failed = ran.told.sampled.get(GATED, (0, 0))
     return {

@@ -27,7 +27,7 @@ def cells(m: Measured) -> tuple[str, ...]:
 
 
 def text(measured: Sequence[Measured]) -> str:
-    """`versions` and `held MB`: the most versions (or copies) and bytes of them in any one executor at once."""
+    """The table as text. `versions` and `held MB` are the maxima of versions (or copies) and of their bytes in any one executor."""
     lines = [HEADS, *(cells(m) for m in measured)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADS))]
     rows = [
@@ -38,6 +38,6 @@ def text(measured: Sequence[Measured]) -> str:
 
 
 def write_json(path: Path, measured: Sequence[Measured], steps: Sequence[dict[str, object]], facts: dict[str, object]) -> None:
-    """A list with one object per row of both tables and one per run of the steps; each also has the facts of the run."""
+    """Writes a list with one object per row of both tables and one per run of the steps; each object also has the facts of the run."""
     objects = [dataclasses.asdict(m) | facts for m in measured] + [one | facts for one in steps]
     path.write_text(json.dumps(objects, indent=2) + "\n", encoding="utf-8")

@@ -30,7 +30,7 @@ class PageTest(unittest.TestCase):
         self.assertEqual(self.stack["failure"], "")
         self.assertEqual([check for check in self.stack["checks"] if check["breaches"]], [])
         self.assertGreater(self.stack["killed"]["owed"], 0)
-        # What was printed is of the run whose figures these are.
+        # The printed text belongs to the same run as the figures.
         for check in self.stack["checks"]:
             self.assertIn(f"holds: {check['what']}", self.text)
         self.assertIn(self.stack["killed"]["application"], self.text)

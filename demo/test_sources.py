@@ -8,7 +8,7 @@ from demo.sources import NONE, Flight
 
 
 class PackageTest(unittest.TestCase):
-    """On the real package."""
+    """Tests on the real package."""
 
     @classmethod
     def setUpClass(cls) -> None:

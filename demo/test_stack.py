@@ -169,7 +169,7 @@ class EndTest(unittest.TestCase):
             process = subprocess.Popen(["sleep", "600"])
         try:
             end = time.monotonic() + 60
-            # It has its environment once it has begun its program, a moment after it was made.
+            # The process has its environment a moment after the fork, once it executes its program.
             while not stack.marked("of-this-test") and time.monotonic() < end:
                 time.sleep(0.05)
             self.assertEqual(stack.marked("of-this-test"), [process.pid])

@@ -1,4 +1,4 @@
-"""The conditions on the measurements. Each function returns a sentence per breach."""
+"""The conditions on the measurements. Each function returns one sentence per breach."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def nothing_left(measured: Sequence[Measured]) -> list[str]:
 
 
 def within_budget(measured: Sequence[Measured], budget: int) -> list[str]:
-    """Andiron never had more bytes than the budget."""
+    """Andiron never held more bytes than the budget."""
     return [
         f"{m.approach} ({m.version_mb} MB): {m.max_resident_bytes} bytes resident, the budget is {budget}"
         for m in measured
@@ -34,7 +34,7 @@ def within_budget(measured: Sequence[Measured], budget: int) -> list[str]:
 
 
 def ratio(measured: Sequence[Measured], figure: str) -> float:
-    """The closure's peak over the baseline, in units of Andiron's; infinite if Andiron took no more than the baseline."""
+    """The closure's peak above the baseline divided by Andiron's; infinite if Andiron's peak is not above the baseline."""
     peak = {m.approach: getattr(m, figure) for m in measured}
     andiron = peak[ANDIRON_BYTES.name] - peak[BASELINE.name]
     closure = peak[SORTED_CLOSURE.name] - peak[BASELINE.name]

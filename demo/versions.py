@@ -1,4 +1,4 @@
-"""The twelve monthly versions of the metadata that a flight is looked at with."""
+"""The twelve monthly versions of the metadata."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from demo.sources import MONTHS, Airport, Plane, Sources, Weather, version_name
 
 @dataclass(frozen=True)
 class Version:
-    """The knowledge at the end of one month: its weather, the planes seen so far with the flights that each has made,
-    and the airports with the flights that went there so far."""
+    """The metadata at the end of one month: its weather, the planes seen so far with the number of flights of each,
+    and the airports with the number of flights to each so far."""
 
     month: int
     weather: list[Weather]

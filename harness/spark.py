@@ -62,7 +62,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 class Application:
-    """An application that runs in `folder`, with its output in `<name>.out` and its log in `<name>.err`. All of its processes have ended after the `with` block."""
+    """An application that runs in `folder`, with its output in `<name>.out` and its log in `<name>.err`. Leaving the `with` block ends all its processes."""
 
     def __init__(self, words: list[str], variables: dict[str, str], folder: Path, name: str = "driver") -> None:
         self.folder, self.out_file, self.log_file = folder, folder / f"{name}.out", folder / f"{name}.err"
