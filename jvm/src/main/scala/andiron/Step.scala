@@ -34,7 +34,8 @@ final class Step private (
     override def receive(cell: Array[Byte]): Unit = application.foreach(_.receive(cell): Unit)
   }
   private val accumulator = new StepAccumulator(receiver)
-  private var counters = Vector.empty[String]
+  // Without those of StepCell.Judged, which the core knows.
+  private var counters = StepCell.BuiltIn.drop(StepCell.Judged)
   @volatile private var isOpen = true
 
   private[andiron] val handle = new StepHandle(id, name, accumulator, limits, application.nonEmpty)
@@ -49,15 +50,15 @@ final class Step private (
   /** The counter `name`; repeated calls return the same counter. */
   def counter(name: String): StepCounter = synchronized {
     requireOpen()
-    if (Step.Own(name) || name.isEmpty)
+    if (StepCell.BuiltIn.contains(name) || name.isEmpty)
       throw new SettingException(ErrorCode.BadArgument, s"a counter of step '${this.name}' cannot be called '$name': choose another name", null)
     if (!counters.contains(name)) {
-      if (counters.size >= StepCell.MostOwn)
-        throw new SettingException(ErrorCode.BadArgument, s"step '${this.name}' has ${StepCell.MostOwn} counters, the most that a step can have", null)
+      if (counters.size >= StepCell.Most)
+        throw new SettingException(ErrorCode.BadArgument, s"step '${this.name}' has ${StepCell.Most} counters, the most that a step can have", null)
       counters :+= name
       declare()
     }
-    new StepCounter(name, handle, StepCell.OwnFrom + counters.indexOf(name))
+    new StepCounter(name, handle, StepCell.Judged + counters.indexOf(name))
   }
 
   /** Operators for rows with a key. */
@@ -144,7 +145,6 @@ object Step {
   private val log = LoggerFactory.getLogger(classOf[Step])
   private val ids = new java.util.concurrent.atomic.AtomicLong
   private val sites = new java.util.concurrent.atomic.AtomicLong
-  private val Own = Set("in", "out", "dropped")
 
   private[andiron] val Remedy = "make the step's counters before, `val hits = step.counter(\"hits\")`, and use those in functions. A function that uses a field or " +
     "method of its class refers to the whole object and the steps in it: copy the field to a local value first, or mark the step @transient"

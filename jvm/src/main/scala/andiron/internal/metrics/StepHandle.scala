@@ -119,13 +119,13 @@ private[andiron] final class StepCell(
   /** For the evaluating thread. */
   def add(index: Int, n: Long): Unit = {
     own = StepCell.withRoom(own, index)
-    own(index - StepCell.OwnFrom) += n
+    own(index - StepCell.Judged) += n
   }
 
   /** For all other threads. */
   def addElsewhere(index: Int, n: Long): Unit = synchronized {
     elsewhere = StepCell.withRoom(elsewhere, index)
-    elsewhere(index - StepCell.OwnFrom) += n
+    elsewhere(index - StepCell.Judged) += n
   }
 
   /** Counts and samples a row whose function threw `error`. */
@@ -149,7 +149,7 @@ private[andiron] final class StepCell(
   /** All counters, with their indices. */
   def counters: Seq[(Int, Long)] = synchronized {
     val all = own.zipAll(elsewhere, 0L, 0L).map { case (a, b) => a + b }
-    Seq(0 -> in, 1 -> out, 2 -> dropped) ++ all.indices.collect { case i if all(i) != 0 => (i + StepCell.OwnFrom) -> all(i) } ++
+    Seq(0 -> in, 1 -> out, 2 -> dropped) ++ all.indices.collect { case i if all(i) != 0 => (i + StepCell.Judged) -> all(i) } ++
       Seq(StepCell.Outside -> outside).filter(_._2 > 0)
   }
 
@@ -158,11 +158,17 @@ private[andiron] final class StepCell(
 
 private[andiron] object StepCell {
 
-  /** Index of the first user-defined counter. */
-  val OwnFrom = 3
+  /**
+   * The counters of every step, by index; the user's counters follow. The code that counts a new one adds it by
+   * `cell.add(BuiltIn.indexOf(name), n)`.
+   */
+  val BuiltIn: Vector[String] = Vector("in", "out", "dropped")
 
-  /** Maximum number of user-defined counters per step. */
-  val MostOwn = 252
+  /** Number of the first built-in counters, which have fields of their own and which the core's gates judge by. */
+  val Judged = 3
+
+  /** Maximum number of a step's further counters. */
+  val Most = 252
 
   /** Index of [[StepCell.outside]], which is not a counter. */
   val Outside = 255
@@ -170,5 +176,5 @@ private[andiron] object StepCell {
   private val NoCounters = new Array[Long](0)
 
   private def withRoom(counts: Array[Long], index: Int): Array[Long] =
-    if (index - OwnFrom < counts.length) counts else java.util.Arrays.copyOf(counts, index - OwnFrom + 1)
+    if (index - Judged < counts.length) counts else java.util.Arrays.copyOf(counts, index - Judged + 1)
 }
