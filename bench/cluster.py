@@ -30,7 +30,7 @@ MEGABYTE = 1 << 20
 
 
 def memory(setup: Setup, content: Content, turn: int, how: str) -> Record:
-    """The peak memory of both executors from start to end. Every row reads the whole version, four rows at a time in each executor. Heaps are
+    """The peak memory of both executors from start to end. Every row reads the whole version, four rows in each executor. Heaps are
     touched at the start, so that their growth is no part of the difference."""
     settings = {
         "spark.andiron.cache.budgetBytes": content.bytes + MEGABYTE, "spark.executor.defaultJavaOptions": "-Xms1g -XX:+AlwaysPreTouch",

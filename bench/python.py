@@ -1,8 +1,8 @@
-"""What Python workers gain: `python3 -m bench.python [--publish] [--turns N]`, after `gradle assemble sparkHome`.
+"""The gain of Python workers: `python3 -m bench.python [--publish] [--turns N]`, after `gradle assemble sparkHome`.
 
-A million records in disorder from a resident version against a broadcast dict, in batches and at once, time of a worker before its first bytes, and the memory
-that four workers add when they read one version of 1 GB. Writes build/bench-python.json; `--publish` copies it to docs/data and renders
-its part of docs/evidence/benchmarks.md.
+Measures a million records in random order from a resident version against a broadcast dict, in batches and at once; the time of a worker
+before its first bytes; and the memory that four workers add when they read one version of 1 GB. Writes build/bench-python.json;
+`--publish` copies the file to docs/data and renders its part of docs/evidence/benchmarks.md.
 """
 
 from __future__ import annotations

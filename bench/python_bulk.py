@@ -1,7 +1,7 @@
-"""A million records in disorder, of a resident version and of a broadcast dict by the same keys; see bench_job.py.
+"""A million records in random order, from a resident version and from a broadcast dict with the same keys; see python_job.py.
 
-Each turn is in new workers, the two ways one after the other, and each with its first use in its worker: at once, and in the batches that
-`mapInArrow` gives. Then other designs of the read at once.
+Each turn runs both ways one after the other, each in a new worker and including its first use there: all records at once, and the
+batches of `mapInArrow`. Then other designs of the read at once.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any
 
 COUNT, LENGTH = 1_000_000, 100
 BATCHES = 100
-"""Of 10,000 rows, the default of spark.sql.execution.arrow.maxRecordsPerBatch."""
+"""The number of batches. A batch has 10,000 rows, the default of spark.sql.execution.arrow.maxRecordsPerBatch."""
 KEY_STEP = 618_034
-"""Prime to COUNT: keys in an order that no cache foresees."""
+"""Coprime to COUNT, so that every key occurs once, in an order that hardware cannot prefetch."""
 SCHEMA = "seconds double, cpu double, unpickled double, crc long, batches long, rows long"
 CHUNK = 5000
-"""Records, as `Bytes.records` copies them at a time."""
+"""The number of records that `Bytes.records` copies at a time."""
 
 
 class Clock:
-    """Wall clock and CPU of this process over several stretches."""
+    """Wall clock and CPU time of this process, summed over several `with` blocks."""
 
     def __init__(self) -> None:
         self.seconds = self.cpu = 0.0
@@ -39,13 +39,13 @@ class Clock:
 
 
 def in_new_worker(spark: Any, function: Callable[[], Iterator[Any]]) -> Any:
-    """What `function` yields first, in a worker that has run nothing before (worker reuse is off)."""
+    """The first value of `function` in a new worker (worker reuse is off)."""
     return spark.sparkContext.parallelize([0], 1).mapPartitions(lambda _: function()).collect()[0]
 
 
 def measured(spark: Any, source: Path, turns: int) -> dict[str, list[dict[str, Any]]]:
-    """`source` has the records. The time ends with a million records of 100 bytes; the check of them is not timed."""
-    # Not at the top: the workers whose start is measured must not have it from here.
+    """`source` has the records. The time ends when a million records of 100 bytes are read; the check of their content is not timed."""
+    # Imported here, so that workers whose start is measured do not import it with this module.
     import andiron
 
     content = source.read_bytes()
@@ -72,7 +72,7 @@ def measured(spark: Any, source: Path, turns: int) -> dict[str, list[dict[str, A
 
 
 def _turns(turns: int, batches: int, ours: Callable[[], Any], theirs: Callable[[], Any]) -> list[dict[str, Any]]:
-    """A B A B, after one of each that does not count."""
+    """Alternates both ways, after one run of each that does not count."""
     ours()
     theirs()
     made = []
@@ -115,7 +115,7 @@ def _mapped_batches(catalog: Any) -> Callable[[Iterable[Any]], Iterator[Any]]:
     def read(batches: Iterable[Any]) -> Iterator[Any]:
         clock, cursor, crc, count, rows = Clock(), None, 0, 0, 0
         for batch in batches:
-            # As with the dict's: the first conversion imports pandas, in a quarter of a second.
+            # Not timed, as for the dict: the first conversion imports pandas, which takes a quarter of a second.
             keys = batch.column("key").to_numpy()
             with clock:
                 cursor = cursor or catalog.cursor()
@@ -150,7 +150,7 @@ def _row(clock: Clock, unpickled: float, crc: int, batches: int, rows: int) -> A
 
 
 def _filled(made: Any, value: Any, keys: Any) -> Any:
-    """`made` with the records, as `Bytes.records` copies them."""
+    """`made`, filled with the records in the way of `Bytes.records`."""
     table = value.numpy(f"V{LENGTH}")
     for first in range(0, len(keys), CHUNK):
         table.take(keys[first : first + CHUNK], out=made[first : first + CHUNK], mode="clip")

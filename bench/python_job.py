@@ -22,7 +22,7 @@ PAGE = 4096
 
 
 def write(path: Path, size: int) -> None:
-    """A file of `size` bytes that does not compress."""
+    """Writes a file of `size` incompressible bytes."""
     block = os.urandom(1 << 20)
     with path.open("wb") as file:
         for number in range(0, size, len(block)):
@@ -30,7 +30,7 @@ def write(path: Path, size: int) -> None:
 
 
 def start(spark: Any, folder: Path, turns: int) -> list[dict[str, Any]]:
-    """The time of a worker before its first bytes: importing the package, the catalog, a cursor, and a version that is resident."""
+    """The time of a worker before its first bytes: import of the package, catalog, cursor, and a lease of a resident version."""
     source = folder / "small"
     write(source, 1 << 20)
     catalog = andiron.catalog(spark, "small", {"v1": source})
@@ -57,7 +57,7 @@ def start(spark: Any, folder: Path, turns: int) -> list[dict[str, Any]]:
 
 
 def pss(root: int) -> dict[str, int]:
-    """The proportional memory of the JVM and of its Python processes, in bytes."""
+    """Pss of the JVM and of its Python processes, in bytes."""
     found = {"jvm": 0, "python": 0, "processes": 0}
     waiting = [root]
     parents: dict[int, list[int]] = {}
@@ -80,7 +80,7 @@ def pss(root: int) -> dict[str, int]:
 
 
 def memory(spark: Any, folder: Path, turns: int, size: int = LARGE) -> list[dict[str, Any]]:
-    """Four workers with a lease of one version, before and after each has read every page of it."""
+    """Four workers with a lease of one version, before and after each of them reads every page."""
     source = folder / "large"
     write(source, size)
     jvm = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()

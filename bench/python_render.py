@@ -1,4 +1,4 @@
-"""Figures and tables of the benchmark of Python; see render.py."""
+"""Figures and tables of the Python benchmark; see render.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAST_TIMES, MOST_START_S, MOST_ADDED_MB = 10.0, 0.020, 50.0
 
 
 def figures(content: Record) -> list[Record]:
-    """Each computed from the raw records."""
+    """The figures, computed from the raw records."""
     raw = content["raw"]
     ours, theirs = (median(r[name] for r in raw["batches"]) for name in ("andiron_s", "dict_s"))
     batches, at_once = _times(raw["batches"], "_s"), _times(raw["bulk"], "_s")
@@ -39,7 +39,7 @@ def _times(turns: list[Record], of: str) -> float:
 
 
 def wrong(content: Record) -> list[str]:
-    """The faults that make the raw records worthless, a sentence each."""
+    """The faults that invalidate the raw records, one sentence each."""
     raw = content["raw"]
     found = [f"turn {r['turn']} of {part} has read other bytes than it should" for part in ("batches", "bulk", "designs", "memory") for r in raw[part] if not r["equal"]]
     found += [f"turn {r['turn']} of start was in a worker that had the package already" for r in raw["start"] if not r["fresh"]]
@@ -48,7 +48,7 @@ def wrong(content: Record) -> list[str]:
 
 
 def blocks(content: Record) -> dict[str, str]:
-    """The generated parts of the page, by name."""
+    """The generated blocks of the page, by name."""
     return {"python-machine": wrapped(_machine(content)), "python-figures": markdown(*figure_table(figures(content))), "python-turns": markdown(*_turns(content)),
             "python-designs": markdown(*_designs(content))}
 
@@ -85,7 +85,7 @@ def _turns(content: Record) -> Table:
 
 
 def _designs(content: Record) -> Table:
-    """Ways of reading all at once, the fastest first."""
+    """The designs of the read at once, the fastest first."""
     made: dict[str, list[float]] = {}
     for record in content["raw"]["designs"]:
         made.setdefault(record["design"], []).append(record["seconds"] * 1e3)

@@ -1,7 +1,7 @@
 """Tables and charts from the raw figures: for the terminal, and for docs/evidence/benchmarks.md.
 
-The page's prose is written by hand; the parts between
-`<!-- begin NAME -->` and `<!-- end NAME -->` are written here.
+The prose of the page is written by hand; this module renders the blocks between
+`<!-- begin NAME -->` and `<!-- end NAME -->`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ PAGE = Path("docs/evidence/benchmarks.md")
 DATA = Path("docs/data")
 PICTURES = Path("docs/images")
 CACHE, MICRO = "bench-cache.json", "bench-micro.json"
-WIDTH = 120  # of the page's prose, in characters
+WIDTH = 120  # characters per line of the page's prose
 
 
 def blocks(cache: Record, micro: Record) -> dict[str, str]:
-    """The generated parts of the page, by name."""
+    """The generated blocks of the page, by name."""
     return {
         "machine": wrapped(machine(cache, micro)), "figures": markdown(*figure_table(figures.of_cache(cache) + figures.of_micro(micro))),
         "approaches": markdown(*approach_table(cache)), "parts": markdown(*part_table(cache)), "sweep": markdown(*sweep_table(cache)),
@@ -63,7 +63,7 @@ Table = tuple[Sequence[str], list[Sequence[str]]]
 
 
 def completed(new: Record, file: Path) -> Record:
-    """A run with the published records of the parts that it left out. An error if these were measured with other parameters."""
+    """A run, completed by the published records of the parts that it left out. Raises if those have other parameters."""
     if not file.exists():
         return new
     old = json.loads(file.read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def completed(new: Record, file: Path) -> Record:
 
 
 def commits(cache: Record, micro: Record) -> str:
-    """The commit of the run, or of each part if parts were measured again."""
+    """The commit of the run, or the commit of each part if they differ."""
     by: dict[str, list[str]] = {}
     for part, run in sorted((cache["runs"] | micro["runs"]).items()):
         by.setdefault(commit(run), []).append(part)
@@ -122,12 +122,12 @@ def approach_table(cache: Record) -> Table:
 
 
 def saved(turns: Turns, name: str) -> float:
-    """How much less the whole process takes than with the closure at its best, in per cent."""
+    """The memory saved over the closure at its best, in per cent of the whole process."""
     return turns.paired(name, "closure-direct", lambda mine, closure: 100 * (1 - mine["peak_pss_bytes"] / closure["peak_pss_bytes"]))
 
 
 def part_table(cache: Record) -> Table:
-    """Where the time of a job goes."""
+    """The table of the parts of a job's time."""
     turns, slots = Turns(cache["raw"].get("approaches", [])), cache["parameters"]["slots"]
     rows = []
     for name in turns.names():
@@ -199,7 +199,7 @@ def micro_table(micro: Record) -> Table:
 
 
 def text(cache: Record, micro: Record) -> str:
-    """For the terminal."""
+    """The results as text for the terminal."""
     found = [("", figure_table(cache["figures"] + micro["figures"]))]
     found += [(title, table) for title, table in (
         ("approaches, medians over the turns", approach_table(cache)), ("slots x versions", sweep_table(cache)), ("the talk's job", talk_table(cache)),
@@ -219,19 +219,19 @@ def markdown(heads: Sequence[str], rows: list[Sequence[str]]) -> str:
 
 
 def benchmark_of(name: str) -> str:
-    """The prefix of a part's name; that of the cache's benchmark is empty."""
+    """The prefix of a block's name; empty for the cache benchmark."""
     return next((prefix for prefix in ("metrics-", "python-", "sinks-", "cluster-") if name.startswith(prefix)), "")
 
 
 def blocks_differ(root: Path, parts: dict[str, str]) -> list[str]:
-    """A sentence for each part of the page that is not this one."""
+    """One sentence for each block of the page that differs from `parts`."""
     page = (root / PAGE).read_text(encoding="utf-8")
     return [f"the part {name} of {PAGE} is not the table of these figures" for name, part in parts.items()
             if f"<!-- begin {name} -->\n{part}\n<!-- end {name} -->" not in page]
 
 
 def wrapped(text: str) -> str:
-    """Prose in lines of the page's width. Breaks of lines are kept."""
+    """Prose wrapped to the page's width; existing line breaks are kept."""
     return "\n".join(textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False) for line in text.splitlines())
 
 
@@ -249,7 +249,7 @@ def jar(content: Record) -> str:
 
 
 def filled(page: str, parts: dict[str, str], benchmark: str = "") -> str:
-    """The page with its generated parts of one benchmark replaced. An error if it lacks one, or has one that is not given."""
+    """The page with the generated blocks of one benchmark replaced. Raises if the page lacks a block or has a block that is not in `parts`."""
     names = [name for name in re.findall(r"<!-- begin (\S+) -->", page) if benchmark_of(name) == benchmark]
     if sorted(names) != sorted(parts):
         raise ValueError(f"the page has the parts {sorted(names)}, not {sorted(parts)}")
@@ -261,7 +261,7 @@ def filled(page: str, parts: dict[str, str], benchmark: str = "") -> str:
 
 
 def lacking(cache: Record, micro: Record) -> list[str]:
-    """The parts that a run lacks to be published."""
+    """The parts that a run lacks for publication."""
     parts = ("approaches", "sweep", "talk", "rates", "kills")
     found = [part for part in parts if not cache["raw"].get(part)] + ([] if micro["raw"].get("micro") else ["micro"])
     there = Turns(cache["raw"].get("approaches", [])).names()
@@ -269,7 +269,7 @@ def lacking(cache: Record, micro: Record) -> list[str]:
 
 
 def publish(root: Path, cache: Record, micro: Record) -> None:
-    """Writes data, charts and the page's generated parts. An error if the run lacks any of them."""
+    """Writes the data, the charts and the generated blocks of the page. Raises if the run lacks a part."""
     if lacking(cache, micro):
         raise ValueError(f"not to be published: the run lacks {', '.join(lacking(cache, micro))}")
     (root / DATA).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The approaches, in the order in which they are run."""
+"""The approaches, in the order of their runs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bench.parameters import Parameters
 @dataclass(frozen=True)
 class Approach:
     """
-    `runs`: its name in the application. `budget`: versions' worth of bytes, for those that take a limit; 0 is all versions;
-    a negative number is that part of them. `keep_warm` is Andiron's setting. `work`: share of the usual work per row.
+    `runs`: the name in the application. `budget`: the limit in versions, for approaches that take one; 0 is all versions, and
+    -n an n-th of them. `keep_warm` is Andiron's setting. `work`: the work per row as a share of the usual work.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Approach:
         return self.runs.startswith("andiron-")
 
     def limit(self, parameters: Parameters) -> int:
-        """Bytes. Objects take a little more than the bytes they were made from."""
+        """The limit in bytes. Objects take slightly more than the bytes that they are made from."""
         versions = self.budget if self.budget > 0 else -(-parameters.versions // max(1, -self.budget))
         slack = 1 if self.runs in ("andiron-bytes", "andiron-inplace") else 1.01
         return int(versions * parameters.version_bytes * slack)

@@ -1,4 +1,4 @@
-"""A benchmark's section of docs/evidence/benchmarks.md: its published data, the figures and blocks that they give, and all that does not agree."""
+"""A benchmark's section of docs/evidence/benchmarks.md: its published data, the figures and blocks computed from them, and all mismatches."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FACTS = ("commit", "spark", "scala", "jar_sha256", "seed", "machine", "parameter
 
 @dataclass(frozen=True)
 class Section:
-    """`name`: `bench-<name>` makes it, and with `-` its blocks' names begin; `files`: its data, of which the first has the figures; `figures` and
-    `blocks` take the contents of all files, `wrong` that of the first. `lacks`: facts that its file has not. `needs_all`: figures of a wrong run
-    cannot be computed."""
+    """`name`: the target is `bench-<name>`, and the names of the blocks begin with `<name>-`; `files`: the data, the first with the figures;
+    `figures` and `blocks` take the contents of all files, `wrong` that of the first. `lacks`: facts that the file does not have. `needs_all`:
+    the figures of a wrong run cannot be computed."""
 
     name: str
     files: tuple[str, ...]
@@ -32,7 +32,7 @@ class Section:
         return [json.loads((root / DATA / file).read_text(encoding="utf-8")) for file in self.files]
 
     def mismatches(self, root: Path) -> list[str]:
-        """The points at which figures, raw records and page do not agree, a sentence each."""
+        """The mismatches of figures, raw records and page, one sentence each."""
         missing = [f"{DATA / file} is missing: run `make bench-{self.name} BENCH_PUBLISH=1`" for file in self.files if not (root / DATA / file).exists()]
         if missing:
             return missing
@@ -43,7 +43,7 @@ class Section:
         return found + differences(self.files[0], contents[0]["figures"], self.figures(*contents)) + blocks_differ(root, self.blocks(*contents))
 
     def publish(self, root: Path, content: Record | None = None) -> None:
-        """Writes the data, if they are given, and renders the blocks of the page."""
+        """Writes the data if `content` is given, and renders the blocks of the page."""
         if content is not None:
             (root / DATA).mkdir(parents=True, exist_ok=True)
             write(root / DATA / self.files[0], content)
@@ -56,7 +56,7 @@ def write(path: Path, content: Any) -> None:
 
 
 def differences(file: str, written: list[Record], computed: list[Record]) -> list[str]:
-    """The figures of a file that are not those that its raw records give."""
+    """The figures of a file that differ from those computed from its raw records."""
     by = {figure["id"]: figure for figure in written}
     found = [f"{file}: {f['id']} is written as {by.get(f['id'], {}).get('value')}, but its raw records give {f['value']}"
              for f in computed if by.get(f["id"]) != f]

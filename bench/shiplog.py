@@ -1,4 +1,4 @@
-"""The events of a ship log, read by docs/internals/wire-format.md and nothing else: a second reader beside Andiron's own."""
+"""A second reader of ship logs, independent of Andiron's: it implements docs/internals/wire-format.md only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Event:
 
 
 def events(folder: Path) -> Iterator[Event]:
-    """All events of an application's log, in their order. An error for anything that is not whole: the application has ended."""
+    """All events of an application's log, in order. Raises for an incomplete record, since the application must have ended."""
     for segment in sorted(folder.glob("segment-*.log")):
         yield from _segment(segment)
 
@@ -50,7 +50,7 @@ def _segment(file: Path) -> Iterator[Event]:
 
 
 def unchanged(all_events: list[Event]) -> list[Event]:
-    """The revisions that differ from the one before in nothing but their time."""
+    """The revisions that differ from their predecessors only in the time."""
     last: dict[str, dict[str, Any]] = {}
     found = []
     for event in all_events:

@@ -1,8 +1,8 @@
 """The cost and the losses of shipping: `python3 -m bench.sinks [--publish] [PART ...]`, of the parts rate, jobs, library and revisions, or all.
 
-The sink's rate against a bare producer; jobs whose broker works, is absent or silent; the library's size; a million revisions into Hive while broker and
-drivers are killed. Servers are started on loopback. A part that is run replaces its records in build/bench-sinks.json; `--publish` copies that file, if it is
-whole, to docs/data and renders its part of docs/evidence/benchmarks.md. Needs the files that `make bench-sinks` builds.
+Measures the sink's rate against a bare producer; jobs whose broker works, is absent or silent; the size of the library; and a million revisions into
+Hive while broker and drivers are killed. Servers run on loopback. Each part replaces its records in build/bench-sinks.json; `--publish` copies the file,
+if it is complete, to docs/data and renders its part of docs/evidence/benchmarks.md. Needs the files that `make bench-sinks` builds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parts of the benchmark of sinks; each gives its raw records."""
+"""The parts of the sinks benchmark; each returns its raw records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.process import free_port
 
 WARM_UP, TASKS_A_ROUND, DUMPS = 10, 4, 10
 JOBS = ("off", "works", "absent", "silent")
-"""Kafka not set, a broker that works, none that listens, one that takes connections and never answers."""
+"""Without Kafka; with a broker that works; with an address where no server listens; with a server that accepts connections and never answers."""
 HEADS = re.compile(r'^"(?P<name>[^"]+)".*? cpu=(?P<cpu>[0-9.]+)ms', re.MULTILINE)
 
 
@@ -29,12 +29,12 @@ RATE = ["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", 
 
 
 def build_rate() -> None:
-    """Builds the program of `rate`; no part of its time."""
+    """Builds the program of `rate`, outside of its time."""
     subprocess.run([*RATE, "--no-run"], cwd=ROOT, check=True)
 
 
 def rate(broker: kafka.Broker) -> list[Record]:
-    """Of the sink and of a bare producer with the same settings and messages, in turns."""
+    """The rates of the sink and of a bare producer with the same settings and messages, in turns."""
     done = subprocess.run(RATE, cwd=ROOT, env=os.environ | {"BENCH_KAFKA_SERVERS": broker.address}, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
     return [{"turn": turn, "events": told["events"], "sink": sink, "bare": bare} for turn, (sink, bare) in enumerate(zip(told["sink"], told["bare"], strict=True))]
@@ -42,7 +42,7 @@ def rate(broker: kafka.Broker) -> list[Record]:
 
 @contextmanager
 def _silent() -> Iterator[str]:
-    """The address of a server that takes connections and never answers."""
+    """The address of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         taken: list[socket.socket] = []
 
@@ -63,16 +63,16 @@ def _silent() -> Iterator[str]:
 
 
 def job(place: Place, turn: int, rounds: int, brokers: dict[str, str]) -> list[Record]:
-    """One application for each of JOBS: the time of its rounds, the frames of its threads, the CPU of the listener's, the length of its end."""
+    """One application for each of JOBS: the times of its rounds, the frames of its threads, the CPU time of the listener thread, and the time of its end."""
     found = []
-    # In another order each turn, so that none always follows the same.
+    # The order changes each turn, so that no job always follows the same one.
     for name in (*JOBS[turn % len(JOBS):], *JOBS[:turn % len(JOBS)]):
         settings = {} if name == "off" else {"spark.andiron.kafka.bootstrap.servers": brokers[name]}
         app = Application(place, f"{name}-{turn}", settings, [])
         try:
             app.rounds(WARM_UP)
             app.rounds(rounds)
-            # A dump halts the application: none is taken while rounds are timed.
+            # A dump stops all threads, so dumps are taken outside of the timed rounds.
             dumps = []
             for _ in range(DUMPS):
                 app.rounds(2)
@@ -93,8 +93,8 @@ def _dump(java: int) -> str:
 
 
 def standing(dumps: list[tuple[str, str]]) -> Record:
-    """How often which thread of Spark's waited below Andiron's code, or was in a native of Andiron's, in both dumps of a pair; names without
-    their numbers. One that is only passing is elsewhere a moment later."""
+    """The number of pairs of dumps in which a thread of Spark's waits in Andiron's code, or runs a native method of it, at the same frame in
+    both dumps, by thread (names without numbers). A thread that only passes through is elsewhere in the second dump."""
     found: Counter[str] = Counter()
     for first, second in dumps:
         before = _in_andiron(first)
@@ -103,7 +103,7 @@ def standing(dumps: list[tuple[str, str]]) -> Record:
 
 
 def _in_andiron(dump: str) -> dict[str, str]:
-    """The frame of Andiron's below which each thread waits or runs native code."""
+    """The frame of Andiron in which each thread waits or runs native code."""
     found = {}
     for block in dump.split("\n\n"):
         name, frames = re.match(r'"([^"]+)"', block), re.findall(r"\tat (.+)", block)
@@ -126,7 +126,7 @@ def jobs(place: Place, turns: int, rounds: int, say: Callable[[str], None]) -> l
 
 
 def library(build: Path) -> list[Record]:
-    """The library as the jar has it, without the sections for debuggers."""
+    """The library as in the jar, without debug sections."""
     stripped = build / "bench-sinks.so"
     subprocess.run(["strip", "-o", str(stripped), str(ROOT / "target/release/libandiron.so")], check=True)
 

@@ -1,4 +1,4 @@
-"""Figures and tables of the benchmark of sinks; see render.py."""
+"""Figures and tables of the sinks benchmark; see render.py."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOST = ("ids_twice_in_hive", "ids_missing", "ids_not_of_a_log", "last_revision_w
 
 
 def figures(content: Record, atlas: Record) -> list[Record]:
-    """Each computed from the raw records."""
+    """The figures, computed from the raw records."""
     raw = content["raw"]
     rates = [r["sink"] / r["bare"] for r in raw["rate"]]
     [library], [record] = raw["library"], raw["revisions"]
@@ -51,12 +51,12 @@ def figures(content: Record, atlas: Record) -> list[Record]:
 
 
 def _waits(record: Record) -> int:
-    """The waits in Andiron's code, except for the listener's own queue, which waits for its next event."""
+    """The number of waits in Andiron's code, except those of the listener's queue for its next event."""
     return sum(count for thread, count in record["in_andiron"].items() if not thread.startswith("spark-listener-group-andiron"))
 
 
 def _ratios(records: list[Record], of) -> dict[str, list[float]]:
-    """Of each kind of broker to none, turn by turn."""
+    """The ratios of the jobs with each kind of broker to the job without Kafka, by turn."""
     by = {(r["broker"], r["turn"]): of(r) for r in records}
     return {name: [by[name, turn] / by["off", turn] for turn in sorted({r["turn"] for r in records})] for name in BROKERS}
 
@@ -71,7 +71,7 @@ def _spread(values: list[float]) -> str:
 
 
 def wrong(content: Record) -> list[str]:
-    """The faults that make the raw records worthless, a sentence each."""
+    """The faults that invalidate the raw records, one sentence each."""
     raw = content["raw"]
     found = [f"{part} has not run" for part in PARTS if not raw.get(part)] + ([] if content.get("runs") else [f"{FILE} does not say its runs"])
     if not found:
@@ -84,7 +84,7 @@ def wrong(content: Record) -> list[str]:
 
 
 def blocks(content: Record, atlas: Record) -> dict[str, str]:
-    """The generated parts of the page, by name."""
+    """The generated blocks of the page, by name."""
     return {"sinks-machine": wrapped(_machine(content)), "sinks-figures": markdown(*figure_table(figures(content, atlas))), "sinks-jobs": markdown(*_jobs(content["raw"]["jobs"])),
             "sinks-revisions": markdown(*_revisions(content["raw"]["revisions"][0]))}
 

@@ -1,4 +1,4 @@
-"""Runs one of the benchmark's applications in processes of its own, with its executors' memory sampled."""
+"""Runs one application of a benchmark by spark-submit and samples the memory of its executors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMEOUT_S = 900
 
 @dataclass(frozen=True)
 class Setup:
-    """The files that `make build` has left, and a folder for the applications."""
+    """The files of `make build`, and a folder for the applications."""
 
     built: Built
     work: Path
@@ -38,7 +38,7 @@ def submit(
     setup: Setup, label: str, master: str, settings: Mapping[str, object], options: Mapping[str, object], heap: str,
     andiron: bool, executors: int,
 ) -> list[Record]:
-    """The records that the application wrote, each with the peaks of its executors. Its log stays in the work folder."""
+    """Runs the application and returns its records, each with the memory peaks of its executors. Its log stays in the work folder."""
     folder, log = setup.work / label, setup.work / f"{label}.log"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "scratch").mkdir(parents=True)
@@ -73,7 +73,7 @@ def _command(
     conf = spark.settings(folder) | (spark.PLUGIN if andiron else {}) | {
         "spark.log.level": "WARN", "spark.executorEnv.MALLOC_ARENA_MAX": "2", "spark.sql.adaptive.enabled": "false",
         "spark.hadoop.fs.slow.impl": "andiron.bench.SlowFileSystem",
-        # A partition per file, however small.
+        # One partition per file, even for small files.
         "spark.sql.files.openCostInBytes": "128m", "spark.sql.files.maxPartitionBytes": "128m",
     } | dict(settings)
     arguments = spark.pairs(dict(options) | {"scratch": folder / "scratch", "result": folder / "result.json"})

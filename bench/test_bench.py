@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic, and that `make verify` can fail."""
+"""Tests of the cache benchmark's arithmetic, and of mismatches that `make verify` must find."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from harness.facts import ROOT
 
 
 def approach(name: str, turn: int, p: Record) -> Record:
-    """A record as an application writes it, with numbers that depend on the approach."""
+    """A record in the form of an application's, with numbers that depend on the approach."""
     place = [a.name for a in rivals.ALL].index(name)
     copies = p["slots"] if name.startswith("closure") else min(place, p["versions"])
     record: Record = {
@@ -38,7 +38,7 @@ def throttled(name: str, slots: int, versions: int, turn: int, wall: float) -> R
 
 
 def contents() -> tuple[Record, Record]:
-    """A whole run, made up."""
+    """A complete run with invented numbers."""
     p = parameters.read(["--turns", "2"]).__dict__ | {}
     head: Record = {"commit": "c" * 40, "uncommitted": False, "spark": "3.5.4", "scala": "2.13.8", "jar": "andiron.jar", "jar_sha256": "d" * 64, "seed": 1,
                     "machine": {"cpu": "x", "cores": 2, "memory_kb": 1 << 24, "kernel": "6", "java": "17"}, "parameters": p, "started": 1, "total_s": 60.0}

@@ -1,4 +1,4 @@
-"""The metrics benchmark's own arithmetic, its reader of ship logs, and that `make verify` can fail on its section."""
+"""Tests of the metrics benchmark's arithmetic, of its reader of ship logs, and of mismatches that `make verify` must find in its section."""
 
 import json
 import tempfile
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def contents() -> Record:
-    """A whole run, made up."""
+    """A complete run with invented numbers."""
     p = parameters.read_metrics(["--turns", "4", "--listener-turns", "2", "--row-turns", "2", "--log-turns", "3", "--repeats", "1"]).__dict__ | {}
     cpu = {"nothing": 1_000, "sparkmeasure": 1_250, "andiron": 2_000}
     seconds = {"nothing": 1.0, "sparkmeasure": 1.0, "andiron": 2.0}
@@ -45,7 +45,7 @@ def contents() -> Record:
 
 
 def with_section(page: str) -> str:
-    """The page, with the section's markers if it lacks them."""
+    """The page, with the section's markers added if they are missing."""
     lacking = [name for name in render.blocks(contents()) if f"<!-- begin {name} -->" not in page]
     return page + "".join(f"\n<!-- begin {name} -->\n\n<!-- end {name} -->\n" for name in lacking)
 
@@ -148,7 +148,7 @@ class MetricsVerifyTest(unittest.TestCase):
 
 
 def record(kind: int, id: str, revision: int, body: Record) -> bytes:
-    """As docs/internals/wire-format.md lays it out."""
+    """A record in the layout of docs/internals/wire-format.md."""
     name, text = id.encode(), json.dumps(body).encode()
     head = shiplog.MARKER + bytes([kind, 0]) + len(name).to_bytes(2, "little") + len(text).to_bytes(4, "little") + (1).to_bytes(8, "little") + revision.to_bytes(8, "little")
     whole = head + zlib.crc32(head).to_bytes(4, "little") + name + text

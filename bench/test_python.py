@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmark of Python, and that `make verify` can fail on its section."""
+"""Tests of the Python benchmark's arithmetic, and of mismatches that `make verify` must find in its section."""
 
 from bench import python_render as render
 from bench.figures import MB, Record
@@ -11,7 +11,7 @@ def read(turn: int) -> Record:
 
 
 def content() -> Record:
-    """A whole run, made up."""
+    """A complete run with invented numbers."""
     made: Record = {
         "commit": "c" * 40, "uncommitted": False, "spark": "3.5.4", "python": "3.11.2", "jar_sha256": "a", "started": 1, "total_s": 100.0, "load_average": 1.0,
         "machine": {"cpu": "one", "cores": 2, "memory_kb": 1 << 24, "kernel": "6", "java": "17"}, "parameters": {"turns": 3, **render.PARAMETERS},

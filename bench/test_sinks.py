@@ -1,4 +1,4 @@
-"""The arithmetic of the benchmark of sinks, its reader of thread dumps, and that `make verify` can fail on its section."""
+"""Tests of the sinks benchmark's arithmetic, of its reader of thread dumps, and of mismatches that `make verify` must find in its section."""
 
 from bench import sinks_measure
 from bench import sinks_render as render
@@ -31,7 +31,7 @@ DUMP = '''"main" #1 prio=5 cpu=1.00ms tid=0x1 waiting on condition [0x1]
 
 
 def content() -> Record:
-    """A whole run, made up."""
+    """A complete run with invented numbers."""
     job = {"rounds": 60, "stop_ms": 2100, "dumps": 10, "in_andiron": {}, "load_average": 1.0}
     million = dict.fromkeys([*render.COUNTS, *render.LOST], 0) | {"revisions": 1_000_000, "events": 50_000, "driver_kills": 5, "broker_kills": 10, "answers_swallowed": 30}
     made: Record = {

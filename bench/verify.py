@@ -2,9 +2,9 @@
 
     python3 -m bench.verify [--root FOLDER] [--render]
 
-Exit status 1 and a sentence for each mismatch: a figure that its raw records do not give, a table or chart that differs from the one that is
-rendered from them, jobs whose digests differ, turns that are missing. A missed figure is no mismatch: it is shown as missed. `--render` writes
-tables and charts anew instead.
+Exit status 1 and one sentence per mismatch: a figure that differs from its raw records, a table or chart that differs from its rendering,
+jobs with different digests, missing turns. A missed figure is no mismatch; it is printed as missed. `--render` writes the tables and charts
+instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECTIONS = [module.SECTION for module in (metrics_render, python_render, sinks_r
 
 
 def mismatches(root: Path) -> list[str]:
-    """The points at which data, page and charts of the cache's benchmark do not agree, a sentence each."""
+    """The mismatches of data, page and charts of the cache benchmark, one sentence each."""
     files = [root / render.DATA / name for name in (render.CACHE, render.MICRO)]
     missing = [f"{file.relative_to(root)} is missing: run `make bench-cache BENCH_PUBLISH=1`" for file in files if not file.exists()]
     if missing:
