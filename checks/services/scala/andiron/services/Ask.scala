@@ -12,7 +12,7 @@ import org.apache.spark.sql.SparkSession
  */
 object Ask {
   def main(arguments: Array[String]): Unit = {
-    val Array(questions, answers) = arguments
+    val (questions, answers) = (arguments(0), arguments(1))
     val spark = SparkSession.builder().appName("ask").enableHiveSupport().getOrCreate()
     try {
       for (file <- new File(questions).listFiles.filter(_.getName.endsWith(".sql")).sortBy(_.getName)) {
