@@ -1,1 +1,1 @@
-"""Checks against real processes, one folder for each kind of evidence."""
+"""Checks against real processes, one folder per kind of evidence."""

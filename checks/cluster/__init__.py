@@ -1,1 +1,1 @@
-"""Andiron on clusters of this machine: checks, kills and figures."""
+"""Andiron on clusters on this machine: checks and kills."""

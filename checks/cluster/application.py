@@ -1,4 +1,4 @@
-"""Runs checks/cluster/scala by spark-submit, as a user brings the jar: `--jars`, or `--packages` from a Maven repository in a folder."""
+"""Runs checks/cluster/scala by spark-submit, with the jar from `--jars`, or from `--packages` with a Maven repository in a folder."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.spark import ApplicationError, Record
 
 TIMEOUT_S = 900
 ONLY_OURS = '<ivysettings><settings defaultResolver="none"/><resolvers><chain name="none"/></resolvers></ivysettings>'
-"""With it the repository of the command is the only one: nothing is asked of the network."""
+"""Ivy settings without a default resolver: only the repository on the command line is used, and no network."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """The files that `make build` and `make dist` have left, and a folder for the applications."""
+    """The files of `make build` and `make dist`, and a folder for the applications."""
 
     built: Built
     work: Path
@@ -44,7 +44,7 @@ class Job:
 
 
 class Application(spark.Application):
-    """A running application in a folder of its own."""
+    """A running application in its own folder."""
 
     def __init__(self, setup: Setup, master: str, job: Job, folder: Path, roots: Callable[[], list[int]] | None = None) -> None:
         self.job = job
@@ -53,7 +53,7 @@ class Application(spark.Application):
             (folder / name).mkdir(parents=True)
         job.content.write(folder / "versions")
         super().__init__(command(setup, master, job, folder), spark.environment(setup.built.home), folder)
-        # Executors descend from the workers, or in `local-cluster` from the driver.
+        # Executors are descendants of the workers, or of the driver in `local-cluster`.
         self._roots = roots or (lambda: [self.pid])
 
     def __enter__(self) -> Application:
@@ -65,12 +65,12 @@ class Application(spark.Application):
 
     @property
     def id(self) -> str:
-        """Known once the context is there."""
+        """Spark's application id, known once the context exists."""
         self.wait_until("application id", lambda: self.name)
         return self.name
 
     def executors(self) -> list[int]:
-        """Process ids of its executors."""
+        """The process ids of the executors."""
         found = {pid for root in self._roots() for pid in memory.executors(root)}
         return sorted(pid for pid in found if self.id in process.command(pid))
 
@@ -87,13 +87,13 @@ class Application(spark.Application):
         return spark.records(self.folder / "results.jsonl")
 
     def downloads(self) -> float:
-        """How many whole versions were read from their sources."""
+        """The bytes read from sources, in whole versions."""
         file = self.folder / "reads"
         read = sum(int(line.split()[2]) for line in file.read_text().splitlines()) if file.exists() else 0
         return read / self.job.content.bytes
 
     def finished(self) -> Record:
-        """Waits for the end. An error unless all digests are the right one and nothing is leased, waited for or resident."""
+        """Waits for the end. Raises unless all digests are right and there are no leases, waiting tasks or resident versions."""
         self.finish(TIMEOUT_S)
         *rounds, end = self.results()
         truth = self.job.content.digest(self.job.rows, self.job.read)
@@ -106,7 +106,7 @@ class Application(spark.Application):
 
 
 def from_repository(coordinates: str, folder: Path) -> tuple[dict[str, object], list[str]]:
-    """Settings and options by which `--packages` takes the jar from build/repo."""
+    """Settings and options that make `--packages` take the jar from build/repo."""
     (folder / "ivysettings.xml").write_text(ONLY_OURS)
     settings = {"spark.jars.ivy": folder / "ivy", "spark.jars.ivySettings": folder / "ivysettings.xml"}
     return settings, ["--packages", coordinates, "--repositories", (BUILD / "repo").as_uri()]

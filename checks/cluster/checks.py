@@ -1,4 +1,4 @@
-"""Checks on running clusters. Each starts its processes, and returns its observations or raises ApplicationError."""
+"""Checks on running clusters. Each check starts its processes and returns its observations, or raises ApplicationError."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.process import Server, processes
 from harness.spark import EXIT_S, Record, require
 
 SMALL = Content(versions=2, blocks=16, seed=20200624)
-# Three versions of which two fit the budget: loads, evictions and waits go on all the time.
+# Three versions, of which two fit into the budget, so that loads, evictions and waits never stop.
 BUSY = Content(versions=3, blocks=16, seed=20200625)
 BUSY_BUDGET = {"spark.andiron.cache.budgetBytes": f"{2 * BUSY.bytes}"}
 LOCAL_CLUSTER = "local-cluster[2,2,1024]"
@@ -32,7 +32,7 @@ def on(cluster: Standalone, setup: Setup, job: Job, name: str) -> Application:
 
 
 def nothing_left(setup: Setup, app: Application, cluster: Standalone | None = None, killed: bool = False, cache: Path | None = None) -> None:
-    """No process, crash or file. `killed`: processes had no chance to remove their unpacked files."""
+    """Requires that no process, crash file or temporary file is left. `killed`: processes could not remove their unpacked files."""
     roots = [app.pid, *(worker.pid for worker in (cluster.workers if cluster else []))]
 
     def running() -> list[int]:
@@ -47,18 +47,18 @@ def nothing_left(setup: Setup, app: Application, cluster: Standalone | None = No
 
     def local() -> list[Path]:
         folders = ([cluster.folder] if cluster else []) + [app.folder / "local"]
-        # os.walk goes on where a folder is removed meanwhile.
+        # os.walk tolerates folders that are removed concurrently.
         names = [Path(place, name) for folder in folders for place, _, files in os.walk(folder) for name in files]
         found = [path for path in names if path.suffix == ".bytes" or path.name.startswith("andiron-python")]
         return found + ([path for path in cache.rglob("*") if path.name != ".andiron.lock"] if cache else [])
 
-    # The workers remove the directories of killed executors when they hear of the application's end.
+    # The workers remove the directories of killed executors once they learn of the application's end.
     wait.until(lambda: not local(), EXIT_S)
     require(not (left := local()), f"left behind: {', '.join(map(str, left[:5]))}")
 
 
 def shared(setup: Setup, app: Application) -> Record:
-    """The files and pages that two executors of one host have in common, while the application holds on."""
+    """The files and pages that two executors of one host share while the application waits."""
     app.await_mark("held")
     pids, content = app.executors(), app.job.content
     found = sharing.files(app.folder / "cache")
@@ -96,7 +96,7 @@ def sharing_by_jars(setup: Setup) -> Record:
 
 
 def own_directories(setup: Setup) -> Record:
-    """Without a cache directory of its own each executor has Spark's, and a copy of its own in it."""
+    """Without a configured cache directory each executor uses Spark's local directory and has its own copy there."""
     with Standalone(setup.built.home, setup.work / "own-cluster") as cluster:
         with on(cluster, setup, Job(SMALL, hold=True, settings={"spark.andiron.cache.dir": None}), "own") as app:
             app.await_mark("held")
@@ -110,7 +110,7 @@ def own_directories(setup: Setup) -> Record:
 
 
 def two_applications(setup: Setup) -> Record:
-    """Side by side in one cache directory, over the same sources: each has files of its own, which the other does not map."""
+    """Two concurrent applications with one cache directory and the same sources: each has its own files, and maps none of the other's."""
     cache = setup.work / "two-cache"
     shutil.rmtree(cache, ignore_errors=True)
     settings = {"spark.andiron.cache.dir": cache, "spark.cores.max": "2"}
@@ -134,7 +134,7 @@ def two_applications(setup: Setup) -> Record:
 
 
 def dynamic(setup: Setup) -> Record:
-    """Executors come with each round and go after it; each time the versions are loaded anew and their files removed."""
+    """Executors start with each round and end after it; each time the versions are loaded again and their files removed."""
     settings = {
         "spark.dynamicAllocation.enabled": "true", "spark.dynamicAllocation.shuffleTracking.enabled": "true", "spark.dynamicAllocation.minExecutors": "0",
         "spark.dynamicAllocation.executorIdleTimeout": "1s", "spark.dynamicAllocation.shuffleTracking.timeout": "1s",
@@ -151,7 +151,7 @@ def dynamic(setup: Setup) -> Record:
 
 
 def decommission(setup: Setup) -> Record:
-    """An executor, then a worker, are told to go away (SIGPWR) in the middle of a round."""
+    """An executor, then a worker, are decommissioned (SIGPWR) during a round."""
     daemons = {"spark.decommission.enabled": "true"}
     settings = daemons | BUSY_BUDGET | {"spark.storage.decommission.enabled": "true", "spark.storage.decommission.shuffleBlocks.enabled": "true"}
     with Standalone(setup.built.home, setup.work / "decommission-cluster", settings=daemons) as cluster:
@@ -174,8 +174,9 @@ def decommission(setup: Setup) -> Record:
 
 
 def kills(setup: Setup, seed: int, count: int, workers: bool, own: bool = False) -> Record:
-    """kill -9 of one of two executors, or workers, at random moments of the job: one in each round but the first two and the last. A moment is
-    drawn from as long as the shortest round before took; one that comes after its round disturbs the next. `own`: executors have their versions in Spark's own directories."""
+    """kill -9 of one of two executors, or workers, at random moments of the job: one in each round except the first two and the last. The delay
+    is drawn from 0 to the time of the shortest earlier round; a kill after the end of its round hits the next one. `own`: executors keep their
+    versions in Spark's local directories."""
     kind, moments = random.Random(f"{seed} {workers}"), []
     name = f"kill-{'own-' if own else ''}{'workers' if workers else 'executors'}"
     settings = BUSY_BUDGET | ({"spark.andiron.cache.dir": None} if own else {})
@@ -206,7 +207,7 @@ def kill_executor(app: Application, kind: random.Random) -> int:
 
 
 def kill_worker(app: Application, cluster: Standalone, kind: random.Random) -> int:
-    """Its executors have to notice and to end; another worker takes its place."""
+    """The worker's executors must notice and end; another worker replaces it."""
     worker: Server = kind.choice(cluster.workers)
     orphans = [pid for pid in processes(worker.pid) if pid != worker.pid]
     cluster.kill_worker(worker)

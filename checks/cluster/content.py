@@ -12,12 +12,12 @@ from pathlib import Path
 
 MASK = (1 << 64) - 1
 BLOCK = 1 << 20
-"""A version is one block of random bytes, repeated: a gigabyte is then written, and summed up, in a second."""
+"""The size of the block of random bytes that a version repeats, so that a gigabyte is written and digested in a second."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """Versions `v0`, `v1`, ... of `blocks` blocks each, from a seed."""
+    """Versions `v0`, `v1`, ... of `blocks` blocks each, generated from a seed."""
 
     versions: int
     blocks: int
@@ -29,7 +29,7 @@ class Content:
 
     @property
     def bytes(self) -> int:
-        """How long each version is."""
+        """The size of each version."""
         return self.blocks * BLOCK
 
     def block(self, version: int) -> bytes:
@@ -44,7 +44,7 @@ class Content:
                     file.write(block)
 
     def digest(self, rows: int, read: str) -> str:
-        """The digest of the job's rows; row n is of version n modulo the number of versions."""
+        """The digest of the job's rows; row n has the version n modulo the number of versions."""
         blocks = [_numbers(self.block(version)) for version in range(self.versions)]
         sums = [sum(numbers) * self.blocks for numbers in blocks]
         count = self.bytes // 8
@@ -65,7 +65,7 @@ def digest(rows: Sequence[tuple[int, int]]) -> str:
 
 
 def mix(x: int) -> int:
-    """The finaliser of SplitMix64, without sign."""
+    """The finaliser of SplitMix64 on unsigned numbers."""
     x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
     x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & MASK
     return x ^ (x >> 31)

@@ -1,9 +1,9 @@
-"""Andiron on real clusters of this machine: a standalone master with two workers, and `local-cluster`.
+"""Checks of Andiron on real clusters on this machine: a standalone master with two workers, and `local-cluster`.
 
     python3 -m checks.cluster.run [--short] [--on SCALA:SPARK ...] [--kills N] [--seed N] [CHECK ...]
 
-Builds its programs with Gradle and runs every check on each Spark, by default on the one of gradle.properties. --short is the quickest, for
-`make test`. Writes build/cluster.json. Exit status 1 and a line for each check that failed.
+Builds its programs with Gradle and runs all checks on each Spark, by default on that of gradle.properties. --short runs the quickest check,
+for `make test`. Writes build/cluster.json. Exit status 1 and one line for each failed check.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KILLS, SHORT_KILLS, OWN_KILLS = 20, 1, 2
 
 
 def built(scala: str, spark: str, work: Path) -> Setup:
-    """The setup for a Scala and a Spark, after Gradle has brought it up to date."""
+    """The setup for a Scala and a Spark, built by Gradle."""
     gradle("jar", "dist", "clusterJar", "sparkHome", scala=scala, spark=spark)
     return Setup(Built.of(spark, scala), work)
 

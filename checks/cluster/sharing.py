@@ -1,4 +1,4 @@
-"""The files and pages that executors of one host share, and the access of other users to them."""
+"""The files and pages that executors of one host share, and the access of other users to these files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOBODY = 65534
 
 @dataclass
 class Mapped:
-    """A file in the memory of some processes: bytes by process, and those bytes with each page counted once."""
+    """A file in the memory of several processes: resident bytes by process, and the bytes with each shared page counted once."""
 
     rss: dict[int, int]
     pss: int
@@ -39,12 +39,12 @@ def mapped(pids: Iterable[int], file: Path) -> Mapped:
 
 
 def files(cache: Path) -> list[Path]:
-    """The published versions of all applications of a cache directory."""
+    """The published versions of all applications in a cache directory."""
     return sorted(cache.glob("*/*.bytes"))
 
 
 def open_to_others(cache: Path) -> list[str]:
-    """The paths that another user could enter or read, by their modes: a sentence each."""
+    """The paths whose modes let another user enter or read, one sentence each."""
     found = []
     for path in (cache, *cache.rglob("*")):
         mode = stat.S_IMODE(path.lstat().st_mode)
@@ -54,7 +54,7 @@ def open_to_others(cache: Path) -> list[str]:
 
 
 def readable_by_nobody(paths: list[Path]) -> list[str] | None:
-    """Those that the user `nobody` can read, tried by a process of that user; None where this user may not become another."""
+    """The paths that a process of the user `nobody` can read; None if this user may not start one."""
     if os.getuid() != 0 or not shutil.which("setpriv"):
         return None
     def reads(path: Path) -> bool:
@@ -64,7 +64,7 @@ def readable_by_nobody(paths: list[Path]) -> list[str] | None:
 
 
 def others_can_try(folder: Path) -> bool:
-    """Whether `nobody` reaches a file of mode 0644 beside the cache directory, so that being refused says something of the cache."""
+    """Whether `nobody` reaches a file of mode 0644 next to the cache directory; otherwise a refusal proves nothing about the cache."""
     probe = folder / "readable"
     probe.write_text("x")
     probe.chmod(0o644)

@@ -1,4 +1,4 @@
-"""A standalone cluster on loopback: a master and workers, each a process of its own, ended by their process ids."""
+"""A standalone cluster on loopback: a master and workers, one process each, ended by their process ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REGISTERED = "Successfully registered with master"
 
 
 class Standalone:
-    """A master with workers; use it in a `with`. Each daemon logs to `<folder>/<name>.err`."""
+    """A master with workers; use it in a `with` statement. Each daemon logs to `<folder>/<name>.err`."""
 
     def __init__(self, home: Path, folder: Path, workers: int = 2, settings: dict[str, str] | None = None) -> None:
         self.home, self.folder, self.settings = home, folder, settings or {}
@@ -53,7 +53,7 @@ class Standalone:
         return worker
 
     def kill_worker(self, worker: Server) -> None:
-        """kill -9; its executors have to notice."""
+        """Sends SIGKILL to the worker; its executors must notice."""
         worker.kill()
         self.workers.remove(worker)
 

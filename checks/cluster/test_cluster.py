@@ -20,7 +20,7 @@ CONTENT = Content(versions=2, blocks=2, seed=7)
 
 
 def contents() -> Record:
-    """A whole run, made up."""
+    """A complete run with invented numbers."""
     pss = {"none": GB, "shared": 2 * GB, "own": 3 * GB}
     return {"raw": {
         "memory": [{"turn": turn, "how": how, "bytes": GB, "peak_pss_bytes": bytes_ + turn * GB // 100 * (how == "shared"), "peak_rss_bytes": 2 * bytes_,
@@ -31,7 +31,7 @@ def contents() -> Record:
 
 class ContentTest(unittest.TestCase):
     def test_rows_are_those_of_the_files(self) -> None:
-        """The digest, computed from blocks, against one from the files' own numbers."""
+        """The digest computed from blocks equals the digest of the numbers in the files."""
         with tempfile.TemporaryDirectory() as folder:
             CONTENT.write(Path(folder) / "versions")
             numbers = [array.array("q", (Path(folder) / "versions" / name).read_bytes()) for name in CONTENT.names]

@@ -1,9 +1,9 @@
-"""Projects that use build/repo as a user's build does: with Gradle, Maven and sbt, for both Scala versions.
+"""Projects that use build/repo like a user's build: with Gradle, Maven and sbt, for both Scala versions.
 
     checks/dist/consumers.py [gradle] [maven] [sbt]
 
-Each resolves jar, sources and scaladoc by coordinates from the repository in the folder, compiles a program against the jar and runs it. Gradle asks
-nothing of the network; Maven fetches its plugins and sbt itself. Needs `make dist` before, and Debian's maven.
+Each project resolves jar, sources and scaladoc by coordinates from the repository in the folder, compiles a program against the jar and runs it.
+Gradle needs no network; Maven fetches its plugins and sbt. Needs `make dist`, and Debian's maven.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ libraryDependencies += "{group}" %% "andiron" % "{version}" withSources() withJa
 
 
 class Refused(Exception):
-    """A tool could not resolve, compile or run."""
+    """A tool failed to resolve, compile or run."""
 
 
 def run(words: list[str], folder: Path) -> str:
@@ -93,7 +93,7 @@ def project(tool: str, scala: str, build: str, text: str) -> Path:
 def gradle(scala: str) -> str:
     folder = project("gradle", scala, "build.gradle", GRADLE_BUILD)
     (folder / "settings.gradle").write_text("rootProject.name = 'uses'\n")
-    # A home of its own: a file of another build's fetch proves nothing about this repository.
+    # A separate Gradle home: artifacts that another build has fetched prove nothing about this repository.
     return run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--offline", "-g", str(folder / "home"), "-q", "uses"], folder)
 
 

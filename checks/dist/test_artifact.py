@@ -21,11 +21,11 @@ def coordinates(scala: str) -> str:
 
 
 class JavaPackage:
-    """Py4J's answer for a name without a class."""
+    """The object that Py4J returns for a name without a class."""
 
 
 class ArtifactTest(unittest.TestCase):
-    """The jar that Python names belongs to the Spark that is there."""
+    """The jar that the Python package names fits the installed Spark."""
 
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()

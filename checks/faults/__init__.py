@@ -1,1 +1,1 @@
-"""Faults injected into running applications; run.py is the entry."""
+"""Faults injected into running applications. The entry is run.py."""

@@ -20,14 +20,14 @@ READY = "ready: kill the driver"
 
 @dataclass(frozen=True)
 class Ended:
-    """The driver's exit status, and the complaints about the end of its processes."""
+    """The driver's exit status, and complaints about processes that did not end."""
 
     status: int
     complaints: list[str]
 
 
 def settings(folder: Path) -> dict[str, object]:
-    """Those of an application with executors, as the clusters' checks have them too."""
+    """The settings of an application with executors, as in the cluster checks."""
     return spark.settings(folder) | spark.andiron(folder) | {"spark.executor.memory": "1g", "spark.executor.cores": "2"}
 
 
@@ -61,8 +61,8 @@ def run(built: Built, group: Group, faults: tuple[str, ...], seed: int, folder: 
 
 
 def on_small_disk(words: list[str], environment: dict[str, str], folder: Path) -> tuple[list[str], dict[str, str]]:
-    """The same with a cache directory of 16 MB: a tmpfs where a mount is allowed, else a library that refuses to write while the
-    directory has a file `filler`. FAULTS_DISK=library forces the latter."""
+    """The command and environment with a cache directory of 16 MB: a tmpfs if mounts are allowed, else a preloaded library that fails writes
+    while the directory has a file `filler`. FAULTS_DISK=library forces the library."""
     cache = folder / "cache"
     cache.mkdir(mode=0o700)
     mount = f"mount -t tmpfs -o size=16m,mode=700 tmpfs '{cache}'"

@@ -1,4 +1,4 @@
-"""docs/evidence/faults.md from the figures of a full campaign."""
+"""Renders docs/evidence/faults.md from the figures of a full campaign."""
 
 from __future__ import annotations
 

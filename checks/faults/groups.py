@@ -1,4 +1,4 @@
-"""All faults, in groups that one application meets. checks/faults/scala implements them."""
+"""All faults, in groups that one application runs. checks/faults/scala implements the faults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ CLUSTER, LOCAL, TWO_HOSTS = "local-cluster[2,2,2048]", "local[4]", "two hosts"
 
 @dataclass(frozen=True)
 class Group:
-    """Faults that one application meets one after the other; `short` are those of `make test`."""
+    """Faults that one application runs in sequence; `short` are the faults of `make test`."""
 
     name: str
     master: str
@@ -18,12 +18,12 @@ class Group:
 
     @property
     def is_fatal(self) -> bool:
-        """The application ends by SIGKILL; the next one of its directory then runs the job without a fault."""
+        """Whether the application ends by SIGKILL. The next application in its directory then runs the job without a fault."""
         return self.faults[0] in FATAL
 
     @property
     def kills(self) -> bool:
-        """Processes end without a chance to clean up."""
+        """Whether processes end without a chance to clean up."""
         return self.is_fatal or self.name == "kills"
 
 

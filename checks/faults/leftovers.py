@@ -1,4 +1,4 @@
-"""The state after an application's end: no crash, no complaint of the JVM or of Andiron, no file."""
+"""Checks the state after an application's end: no crash, no complaint of the JVM or of Andiron, no files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 VM_WARNING = re.compile(r"^(?=(?:WARNING|FATAL ERROR) in native method|WARNING: JNI local refs)", re.MULTILINE)
 CRASH = re.compile(r"A fatal error has been detected by the Java Runtime|exit (?:code|status):? ?1(?:34|39)|exitStatus 1(?:34|39)")
 OWN_ERROR = re.compile(r"^.* ERROR (?:andiron|ExecutorCache|CallbackGuard|Housekeeper|LoaderPool|VersionLoading).*$", re.MULTILINE)
-# The lock of the cache directory's root stays; `filler` is the file that has filled the disk.
+# The lock of the cache directory's root stays; `filler` is the file that fills the disk.
 KEPT = (".andiron.lock", "filler")
 
 
 def jni_warnings(text: str) -> list[str]:
-    """Complaints of -Xcheck:jni about our natives; the JDK's own cause some too."""
+    """Complaints of -Xcheck:jni about Andiron's native methods; those of the JDK cause some too, which do not count."""
     ours = []
     for block in VM_WARNING.split(text)[1:]:
         lines = block.splitlines()
@@ -26,7 +26,7 @@ def jni_warnings(text: str) -> list[str]:
 
 
 def logs(spark_home: Path, folder: Path) -> dict[str, str]:
-    """Everything that the application's processes wrote, by file. Spark's leavings in its home are moved into the folder."""
+    """All output of the application's processes, by file. Logs in Spark's home are moved into the folder first."""
     printed = "".join(file.read_text(errors="replace") for file in sorted(folder.glob("*.out")))
     for application in re.findall(r"^application: (\S+)$", printed, re.MULTILINE):
         if (work := spark_home / "work" / application).is_dir():
@@ -36,7 +36,7 @@ def logs(spark_home: Path, folder: Path) -> dict[str, str]:
 
 
 def inspect(spark_home: Path, folder: Path, killed: bool) -> tuple[int, list[str]]:
-    """The number of crashes, and all else that is wrong. `killed`: processes had no chance to remove temporary files of their own."""
+    """The number of crashes, and all other faults. `killed`: processes had no chance to remove their temporary files."""
     texts = logs(spark_home, folder)
     dumps = len(list(folder.glob("hs_err_*")))
     crashes = dumps or sum(len(CRASH.findall(text)) for text in texts.values())

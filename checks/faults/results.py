@@ -1,4 +1,4 @@
-"""The results of faults: one entry for each fault of an application, and whether it holds."""
+"""The results of a campaign: one entry for each fault of an application, and its verdict."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = dict[str, object]
 
 @dataclass
 class Ran:
-    """The reports of one application, and the findings after it."""
+    """The reports of one application, and the findings after its end."""
 
     results: list[Row] = field(default_factory=list)
     crashes: int = 0
@@ -20,7 +20,7 @@ class Ran:
 
 
 def entries(ran: Ran) -> list[Row]:
-    """The results of each fault put together: leftovers are summed up, of maxima the greatest counts."""
+    """The results of each fault, merged: leftovers are summed, and the greatest maximum counts."""
     found: dict[str, Row] = {}
     for result in ran.results:
         if result["fault"] == "end":
@@ -41,13 +41,13 @@ def entries(ran: Ran) -> list[Row]:
 
 
 def holds(entry: Row) -> bool:
-    """Right results, nothing left, no crash, and nothing over the budget that was not counted."""
+    """Whether the results are right, nothing is left, no process crashed, and no bytes exceeded the budget uncounted."""
     counted = entry["max_over_budget"] == 0 or entry["over_budget_admissions"] > 0
     return bool(entry["digests_equal"]) and counted and all(entry[name] == 0 for name in (*LEFT, "crashes"))
 
 
 def complaints(ran: Ran) -> list[str]:
-    """The faults that the application's own results show."""
+    """The complaints that follow from the application's reports."""
     wrong = [f"{result['fault']}: {result['error']}" for result in ran.results if "error" in result]
     ends = [result for result in ran.results if result["fault"] == "end"]
     return wrong + [f"after the catalogs were closed: {end}" for end in ends if end["resident_after_close"] or end["reserved_after_close"]]

@@ -1,11 +1,11 @@
-"""Faults injected into running applications: the results, and everything that the applications left behind.
+"""Injects faults into running applications and checks the results and everything that the applications leave behind.
 
     python3 -m checks.faults.run [--short] [--seeds N] [--only FAULT,...]
 
-Reads build/ as `make build` leaves it and writes build/faults.json; a full campaign that holds also docs/data/faults.json and
+Needs `make build` and writes build/faults.json; a full campaign that passes also writes docs/data/faults.json and
 docs/evidence/faults.md. --short runs the most important faults once, for `make test`. Environment:
     HARNESS_SPARK_HOME  the Spark to run on
-    FAULTS_DISK         `library` lets no tmpfs be mounted for the full disk
+    FAULTS_DISK         `library` uses the preloaded library instead of a tmpfs for the full disk
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WORK = BUILD / "faults"
 
 
 def run(built: Built, group: Group, faults: tuple[str, ...], seed: int) -> Ran:
-    """One application, and after a fatal fault another in the same directory."""
+    """Runs one application, and after a fatal fault a second one in the same directory."""
     folder = WORK / f"{group.name}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
