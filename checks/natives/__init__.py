@@ -1,1 +1,1 @@
-"""The library for other platforms, and the tests of the core on one of them."""
+"""The native library for other platforms, and the tests of the core on one of them."""

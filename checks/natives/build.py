@@ -2,9 +2,9 @@
 
     checks/natives/build.py [PLATFORM ...]
 
-Builds the named platforms, or all, with zig's linker (from pinned Python packages) and the standard library that rustup brings; checks what was
-built; puts it into build/natives/<platform>/ and makes the jar of each Scala version with `gradle jar -PnativesDir=build/natives`. Writes
-build/natives.json, by which `make dist` knows the platforms. Needs rustup, which installs the targets that are missing.
+Builds the named platforms, or all, with zig's linker (from pinned Python packages) and rustup's standard library; checks the libraries;
+puts them into build/natives/<platform>/ and makes the jar of each Scala version with `gradle jar -PnativesDir=build/natives`. Writes
+build/natives.json, which tells `make dist` the platforms. Needs rustup, which installs missing targets.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MACH_LOAD, MACH_SIGNATURE = (0xC, 0x80000018, 0x8000001F), 0x1D
 
 @dataclass(frozen=True)
 class Platform:
-    """One entry of the jar. `linked` is the target as the linker is told it, `zig` as zig's C compiler is."""
+    """One library of the jar. `linked` is the target's name for the linker, `zig` its name for zig's C compiler."""
 
     name: str
     target: str
@@ -56,11 +56,11 @@ PLATFORMS = (
 
 
 class BadLibrary(Exception):
-    """A library that cannot be shipped."""
+    """The library cannot be shipped."""
 
 
 def tools(platform: Platform, python: Path) -> dict[str, str]:
-    """The tools of librdkafka's own build, in place of the host's compiler, with which it would find a newer libc."""
+    """The tools for librdkafka's build, in place of the host's compiler, which would link a newer libc."""
     folder = python / "tools" / platform.name
     folder.mkdir(parents=True, exist_ok=True)
     variables = {"LDFLAGS": "-Wl,--undefined-version"} if platform.name.startswith("linux") else {}
@@ -73,7 +73,7 @@ def tools(platform: Platform, python: Path) -> dict[str, str]:
 
 
 def build(platform: Platform, build_id: str, python: Path) -> Path:
-    """The library, without the sections for debuggers."""
+    """Builds the library, without debug sections."""
     subprocess.run(["rustup", "target", "add", platform.target], check=True, stderr=subprocess.DEVNULL)
     environment = os.environ | {
         "PYTHONPATH": str(python), "PATH": f"{python / 'bin'}:{os.environ['PATH']}", "ANDIRON_BUILD_ID": build_id,
@@ -83,7 +83,7 @@ def build(platform: Platform, build_id: str, python: Path) -> Path:
         environment["CARGO_PROFILE_RELEASE_STRIP"] = "debuginfo"
     options = ["--locked", "--release", "-p", "andiron", "--lib", "--features", "tls", "--target", platform.linked]
     subprocess.run(["cargo-zigbuild", "zigbuild", *options], cwd=ROOT, env=environment, check=True)
-    # zig leaves it when it is asked for its version.
+    # zig leaves this file when a build asks for its version.
     (ROOT / "native/a.o").unlink(missing_ok=True)
     built = ROOT / "target/natives" / platform.target / "release" / platform.file
     stem, ending = platform.file.split(".")
@@ -99,7 +99,7 @@ def readelf(library: Path, *options: str) -> str:
 
 
 def check_elf(platform: Platform, library: Path) -> dict[str, object]:
-    """Machine, needed libraries, versions and names of needed symbols, names that it gives."""
+    """Checks and returns the machine, the needed libraries, the versions of needed symbols and the exported symbols."""
     machine = struct.unpack_from("<H", library.read_bytes()[:64], 18)[0]
     if machine != ELF_MACHINES[platform.name]:
         raise BadLibrary(f"{library.name} is for machine {machine}, not {ELF_MACHINES[platform.name]}")
@@ -111,7 +111,7 @@ def check_elf(platform: Platform, library: Path) -> dict[str, object]:
         raise BadLibrary(f"{library.name} needs glibc {max(versions)}, newer than {GLIBC}")
     symbols = [line.split() for line in readelf(library, "--dyn-syms").splitlines()]
     named = [words for words in symbols if len(words) == 8 and words[0].rstrip(":").isdigit()]
-    # A strong symbol without a version comes from no library that is named: the loader would refuse it at its first call.
+    # No needed library defines a strong symbol without a version: the loader would fail at its first call.
     open_ends = [words[7] for words in named if words[6] == "UND" and words[4] == "GLOBAL" and "@" not in words[7]]
     if open_ends:
         raise BadLibrary(f"{library.name} has symbols that nothing defines: {', '.join(open_ends[:10])}")
@@ -135,7 +135,7 @@ def check_mach(library: Path) -> dict[str, object]:
 
 
 def mach_commands(content: bytes) -> list[tuple[int, str]]:
-    """The load commands: number, and of those that name a library its name."""
+    """The load commands: the number of each, and the name of the library for commands that name one."""
     (count,), at, found = struct.unpack_from("<I", content, 16), 32, []
     for _ in range(count):
         number, size = struct.unpack_from("<2I", content, at)
@@ -158,7 +158,7 @@ def check(platform: Platform, library: Path) -> dict[str, object]:
 
 
 def check_jar(jar: Path, found: list[dict[str, object]]) -> None:
-    """Each library is in the jar as it was built, with its checksum, and nothing else is there."""
+    """Requires that the jar has each library as built, with its checksum, and no other library."""
     with zipfile.ZipFile(jar) as files:
         names = {name for name in files.namelist() if name.startswith("META-INF/native/") and not name.endswith("/")}
         expected = {f"META-INF/native/{one['platform']}/{one['file']}{more}" for one in found for more in ("", ".sha256")}
@@ -174,7 +174,7 @@ def check_jar(jar: Path, found: list[dict[str, object]]) -> None:
 
 
 def jar(scala: str) -> Path:
-    """Makes the jar of a Scala version with the libraries of build/natives."""
+    """Makes the jar of a Scala version with the libraries in build/natives."""
     subprocess.run([*GRADLE, "jar", f"-PscalaVersion={scala}", f"-PnativesDir={BUILD / 'natives'}"], cwd=ROOT, check=True)
     return next(path for path in (BUILD / f"scala-{scala}/libs").glob("andiron_*.jar") if "sources" not in path.name and "javadoc" not in path.name)
 

@@ -1,8 +1,9 @@
-"""The core's own tests on another processor: built for linux aarch64 with zig's linker, run by qemu-user.
+"""The tests of the core on another processor: built for Linux aarch64 with zig's linker, run by qemu-user.
 
     checks/natives/emulated.py
 
-Runs everything that `cargo test -p andiron` runs, but for the sink that ships to Kafka, and but for the tests of LEFT_OUT. Needs rustup, and Debian's qemu-user, libc6-arm64-cross and libgcc-s1-arm64-cross.
+Runs all tests of `cargo test -p andiron` except those of the Kafka sink and those in LEFT_OUT. Needs rustup, and Debian's qemu-user,
+libc6-arm64-cross and libgcc-s1-arm64-cross.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from harness.facts import installed
 SYSROOT = Path("/usr/aarch64-linux-gnu")
 EMULATOR = f"qemu-aarch64 -L {SYSROOT}"
 LEFT_OUT = {
-    # qemu-user answers madvise and mincore itself, and does not ask the kernel.
+    # qemu-user answers madvise and mincore itself instead of the kernel.
     "answered by the emulator": (
         "cache::bytes::tests::pages_go_with_the_last_stay_and_come_back_with_the_next", "cache::store::mapping::tests::a_page_that_the_file_lost_is_an_error",
         "cache::store::residency::tests::what_is_not_mapped_is_an_error"),
-    # 4,000 series every 100 ms; processes that are to write before they are killed, 150 ms after their start.
+    # 4,000 series every 100 ms; processes that must write before they are killed, 150 ms after their start.
     "too fast for an emulator": (
         "gauges::tests::an_agent_that_is_not_there_or_does_not_read_holds_nobody_up", "what_was_acknowledged_survives_a_disk_that_forgets",
         "what_was_acknowledged_survives_a_kill"),
@@ -39,9 +40,9 @@ def main() -> int:
     subprocess.run(["rustup", "target", "add", platform.target], check=True, stderr=subprocess.DEVNULL)
     environment = os.environ | {
         "PYTHONPATH": str(python), "PATH": f"{python / 'bin'}:{os.environ['PATH']}", "CARGO_TARGET_DIR": str(ROOT / "target/natives"),
-        # Emulated code that is not optimised does not keep up with tests of steps of 100 ms.
+        # Emulated code without optimisation is too slow for tests with steps of 100 ms.
         "CARGO_PROFILE_DEV_OPT_LEVEL": "1",
-        # Tests start themselves, and one compiles a library that it opens.
+        # Some tests start their own program again, and one compiles a library and opens it.
         "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER": EMULATOR, "ANDIRON_TEST_RUNNER": EMULATOR, "CC": tools(platform, python)["CC"],
     }
     words = [

@@ -1,4 +1,4 @@
-"""A client of Spark Connect: `python connect_client.py URI` prints what works and what each call of Andiron's raises, as JSON."""
+"""A client of Spark Connect: `python connect_client.py URI` prints as JSON the calls that work and the error of each call of Andiron."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 
 def raised(action: Callable[[], Any]) -> list[str]:
-    """The class and the message of what `action` raises."""
+    """The class and the message of the exception that `action` raises."""
     try:
         action()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""PySpark in build/, pinned by hash: the Python files of its source archive, beside the Spark home that Gradle has put together.
+"""PySpark in build/, pinned by hash: the Python files of its source archive, for the Spark home that Gradle assembles.
 
     python3 -m checks.python.environment [SCALA:]SPARK ...     fetches the missing packages for these
 """
@@ -18,31 +18,31 @@ from harness.facts import BUILD, PIP, ROOT, SPARK, Built, installed
 
 HERE = Path(__file__).resolve().parent
 CONNECT = ("deps/jars/spark-connect_", "deps/jars/spark-pipelines_")
-"""The jars of a server of Spark Connect that a Spark home from Maven does not have; the second is not in every mirror of it."""
+"""The jars of a Spark Connect server, which a Spark home from Maven lacks; the second is not in every mirror."""
 
 
 class Environment(Built):
-    """A Spark of this version with its PySpark."""
+    """A Spark home with the PySpark of the same version."""
 
     @classmethod
     def named(cls, name: str) -> Environment:
-        """`3.5.4`, or with the version of Scala before it: `2.12:3.5.4`."""
+        """The environment for `3.5.4`, or, with a Scala version, for `2.12:3.5.4`."""
         *scala, version = name.split(":")
         return cls.of(version, *scala)  # type: ignore[return-value]
 
     @property
     def path(self) -> str:
-        """PYTHONPATH of driver and workers."""
+        """The PYTHONPATH of driver and workers."""
         return f"{ROOT / 'python'}{os.pathsep}{self.libraries}"
 
     @property
     def libraries(self) -> str:
-        """The same without the package."""
+        """The PYTHONPATH without the andiron package."""
         return os.pathsep.join(map(str, (BUILD / f"python-spark-{self.spark}", BUILD / "python-workers")))
 
     @property
     def has_connect(self) -> bool:
-        """Whether the checks start a server of Spark Connect, which is done for Spark 4."""
+        """Whether the checks start a Spark Connect server; they do so on Spark 4."""
         return not self.spark.startswith("3.")
 
     @property
@@ -50,12 +50,12 @@ class Environment(Built):
         return sorted((BUILD / f"python-spark-{self.spark}/deps/jars").glob("*.jar"))
 
     def variables(self) -> dict[str, str]:
-        """The process environment of a driver."""
+        """The environment variables of a driver."""
         return spark.environment(self.home) | {
             "PYTHONPATH": self.path, "PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_SCALA_VERSION": self.scala}
 
     def fetch(self) -> None:
-        """Fetches the missing packages. An error if Gradle has not built the rest."""
+        """Fetches the missing packages. Raises if Gradle has not built the Spark home and the jar."""
         for built in (self.home, self.jar()):
             if not built.exists():
                 raise FileNotFoundError(f"{built.relative_to(ROOT)} is missing: gradle assemble sparkHome -PscalaVersion={self.scala} -PtestSpark={self.spark}")
@@ -68,7 +68,7 @@ class Environment(Built):
 
 
 def wheel(folder: Path) -> Path:
-    """The package's wheel, made in `folder` as a user makes it, of a copy of python/ and without the network."""
+    """The wheel of the package, made in `folder` from a copy of python/ by a user's command, without network."""
     source = folder / "source"
     shutil.copytree(ROOT / "python", source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
     words = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, source]
@@ -78,7 +78,7 @@ def wheel(folder: Path) -> Path:
 
 
 def pyspark(folder: Path, pinned: Path) -> None:
-    """The same of a list with PySpark in it, whose archive has the jars of a whole Spark beside its Python files."""
+    """Fetches the packages of a list that includes PySpark into `folder`; PySpark's archive also has the jars of a whole Spark."""
     if _is_done(folder, pinned):
         return
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""The checks of the Python package, with real PySpark, on each Spark that is named (all that are pinned, if none is).
+"""The checks of the Python package with real PySpark, on each named Spark (on all pinned ones by default).
 
     python3 -m checks.python.run [[SCALA:]SPARK ...] [-k PATTERN]
 
-Builds what it needs with Gradle, and fetches PySpark (317 to 456 MB each) once.
+Builds the jar and the Spark home with Gradle, and fetches each PySpark (317 to 456 MB) once.
 """
 
 from __future__ import annotations

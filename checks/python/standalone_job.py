@@ -1,4 +1,4 @@
-"""A job of test_standalone.py: `spark-submit standalone_job.py FOLDER`, where FOLDER has the versions; writes FOLDER/told.json."""
+"""The job of test_standalone.py: `spark-submit standalone_job.py FOLDER`, where FOLDER has the versions; writes FOLDER/told.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Applications, datasets and waits of the checks. Runs where checks/python/run.py has set SPARK_HOME and PYTHONPATH."""
+"""Applications, datasets and waits of the checks. Needs SPARK_HOME and PYTHONPATH from checks/python/run.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLUSTER = "local-cluster[2,2,1024]"
 
 
 def session(master: str, **conf: str) -> SparkSession:
-    """An application with the plugin. Underscores of `conf` stand for dots."""
+    """Starts an application with the plugin. Underscores in the names of `conf` stand for dots."""
     settings = {
         "spark.plugins": "andiron.AndironPlugin", "spark.jars": os.environ["ANDIRON_JAR"], "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false",
         "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1", "spark.sql.shuffle.partitions": "4",
@@ -40,7 +40,7 @@ def records(seed: int, count: int, length: int) -> bytes:
 
 
 def eventually(what: Callable[[], object], holds: Callable[[], bool], seconds: float = 180) -> None:
-    """Waits until `holds`, and fails with `what` after `seconds`."""
+    """Waits until `holds()` is true; fails with `what` after `seconds`."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:
@@ -49,12 +49,12 @@ def eventually(what: Callable[[], object], holds: Callable[[], bool], seconds: f
 
 
 def figure(spark: SparkSession, name: str) -> dict[str, int]:
-    """A figure of every living process, by executor."""
+    """A figure of every running process, by executor."""
     return {told["executor"]: told["figures"].get(name, 0) for told in andiron.cache_stats(spark) if not told["final"]}
 
 
 class Application(unittest.TestCase):
-    """Checks that share one application, with a folder for their sources."""
+    """A base of checks that share one application and a folder for their sources."""
 
     master = LOCAL
     conf: dict[str, str] = {}
@@ -76,5 +76,5 @@ class Application(unittest.TestCase):
         return path.as_uri()
 
     def nothing_leased(self) -> None:
-        """Every process has given its leases back; told by their reports."""
+        """Waits until the reports of all processes show no leases."""
         eventually(lambda: figure(self.spark, "leases"), lambda: not any(figure(self.spark, "leases").values()))

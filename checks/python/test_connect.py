@@ -21,7 +21,7 @@ ENVIRONMENT = Environment.named(os.environ["ANDIRON_SPARK"])
 if ENVIRONMENT.has_connect:
 
     class RealConnect(unittest.TestCase):
-        """A server of Spark Connect that was started with the plugin, and a client in a process of its own."""
+        """A Spark Connect server with the plugin, and a client in its own process."""
 
         @classmethod
         def setUpClass(cls):

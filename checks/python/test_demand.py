@@ -3,7 +3,7 @@ from support import LOCAL, MB, Application, figure, records
 
 
 class Demand(Application):
-    """The driver's demand reaches an executor that knows the catalog already."""
+    """The driver's demand reaches an executor that already knows the catalog."""
 
     master = LOCAL
     conf = {"spark.andiron.cache.budgetBytes": "2560k"}

@@ -6,7 +6,7 @@ from support import CLUSTER, Application
 
 
 class Files(Application):
-    """Libraries that open files by name, in workers."""
+    """Libraries that open files by name run in workers."""
 
     master = CLUSTER
 

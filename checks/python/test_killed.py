@@ -10,7 +10,7 @@ from support import CLUSTER, Application, eventually, figure, records
 
 
 class Killed(Application):
-    """The leases of a task go with it, in every way of its end."""
+    """The leases of a task end with it, however it ends."""
 
     master = CLUSTER
     conf = {"spark.task.maxFailures": "3"}

@@ -3,7 +3,7 @@ from support import CLUSTER, LOCAL, Application, records
 
 
 class Kryo(Application):
-    """The package's objects reach executors with every serialiser of rows."""
+    """The package's objects reach executors under Kryo."""
 
     master = CLUSTER
     conf = {"spark.serializer": "org.apache.spark.serializer.KryoSerializer"}
@@ -23,7 +23,7 @@ class Kryo(Application):
 
 
 class KryoRegistered(Kryo):
-    """The same where every class must be registered, in one process."""
+    """The same checks in one process where every class must be registered."""
 
     master = LOCAL
     conf = Kryo.conf | {"spark.kryo.registrationRequired": "true"}

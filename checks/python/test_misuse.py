@@ -12,7 +12,7 @@ BAD_ARGUMENT, UNKNOWN, NULL, RELEASED, CLOSED = 403, 100, 101, 114, 113
 
 
 class Misuse(Application):
-    """Every misuse by a function is an exception that names dataset and version, and the worker lives on."""
+    """Every misuse in a function raises an exception that names dataset and version, and the worker continues."""
 
     master = LOCAL
 
@@ -21,7 +21,7 @@ class Misuse(Application):
         self.addCleanup(self.catalog.close)
 
     def told(self, *actions):
-        """What each action raises in one task, and the processes before and after."""
+        """The result or the exception of each action; all actions run in one task and one worker process."""
         catalog = self.catalog
 
         def run(rows):
@@ -129,7 +129,7 @@ class Misuse(Application):
     def test_a_cursor_of_another_task(self):
         catalog = self.catalog
 
-        # A worker is used again only if its task has read its input to the end.
+        # Spark reuses a worker only if its task has read the input to the end.
         def keep(rows):
             list(rows)
             sys.modules["andiron"].kept = catalog.cursor(), catalog.cursor().advance("v1")
@@ -252,7 +252,7 @@ class Misuse(Application):
         self.catalog.close()
 
     def test_strangers_at_the_socket(self):
-        """A client without the secret gets no answer; one that has it and lies, or sends nonsense, gets an error, and the next worker is served."""
+        """A client without the secret gets no answer; a client with the secret and a false or malformed request gets an error; the next worker is served."""
         catalog = self.catalog
 
         def talk(rows):
@@ -327,7 +327,7 @@ class Misuse(Application):
                     file(0o600)
 
     def test_strangers_who_say_nothing(self):
-        """The oldest connections give way, and a client with the secret is served beside the others."""
+        """The server closes the oldest silent connections, and serves a client with the secret despite the others."""
         catalog = self.catalog
 
         def crowd(rows):
@@ -342,7 +342,7 @@ class Misuse(Application):
                 cursor = catalog.cursor()
                 yield len(cursor.advance("v1"))
                 for connection in connections[:72]:
-                    # Less than a connection that says nothing is given.
+                    # Shorter than the time limit of a silent connection.
                     connection.settimeout(8)
                     yield len(connection.recv(1))
                 cursor.release()

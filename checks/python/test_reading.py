@@ -13,7 +13,7 @@ LENGTH, COUNT = 100, 2000
 
 
 class Reading(Application):
-    """Workers read the same bytes as plain Python, in every way of reading."""
+    """Workers read the same bytes as plain Python, by every read method."""
 
     master = CLUSTER
 

@@ -1,4 +1,4 @@
-"""The quick start of docs/guide/quick-start.md, run as it stands."""
+"""Runs the quick start of docs/guide/quick-start.md unchanged."""
 
 import contextlib
 import io

@@ -22,7 +22,7 @@ TIMEOUT_S = 900
 
 
 class OnStandalone(unittest.TestCase):
-    """A master with two workers, and applications that spark-submit brings there, with the package by --py-files."""
+    """Applications on a master with two workers, submitted with the package in --py-files."""
 
     @classmethod
     def setUpClass(cls):
@@ -40,7 +40,7 @@ class OnStandalone(unittest.TestCase):
         for name, version in content.items():
             (work / name).write_bytes(version)
         more, by_packages = from_repository(ENVIRONMENT.coordinates, work)
-        # Without a cache directory of the application's own the executors have Spark's.
+        # Without a configured cache directory the executors use Spark's local directories.
         conf = spark.settings(work) | spark.andiron(work) | more | {
             "spark.andiron.cache.dir": None, "spark.executor.memory": "1g", "spark.executor.cores": "2", "spark.executorEnv.PYTHONPATH": ENVIRONMENT.libraries,
             "spark.executor.extraJavaOptions": "-XX:+UseSerialGC", "spark.andiron.cache.budgetBytes": "64m", "spark.andiron.cache.reportInterval": "200ms"}
@@ -58,7 +58,7 @@ class OnStandalone(unittest.TestCase):
         self.nothing_left(work)
 
     def nothing_left(self, work):
-        """No executor, no Python worker, and no file of a version but its source."""
+        """Requires that no executor, no Python worker and no file of a version except its source is left."""
 
         def left():
             found = [pid for worker in self.cluster.workers for pid in processes(worker.pid) if pid != worker.pid]

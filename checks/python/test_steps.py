@@ -17,7 +17,7 @@ SCHEMA = "id long, half double, name string"
 
 
 def unkeyed(place, text):
-    """The hash that every reader can make: FNV-1a, mixed."""
+    """The hash without a key, which every reader of the log can compute: FNV-1a, mixed."""
     h = 0xcbf29ce484222325
     for byte in place.encode() + b"\0" + text.encode():
         h = (h ^ byte) * 0x100000001b3 % (1 << 64)
@@ -110,7 +110,7 @@ class Steps(Application):
 
     def test_what_is_no_exception_drops_its_row_too(self):
         class Panic(BaseException):
-            """As PyO3 raises."""
+            """A panic, as raised by PyO3."""
 
         def half(row):
             if row.id < 3:
@@ -138,7 +138,7 @@ class Steps(Application):
                 raise KeyboardInterrupt("of the user's")
             return row.id, 0.0, None
 
-        # Of one row: a step that drops all of its rows fails its job too, and names the error.
+        # With one row: a step that drops all of its rows also fails the job and names the error.
         with self.assertRaises(Exception) as caught:
             self.step.map(self.rows, stop, SCHEMA).count()
         self.assertIn("KeyboardInterrupt", str(caught.exception))
@@ -293,10 +293,10 @@ class Steps(Application):
 
 
 class Redaction(Application):
-    """The log's events about failed rows. An application of its own: a report shows the most frequent causes only."""
+    """The log's events about failed rows, in a separate application, because a report shows the most frequent causes only."""
 
     def logged(self):
-        """The events of the application's log until now."""
+        """The events in the application's log so far."""
         andiron.report(self.spark)
         folder = pathlib.Path(tempfile.gettempdir(), f"andiron-log-{getpass.getuser()}", self.spark.sparkContext.applicationId)
         return "".join(file.read_bytes().decode("latin-1") for file in folder.glob("segment-*"))
@@ -360,7 +360,7 @@ class Redaction(Application):
 
 
 class Connect(Application):
-    """Over Spark Connect each call names the limit. A client is told by its module, without a server."""
+    """Each call over Spark Connect raises an error that names the limit. The module of the session identifies a client, without a server."""
 
     def test_says_what_does_not_work(self):
         client = type("SparkSession", (), {"__module__": "pyspark.sql.connect.session"})()
@@ -375,7 +375,7 @@ class Connect(Application):
 
 class Start(Application):
     def test_importing_is_cheap(self):
-        """No more than the standard library and, in a worker, the modules that PySpark has imported already."""
+        """The package imports only the standard library and, in a worker, modules that PySpark has already imported."""
         script = "import sys, andiron; print([name for name in ('numpy', 'pandas', 'pyarrow', 'pyspark') if name in sys.modules])"
         told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=dict(os.environ))
         self.assertEqual(json.loads(told.stdout.replace("'", '"')), [])

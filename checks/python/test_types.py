@@ -8,11 +8,11 @@ from harness.facts import BUILD, ROOT
 
 
 class Types(unittest.TestCase):
-    """The types that the wheel promises."""
+    """mypy accepts the annotations of the package."""
 
     def test_the_package_passes_mypy(self):
         running = f"{sys.version_info.major}.{sys.version_info.minor}"
-        # The oldest Python of pyproject.toml, for which this numpy is too new; then with numpy's types.
+        # The oldest Python of pyproject.toml without numpy, which is too new for it; then the running Python with numpy's types.
         for version, numpy in (("3.9", ""), (running, BUILD / "python-workers")):
             with self.subTest(python=version), tempfile.TemporaryDirectory(prefix="andiron-python") as cache:
                 words = [sys.executable, "-m", "mypy", "--python-version", version, "--cache-dir", cache, "andiron"]

@@ -18,7 +18,7 @@ NAMES = ["a b", "a%20b", "c#d", "e?f", "ü", "日本", "g&h=i", "j+k", "[l]", "m
 
 
 class Sources(Application):
-    """Each of Python's names for a file is found, or the error has the cure."""
+    """Every Python notation of a file is accepted, or the error names the remedy."""
 
     master = LOCAL
 
@@ -82,7 +82,7 @@ class Sources(Application):
 
 
 class Names(Application):
-    """A version's name is Spark's cast to string of its value, with every type that pandas and Arrow give its column."""
+    """A version's name is Spark's cast of its value to string, for every type of the column in pandas and Arrow."""
 
     master = LOCAL
 
@@ -139,7 +139,7 @@ class Names(Application):
 
 
 class Batches(Application):
-    """The rows of a batch by version, and the fate of those that have none."""
+    """The rows of a batch by version, and rows without a version."""
 
     master = LOCAL
 
@@ -231,7 +231,7 @@ class Batches(Application):
 
 
 class Files(Application):
-    """A version's bytes where a library wants a file, or bytes."""
+    """A version's bytes for libraries that take a file or bytes."""
 
     master = LOCAL
 

@@ -21,7 +21,7 @@ print([name for name in andiron.__all__ if not hasattr(andiron, name)], andiron.
 
 
 class Wheel(unittest.TestCase):
-    """The wheel that users make."""
+    """The wheel that users build."""
 
     @classmethod
     def setUpClass(cls):
@@ -46,7 +46,7 @@ class Wheel(unittest.TestCase):
     def test_every_name_is_there_without_numpy_pandas_pyarrow_and_pyspark(self):
         target = self.folder / "installed"
         subprocess.run([*PIP, "install", "--root-user-action=ignore", "--no-deps", "--no-index", "--target", target, self.wheel], check=True)
-        # -S and -I: nothing on the path but the standard library.
+        # -S and -I leave only the standard library on the path.
         told = subprocess.run([sys.executable, "-I", "-S", "-c", IMPORT, target], cwd=self.folder, capture_output=True, text=True, check=False)
         self.assertEqual(told.returncode, 0, told.stderr)
         self.assertEqual(told.stdout.splitlines(), ["[]", f"[] {VERSION} {target}/andiron/__init__.py"])

@@ -1,1 +1,1 @@
-"""The report's pages: made, opened in a browser, and looked at."""
+"""Checks of the report's pages in a browser, and pictures of them."""

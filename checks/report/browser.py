@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to through pipes (the DevTools protocol), with nothing but Python's library."""
+"""A headless Chromium, driven by the DevTools protocol over pipes with Python's standard library only."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PACKAGE = "chromium-headless-shell"
 
 
 class BrowserError(Exception):
-    """The browser could not be had, or did not answer."""
+    """The browser is missing, could not be installed, or did not answer."""
 
 
 def find() -> str:
-    """The browser's path; installs Debian's package if there is none and this process may."""
+    """The browser's path; installs Debian's package if there is none and this process has the right to."""
     wanted = os.environ.get("ANDIRON_BROWSER")
     for name in (wanted,) if wanted else NAMES:
         path = shutil.which(name)
@@ -39,14 +39,14 @@ def find() -> str:
 
 
 class Browser:
-    """One browser process with one page. Every wait is bounded."""
+    """One browser process with one page. All waits have limits."""
 
     def __init__(self, patience: float = 30) -> None:
         self.patience = patience
         self.profile = tempfile.TemporaryDirectory(prefix="andiron-browser-", ignore_cleanup_errors=True)
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        # The protocol is spoken on the descriptors 3 and 4; a shell puts them there.
+        # The protocol uses the file descriptors 3 and 4; a shell redirects the pipes to them.
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
                  "--remote-debugging-pipe", f"--user-data-dir={self.profile.name}", "about:blank"]
         command = f'exec "$@" 3<&{to_browser} 4>&{from_browser}'
@@ -79,7 +79,7 @@ class Browser:
         self.profile.cleanup()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command of the protocol and its answer."""
+        """Sends one command of the protocol and returns its answer."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -116,14 +116,14 @@ class Browser:
             self.events.append(self._next(deadline, str(file)))
 
     def value(self, expression: str) -> Any:
-        """What a JavaScript expression gives, evaluated by the debugger (which the page's policy does not bind)."""
+        """The value of a JavaScript expression, evaluated by the debugger, to which the page's security policy does not apply."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         if "exceptionDetails" in answer:
             raise BrowserError(f"{expression[:80]}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     def picture(self, file: Path, whole: bool = False, height: int | None = None) -> None:
-        """A PNG of the window, of the whole page, or of the page's first `height` pixels."""
+        """Writes a PNG of the window, of the whole page, or of the page's first `height` pixels."""
         options: dict[str, Any] = {"format": "png", "captureBeyondViewport": whole or height is not None}
         if whole or height is not None:
             size = self.call("Page.getLayoutMetrics")["cssContentSize"]

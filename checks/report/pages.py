@@ -1,4 +1,4 @@
-"""Pages of the report, and pictures of them.
+"""Renders pages of the report, and pictures of them.
 
     python3 -m checks.report.pages [DIRECTORY]           pages made from fixtures, and pictures; build/report by default
     python3 -m checks.report.pages --document [HEIGHT]   docs/images/report.png: the top of the page of `make demo`'s run that fails
@@ -18,26 +18,26 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMO_PAGE = ROOT / "build/demo/report-steps-failing.html"
 DOCUMENT_HEIGHT = 1270
 NAMES = ("failing", "passing", "wide", "hostile", "empty")
-#: Name, width and height of the window, whether it is dark, whether it is a phone.
+#: Name, width and height of the window, whether it uses the dark theme, whether it is a phone.
 WINDOWS = (("desktop", 1280, 900, False, False), ("dark", 1280, 900, True, False), ("phone", 390, 844, False, True))
 
 
 def make(folder: Path) -> dict[str, Path]:
-    """The pages by name."""
+    """Renders the pages and returns them by name."""
     command = ["cargo", "run", "--quiet", "--locked", "-p", "andiron", "--example", "report_pages", "--", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True)
     return {name: folder / f"{name}.html" for name in NAMES}
 
 
 def pictures(browser: Browser, name: str, page: Path, folder: Path) -> None:
-    """The whole page in every window."""
+    """Pictures of the whole page in every window."""
     for window, width, height, dark, phone in WINDOWS:
         browser.open(page, width, height, dark, phone)
         browser.picture(folder / f"{name}-{window}.png", whole=True)
 
 
 def document(height: int) -> None:
-    """The picture of the documents."""
+    """Renders the picture for the documents."""
     if not DEMO_PAGE.is_file():
         raise SystemExit(f"no {DEMO_PAGE.relative_to(ROOT)}: run `make demo`")
     with Browser() as browser:

@@ -1,4 +1,4 @@
-"""The pages of the report in a real browser: at a desk, on a phone, in the dark."""
+"""Checks of the report's pages in a real browser: on a desktop, on a phone, and with the dark theme."""
 
 import tempfile
 import unittest
@@ -7,7 +7,7 @@ from pathlib import Path
 from checks.report import pages
 from checks.report.browser import Browser
 
-#: Contrast of every text with the ground behind it, by WCAG 2; those below 4.5 (3 for large text).
+#: The texts whose contrast with their background, by WCAG 2, is below 4.5 (3 for large text).
 CONTRAST = """(() => {
   const parse = (text) => { const n = text.match(/[\\d.]+/g).map(Number); return [n[0], n[1], n[2], n.length > 3 ? n[3] : 1]; };
   const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3])).concat(1);
@@ -36,7 +36,7 @@ CONTRAST = """(() => {
   return [...low].slice(0, 10);
 })()"""
 
-#: Elements that reach beyond the window and that nothing around them lets scroll.
+#: Elements that extend beyond the window without a scrollable ancestor.
 BEYOND = """(() => {
   const scrolls = (e) => { for (let p = e.parentElement; p; p = p.parentElement) if (/auto|scroll|hidden/.test(getComputedStyle(p).overflowX)) return true; return false; };
   return [...document.querySelectorAll('body *')]
@@ -57,7 +57,7 @@ class PagesTest(unittest.TestCase):
         cls.browser = cls.enterClassContext(Browser())
 
     def each(self, *names: str):
-        """Opens every page in every window; gives its name, and the window's width."""
+        """Opens every page in every window; yields the page's name and the window's width."""
         for name in names or pages.NAMES:
             for window, width, height, dark, phone in pages.WINDOWS:
                 self.browser.open(self.pages[name], width, height, dark, phone)

@@ -1,4 +1,4 @@
-"""A real Atlas on the loopback interface, and sockets of an agent that write down each datagram."""
+"""A real Atlas on the loopback interface, and the sockets of an agent that records each datagram."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEP_S = 1
 
 
 class Atlas:
-    """A process of its own, with nothing in its memory after each start. `uri` is the value of `spark.andiron.atlas.uri`."""
+    """An Atlas process, whose memory is empty after each start. `uri` is the value of `spark.andiron.atlas.uri`."""
 
     def __init__(self, built: Built, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ class Atlas:
         return self._server.pid
 
     def start(self) -> None:
-        """Starts it and waits until it answers; ends it if it does not."""
+        """Starts Atlas and waits until it answers; ends it if it does not answer."""
         self._server.launch()
         if not wait.until(lambda: self.answers() or not self._server.is_running, START_S) or not self.answers():
             self.kill()
@@ -67,11 +67,11 @@ class Atlas:
 
 
 class Agent:
-    """Sockets as spectatord has them, of which each writes the lines that it gets to a file of `folder`."""
+    """The sockets of a spectatord agent. Each writes the received lines to a file in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        # The address of such a socket has 107 bytes, which a folder of the build may be longer than.
+        # The address of a Unix socket has at most 107 bytes, and the path of the build folder may be longer.
         self.short = tempfile.TemporaryDirectory(prefix="andiron-agent-")
         self.path = Path(self.short.name, "spectatord.unix")
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -103,7 +103,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Both:
-    """Atlas and agent, as the checks need them."""
+    """Atlas and an agent."""
 
     atlas: Atlas
     agent: Agent
@@ -114,7 +114,7 @@ class Both:
 
 @contextlib.contextmanager
 def with_agent(built: Built, folder: Path) -> Iterator[Both]:
-    """The server, and an agent's sockets beside it."""
+    """Starts Atlas and an agent's sockets."""
     with Atlas(built, folder) as atlas:
         agent = Agent(folder / "agent")
         try:

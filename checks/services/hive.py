@@ -1,4 +1,4 @@
-"""A Hive metastore on loopback, in a JVM of its own: the classes of `hiveClasspath` and the launcher of checks/services/java."""
+"""A Hive metastore on loopback in its own JVM, from the classes of `hiveClasspath` and the launcher in checks/services/java."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Answer = list[dict[str, object]]
 
 
 class Metastore:
-    """`uri` is the value of Spark's hive.metastore.uris; it stays after a restart. Tables lie in `warehouse`."""
+    """A metastore process. `uri` is the value of Spark's hive.metastore.uris and survives restarts. Tables are in `warehouse`."""
 
     def __init__(self, built: Built, folder: Path) -> None:
         self.warehouse = folder / "warehouse"
@@ -39,20 +39,20 @@ class Metastore:
         self._server.kill()
 
     def restart(self) -> None:
-        """Ends it and starts it again on the same port and the same database."""
+        """Restarts the metastore with the same port and the same database."""
         self._server.stop()
         self._server.start([*self._command, str(self._server.port)])
 
 
 class Hive:
-    """Spark with Hive's classes, by spark-submit; each call is an application of its own, in a folder below `work`."""
+    """Spark with Hive's classes, by spark-submit. Each call is a separate application in a folder below `work`."""
 
     def __init__(self, built: Built, metastore: Metastore, work: Path, heap: str = "1g") -> None:
         self._built, self._metastore, self._work, self._heap = built, metastore, work, heap
         self._calls = 0
 
     def ingest(self, servers: str, *more: str) -> str:
-        """Takes Kafka's topics into the database andiron; the command's last words."""
+        """Ingests Kafka's topics into the database `andiron`; returns the end of the command's output."""
         words = ["--from", "kafka", "--bootstrap-servers", servers, "--checkpoint", (self._work / "checkpoint").as_uri(), "--database", "andiron", *more]
         text = self._submit("ingest", "andiron.hive.Ingest", self._built.jar(), words)
         done = [line for line in text.splitlines() if line.startswith("done: ")]
@@ -60,7 +60,7 @@ class Hive:
         return done[0].removeprefix("done: ")
 
     def ask(self, statements: list[str]) -> list[tuple[list[str], Answer]]:
-        """Columns and rows of each."""
+        """The columns and rows of each statement's answer."""
         asked, answered = (self._work / f"{name}-{self._calls}" for name in ("questions", "answers"))
         for folder in (asked, answered):
             folder.mkdir()
@@ -81,6 +81,6 @@ class Hive:
 
 
 def answer(path: Path) -> tuple[list[str], Answer]:
-    """Columns and rows of an answer that Ask has written."""
+    """The columns and rows of an answer that Ask has written."""
     rows = [row for part in sorted(path.glob("part-*")) for row in spark.records(part)]
     return path.with_suffix(".columns").read_text().split(","), rows

@@ -1,4 +1,4 @@
-"""A Kafka broker on loopback, in a JVM of its own: the jars of `kafkaClasspath`, one node that is broker and controller."""
+"""A Kafka broker on loopback in its own JVM, from the jars of `kafkaClasspath`: one node as broker and controller."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.facts import Built
 from harness.process import Server, free_port, java
 
-# Small buffers, since the default is 128 MB of heap; short sessions, so that a broker that was killed can start again within seconds.
+# Small buffers, since the default takes 128 MB of heap; short sessions, so that a killed broker can restart within seconds.
 SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -40,12 +40,12 @@ broker.session.timeout.ms=1500
 broker.heartbeat.interval.ms=300
 """
 PASSWORD = "correct-horse"
-"""Of the user `andiron` on the listener `sasl_address`."""
+"""The password of the user `andiron` on the listener `sasl_address`."""
 
 
 class Broker:
-    """`address` is the value of bootstrap.servers; it stays after a restart, as do the messages. `advertised`: the port that clients
-    of that address are sent to, that of a proxy; `more`: settings of the broker; `format`: options of the tool that makes its folder."""
+    """A broker process. `address` is the value of bootstrap.servers; address and messages survive restarts. `advertised`: the port of a proxy
+    to which the broker refers its clients; `more`: settings of the broker; `format`: options of the tool that formats its folder."""
 
     def __init__(self, built: Built, folder: Path, advertised: int | None = None, more: dict[str, str] | None = None, format: tuple[str, ...] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,21 +80,21 @@ class Broker:
         self._server.stop()
 
     def restart(self) -> None:
-        """Ends it, if it has not ended, and starts it again."""
+        """Ends the broker if it runs, and starts it again."""
         self._server.stop()
         self._server.start()
 
     def create(self, *topics: str, partitions: int = 1, **settings: str) -> None:
-        """Makes topics; `settings` with `_` for dots."""
+        """Creates topics; underscores in the names of `settings` stand for dots."""
         pairs = [f"{key.replace('_', '.')}={value}" for key, value in settings.items()]
         self._tool("create", str(partitions), ",".join(topics), *pairs)
 
     def messages(self, topic: str) -> list[dict[str, object]]:
-        """Every message of a topic: `partition`, `offset`, `key`, `value`, `headers`; none of a topic that is not there."""
+        """All messages of a topic, with `partition`, `offset`, `key`, `value`, `headers`; empty if the topic does not exist."""
         return [json.loads(line) for line in self._tool("read", topic).split("\n") if line]
 
     def counts(self, topic: str) -> tuple[int, int]:
-        """How many messages a topic has, and how many different pairs of key and header `revision`."""
+        """The number of messages in a topic, and the number of distinct pairs of key and header `revision`."""
         messages, different = self._tool("count", topic).split()
         return int(messages), int(different)
 

@@ -1,4 +1,4 @@
-"""Checks of the sink that ships to Kafka, with a real broker: a Spark application for each check, while the broker stops, lags or refuses."""
+"""Checks of the Kafka sink with a real broker: one Spark application per check, while the broker stops, lags or refuses."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ TOPICS = (METRICS, FAILURES)
 SECRET = "hunter2-is-wrong"
 PATIENCE_S = 600
 STOP_MS = 10 * 5000
-"""Ten times spark.andiron.metrics.stopTimeout."""
+"""The limit of an application's end: ten times spark.andiron.metrics.stopTimeout."""
 Facts = dict[str, object]
 
 
 @dataclass(frozen=True)
 class Place:
-    """The files that were built, and the folder of one check."""
+    """The built files, and the folder of one check."""
 
     built: Built
     folder: Path
@@ -46,16 +46,16 @@ class Place:
         return done.stdout
 
     def ship(self, servers: str, *more: str) -> str:
-        """Ships the logs by the command; its answer."""
+        """Ships the logs with the command and returns its output."""
         return self.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={servers}", *more)
 
     def events(self, application: str) -> list[Facts]:
-        """Every revision that the log of an application has."""
+        """All revisions in the log of an application."""
         return [json.loads(line) for line in self.andiron("events", application).split("\n") if line]
 
 
 class Application(spark.Application):
-    """One application of checks/services/scala; `options` are its own. It prints lines `@word ...`."""
+    """An application of checks/services/scala with its `options`. It prints lines `@word ...`."""
 
     def __init__(self, place: Place, name: str, settings: dict[str, str], options: list[str], variables: dict[str, str] | None = None,
                  main: str = "andiron.services.KafkaJob") -> None:
@@ -76,12 +76,12 @@ class Application(spark.Application):
         self.wait_until(what, until, PATIENCE_S)
 
     def rounds(self, more: int) -> None:
-        """Waits for so many more rounds."""
+        """Waits for `more` further rounds."""
         wanted = len(self.said("round")) + more
         self.wait(f"round {wanted}", lambda: len(self.said("round")) >= wanted)
 
     def ended(self) -> int:
-        """Lets it end; how many milliseconds that took."""
+        """Lets the application end; returns the milliseconds of its stop."""
         self._done.touch()
         self.finish(PATIENCE_S)
         require(not list(self.folder.glob("hs_err*")), "the JVM crashed")
@@ -90,11 +90,11 @@ class Application(spark.Application):
 
     @property
     def was_cut(self) -> bool:
-        """Whether it has ended before the sink had everything. The messages that were on their way then may arrive, and are shipped again."""
+        """Whether the application ended before the sink had all events. Messages in flight at that time may arrive, and are shipped again."""
         return "ships what these have not had: kafka" in self.log
 
     def failures(self) -> list[str]:
-        """The log's messages about the sink, a line for each change."""
+        """The messages about the sink in the driver log, one line per change of its state."""
         return [line for line in self.log.splitlines() if "sink kafka fails" in line]
 
 
@@ -118,14 +118,15 @@ class Checks:
             yield app
 
     def written_once(self, broker: kafka.Broker) -> int:
-        """No message is in the topics twice, as one producer promises: another ships again the events that the first had in hand. The number of messages."""
+        """Requires that no message is in the topics twice, which holds within one producer only, as the next producer resends unacknowledged events.
+        Returns the number of messages."""
         counts = [broker.counts(topic) for topic in TOPICS]
         require(all(messages == different for messages, different in counts), f"duplicates: {counts}")
         return sum(messages for messages, _ in counts)
 
     def compare(self, place: Place, broker: kafka.Broker, applications: list[str], fits: int = 1 << 30, once: bool = True) -> Facts:
-        """Every event of the logs whose value has fewer characters than `fits` is in the topics with the same value; all are valid, and once
-        unless `once` is false."""
+        """Requires that every event of the logs whose value has fewer than `fits` characters is in the topics with the same value, that all
+        messages are valid, and, unless `once` is false, that none is there twice."""
         messages = [message | {"topic": topic} for topic in TOPICS for message in broker.messages(topic)]
         arrived: dict[tuple[str, int], object] = {}
         for message in messages:
@@ -178,7 +179,7 @@ class Checks:
             return self.compare(place, broker, [app.id], once=not app.was_cut) | {"stop_ms": stop, "told": len(app.failures()), "cut": app.was_cut}
 
     def cut_at_the_end(self, place: Place) -> Facts:
-        """The broker halts, and reads the application's messages only after its end: the command then ships them a second time."""
+        """The broker is halted and reads the application's messages only after the application's end; the command then ships them a second time."""
         with kafka.Broker(place.built, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
             app.rounds(3)
             os.kill(broker.pid, signal.SIGSTOP)
@@ -195,7 +196,7 @@ class Checks:
             return self.compare(place, broker, [app.id], once=False) | {"stop_ms": stop}
 
     def away_all_day(self, place: Place) -> Facts:
-        """Then the command ships it; and of another day the next application."""
+        """The broker is away for a whole application: the command ships the log of the first, the next application that of the second."""
         broker = kafka.Broker(place.built, place.folder / "kafka")
         ids, stops = [], []
         for day in ("monday", "tuesday"):
@@ -233,7 +234,7 @@ class Checks:
                 return self.compare(place, broker, [app.id])
 
     def message_too_large(self, place: Place) -> Facts:
-        """For the client, and for the broker only, which refuses it together with its neighbours."""
+        """A message that is too large for the client, and one that only the broker refuses, together with the other messages of its batch."""
         facts: Facts = {}
         for who, own, brokers in (("client", "2500", "1000000"), ("broker", "1000000", "2500")):
             at = Place(place.built, place.folder / who)
@@ -245,13 +246,13 @@ class Checks:
                     app.ended()
                     require("sink kafka never gets" in app.log and "max.message.bytes" in app.log, "the log does not say what is too large")
                     at.ship(broker.address, "--conf", f"spark.andiron.kafka.message.max.bytes={own}")
-                    # A value has key and headers beside it, some hundred bytes.
+                    # Key and headers add some hundred bytes to a value.
                     facts[who] = self.compare(at, broker, [app.id], fits=2000)
                     require(facts[who]["missing"], "nothing was too large")
         return facts
 
     def authentication(self, place: Place) -> Facts:
-        """A wrong password, from a file; then the right one, from the environment. Neither is shown anywhere."""
+        """A wrong password from a file, then the right one from the environment. No output contains either."""
         place.folder.mkdir(parents=True, exist_ok=True)
         file = place.folder / "password"
         file.write_text(SECRET + "\n")
@@ -293,7 +294,7 @@ class Checks:
             with self.app(place, "job", f"127.0.0.1:{cutter.port}") as app:
                 app.wait("8 answers are swallowed", lambda: cutter.cuts >= 8)
                 app.ended()
-                # The messages of one session; a second would write some of them again.
+                # Checked before the command ships, because its session may send some messages again.
                 messages = self.written_once(broker)
                 place.ship(f"127.0.0.1:{cutter.port}")
                 arrived = {(message["key"], json.loads(str(message["value"]))["revision"]) for topic in TOPICS for message in broker.messages(topic)}
@@ -303,7 +304,7 @@ class Checks:
                 return {"swallowed": cutter.cuts, "events": len(logged), "messages": messages}
 
     def every_kind(self, _: Place) -> Facts:
-        """Of the messages of all checks."""
+        """Requires that the messages of all checks include every kind of event."""
         wanted = {"Application", "Metric", "Failure", "Stage", "Job", "Execution", "Verdict", "LogLine", "Health", "Gate"}
         require(wanted <= self.kinds, f"no event of {sorted(wanted - self.kinds)} has been compared with the schema")
         return {"kinds": len(self.kinds)}
@@ -322,7 +323,7 @@ class Checks:
                 place.folder.mkdir(parents=True, exist_ok=True)
                 facts = check(place)
                 shutil.rmtree(place.folder, ignore_errors=True)
-            except Exception as error:  # a check that fails is a row, and the others go on
+            except Exception as error:  # a failed check is a row of the result, and the other checks continue
                 facts = {"error": f"{type(error).__name__}: {error}"[:2000]}
             rows.append({"check": name, "ms": round(1000 * (time.monotonic() - begun))} | facts)
         return rows

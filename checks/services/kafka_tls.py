@@ -1,4 +1,4 @@
-"""The checks of kafka_checks.py, and those of a broker that speaks TLS."""
+"""The checks of kafka_checks.py, and checks with a broker that uses TLS."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STORE_PASSWORD = "of-the-stores"
 
 
 class Certificates:
-    """Self-signed, each its own authority: the broker's, a client's, and one without trust."""
+    """Self-signed certificates: the broker's, a client's, and one that no side trusts."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ class Certificates:
 
 
 class TlsBroker:
-    """A broker with two listeners more: `scram`, TLS with SCRAM, and `mutual`, TLS which wants a client's certificate."""
+    """A broker with two more listeners: `scram`, TLS with SCRAM, and `mutual`, TLS with a client certificate."""
 
     def __init__(self, place: Place) -> None:
         self.certificates = Certificates(place.folder / "certificates")
@@ -94,7 +94,7 @@ class Checks(kafka_checks.Checks):
         return [*super().checks(), self.tls, self.tls_at_the_end]
 
     def tls(self, place: Place) -> Facts:
-        """A broker that is not trusted; then a password over TLS, and a certificate. No secret is shown."""
+        """An untrusted broker, then a password over TLS, then a client certificate. No output contains a secret."""
         with TlsBroker(place) as tls:
             with self.app(place, "stranger", tls.scram, tls.by_password(place, "stranger")) as app:
                 app.wait("the log says that the sink fails", lambda: bool(app.failures()))
@@ -116,7 +116,7 @@ class Checks(kafka_checks.Checks):
             return self.compare(place, tls.broker, ids) | {"stop_ms": stop}
 
     def tls_at_the_end(self, place: Place) -> Facts:
-        """Applications that end while their client is inside TLS: with a broker that has stopped, and while connections break again and again."""
+        """Applications that end while their client is inside TLS code: with a stopped broker, and while connections break repeatedly."""
         stops: list[int] = []
         ids: list[str] = []
         with TlsBroker(place) as tls:
@@ -146,7 +146,7 @@ class Checks(kafka_checks.Checks):
     @staticmethod
     @contextmanager
     def _breaking(port: int) -> Iterator[Proxy]:
-        """A proxy that breaks each connection at its first answer."""
+        """A proxy that breaks each connection at the broker's first answer."""
         with swallowing(0, 0) as cutter:
             cutter.forward(port)
             yield cutter

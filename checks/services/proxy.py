@@ -1,4 +1,4 @@
-"""A proxy that swallows acknowledgements: the client's bytes arrive, and the connection is closed before the answer comes."""
+"""A proxy that swallows acknowledgements: it forwards the client's bytes and closes the connection before the answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.process import free_port
 
 
 class Proxy:
-    """Listens on `port` of loopback. `cuts` counts the answers that were swallowed."""
+    """A proxy on `port` of loopback. `cuts` counts the swallowed answers."""
 
     def __init__(self, least_bytes: int, every_s: float) -> None:
         self.port = free_port()
@@ -24,7 +24,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", self.port))
 
     def forward(self, target: int) -> None:
-        """Begins to accept connections, for this port."""
+        """Starts to accept connections and forwards them to the port `target`."""
         self._target = target
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -85,7 +85,7 @@ def _end(end: socket.socket) -> None:
 
 @contextmanager
 def swallowing(least_bytes: int, every_s: float) -> Iterator[Proxy]:
-    """A proxy that lets a connection pass so many bytes, and swallows an answer at most every so many seconds."""
+    """A proxy that swallows an answer after a connection has passed `least_bytes`, at most once in `every_s` seconds."""
     proxy = Proxy(least_bytes, every_s)
     try:
         yield proxy

@@ -1,9 +1,10 @@
-"""A million revisions into Hive while their carriers fail: `python3 -m bench.sinks revisions`.
+"""A million revisions into Hive while brokers and drivers are killed: `python3 -m bench.sinks revisions`.
 
-Drivers make the revisions, by stages that change accumulators, and ship them through a proxy that swallows acknowledgements; the broker is killed and
-started again 10 times meanwhile, the driver killed 5 times and replaced. `andiron.hive.Ingest` takes the topics into a real metastore, once in the middle and
-once at the end. Then every event id of every ship log, the killed drivers' too, must be in Hive once, with its last revision; and every revision in the raw
-tables. Writes the part `revisions` of build/bench-sinks.json. REVISIONS_TOTAL (1000000) and REVISIONS_SEED set size and moments.
+Drivers produce the revisions by stages that change accumulators, and ship them through a proxy that swallows acknowledgements. Meanwhile the broker is
+killed and restarted 10 times, and the driver killed and replaced 5 times. `andiron.hive.Ingest` writes the topics into a real metastore, once midway and
+once at the end. Then every event id of every ship log, including those of killed drivers, must be in Hive once with its last revision, and every revision
+must be in the raw tables. Writes the part `revisions` of build/bench-sinks.json. REVISIONS_TOTAL (1000000) and REVISIONS_SEED set the size and the times
+of the kills.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ TOTAL = int(os.environ.get("REVISIONS_TOTAL", "1000000"))
 SEED = int(os.environ.get("REVISIONS_SEED", "20200624"))
 DRIVER_KILLS, BROKER_KILLS = 5, 10
 ACCUMULATORS, AGE = 500, 20
-"""A round changes so many accumulators; a set of them lives for so many rounds."""
+"""The number of accumulators that a round changes, and the number of rounds that use the same set of them."""
 SWALLOW_BYTES, SWALLOW_S = 20000, 5.0
 MOST_RECORDS = ("--max-records", "250000")
 
 
 class Drivers:
-    """Drivers that follow one another, and the work of all of them."""
+    """Drivers in sequence, and the work of all of them."""
 
     def __init__(self, place: Place, servers: str) -> None:
         self._place, self._servers = place, servers
@@ -70,13 +71,13 @@ class Drivers:
             self._application.end()
 
     def end(self) -> None:
-        """The last one ends in order."""
+        """Lets the last driver end normally."""
         self._done.touch()
         require(self.current.status(PATIENCE_S) == 0, f"the driver failed:\n{self.current.log[-3000:]}")
 
 
 def truth(place: Place, ids: list[str]) -> tuple[dict[str, tuple[int, Facts]], int]:
-    """The last revision of each event of the logs, and how many revisions they have."""
+    """The last revision of each event in the logs, and the number of all revisions."""
     last: dict[str, tuple[int, Facts]] = {}
     revisions = 0
     for application in ids:

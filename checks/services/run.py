@@ -1,9 +1,9 @@
-"""Andiron against real services: HDFS, S3, Hive, Kafka and Atlas on the loopback interface.
+"""Checks of Andiron against real services: HDFS, S3, Hive, Kafka and Atlas on the loopback interface.
 
     [SERVICES_SPARK=4.0.0] python3 -m checks.services.run [SERVICE ...]
 
-Runs the named services, or all; each is one application of checks/services/scala, started by spark-submit under -Xcheck:jni. Builds their
-programs, writes build/services.json, prints a line for each check and, last, `N passed, N failed`.
+Checks the named services, or all; each is one application of checks/services/scala, started by spark-submit under -Xcheck:jni. Builds the
+programs, writes build/services.json, prints one line per check and then `N passed, N failed`.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ TIMEOUT_S = 2400
 
 @dataclass(frozen=True)
 class Service:
-    """`name` is that of the Gradle task `<name>Classpath` and of the program's `service=`; `checks`: how many it must report.
+    """`name`: as in the Gradle task `<name>Classpath` and in the program's `service=`; `checks`: the number of checks that it must report.
 
-    `server`: starts it as processes of their own, whose `arguments()` are options of the program; `needs`: other services whose classpaths
-    these need; `classpath`: whether the program sees the service's; `rows`: in place of a program, gives the rows of the checks.
+    `server`: starts the service's processes, whose `arguments()` are options of the program; `needs`: other services whose classpaths the checks
+    need; `classpath`: whether the program has the service's classpath; `rows`: returns the rows of the checks in place of a program.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Service:
 
 
 def packages() -> Path:
-    """The folder with the packages that requirements.txt pins."""
+    """The folder with the packages of requirements.txt."""
     return installed(PACKAGES, Path(__file__).with_name("requirements.txt"))
 
 
 def s3() -> tuple[list[str], dict[str, str]]:
-    """The program starts the server that speaks S3: moto."""
+    """The options and variables by which the program starts moto, a server with the S3 API."""
     port = free_port()
     return [f"server={sys.executable} -m moto.server -H 127.0.0.1 -p {port}", f"port={port}"], {"PYTHONPATH": str(packages())}
 
@@ -94,7 +94,7 @@ def command(service: Service, folder: Path, more: list[str]) -> list[str]:
 
 
 def run(service: Service) -> tuple[list[Row], list[str]]:
-    """The rows of one service, and all else that is wrong."""
+    """The rows of one service, and all other faults."""
     folder = BUILD / "services" / service.name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "tmp").mkdir(parents=True)
@@ -122,7 +122,7 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
 
 
 def classpaths(names: list[str]) -> list[str]:
-    """The Gradle tasks that these services need."""
+    """The Gradle tasks for the classpaths of these services."""
     return sorted({f"{path}Classpath" for service in SERVICES if service.name in names for path in (service.name, *service.needs)})
 
 
