@@ -7,7 +7,7 @@ import org.apache.spark.sql.SparkSession
 import andiron.harness.{Arguments, Json}
 
 /**
- * The benchmark's applications, one per process: `Bench run=... key=value ... result=FILE`. bench/spark_app.py starts them and
+ * The applications of the benchmarks, one per process: `Bench run=... key=value ... result=FILE`. bench/spark_app.py starts them and
  * reads `result`.
  */
 object Bench {

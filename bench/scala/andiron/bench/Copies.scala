@@ -8,12 +8,12 @@ import org.apache.spark.TaskContext
 
 import andiron.harness.{Copies, OwnCopy}
 
-/** Where versions are loaded from, and how long a load takes at least: a sleep that stands for the talk's minute. */
+/** The folder of the versions, and the minimum time of a load: a sleep in place of the talk's minute. */
 final case class Source(folder: String, sleepMillis: Long) {
 
   def file(version: String): Path = Paths.get(folder, s"$version.bin")
 
-  /** Runs a load, counted in this executor. */
+  /** Runs a load and counts it in this executor. */
   def load[P](version: String)(read: Path => P): P = {
     val started = System.nanoTime()
     if (sleepMillis > 0) Thread.sleep(sleepMillis)
@@ -25,8 +25,8 @@ final case class Source(folder: String, sleepMillis: Long) {
 }
 
 /**
- * The loads of the rivals in this executor; Andiron counts for itself. `most_in_use` is of every approach: how many different versions its tasks were
- * at, at once.
+ * The loads of the rivals in this executor; Andiron has its own counts. `most_in_use`, for all approaches, is the maximum of different versions that the
+ * tasks used at once.
  */
 object Loads {
   val count = new AtomicLong
@@ -34,7 +34,7 @@ object Loads {
   private val inUse = new ConcurrentHashMap[Long, String]
   private val mostInUse = new AtomicInteger
 
-  /** The running task goes on to `version`. */
+  /** Records that the running task now uses `version`. */
   def uses(version: String): Unit = {
     val context = TaskContext.get()
     val before = inUse.get(context.taskAttemptId())
@@ -56,12 +56,12 @@ object Loads {
   }
 }
 
-/** The metadata of a task. For one thread. */
+/** A task's access to the metadata. For one thread. */
 trait Holder {
   def pages(version: String): Pages
 }
 
-/** Approach 1 as people write it: the task's own copy on the heap; the one before is left to the collector. */
+/** Approach 1 in its usual form: each task has its own copy on the heap, and the collector frees the copy before. */
 final class HeapCopy(source: Source) extends Holder {
   private var name = ""
   private var copy: HeapPages = _

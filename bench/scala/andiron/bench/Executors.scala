@@ -8,17 +8,17 @@ import scala.reflect.ClassTag
 import org.apache.spark.SparkEnv
 import org.apache.spark.sql.SparkSession
 
-/** Work and figures of the executors' own processes. */
+/** Work and figures in the executor processes. */
 object Executors {
   private val PauseMillis = 100L
   private val GarbageBytes = 1L << 30
   private val PieceBytes = 1 << 16
 
-  /** Runs `work` once or more in every executor; one result of each, by executor id. */
+  /** Runs `work` at least once in every executor; returns one result of each, by executor id. */
   def onEach[T: ClassTag](spark: SparkSession)(work: () => T): Map[String, T] = {
     val context = spark.sparkContext
     val wanted = spark.conf.get("spark.bench.executors", "1").toInt
-    // One task per slot at a time: with all slots asked at once, every executor gets one.
+    // As many tasks as slots at a time, so that every executor gets one.
     val tasks = context.defaultParallelism
     val found = context.parallelize(0 until tasks, tasks).mapPartitions { _ =>
       val result = SparkEnv.get.executorId -> work()
@@ -29,7 +29,7 @@ object Executors {
     found
   }
 
-  /** Figures of this process: milliseconds of collections since its start, and the peak of its heap since `reset`. */
+  /** Figures of this process: milliseconds and number of collections since its start, and the peak of its heap since `reset`. */
   def here(): Map[String, Long] = {
     val collectors = beans(ManagementFactory.getGarbageCollectorMXBeans)
     val heap = beans(ManagementFactory.getMemoryPoolMXBeans).filter(_.getType == MemoryType.HEAP)
@@ -43,8 +43,8 @@ object Executors {
   }
 
   /**
-   * Uses every page of the young generation once, so that no approach differs in how much of it it happens to have touched; then
-   * collects the garbage and starts the peaks and counts anew.
+   * Touches every page of the young generation, so that its touched size is the same for all approaches; then collects the garbage
+   * and resets the peaks and counts.
    */
   def reset(): Unit = {
     var left = GarbageBytes

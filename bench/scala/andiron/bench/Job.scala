@@ -5,8 +5,8 @@ import org.apache.spark.sql.{Dataset, SparkSession}
 /**
  * The job of one application.
  *
- * @param limit bytes of versions that an executor may hold, for those approaches that take a limit
- * @param scratch a folder for the rows that an approach materialises
+ * @param limit bytes of versions that an executor may hold, for approaches that take a limit
+ * @param scratch the folder for rows that an approach materialises
  */
 final case class Job(spark: SparkSession, shape: Shape, source: Source, limit: Long, scratch: String) {
 
@@ -14,7 +14,7 @@ final case class Job(spark: SparkSession, shape: Shape, source: Source, limit: L
 
   def sorted: Dataset[Member] = members.sortWithinPartitions("version")
 
-  /** The same without work: loads classes and opens connections that every job needs. */
+  /** Runs the job without work, to load the classes and open the connections that every job needs. */
   def warmUp(): Unit = {
     val small = shape.copy(work = 1, pauseMicros = 0, stripes = 1)
     Member.tally(Member.all(spark, small).sortWithinPartitions("version").map((row: Member) =>
@@ -23,18 +23,18 @@ final case class Job(spark: SparkSession, shape: Shape, source: Source, limit: L
 }
 
 /**
- * A way to give each row its version.
+ * A way to give each row the data of its version.
  *
- * `prepare` is not timed; `run` is. `parts`: seconds of `run` beside the computation, by name.
+ * `run` is timed, `prepare` is not. `parts`: the seconds of `run` outside of the computation, by name.
  */
 abstract class Approach(val job: Job) {
   def prepare(): Unit = ()
   def run(): Tally
   def parts: Map[String, Double] = Map.empty
 
-  /** Ends the state that `run` has left for its figures to be read. */
+  /** Releases the state that `run` keeps until its figures are read. */
   def close(): Unit = ()
 
-  /** Figures of the approach's own, after `run` and after `close`. */
+  /** Figures of this approach, read after `run` and again after `close`. */
   def figures: Map[String, Long] = Map.empty
 }

@@ -11,7 +11,7 @@ import andiron.{Bytes, Catalog, Loader, VersionedData}
 import andiron.harness.Waiting
 import andiron.internal.cache.CacheStats
 
-/** How long a task that waits for the budget goes on after its job was cancelled. The budget holds one version. */
+/** The time until a task that waits for the budget ends after its job is cancelled. One version fills the budget. */
 object Kills {
 
   def run(spark: SparkSession, options: Options): Seq[Map[String, Any]] = {

@@ -7,11 +7,11 @@ import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
 /**
  * One row.
  *
- * @param fact the sum of the stamps of its stripe, which the job without metadata uses in their place
+ * @param fact the sum of the stamps of the row's stripe, for the job without metadata
  */
 final case class Member(id: Long, version: String, number: Int, stripe: Int, fact: Long, history: Array[Byte])
 
-/** The result of a job: the number of its rows and a digest of their features that does not depend on their order. */
+/** The result of a job: the number of its rows, and a digest of their features that is independent of the order. */
 final case class Tally(rows: Long, digest: Long) {
   def +(other: Tally): Tally = Tally(rows + other.rows, digest + other.digest)
 }
@@ -20,7 +20,7 @@ object Member {
   val encoder: Encoder[Member] = Encoders.product[Member]
   val features: Encoder[Long] = Encoders.scalaLong
 
-  /** The rows, `shape.partitions` partitions with all versions each, as they come: unsorted. */
+  /** The unsorted rows in `shape.partitions` partitions, each with all versions. */
   def all(spark: SparkSession, shape: Shape): Dataset[Member] =
     spark.range(0L, shape.rows, 1L, shape.partitions).map((id: java.lang.Long) => make(shape, id))(encoder)
 
@@ -39,7 +39,7 @@ object Member {
     Member(id, Shape.name(number), number, stripe, fact, history(shape, id))
   }
 
-  /** A number without a common divisor with `count`, so that its multiples visit every place once. */
+  /** A number coprime to `count`, so that its multiples visit every place once. */
   private def step(count: Long): Long =
     Iterator.iterate(count * 5 / 8 + 1)(_ + 1).find(n => BigInt(n).gcd(BigInt(count)) == 1).get
 
@@ -55,7 +55,7 @@ object Member {
     bytes
   }
 
-  /** The row's feature, computed with its version's pages. Throws if they are not those of the version. */
+  /** The row's feature, computed from the pages of its version. Throws if the pages belong to another version. */
   def feature(shape: Shape, row: Member, pages: Pages): Long = {
     val (from, until) = shape.pagesOf(row.stripe)
     var sum = 0L
@@ -69,7 +69,7 @@ object Member {
     feature(shape, row, sum)
   }
 
-  /** The row's feature, from its row and its version. */
+  /** The row's feature, computed from the row and the sum `found` of its stripe. */
   def feature(shape: Shape, row: Member, found: Long): Long = {
     Loads.uses(row.version)
     var value = found ^ java.util.Arrays.hashCode(row.history)

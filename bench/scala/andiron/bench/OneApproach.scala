@@ -28,7 +28,7 @@ object OneApproach {
       ++ approach.figures.filter(figure => Left(figure._1)).map { case (name, value) => s"closed_$name" -> value })
   }
 
-  /** The figures that are read again after the approach was closed. */
+  /** The figures that are read again after `close`. */
   private val Left = Set("leases", "waiting", "cursors", "attempts", "reservedBytes", "residentBytes", "residentVersions")
 
   def of(name: String, job: Job): Approach =

@@ -5,7 +5,7 @@ import java.nio.{ByteBuffer, ByteOrder}
 import java.nio.channels.FileChannel
 import java.nio.file.{Files, Path, StandardOpenOption}
 
-/** A version as those see it that read it: little-endian words at byte offsets. Any number of threads may read. */
+/** A readable version: little-endian words at byte offsets. Safe for concurrent reads. */
 trait Pages {
   def long(offset: Long): Long
 }
@@ -18,7 +18,7 @@ final class HeapPages(chunks: Array[Array[Byte]]) extends Pages with Serializabl
     ByteBuffer.wrap(chunk).order(ByteOrder.LITTLE_ENDIAN).getLong((offset % HeapPages.ChunkBytes).toInt)
   }
 
-  /** The size of the arrays, without the rest of the heap's bookkeeping. */
+  /** The size of the arrays with their headers, without alignment. */
   def bytes: Long = chunks.foldLeft(16L + 4L * chunks.length)((sum, chunk) => sum + 16L + chunk.length)
 }
 
@@ -50,7 +50,7 @@ final class BufferPages(buffer: ByteBuffer) extends Pages {
 
 object BufferPages {
 
-  /** The file, mapped and touched. */
+  /** Maps the file and touches its pages. */
   def map(file: Path): BufferPages = {
     val channel = FileChannel.open(file, StandardOpenOption.READ)
     try new BufferPages(channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size()).load())

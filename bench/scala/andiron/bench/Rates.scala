@@ -11,8 +11,8 @@ import andiron.{Bytes, Catalog, Loader, Version, VersionedData}
 
 
 /**
- * How fast one version becomes readable in an executor, every way in turn: mapped in place, copied from a local file, streamed
- * through Hadoop's file system, broadcast; beside the machine's own ways: populating a mapping, and `cp`.
+ * The time until one version is readable in an executor, by each way in turn: mapped in place, copied from a local file, streamed
+ * through Hadoop's file system, broadcast; compared with a populated mapping and with `cp`.
  */
 object Rates {
 
@@ -32,7 +32,7 @@ private final class Rates(spark: SparkSession, original: Path, scratch: Path, ca
   private val file = scratch.resolve(original.getFileName)
   private var number = 0
 
-  /** Loads of each kind, from a small file, so that classes and connections are there. */
+  /** Loads a small file in each way, so that classes are loaded and connections open. */
   def warmUp(): Unit = {
     val small = Files.write(scratch.resolve("small"), new Array[Byte](1 << 20))
     val folder = Files.createDirectory(scratch.resolve("warm-up"))
@@ -43,7 +43,7 @@ private final class Rates(spark: SparkSession, original: Path, scratch: Path, ca
   def turn(): Seq[(String, Double)] = {
     write()
     val written = Seq("populate" -> populated(), "inplace" -> leased(s"file:$file", immutable = true))
-    // A file that was leased in place has left the page cache, and comes back by reading.
+    // A file that was leased in place has left the page cache; reading it brings it back.
     Files.readAllBytes(file): Unit
     val read = Seq("populate-read" -> populated(), "inplace-read" -> leased(s"file:$file", immutable = true))
     Files.readAllBytes(file): Unit
@@ -51,7 +51,7 @@ private final class Rates(spark: SparkSession, original: Path, scratch: Path, ca
       "stream" -> leased(s"slow:$file", immutable = false), "broadcast" -> broadcast())
   }
 
-  /** Writes the file anew, 128 KiB at a time, as `cp` and Hadoop's clients do: the page cache then holds it in small pages. */
+  /** Rewrites the file in pieces of 128 KiB, as `cp` and Hadoop's clients do, so that the page cache holds it in small pages. */
   private def write(): Unit = {
     Files.deleteIfExists(file)
     val from = FileChannel.open(original, StandardOpenOption.READ)
@@ -71,8 +71,8 @@ private final class Rates(spark: SparkSession, original: Path, scratch: Path, ca
   }
 
   /**
-   * Takes and frees as much of the page cache as a copy needs. On a virtual machine that gives free memory back to its host, whoever takes
-   * memory that was free for long pays several times for it what filling it costs.
+   * Allocates and frees as much of the page cache as a copy needs. On a virtual machine that returns free memory to its host, allocating
+   * memory that was free for long costs several times as much as filling it.
    */
   private def warmMemory(): Unit = {
     val copy = Files.copy(file, scratch.resolve("warm.bin"))
@@ -80,8 +80,8 @@ private final class Rates(spark: SparkSession, original: Path, scratch: Path, ca
   }
 
   /**
-   * Removes the copies of earlier turns, as `cp`'s is removed before the clock starts again. The collection also ends what was mapped in place,
-   * whose pages leave the page cache then; reading brings them back.
+   * Removes the copies of earlier turns, as the copy of `cp` is removed before the clock starts. The collection also unmaps versions mapped in
+   * place, whose pages then leave the page cache; reading the file brings them back.
    */
   private def removeCopies(): Unit = {
     inTask { () => System.gc(); Thread.sleep(200); 0L }: Unit
@@ -89,7 +89,7 @@ private final class Rates(spark: SparkSession, original: Path, scratch: Path, ca
     if (Files.isDirectory(cache)) Files.walk(cache).filter(path => path.toString.endsWith(".bytes")).forEach(path => Files.delete(path))
   }
 
-  /** A mapping made and populated by the kernel in one call. */
+  /** The seconds of a mapping that the kernel populates in the same call. */
   private def populated(): Double = command(populate :+ file.toString).trim.toDouble
 
   private def copied(): Double = {
@@ -102,7 +102,7 @@ private final class Rates(spark: SparkSession, original: Path, scratch: Path, ca
     seconds
   }
 
-  /** From asking for the version to its being leased, in a task. The source is new to Andiron each time. */
+  /** The seconds from the request for the version to its lease, in a task. The source is new to Andiron each time. */
   private def leased(source: String, immutable: Boolean): Double = {
     number += 1
     Files.setLastModifiedTime(file, FileTime.fromMillis(System.currentTimeMillis() / 1000 * 1000 - number * 60000L))
@@ -119,7 +119,7 @@ private final class Rates(spark: SparkSession, original: Path, scratch: Path, ca
     } finally catalog.close()
   }
 
-  /** The first `value` in an executor. */
+  /** The seconds of the first `value` in an executor. */
   private def broadcast(): Double = {
     val sent = context.broadcast(Files.readAllBytes(file))
     try inTask { () =>

@@ -4,7 +4,7 @@ import org.apache.spark.broadcast.Broadcast
 import org.apache.spark.sql.{Dataset, Encoder}
 import org.apache.spark.sql.functions.{col, lit}
 
-/** The approaches that need no Andiron. */
+/** The approaches without Andiron. */
 object Rivals {
 
   def of(name: String, job: Job): Option[Approach] = name match {
@@ -23,7 +23,7 @@ object Rivals {
     case _ => None
   }
 
-  /** The same job on rows that carry the facts of their versions. */
+  /** The job on rows that carry the facts of their versions. */
   private final class NoMetadata(job: Job) extends Approach(job) {
     def run(): Tally = {
       val shape = job.shape
@@ -31,7 +31,7 @@ object Rivals {
     }
   }
 
-  /** Every version is in the executors, mapped and touched, before the clock starts. */
+  /** Every version is mapped and touched in the executors before the clock starts. */
   private final class Oracle(job: Job) extends Approach(job) {
     override def prepare(): Unit = {
       val (source, names) = (job.source, job.shape.names)
@@ -44,12 +44,12 @@ object Rivals {
     }
   }
 
-  /** Every task asks its own holder. */
+  /** Every task has its own holder. */
   private final class Held(job: Job, tally: (Job, Source) => Tally) extends Approach(job) {
     def run(): Tally = tally(job, job.source)
   }
 
-  /** Every version goes to every executor that asks for it, and stays. */
+  /** A broadcast of every version, which stays in every executor that has read it. */
   private final class BroadcastOfAll(job: Job) extends Approach(job) {
     private var sent: Map[String, Broadcast[HeapPages]] = Map.empty
 
@@ -63,8 +63,8 @@ object Rivals {
   }
 
   /**
-   * Approach 3: rows are written by version, then one job per version computes them. The tasks of a stage share its version, as a
-   * broadcast would have it; but it is read by the executor, which is faster than a broadcast.
+   * Approach 3: rows are written by version, then one job per version computes them. The tasks of a stage share its version, as with a
+   * broadcast; but the executor reads it from the file, which is faster than a broadcast.
    */
   private final class StagePerVersion(job: Job) extends Approach(job) {
     private var materialise = 0.0

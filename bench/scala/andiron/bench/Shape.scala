@@ -7,10 +7,10 @@ package andiron.bench
  * of every version, in mixed order; a row reads one stripe of its version's pages, so that the rows of one partition and version
  * read every page once.
  *
- * @param rowBytes the history that a row carries
- * @param work rounds of arithmetic for a row
- * @param pauseMicros instead of arithmetic: how long a row sleeps on average; single rows take between half and one and a half of it
- * @param tasksPerVersion into how many partitions a version's rows go where an approach separates versions
+ * @param rowBytes the size of the history that a row carries
+ * @param work rounds of arithmetic per row
+ * @param pauseMicros the average sleep of a row in place of arithmetic; a single row sleeps between half and one and a half of it
+ * @param tasksPerVersion the number of partitions for the rows of a version if an approach separates versions
  */
 final case class Shape(
     versions: Int,
@@ -27,10 +27,10 @@ final case class Shape(
 
   def rows: Long = partitions.toLong * versions * stripes
 
-  /** In the order of their numbers, which is also that of the names. */
+  /** The names of the versions in the order of their numbers, which is also the order of the names. */
   def names: IndexedSeq[String] = (0 until versions).map(Shape.name)
 
-  /** The pages of a stripe: from the first to before the second. */
+  /** The pages of a stripe: the first, and the end (exclusive). */
   def pagesOf(stripe: Int): (Long, Long) = (pages * stripe / stripes, pages * (stripe + 1) / stripes)
 
   /** The stamp of a page. */
@@ -42,7 +42,7 @@ object Shape {
 
   def name(version: Int): String = f"v$version%03d"
 
-  /** Where in a version the stamp of a page is, in bytes. */
+  /** The byte offset of a page's stamp in a version. */
   def wordOf(page: Long): Long = page * PageBytes + (page & 511L) * 8L
 
   /** The finaliser of splitmix64. */

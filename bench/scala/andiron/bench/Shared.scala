@@ -9,7 +9,7 @@ import org.apache.spark.TaskContext
 
 import andiron.harness.Copies
 
-/** The state that one executor shares between its tasks without Andiron. */
+/** The state that the tasks of one executor share without Andiron. */
 object Shared {
   private val all = new ConcurrentHashMap[String, HeapPages]
   private val mapped = new ConcurrentHashMap[String, Pages]
@@ -32,7 +32,7 @@ object Shared {
     BufferPages.map(file)
   })
 
-  /** The version of the running stage, in the place of that of the stage before. */
+  /** The version of the running stage; it replaces the version of the stage before. */
   def ofStage(source: Source, version: String): Pages = synchronized {
     if (stage._1 != version) {
       endStage()
@@ -47,7 +47,7 @@ object Shared {
     stage = ("", null)
   }
 
-  /** Caffeine with a limit in bytes. It evicts by its own policy; a task that still uses an evicted version goes on holding it. */
+  /** A Caffeine cache with a limit in bytes. It evicts by its own policy; a task that still uses an evicted version keeps it in memory. */
   def caffeine(source: Source, limit: Long, version: String): HeapPages =
     cache(limit).get(version, (name: String) => source.load(name)(HeapPages.read))
 
@@ -58,7 +58,7 @@ object Shared {
     bounded
   }
 
-  /** Notes that a task goes from one of Caffeine's versions to another, and counts all that cache and tasks hold now. */
+  /** Records that a task moves from one version of the cache to another, and counts all versions that cache and tasks now hold. */
   def moves(from: HeapPages, to: HeapPages): Unit = synchronized {
     if (from != null) if (inUse(from) == 1) inUse -= from else inUse(from) -= 1
     if (to != null) inUse(to) = inUse.getOrElse(to, 0) + 1

@@ -4,7 +4,7 @@ import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.functions.{col, udf}
 import org.apache.spark.unsafe.hash.Murmur3_x86_32
 
-/** Repartitions rows so that a partition has one version, and a version `tasksPerVersion` partitions: the talk's R1A and R1B. */
+/** Repartitions rows so that each partition has one version and each version `tasksPerVersion` partitions: the talk's R1A and R1B. */
 object Slots {
 
   def separate(job: Job): Dataset[Member] = {
@@ -17,7 +17,7 @@ object Slots {
       .repartition(count, col("slot")).drop("slot").as[Member](Member.encoder)
   }
 
-  /** The smallest number that Spark's hash partitioning puts into `partition` of `count`. */
+  /** The smallest number that Spark's hash partitioning assigns to `partition` of `count`. */
   private def number(partition: Int, count: Int): Int =
     Iterator.from(0).find(i => Math.floorMod(Murmur3_x86_32.hashInt(i, 42), count) == partition).get
 }

@@ -8,8 +8,8 @@ import org.apache.hadoop.fs.{FSDataInputStream, Path}
 import andiron.harness.LocalFiles
 
 /**
- * Local files as `slow:/path`, read through Hadoop's streams like those of a remote file system. `fs.slow.millis` is the sleep at the opening of a
- * file: it stands for the minute that the talk's load takes.
+ * Local files as `slow:/path`, read through Hadoop's streams like those of a remote file system. `fs.slow.millis` is the sleep when a file is
+ * opened, in place of the talk's minute.
  */
 final class SlowFileSystem extends LocalFiles("slow") {
   private var millis = 0L

@@ -5,8 +5,8 @@ import java.nio.file.{Files, Path, Paths}
 import org.apache.spark.sql.SparkSession
 
 /**
- * Slots x versions in one local process with `slots` task slots: loads and work are sleeps, so that slots are not held up by the
- * number of cores. Each cell has a catalog, or holders, of its own. `versions_list` must ascend: Andiron's maxima are of the process.
+ * Numbers of slots and of versions, in one local process with `slots` task slots. Loads and work are sleeps, so that the number of cores
+ * does not limit the slots. Each cell has its own catalog or holders. `versions_list` must ascend: Andiron's maxima are per process.
  */
 object Sweep {
 
@@ -24,7 +24,7 @@ object Sweep {
     cells.map { case (versions, turn, name) => cell(inFolder(base, s"$name-$versions-$turn", versions), name, sums) + ("turn" -> turn) }
   }
 
-  /** The job with so many versions, under new names. */
+  /** The job with `versions` versions under new names. */
   private def inFolder(base: Job, name: String, versions: Int): Job = {
     val folder = Files.createDirectories(Paths.get(base.scratch, name))
     base.copy(shape = base.shape.copy(versions = versions), source = copied(base.source, folder), scratch = s"$folder/rows")

@@ -5,7 +5,7 @@ import java.util.concurrent.atomic.AtomicLong
 import org.apache.spark.SparkContext
 import org.apache.spark.scheduler.{SparkListener, SparkListenerTaskEnd, SparkListenerTaskStart}
 
-/** The time of the tasks since `start`, as Spark measures it. */
+/** The sums of Spark's task times since `start`. */
 final class TaskSums(context: SparkContext) extends SparkListener {
   private val running, tasks, runMillis, cpuNanos, shuffleBytes, lastEvent = new AtomicLong
   context.addSparkListener(this)
@@ -33,7 +33,7 @@ final class TaskSums(context: SparkContext) extends SparkListener {
     Seq(tasks, runMillis, cpuNanos, shuffleBytes).foreach(_.set(0))
   }
 
-  /** The sums, once the events of all tasks have come. */
+  /** The sums, after the events of all tasks have arrived. */
   def figures: Map[String, Double] = {
     settle()
     Map("tasks" -> tasks.get.toDouble, "task_s" -> runMillis.get / 1e3, "cpu_s" -> cpuNanos.get / 1e9,

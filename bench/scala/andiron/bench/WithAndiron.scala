@@ -9,7 +9,7 @@ import andiron.{Bytes, Catalog, Loader, Version, VersionedData, VersionedDataset
 import andiron.internal.cache.CacheStats
 
 
-/** The approaches with Andiron: as a user writes them. Budget and keepWarm are settings of the application. */
+/** The approaches with Andiron, in the form of user code. Budget and keepWarm are settings of the application. */
 object WithAndiron {
 
   def of(name: String, job: Job): Option[Approach] = name match {
@@ -19,7 +19,7 @@ object WithAndiron {
     case _                 => None
   }
 
-  /** The versions' files; `slow:` where a load is to be throttled. */
+  /** The files of the versions, with the scheme `slow:` for throttled loads. */
   def versions(job: Job, inPlace: Boolean): Seq[Version] = {
     val scheme = if (job.source.sleepMillis > 0) "slow" else "file"
     job.shape.names.map(name => Version(name, s"$scheme:${job.source.file(name)}", immutable = inPlace))
@@ -50,7 +50,7 @@ object WithAndiron {
 
     override def close(): Unit = catalog.close()
 
-    /** The cache's own, read in the executors now. */
+    /** The current figures of the cache in the executors. */
     override def figures: Map[String, Long] = {
       val now = Executors.onEach(job.spark) { () => CacheStats.snapshot().toMap }
       now.values.flatMap(_.keys).toSet.map { (name: String) => name -> now.values.map(_.getOrElse(name, 0L)).sum }.toMap

@@ -8,12 +8,12 @@ import org.apache.spark.sql.{Dataset, Encoder, Encoders}
 import andiron.harness.{Copies, OwnCopy}
 import andiron.{Andiron, Bytes, Catalog, Loader, VersionedData, VersionedDataset}
 
-/** The plain join, the closure and Andiron, with a baseline. Each returns once its features are written. The benchmark has the other approaches of the talk. */
+/** The baseline, the plain join, the closure and Andiron. Each returns after its features are written. The benchmark has the other approaches of the talk. */
 final class Approaches(job: Job) {
   private implicit val text: Encoder[String] = Encoders.STRING
 
   def run(approach: String): Held = approach match {
-    // The rows carry their facts and are sorted as the approaches below sort them, so that the memory of these beyond it is for their metadata.
+    // The rows carry their facts and are sorted like those of the approaches below, so that the additional memory of these is due to the metadata.
     case "baseline"       => written(job.rows.joined)
     case "join"           => written(job.rows.sparkJoin)
     case "sorted-closure" => closure()
@@ -26,7 +26,7 @@ final class Approaches(job: Job) {
     Held(0, 0, 0, 0)
   }
 
-  /** Each task loads its own copies; rows are sorted by version within partitions, so that it loads each version once. */
+  /** Each task loads its own copies. Rows are sorted by version within partitions, so that a task loads each version once. */
   private def closure(): Held = {
     val (folder, context) = (job.versionFolder, job.spark.sparkContext)
     val (loads, copies, bytes) = (context.longAccumulator, context.collectionAccumulator[Int], context.collectionAccumulator[Long])
@@ -47,7 +47,7 @@ final class Approaches(job: Job) {
     Held(loads.sum, copies.value.stream.mapToLong(_.toLong).max.orElse(0), bytes.value.stream.mapToLong(_.longValue).max.orElse(0), 0)
   }
 
-  /** The rows where they are, sorted within partitions, and the versions' bytes read in place. */
+  /** Rows stay in their partitions, sorted by version, and read the bytes of the versions in place. */
   private def shared(): Held = {
     val catalog = VersionedData.catalog(job.spark, "nyc-metadata", job.catalogued, Loader.bytes)
     try {
@@ -58,7 +58,7 @@ final class Approaches(job: Job) {
     held(catalog)
   }
 
-  /** Executors have reported once more when `close` returns. */
+  /** The executors have sent their last reports when `close` returns. */
   private def held(catalog: Catalog[_]): Held = {
     val executors = Andiron.cacheStats(job.spark)
     for (stats <- executors)
@@ -74,7 +74,7 @@ final class Approaches(job: Job) {
   }
 }
 
-/** A version's bytes off the heap, where Andiron has them. */
+/** A leased version's bytes, read in place. */
 private[demo] final class AndironWords(bytes: Bytes) extends Words {
   def int(offset: Long): Int = bytes.getInt(offset)
   def long(offset: Long): Long = bytes.getLong(offset)

@@ -9,8 +9,8 @@ import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
 import andiron.harness.Arguments
 
 /**
- * One approach in one application: `Demo approach=... data=... versions=... out=... result=...`.
- * demo/run.py starts it for each approach, and reads `result`.
+ * Runs one approach in one application: `Demo approach=... data=... versions=... out=... result=...`.
+ * demo/run.py starts it for each approach and reads `result`.
  */
 object Demo {
   private val Partitions = 16
@@ -37,7 +37,7 @@ object Demo {
     }
   }
 
-  /** Flights are spread as the job needs them: at least 16 partitions, each with every version. Also warms the executors. */
+  /** Requires at least 16 partitions of flights, each with every version. Also warms up the executors. */
   private def checkSpread(job: Job): Unit = {
     implicit val counts: Encoder[Int] = Encoders.scalaInt
     val flights: Dataset[Flight] = job.rows.flights

@@ -2,10 +2,10 @@ package andiron.demo
 
 /** The features of a flight: integers, as demo/features.py computes them without Spark. */
 object Features {
-  /** Not known. */
+  /** An unknown value. */
   val None: Int = -9999
 
-  /** In the order of demo/features.py. */
+  /** The features in the order of demo/features.py. */
   def of(flight: Flight, facts: Facts): Array[Int] = {
     val month = flight.version.substring(5).toInt
     val recovered =
@@ -22,7 +22,7 @@ object Features {
       facts.zone, facts.airportFlights, flight.distance / 500, exposure)
   }
 
-  /** One CSV line. */
+  /** The features as one CSV line. */
   def line(flight: Flight, facts: Facts): String = {
     val values = of(flight, facts)
     val out = new java.lang.StringBuilder(128)

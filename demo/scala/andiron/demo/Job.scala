@@ -6,7 +6,7 @@ import org.apache.spark.sql.SparkSession
 
 import andiron.Version
 
-/** The input of an approach, folders of demo/prepare.py, and the folder of its features. */
+/** The input folders of an approach, written by demo/prepare.py, and the folder of its features. */
 final case class Job(
     spark: SparkSession, data: String, versionFolder: String, out: String) {
   val rows: Rows = new Rows(spark, data)
@@ -21,7 +21,7 @@ final case class Job(
 }
 
 /**
- * What an approach had in its executors: loads over all of them, the most versions (or copies of one) and bytes that any
- * one had at once, and the leases that were left when the job had ended.
+ * The use of the executors by an approach: the loads in all of them, the maximum of versions (or copies) and of bytes in any one
+ * executor, and the leases that were left after the job.
  */
 final case class Held(loads: Long, mostVersions: Long, mostBytes: Long, leasesLeft: Long)

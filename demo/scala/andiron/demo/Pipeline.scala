@@ -13,21 +13,21 @@ import andiron.harness.Arguments
 /** A flight with its label. */
 final case class Label(flight: Flight, delayClass: Int)
 
-/** A label with its flight's history from the cache. */
+/** A label with the history of its flight from the cache. */
 final case class Fetched(label: Label, facts: Facts)
 
-/** The features of one flight, as the table has them. */
+/** The features of one flight, a row of the table. */
 final case class FeatureRow(id: Int, version: String, values: Array[Int])
 
-/** The history of a flight is not to be had, though it should be there. */
+/** The history of a flight is missing from the cache. */
 final class HistoryLost(message: String) extends RuntimeException(message)
 
 /**
  * The main job as three named steps, labels, history and features, with a gate on the second:
  * `Pipeline data=... versions=... table=... lost=<flights in a million>`.
  *
- * The cache behind `history` has lost some flights, which a hash of the flight's number chooses. Writes the features as a Parquet table
- * partitioned by version, over an older table; the process ends with 1 if the gate fails. demo/steps.py starts it.
+ * The cache behind the step `history` has lost some flights, chosen by a hash of the flight's number. The pipeline overwrites a Parquet table
+ * of the features, partitioned by version; the process ends with 1 if the gate fails. demo/steps.py starts it.
  */
 object Pipeline {
   private val MostLost = 0.01
@@ -101,7 +101,7 @@ final class Pipeline(job: Job, lostInMillion: Int) {
   }
 }
 
-/** Which flights the cache has lost: as demo/steps.py computes it. */
+/** The lost flights: the same as in demo/steps.py. */
 object Lost {
   private val Million = 1000000
 

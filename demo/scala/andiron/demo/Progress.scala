@@ -2,7 +2,7 @@ package andiron.demo
 
 import org.apache.spark.SparkContext
 
-/** Prints how far the running stages are, for demo/application.py to show. */
+/** Prints the progress of the running stages, which demo/application.py shows. */
 final class Progress(context: SparkContext) extends AutoCloseable {
   @volatile private var open = true
   private val thread = new Thread(() => run(), "demo-progress")

@@ -4,30 +4,30 @@ import org.apache.spark.sql.{Column, DataFrame, Dataset, Encoder, Encoders, Spar
 import org.apache.spark.sql.functions.{coalesce, col, lit, struct}
 import org.apache.spark.sql.types.StructType
 
-/** One flight, as demo/sources.py defines it, with the name of the version that it is looked at with. */
+/** One flight, defined in demo/sources.py, with the name of its version. */
 final case class Flight(
     id: Int, version: String, origin: String, hour: Int, tailnum: String, dest: String,
     depDelay: Int, arrDelay: Int, distance: Int)
 
-/** The metadata's facts about one flight; Features.None where there is none. */
+/** The metadata's facts about one flight; Features.None for unknown values. */
 final case class Facts(
     temp: Int, wind: Int, visib: Int, precip: Int,
     year: Int, seats: Int, engines: Int, planeFlights: Int,
     altitude: Int, zone: Int, airportFlights: Int)
 
-/** The rows that demo/prepare.py has written, one partition per file. */
+/** The rows written by demo/prepare.py, one partition per file. */
 final class Rows(spark: SparkSession, data: String) {
   import Rows._
 
   def flights: Dataset[Flight] = spark.read.schema(flightEncoder.schema).csv(s"$data/flights").as[Flight](flightEncoder)
 
-  /** Flights with their facts beside them, sorted within partitions by version. */
+  /** Flights with their facts, sorted by version within partitions. */
   def joined: Dataset[(Flight, Facts)] = {
     val schema = StructType(flightEncoder.schema.fields ++ factsEncoder.schema.fields)
     withFacts(spark.read.schema(schema).csv(s"$data/joined").sortWithinPartitions("version"))
   }
 
-  /** Flights joined by Spark with the metadata as tables. */
+  /** Flights joined by Spark with the tables of the metadata. */
   def sparkJoin: Dataset[(Flight, Facts)] = {
     val flight = flights.toDF()
     val weather = table("weather", "version string, origin string, hour int, temp int, wind int, visib int, precip int")

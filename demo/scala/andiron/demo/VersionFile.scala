@@ -32,7 +32,7 @@ final class VersionFile(words: Words) {
       value(a, 0), value(a, 1), value(a, 2))
   }
 
-  /** Where the record of `key` is, or a negative number. */
+  /** The offset of the record of `key`, or a negative number. */
   private def find(table: Int, key: Long): Long = {
     val start = words.long(24L + 8 * table)
     var low = 0
@@ -57,7 +57,7 @@ object VersionFile {
   private val RecordBytes = 24
   private val Magic = ByteBuffer.wrap("ANDMETA1".getBytes("US-ASCII")).order(ByteOrder.LITTLE_ENDIAN).getLong(0)
 
-  /** Up to seven ASCII characters as a number; keys of one table sort as their texts. */
+  /** Up to seven ASCII characters as a number; the keys of one table sort like their texts. */
   def textKey(text: String): Long = {
     var key = 0L
     var i = 0
@@ -71,9 +71,9 @@ object VersionFile {
   def weatherKey(origin: String, hour: Int): Long = textKey(origin) << 16 | hour.toLong
 }
 
-/** The pages that make a version as large as it was asked to be: each holds its month and number. */
+/** The pages that pad a version to the requested size; each holds its month and number. */
 final class Pages(words: Words, at: Long, count: Long, month: Int) {
-  /** Reads pages that `seed` picks, and throws if one has other content than was written. */
+  /** Reads pages that `seed` chooses, and throws if the content of one differs from the written content. */
   def touch(seed: Int): Unit = {
     var i = 0
     while (count > 0 && i < Pages.PerFlight) {

@@ -3,10 +3,10 @@ package andiron.harness
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, StandardOpenOption}
 
-/** Results as JSON, for the Python side of the harness. A value is a number, a truth or text; all else is its own text. */
+/** Results as JSON, for the Python side of the harness. Numbers and booleans keep their type; other values are written as text. */
 object Json {
 
-  /** Adds a line with one object to the file. */
+  /** Appends a line with one object to the file. */
   def append(file: Path, facts: Seq[(String, Any)]): Unit =
     Files.write(file, (of(facts) + "\n").getBytes(UTF_8), StandardOpenOption.CREATE, StandardOpenOption.APPEND): Unit
 

@@ -5,13 +5,13 @@ import java.net.URI
 
 import org.apache.hadoop.fs.{FSDataInputStream, PositionedReadable, RawLocalFileSystem, Seekable}
 
-/** Local files under another scheme, which are read through streams. */
+/** Local files under another scheme, read through streams. */
 abstract class LocalFiles(scheme: String) extends RawLocalFileSystem {
   override def getScheme: String = scheme
   override def getUri: URI = URI.create(s"$scheme:///")
 }
 
-/** The stream of another file system. `before` runs ahead of each read of bytes in order, `passed` counts the bytes of every read. */
+/** A wrapper of another file system's stream. `before` runs ahead of each sequential read, `passed` gets the number of bytes of every read. */
 abstract class Through(in: FSDataInputStream) extends FilterInputStream(in) with Seekable with PositionedReadable {
   protected def before(): Unit = ()
   protected def passed(bytes: Int): Unit = ()

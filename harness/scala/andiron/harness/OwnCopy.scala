@@ -9,14 +9,14 @@ import java.util.concurrent.atomic.{AtomicInteger, AtomicLong}
 import org.apache.spark.TaskContext
 
 /**
- * A task's own copy of a file, off the heap: the closure at its best. The next file is read into the memory of the one before, and the memory
- * is given back when the task completes, so that the task holds nothing that it does not use. For one thread.
+ * A task's own copy of a file, off the heap: the closure at its best. The next file reuses the memory of the file before, and the memory is
+ * freed when the task completes, so that the task holds only memory that it uses. For one thread.
  */
 final class OwnCopy {
   private var buffer: ByteBuffer = _
   TaskContext.get().addTaskCompletionListener[Unit](_ => release())
 
-  /** The content of the file, until the next call. */
+  /** The content of the file; valid until the next call. */
   def read(file: Path): ByteBuffer = {
     val channel = FileChannel.open(file, StandardOpenOption.READ)
     try {
@@ -47,11 +47,11 @@ private object OwnCopy {
     field.get(null)
   }
 
-  /** Gives the memory back now; the buffer must not be used again. */
+  /** Frees the memory at once; the buffer must not be used afterwards. */
   private def free(buffer: ByteBuffer): Unit = unsafe.getClass.getMethod("invokeCleaner", classOf[ByteBuffer]).invoke(unsafe, buffer): Unit
 }
 
-/** The copies that this executor holds, with the most at once since `reset`. */
+/** The copies that this executor holds, and their maximum since `reset`. */
 object Copies {
   private val count = new AtomicInteger
   private val bytes = new AtomicLong
@@ -61,7 +61,7 @@ object Copies {
   def most: Int = mostCount.get
   def mostInBytes: Long = mostBytes.get
 
-  /** `copies` with `size` bytes in all are held from now on; negative: no longer. */
+  /** Adds `copies` with `size` bytes in all to the held copies; negative numbers remove them. */
   def held(copies: Int, size: Long): Unit = {
     mostCount.accumulateAndGet(count.addAndGet(copies), (a, b) => math.max(a, b))
     mostBytes.accumulateAndGet(bytes.addAndGet(size), (a, b) => math.max(a, b)): Unit

@@ -15,13 +15,13 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Threads;
 import org.openjdk.jmh.infra.Blackhole;
 
-/** The cost of a row that asks for its version: the same one as the row before, or another one that is resident. */
+/** The cost of requesting a row's version: the version of the row before, or another resident version. */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class CursorBenchmark {
     private static final int ROWS = 1024;
 
-    /** A thread's own cursor. */
+    /** The cursor of a thread. */
     @State(Scope.Thread)
     public static class Place {
         Cursor<Bytes> cursor;
@@ -43,7 +43,7 @@ public class CursorBenchmark {
         }
     }
 
-    /** Rows that share the text of their version, as dictionary-encoded columns give it. */
+    /** Rows that share one string of their version, as with dictionary-encoded columns. */
     @Benchmark
     @OperationsPerInvocation(ROWS)
     public void sameVersionSameText(Place place, Blackhole hole) {
@@ -52,7 +52,7 @@ public class CursorBenchmark {
         }
     }
 
-    /** Rows that each bring a text of their own. */
+    /** Rows that each have their own string of the version. */
     @Benchmark
     @OperationsPerInvocation(ROWS)
     public void sameVersionOwnText(Place place, Blackhole hole) {
@@ -61,7 +61,7 @@ public class CursorBenchmark {
         }
     }
 
-    /** Without a cursor: the time of the VM for a comparison of such texts. */
+    /** Without a cursor: the JVM's time for comparing such strings. */
     @Benchmark
     @OperationsPerInvocation(ROWS)
     public void equalsAlone(Place place, Blackhole hole) {

@@ -7,7 +7,7 @@ import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 
-/** `Micro RESULT ITERATIONS MILLIS PATTERN`: each benchmark whose name matches, in a process of its own, with the module options that Spark needs. */
+/** `Micro RESULT ITERATIONS MILLIS PATTERN`: runs each benchmark with a matching name in its own process, with the module options of Spark. */
 public final class Micro {
     private Micro() {}
 

@@ -13,13 +13,13 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** A long of a leased version, read in place, beside the same read by Unsafe of unchecked memory. All of it is in the first cache. */
+/** A read of a long from a leased version, in place, compared with an unchecked read by Unsafe. All data fit into the L1 cache. */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class ReadBenchmark {
     private static final int LONGS = Resident.BYTES / 8;
 
-    /** The leased bytes, a copy of them, and their offsets in disorder. */
+    /** The leased bytes, a copy of them, and their offsets in random order. */
     @State(Scope.Thread)
     public static class Memory {
         sun.misc.Unsafe unsafe;
@@ -49,7 +49,7 @@ public class ReadBenchmark {
         }
     }
 
-    /** Each read needs the one before, as a search or a lookup does. */
+    /** Each read depends on the read before, as in a search or a lookup. */
     @Benchmark
     @OperationsPerInvocation(LONGS)
     public long oneByOne(Memory memory) {

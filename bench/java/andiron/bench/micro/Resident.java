@@ -47,7 +47,7 @@ public class Resident {
         }
     }
 
-    /** Longs each of which is the offset of the next, in disorder; all of them are one cycle. */
+    /** Longs in one cycle: each is the offset of the next, in random order. */
     private static byte[] cycle(Random random) {
         long[] next = new long[BYTES / 8];
         for (int i = 0; i < next.length; i++) {

@@ -10,8 +10,8 @@ import andiron.internal.metrics.MetricsApplication
 
 
 /**
- * Andiron's listener beside sparkMeasure's of stages and one that does nothing, each with a queue of its own: in a stream of ends of tasks
- * that were made beforehand, and in a job. The ends have those accumulators of Spark's own that a task of the job has.
+ * Andiron's listener, the stage listener of sparkMeasure and a listener that does nothing, each with its own queue: with a stream of prepared
+ * task ends, and in a job. The task ends have Spark's own accumulators of a task of the job.
  */
 object Listeners {
 
@@ -41,14 +41,14 @@ private final class Listeners(spark: SparkSession, accumulators: Seq[LongAccumul
     context.parallelize(0 until tasks, tasks).foreach(n => all.foreach(_.add(n.toLong)))
   }
 
-  /** @param bus whose only listener it will be */
+  /** @param bus the bus that gets this listener only */
   private def make(name: String, bus: => BenchBus): BenchListeners.Listener = name match {
     case "nothing"      => new BenchListeners.Nothing
     case "sparkmeasure" => ofStages()
     case _              => new MetricsListener(MetricsApplication.of(context).get, Some(new Gathering(0, bus.waiting)))
   }
 
-  /** sparkMeasure's of stages, without accumulables and executors' metrics, as its stage mode makes it. By name: there is none for Scala 2.13. */
+  /** The stage listener of sparkMeasure, without accumulables and executor metrics, as in its stage mode. By reflection: it does not exist for Scala 2.13. */
   private def ofStages(): BenchListeners.Listener =
     Class.forName("ch.cern.sparkmeasure.StageInfoRecorderListener").getConstructor(classOf[Boolean], classOf[Array[String]])
       .newInstance(Boolean.box(false), Array.empty[String]).asInstanceOf[BenchListeners.Listener]
@@ -63,7 +63,7 @@ private final class Listeners(spark: SparkSession, accumulators: Seq[LongAccumul
     count(tasks)
   }
 
-  /** The rate of each listener, the queue being filled while it is read, and before. */
+  /** The rate of each listener with a queue that is filled while it is read, and with a queue that is filled before. */
   def streams(turn: Int): Seq[Map[String, Any]] =
     for (filled <- Seq(false, true); name <- inTurn(turn)) yield stream(name, filled)
 
@@ -95,7 +95,7 @@ private final class Listeners(spark: SparkSession, accumulators: Seq[LongAccumul
       "dropped" -> dropped, "accumulables" -> models.head.taskInfo.accumulables.size)
   }
 
-  /** The same job for all of them at once. Andiron's is that of the application. */
+  /** One job for all listeners at once. Andiron's listener is that of the application. */
   def job(turn: Int): Seq[Map[String, Any]] = {
     val others = inTurn(turn).filter(_ != "andiron").map(name => name -> make(name, throw new IllegalStateException(name)))
     others.foreach { case (name, listener) => BenchListeners.add(context, listener, name) }

@@ -9,7 +9,7 @@ import andiron.bench.Options
 import andiron.internal.metrics.MetricsApplication
 
 
-/** A job of many stages, of which every third changes no accumulator; each of the others changes one, and some a step. */
+/** A job of many stages. Every third stage changes no accumulator, each other stage changes one, and every tenth stage has a step. */
 object ManyStages {
 
   def run(spark: SparkSession, options: Options): Seq[Map[String, Any]] = {
@@ -20,7 +20,7 @@ object ManyStages {
     val rows = context.range(0, options.long("rows"), 1, tasks)
     val changing = (0 until stages).filter(_ % 3 != 2)
     val last = (0 until stages).foldLeft(rows: RDD[Long]) { (before, stage) =>
-      // The row itself is shuffled: its number shifts with the stage, so that rows move.
+      // The key is the row's number, shifted in each stage so that rows move between partitions.
       val input = if (stage == 0) before else before.map(n => (n + stage, n)).partitionBy(new HashPartitioner(tasks)).values
       val counted = if (stage % 3 == 2) input else {
         val accumulator = accumulators(changing.indexOf(stage) % accumulators.size)
@@ -42,7 +42,7 @@ object ManyStages {
   }
 }
 
-/** A job of which some rows of every task fail, with a step of Andiron's or with nothing but a guard. */
+/** A job in which some rows of every task fail, inside a step of Andiron or inside a plain `Try`. */
 object FailingRows {
 
   def run(spark: SparkSession, options: Options): Seq[Map[String, Any]] = {

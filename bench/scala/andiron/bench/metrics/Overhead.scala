@@ -8,7 +8,7 @@ import andiron.Step
 import andiron.bench.{Options, Shape, TaskSums}
 
 
-/** A job of many tasks, without a step or with one a step of Andiron's. */
+/** A job of many tasks, with or without a step of Andiron. */
 object Overhead {
 
   def run(spark: SparkSession, options: Options): Seq[Map[String, Any]] = {
@@ -31,12 +31,12 @@ object Overhead {
   }
 }
 
-/** Apart, since applications without Andiron do not have its classes. */
+/** A separate object, because applications without Andiron lack its classes. */
 private object WithStep {
   private var steps = 0
 
   def sum(spark: SparkSession, tasks: Int): Double = {
-    // Steps of one name are counted together.
+    // Steps with the same name share their counts, so each job uses another name.
     steps += 1
     val step = Step(spark, s"overhead $steps")
     val sum = step.map(spark.sparkContext.parallelize(0 until tasks, tasks))(RowsOfCost.function).sum()
@@ -51,7 +51,7 @@ object RowsOfCost {
   val function: Int => Int = n => (Shape.mix(n.toLong) & 0xff).toInt
 }
 
-/** The cost of a row of a guarded map beside one of a plain map. */
+/** The cost per row of a guarded map and of a plain map. */
 object GuardedRowCost {
   private implicit val numbers: Encoder[Long] = Encoders.scalaLong
 

@@ -7,7 +7,7 @@ import andiron.bench.Options
 import andiron.internal.metrics.AtlasPublisher
 
 
-/** An application with so many steps that it publishes as many series as it may, and the CPU time of its publisher's thread. */
+/** An application with enough steps to publish the maximum number of series, and the CPU time of its publisher thread. */
 object Publishing {
   private val PublisherThread = "andiron-atlas"
 
@@ -16,7 +16,7 @@ object Publishing {
     val all = (0 until steps).map(i => Step(spark, s"step-$i"))
     all.zipWithIndex.foreach { case (step, i) => count(spark, step, i, 100) }
     Andiron.guard(Gate(all.head, maxDropRatio = 0.5))(count(spark, all.head, 0, 100))
-    // Every series is there from now on.
+    // From here on every series exists.
     Thread.sleep(2000)
     val before = cpu()
     val begun = System.nanoTime()
@@ -39,7 +39,7 @@ object Publishing {
     ()
   }
 
-  /** Of the one thread that publishes. */
+  /** The CPU time of the publisher thread. */
   private def cpu(): Long = ThreadCpu.all().values.filter(_._1 == PublisherThread).toSeq match {
     case Seq((_, nanos)) => nanos
     case found           => throw new IllegalStateException(s"${found.size} threads are called $PublisherThread")

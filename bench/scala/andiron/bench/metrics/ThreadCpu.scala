@@ -4,11 +4,11 @@ import java.lang.management.ManagementFactory
 import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{Files, Path, Paths}
 
-/** Processor time of this process's threads, in nanoseconds. */
+/** CPU times of this process's threads in nanoseconds. */
 object ThreadCpu {
   private val threads = ManagementFactory.getThreadMXBean
 
-  /** The CPU time of a listener queue's thread; the queue must have one. */
+  /** The CPU time of the thread of a listener queue; the thread must exist. */
   def ofQueue(queue: String): Long = {
     val name = s"spark-listener-group-$queue"
     val found = threads.getAllThreadIds.filter { id =>
@@ -19,7 +19,7 @@ object ThreadCpu {
     threads.getThreadCpuTime(found.head)
   }
 
-  /** What each thread has taken, by number, with its name as the kernel has it (15 characters at most); Rust's threads too. */
+  /** The CPU time of each thread by id, including Rust's threads, with its kernel name (at most 15 characters). */
   def all(): Map[Int, (String, Long)] = {
     val tasks = Files.newDirectoryStream(Paths.get("/proc/self/task"))
     var found = Map.empty[Int, (String, Long)]
@@ -28,14 +28,14 @@ object ThreadCpu {
     found
   }
 
-  // A thread may end while it is looked at.
+  // A thread may end while its files are read.
   private def read(task: Path): Option[(Int, (String, Long))] =
     try Some(task.getFileName.toString.toInt -> ((text(task.resolve("comm")), text(task.resolve("schedstat")).takeWhile(_ != ' ').toLong)))
     catch { case _: java.io.IOException => None }
 
   private def text(file: Path): String = new String(Files.readAllBytes(file), UTF_8).trim
 
-  /** What the groups of threads have taken since `before`: `tasks`, `scheduler`, `listeners`, `andiron` (Rust's too) and the `rest`. */
+  /** The CPU time of the thread groups since `before`: `tasks`, `scheduler`, `listeners`, `andiron` (with Rust's threads) and the `rest`. */
   def since(before: Map[Int, (String, Long)]): Map[String, Long] = {
     val taken = all().toSeq.map { case (id, (name, nanos)) => group(name) -> (nanos - before.get(id).fold(0L)(_._2)) }
     Groups.map(name => name -> taken.collect { case (`name`, nanos) => nanos }.sum).toMap

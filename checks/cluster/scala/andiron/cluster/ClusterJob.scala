@@ -9,15 +9,15 @@ import andiron._
 import andiron.harness.{Arguments, Features, Json, Probe, Waiting}
 
 /**
- * One job over the versions that lie in `folder/versions`, run `rounds` times: `ClusterJob folder=... versions=v0,v1 rows=400 partitions=8
- * rounds=1 pause=0 read=cells|all|none executors=2 hold=true|false idle=true|false`. checks/cluster starts it, disturbs it and looks at what it
- * leaves behind.
+ * A job over the versions in `folder/versions`, run `rounds` times: `ClusterJob folder=... versions=v0,v1 rows=400 partitions=8
+ * rounds=1 pause=0 read=cells|all|none executors=2 hold=true|false idle=true|false`. checks/cluster starts it, disturbs it and checks its
+ * leftovers.
  *
- * @param pause milliseconds that each row takes
+ * @param pause milliseconds of sleep per row
  * @param read the part of its version that a row reads: eight cells, all of them, or none
- * @param executors how many there must be before a round begins; 0 begins at once
- * @param hold after the rounds the application goes on until there is a mark `go`
- * @param idle after each round the application waits until it has no executor left
+ * @param executors the number of executors that must exist before a round begins; 0 begins at once
+ * @param hold whether the application waits for a mark `go` after the rounds
+ * @param idle whether the application waits after each round until it has no executors
  */
 final case class Options(
     folder: String, versions: IndexedSeq[String], rows: Long, partitions: Int, rounds: Int, pause: Long, read: String, executors: Int,
@@ -41,7 +41,7 @@ object ClusterJob {
     finally spark.stop()
   }
 
-  /** The row's id and the sum of all numbers of its version, whose bytes are little-endian long numbers; checks/cluster/content.py computes the same. */
+  /** The row's id and the sum of all numbers of its version, which consists of little-endian longs; checks/cluster/content.py computes the same. */
   private def all(id: Long, bytes: Bytes): Long = {
     val end = bytes.size / 8 * 8
     var (sum, at) = (id, 0L)
@@ -53,7 +53,7 @@ object ClusterJob {
   }
 }
 
-/** The job in one application. It leaves marks `round-<n>`, `done-<n>` and `held`, and a line of `results.jsonl` for each round and the end. */
+/** The job in one application. It writes the marks `round-<n>`, `done-<n>` and `held`, and a line of `results.jsonl` for each round and for the end. */
 final class ClusterJob(spark: SparkSession, options: Options) {
   private val marks = new Marks(options.folder)
   private val look = new Executors(spark)
@@ -84,7 +84,7 @@ final class ClusterJob(spark: SparkSession, options: Options) {
       "loads" -> sum(before, "loads"), "resident_after_close" -> sum(after, "residentBytes"), "spark" -> spark.version)
   }
 
-  /** Each row's id with its feature, through a shuffle whose outputs die with their executors. */
+  /** Each row's id with its feature, through a shuffle whose outputs are lost with their executors. */
   private def features(catalog: Catalog[Bytes]): Seq[(Long, Long)] = {
     val (names, pause, read) = (options.versions, options.pause, options.read)
     val rows = spark.range(0, options.rows, 1, options.partitions)
@@ -103,7 +103,7 @@ final class ClusterJob(spark: SparkSession, options: Options) {
   }
 }
 
-/** Marks and results in the application's folder, which checks/cluster reads and writes too. */
+/** Marks and results in the application's folder, shared with checks/cluster. */
 final class Marks(folder: String) {
   private def path(name: String) = Paths.get(folder, "marks", name)
 
@@ -111,6 +111,6 @@ final class Marks(folder: String) {
 
   def await(name: String, seconds: Int): Unit = Waiting.until(s"mark '$name'", seconds)(Files.exists(path(name)))
 
-  /** A line of JSON. */
+  /** Appends a line of JSON to the results. */
   def result(facts: (String, Any)*): Unit = Json.append(Paths.get(folder, "results.jsonl"), facts)
 }

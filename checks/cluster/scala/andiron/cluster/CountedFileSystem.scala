@@ -8,7 +8,7 @@ import org.apache.hadoop.fs.{FSDataInputStream, Path}
 
 import andiron.harness.{LocalFiles, Through}
 
-/** `counted:/path`: local files that are read as streams. Each stream adds a line `<pid> <file name> <bytes read>` to the file `fs.counted.log`. */
+/** `counted:/path`: local files read as streams. Each stream appends a line `<pid> <file name> <bytes read>` to the file `fs.counted.log`. */
 final class CountedFileSystem extends LocalFiles("counted") {
   private var log: String = _
 

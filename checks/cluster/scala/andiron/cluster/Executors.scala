@@ -7,13 +7,13 @@ import andiron.harness.{Probe, Waiting}
 /** The executors of an application. */
 final class Executors(spark: SparkSession) {
 
-  /** How many the driver knows. */
+  /** The number of executors that the driver knows. */
   private def count: Int = spark.sparkContext.statusTracker.getExecutorInfos.length - 1
 
-  /** Waits until that many take tasks. */
+  /** Waits until at least `least` executors run tasks. */
   def await(least: Int): Unit = Waiting.until(s"$least executors", 180)(count >= least && Probe.each(spark).size >= least)
 
-  /** Waits until there is none. */
+  /** Waits until no executor is left. */
   def awaitNone(): Unit = Waiting.until("end of all executors", 180)(count == 0)
 
   def settled(): Seq[Probe] = Probe.settled(20)(Probe.each(spark))

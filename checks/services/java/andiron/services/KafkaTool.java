@@ -21,8 +21,8 @@ import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * What the checks ask of a broker: {@code <servers> create <partitions> <topics> [key=value ...]}, {@code <servers> read <topic>}, which prints a
- * JSON object a message, and {@code <servers> count <topic>}, which prints how many there are and how many pairs of key and revision.
+ * The broker client of the checks: {@code <servers> create <partitions> <topics> [key=value ...]}; {@code <servers> read <topic>}, which prints one
+ * JSON object per message; and {@code <servers> count <topic>}, which prints the numbers of messages and of distinct pairs of key and revision.
  */
 public final class KafkaTool {
   private KafkaTool() {}

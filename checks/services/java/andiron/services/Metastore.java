@@ -14,9 +14,9 @@ import org.apache.thrift.transport.TServerSocket;
 import org.apache.thrift.transport.TTransportFactory;
 
 /**
- * The Hive metastore that Spark has the classes of, on the loopback interface: {@code Metastore <folder> <port>}. Its database is in the folder,
- * so that another start finds it again. Port 0 takes a free one; the line {@code port <number>} on the standard output says that it listens.
- * Hive's own start listens on every interface.
+ * A Hive metastore of the version that Spark bundles, on the loopback interface: {@code Metastore <folder> <port>}. The database is in the folder
+ * and survives restarts. Port 0 takes a free port; the line {@code port <number>} on standard output marks that the server listens.
+ * Hive's own launcher listens on every interface.
  */
 public final class Metastore {
     private Metastore() {}

@@ -11,11 +11,11 @@ import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
-/** Feeds topics. In Java, since Scala 2.13.8 cannot read the class files of Kafka 4.4. */
+/** Sends messages to topics. In Java, because Scala 2.13.8 cannot read the class files of Kafka 4.4. */
 final class Topics {
     private Topics() {}
 
-    /** Sends messages, the nth with the nth key and value, either of which may be null, and waits until the broker has them. */
+    /** Sends one message per key and value, each of which may be null, and waits until the broker has acknowledged all of them. */
     static void send(String address, String topic, byte[][] keys, byte[][] values) throws Exception {
         Properties settings = new Properties();
         settings.put("bootstrap.servers", address);

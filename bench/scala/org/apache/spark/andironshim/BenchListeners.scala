@@ -13,10 +13,10 @@ import org.apache.spark.storage.{RDDInfo, StorageLevel}
 /** The part of Spark's private API that the benchmark of listeners needs. */
 object BenchListeners {
 
-  /** Every listener that a bus takes. */
+  /** The type of all listeners of a bus. */
   type Listener = SparkListenerInterface
 
-  /** A no-op. */
+  /** A listener that does nothing. */
   final class Nothing extends SparkListener
 
   def add(context: SparkContext, listener: SparkListenerInterface, queue: String): Unit = context.listenerBus.addToQueue(listener, queue)
@@ -26,13 +26,13 @@ object BenchListeners {
   /** Waits until every queue of the application is empty. */
   def drain(context: SparkContext): Unit = context.listenerBus.waitUntilEmpty()
 
-  /** How many events a queue of the application has dropped. */
+  /** The number of events that a queue of the application has dropped. */
   def dropped(context: SparkContext, queue: String): Long = dropped(context.listenerBus, queue)
 
   private[andironshim] def dropped(bus: LiveListenerBus, queue: String): Long =
     bus.metrics.metricRegistry.getCounters.get(s"queue.$queue.numDroppedEvents").getCount
 
-  /** Runs `job` and gives the ends of its tasks. */
+  /** Runs `job` and returns the end events of its tasks. */
   def ends(context: SparkContext)(job: => Unit): Seq[SparkListenerTaskEnd] = {
     val all = mutable.ArrayBuffer.empty[SparkListenerTaskEnd]
     val listener = new SparkListener {
@@ -45,7 +45,7 @@ object BenchListeners {
     all.toSeq
   }
 
-  /** The successful ends of `count` tasks of a stage, each with objects of its own, in the likeness of `models`. */
+  /** The successful ends of `count` tasks of a stage, modelled on `models`, each with its own objects. */
   def stream(models: Seq[SparkListenerTaskEnd], count: Int): Array[TaskInfo] = Array.tabulate(count) { partition =>
     val model = models(partition % models.size).taskInfo
     val info = new TaskInfo(partition.toLong, partition, 0, partition, model.launchTime, model.executorId, model.host, TaskLocality.PROCESS_LOCAL, false)
@@ -57,14 +57,14 @@ object BenchListeners {
   def end(stage: Int, info: TaskInfo, model: SparkListenerTaskEnd): SparkListenerTaskEnd =
     SparkListenerTaskEnd(stage, 0, model.taskType, model.reason, info, model.taskExecutorMetrics, model.taskMetrics)
 
-  /** A stage begins whose terminal RDD is new. */
+  /** The event of a submitted stage with a new terminal RDD. */
   def stage(context: SparkContext, stage: Int, tasks: Int, model: SparkListenerTaskEnd): SparkListenerStageSubmitted = {
     val rdd = new RDDInfo(context.emptyRDD[Int].id, "bench", tasks, StorageLevel.NONE, false, Nil)
     SparkListenerStageSubmitted(new StageInfo(stage, 0, "bench", tasks, Seq(rdd), Nil, "", model.taskMetrics, resourceProfileId = 0))
   }
 }
 
-/** A bus beside the application's, with one queue, whose first listener holds it up while it is told to. */
+/** A second bus with one queue. Its first listener blocks the queue between `hold` and the release. */
 final class BenchBus(context: SparkContext, listener: SparkListenerInterface, capacity: Int) {
   @volatile private var gate = new CountDownLatch(0)
   private val bus = new LiveListenerBus(context.getConf.set(s"spark.scheduler.listenerbus.eventqueue.${BenchBus.Queue}.capacity", capacity.toString))
@@ -74,7 +74,7 @@ final class BenchBus(context: SparkContext, listener: SparkListenerInterface, ca
   }, BenchBus.Queue)
   bus.start(context, context.env.metricsSystem)
 
-  /** Events wait from now on. */
+  /** Blocks the queue: events wait from now on. */
   def hold(): Unit = {
     gate = new CountDownLatch(1)
     bus.post(BenchBus.Held)
