@@ -58,7 +58,7 @@ final class Approaches(job: Job) {
     held(catalog)
   }
 
-  /** The executors have sent their last reports when `close` returns. */
+  /** The executors' figures after the catalog is closed; `close` returns after a further report of each executor. */
   private def held(catalog: Catalog[_]): Held = {
     val executors = Andiron.cacheStats(job.spark)
     for (stats <- executors)

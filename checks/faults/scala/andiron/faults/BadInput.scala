@@ -10,7 +10,7 @@ import org.apache.spark.SparkException
 import andiron._
 import andiron.harness.Waiting
 
-/** The state that loaders of this process share with the faults; in local mode tasks do too. */
+/** The state that the loaders of this process share with the faults, and in local mode with the tasks. */
 object BadLoaders {
   val calls = new AtomicInteger
   @volatile var gate = new CountDownLatch(0)
@@ -19,7 +19,7 @@ object BadLoaders {
 
   def throwing(times: Int): String = if (calls.incrementAndGet() <= times) throw new Thrown("injected by a loader") else "loaded"
 
-  /** Ignores interrupts, as some clients do. */
+  /** Ignores interrupts, like some client libraries. */
   def hanging(): String = {
     if (calls.incrementAndGet() == 1) while (gate.getCount > 0)
       try gate.await(20, TimeUnit.SECONDS): Unit
@@ -35,7 +35,7 @@ object BadLoaders {
 object BadInput {
   private val Dataset = "bad-input"
 
-  /** The error that ended the tasks of a job; it must have that code, and name all of `parts`. */
+  /** The error that failed the tasks of a job; it must have the code and name all of `parts`. */
   private def refused(code: Int, parts: String*)(action: => Any): AndironException = {
     val answer =
       try Left(action)
@@ -49,7 +49,7 @@ object BadInput {
     error.get
   }
 
-  /** Four tasks that want the version at once; how many got it. */
+  /** Runs four tasks that request the version at once; returns the number of tasks that got it. */
   private def wanted(bench: Bench, catalog: Catalog[_], version: String): Long =
     bench.spark.sparkContext.parallelize(0 until 4, 4).map(_ => catalog.cursor().advance(version)).count()
 
@@ -59,7 +59,7 @@ object BadInput {
     finally catalog.close()
   }
 
-  /** The job by bytes and by objects, once the resident versions alone are reserved. */
+  /** Runs the job with bytes and with objects, after the reserved bytes equal those of the resident versions. */
   private def intact(bench: Bench, message: String): Seen = {
     Waiting.until("end of every reservation", 20) {
       val figures = OneProcess.nativeFigures()
@@ -104,7 +104,7 @@ object BadInput {
     intact(bench, error.getMessage)
   }
 
-  /** The stream stops in the middle, where the file is written anew. */
+  /** The file is rewritten while its stream stops halfway. */
   private val rewritten = Fault("rewritten-source") { (bench, _) =>
     val path = file(bench, "rewritten")
     bench.signals.clear()
@@ -132,7 +132,7 @@ object BadInput {
 
   private def custom(load: => String, size: Long): Loader[String] = Loader.custom[String]((_: Version) => load)((_: String) => size)
 
-  /** A loader that throws at its first call, and one that always does. */
+  /** A loader that throws at its first call, and one that always throws. */
   private val throwing = Fault("loader-throws") { (bench, _) =>
     val errors = Seq(1, Int.MaxValue).map { times =>
       BadLoaders.calls.set(0)
@@ -148,7 +148,7 @@ object BadInput {
     intact(bench, errors.head.getMessage)
   }
 
-  /** A loader that does not return in time, in an application that waits 1 s for it. */
+  /** A loader that exceeds the application's time limit of 1 s. */
   private val hanging = Fault("loader-hangs") { (bench, _) =>
     bench.spark.stop()
     val impatient = bench.following("spark.andiron.cache.loadTimeout" -> "1s")
@@ -169,7 +169,7 @@ object BadInput {
     seen
   }
 
-  /** Loaders whose objects are larger than the budget, or nothing, or of less than no size. */
+  /** Loaders whose objects are larger than the budget, null, or of negative size. */
   private val lying = Fault("loader-lies") { (bench, _) =>
     val source = Version("v", "some:where", bytes = Some(1))
     val errors = Seq(
@@ -190,7 +190,7 @@ object BadInput {
     intact(bench, error.getMessage)
   }
 
-  /** An application without a budget can make no catalog; the one after it has one again. */
+  /** An application with a budget of zero cannot create a catalog; the next application, with a budget, can. */
   private val noBudget = Fault("budget-of-zero") { (bench, _) =>
     bench.spark.stop()
     val error =

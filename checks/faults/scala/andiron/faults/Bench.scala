@@ -9,17 +9,17 @@ import andiron._
 import andiron.harness.{Features, Probe, Waiting}
 
 /**
- * One application under test: datasets of known content, a job over them, and a look into every executor's cache.
+ * An application under test: datasets of known content, a job over them, and probes of every executor's cache.
  *
- * `small` has six versions of 1/2 budget each, as bytes and as objects; `large` four that fill the budget each; `slow` four that fill
- * it too and stop in the middle of loading (SlowFileSystem). Every row's feature depends on its version's content.
+ * `small` has six versions of 1/2 budget each, as bytes and as objects; `large` has four versions that each fill the budget; `slow` has
+ * four of this size whose loads stop halfway (SlowFileSystem). Every row's feature depends on the content of its version.
  */
 final class Bench(val spark: SparkSession, val folder: String, seed: Long) {
   val signals = new Signals(s"$folder/signals")
   private val random = new scala.util.Random(seed)
   private val versionOf = Array.fill(Bench.Rows)(s"v${random.nextInt(Bench.Versions)}")
 
-  /** The digest of a right result, computed without Spark. */
+  /** The digest of the right result, computed without Spark. */
   val truth: String = Features.digest(versionOf.indices.map(id => (id.toLong, Cells.truth(id.toLong, versionOf(id), Bench.SmallLongs.toLong))))
 
   private def versions(dataset: String, count: Int, longs: Int, scheme: String): Seq[Version] = (0 until count).map { n =>
@@ -43,29 +43,29 @@ final class Bench(val spark: SparkSession, val folder: String, seed: Long) {
       .map((id: java.lang.Long) => (id.longValue, names(id.intValue)))(Encoders.tuple(Encoders.scalaLong, Encoders.STRING))
   }
 
-  /** Features of all rows from bytes; `hook` runs at every row, while its version is leased. */
+  /** The features of all rows, computed from bytes; `hook` runs at every row, while its version is leased. */
   def features(hook: Hook = NoHook): org.apache.spark.sql.Dataset[(Long, Long)] =
     rows.mapWithVersion(small, col("_2")) { (row, bytes) =>
       hook.row(row._1)
       (row._1, Cells.feature(row._1, bytes))
     }
 
-  /** The same from objects. */
+  /** The features of all rows, computed from objects. */
   def objectFeatures(hook: Hook = NoHook): org.apache.spark.sql.Dataset[(Long, Long)] =
     rows.mapWithVersion(objects, col("_2")) { (row, cells) =>
       hook.row(row._1)
       (row._1, Cells.feature(row._1, cells))
     }
 
-  /** The digest of the job, run from beginning to end. */
+  /** Runs the job and returns the digest of its result. */
   def digest(hook: Hook = NoHook): String = Features.digest(features(hook).collect().toSeq)
 
   def objectDigest(hook: Hook = NoHook): String = Features.digest(objectFeatures(hook).collect().toSeq)
 
-  /** How many executors there are; 1 in local mode. */
+  /** The number of executors; 1 in local mode. */
   def executors: Int = math.max(1, spark.sparkContext.statusTracker.getExecutorInfos.length - 1)
 
-  /** Every executor's figures, by a job that reaches them all. */
+  /** The figures of every executor, read by a job that reaches all of them. */
   def probe(): Seq[Probe] = {
     var found = Seq.empty[Probe]
     Waiting.until(s"answer from each of $executors executors", 60) {
@@ -75,16 +75,16 @@ final class Bench(val spark: SparkSession, val folder: String, seed: Long) {
     found
   }
 
-  /** The figures once nothing runs any more; after 10 s as they are. */
+  /** The figures once all executors are quiet; after 10 s the current ones. */
   def settled(): Seq[Probe] = Probe.settled(10)(probe())
 
-  /** Waits until `count` executors take tasks. */
+  /** Waits until `count` executors run tasks. */
   def awaitExecutors(count: Int): Unit = Waiting.until(s"$count executors", 90)(executors >= count && probe().size >= count)
 
   /** The sum over the executors' last reports, which are at most 200 ms old. */
   def reported(name: String): Long = Andiron.cacheStats(spark).filterNot(_.isFinal).map(_.apply(name)).sum
 
-  /** The same in the next application of this process, with other settings; this one's must have been stopped. */
+  /** The bench of the next application in this process, with other settings; the current application must be stopped. */
   def following(settings: (String, String)*): Bench = new Bench(Bench.session(folder, settings: _*), folder, seed)
 
   def close(): Unit = Seq(small, objects, large, slow).foreach(_.close())
@@ -99,7 +99,7 @@ object Bench {
   val BudgetBytes: Long = BudgetLongs * 8L
   val FailureMemoryMillis = 500L
 
-  /** A session whose executors have room for two small versions or one large. */
+  /** A session whose executors have a budget for two small versions or one large version. */
   def session(folder: String, settings: (String, String)*): SparkSession = {
     Seq("signals", "versions").foreach(name => Files.createDirectories(Paths.get(folder, name)))
     val builder = SparkSession.builder().appName("andiron-faults")

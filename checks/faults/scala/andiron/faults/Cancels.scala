@@ -6,22 +6,22 @@ import andiron.{Bytes, Catalog}
 import andiron.harness.{Features, Waiting}
 
 
-/** Jobs that are cancelled, with and without interrupting their threads. */
+/** Cancelled jobs, with and without interrupts of their threads. */
 object Cancels {
 
-  /** Half of the tasks hold a version that fills the budget, the others wait for theirs. */
+  /** Half of the tasks lease a version that fills the budget; the others wait for their version. */
   private def waiting(interrupt: Boolean): Fault = cancel("cancel-waiting", interrupt) { (bench, job) =>
     job.start(bench.large, (signals, _) => Hooks.hold(signals))
     Waiting.until("task that waits for the budget", 30)(bench.reported("waiting") >= bench.executors)
   }
 
-  /** Tasks read their leased versions, without end. */
+  /** Tasks read their leased versions in an endless loop. */
   private def computing(interrupt: Boolean): Fault = cancel("cancel-computing", interrupt) { (bench, job) =>
     job.start(bench.small, (_, bytes) => readWithoutEnd(bytes))
     bench.signals.await("holding-", bench.executors): Unit
   }
 
-  /** Tasks wait for loads that are under way: those go on, and serve the next job. */
+  /** Tasks wait for running loads: the loads continue and serve the next job. */
   private def loading(interrupt: Boolean): Fault = cancel("cancel-loading", interrupt) { (bench, job) =>
     job.start(bench.slow, (_, _) => ())
     bench.signals.await("half-", bench.executors): Unit
@@ -55,7 +55,7 @@ object Cancels {
     throw new org.apache.spark.TaskKilledException(s"killed while it computed $sum")
   }
 
-  /** One task for each slot, each with a version of its own. */
+  /** A job with one task per slot, each with its own version. */
   private final class Job(bench: Bench, val group: String, interrupt: Boolean) {
     private var thread: Thread = _
 

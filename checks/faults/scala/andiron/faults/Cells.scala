@@ -7,7 +7,7 @@ import java.nio.file.{Files, Path}
 import andiron.harness.Features
 import andiron.{Bytes, Loader, Version}
 
-/** Versions whose every number is known: long number `i` of a version is `cell(version, i)`. */
+/** Versions of known content: the long with index `i` of a version is `cell(version, i)`. */
 object Cells {
 
   def cell(version: String, index: Long): Long = Features.mix(version.hashCode.toLong << 32 ^ index)
@@ -23,10 +23,10 @@ object Cells {
 
   def feature(id: Long, cells: Array[Long]): Long = Features.of(id, cells.length.toLong)(i => cells(i.toInt))
 
-  /** The same without Spark or Andiron. */
+  /** The right feature of a row, computed without Spark and Andiron. */
   def truth(id: Long, version: String, longs: Long): Long = Features.of(id, longs)(cell(version, _))
 
-  /** Cells as an object on the heap. */
+  /** A loader of the cells as an object on the heap. */
   def objects: Loader[Array[Long]] = Loader.objects[Array[Long]](
     (_: Version, in: InputStream) => {
       val buffer = ByteBuffer.wrap(in.readAllBytes()).order(ByteOrder.LITTLE_ENDIAN).asLongBuffer()

@@ -8,7 +8,7 @@ import org.apache.spark.SparkException
 import andiron.StoreException
 
 
-/** The disk of the cache directory fills up while versions are loaded, and has room again later. checks/faults/run.py gives it a small one. */
+/** The disk of the cache directory fills up during loads and has room again later. checks/faults/run.py provides a small disk. */
 object DiskFull extends Fault {
   override def name: String = "disk-full"
 
@@ -37,7 +37,7 @@ object DiskFull extends Fault {
     Seen(Seq(bench.digest()), Seq("filled_bytes" -> filled, "message" -> message))
   }
 
-  /** Writes until the disk refuses; how many bytes that were. */
+  /** Writes until the disk is full; returns the number of bytes written. */
   private def fill(file: Path): Long = {
     val block = new Array[Byte](64 << 10)
     val out = Files.newOutputStream(file)

@@ -1,14 +1,14 @@
 package andiron.faults
 
 /**
- * A fault, and the results of the job before, under and after it.
+ * The observations of a fault: the results of the job before, during and after it.
  *
- * @param digests every digest that the job had; there must be one, and all must be that of the run without a fault
+ * @param digests the digests of all runs of the job; at least one, and all equal to that of the run without a fault
  * @param observed the evidence that the fault took place
  */
 final case class Seen(digests: Seq[String], observed: Seq[(String, Any)])
 
-/** One kind of fault. `run` throws if the fault did not take place as it should, or was answered in the wrong way. */
+/** One kind of fault. `run` throws if the fault did not occur as intended, or if Andiron's response is wrong. */
 trait Fault {
   def name: String
   def run(bench: Bench, seed: Long): Seen
@@ -16,7 +16,7 @@ trait Fault {
 
 object Fault {
 
-  /** Every kind, in no order that matters. */
+  /** All kinds of faults; the order is irrelevant. */
   def all: Seq[Fault] = NoFault +: (TaskFaults.all ++ Cancels.all ++ Kills.all ++ Seq(LateReaders, Speculation, DiskFull) ++ OneProcess.all ++ BadInput.all)
 
   def named(name: String): Fault =
@@ -30,7 +30,7 @@ object Fault {
   def require(condition: Boolean, what: => String): Unit = if (!condition) throw new IllegalStateException(what)
 }
 
-/** The job without any fault, by bytes and by objects. */
+/** The job without a fault, with bytes and with objects. */
 object NoFault extends Fault {
   override def name: String = "none"
   override def run(bench: Bench, seed: Long): Seen = Seen(Seq(bench.digest(), bench.objectDigest()), Seq.empty)

@@ -7,7 +7,7 @@ import org.apache.spark.deploy.TwoHosts
 import andiron.harness.{Arguments, Json}
 
 /**
- * Runs faults in one application and writes a line of JSON for each: `Faults folder=... faults=a,b seed=1 hosts=one|two`.
+ * Runs faults in one application and writes one line of JSON per fault: `Faults folder=... faults=a,b seed=1 hosts=one|two`.
  * checks/faults/run.py starts it and inspects its leftovers.
  */
 object Faults {
@@ -51,7 +51,7 @@ object Faults {
     }
   }
 
-  /** After the last fault: the resident bytes once the catalogs are closed. */
+  /** The bytes left after the last fault, once the catalogs are closed. */
   private def end(bench: Bench): Seq[(String, Any)] = {
     bench.close()
     val probes = bench.settled()

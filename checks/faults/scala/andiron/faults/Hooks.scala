@@ -4,7 +4,7 @@ import org.apache.spark.{TaskContext, TaskKilledException}
 
 import andiron.harness.{Features, Waiting}
 
-/** An action at every row of the job, in its task. */
+/** An action that the tasks of the job run at every row. */
 abstract class Hook extends Serializable {
   def row(id: Long): Unit
 }
@@ -24,7 +24,7 @@ object Hooks {
     }
   }
 
-  /** Leaves the mark `holding-<pid>-<partition>`, then waits, with a version leased, for the mark `go`. */
+  /** Sets the mark `holding-<pid>-<partition>`, then waits for the mark `go` while it leases a version. */
   def holding(signals: Signals): Hook = new Hook {
     override def row(id: Long): Unit = if (!signals.has("go")) {
       signals.mark(s"holding-${ProcessHandle.current().pid()}-${TaskContext.getPartitionId()}")
@@ -41,7 +41,7 @@ object Hooks {
     }
   }
 
-  /** One task of the job ends its JVM with that status at its first row, the first time only. */
+  /** One task of the job ends its JVM with `status` at its first row, once only. */
   def exiting(signals: Signals, partition: Int, status: Int): Hook = new Hook {
     override def row(id: Long): Unit =
       if (TaskContext.getPartitionId() == partition && signals.mark("exiting")) System.exit(status)

@@ -8,7 +8,7 @@ import org.apache.spark.TaskContext
 
 import andiron.harness.{Features, Waiting}
 
-/** Executors that end in the middle of their work, and the executors that take their place. */
+/** Executors that end during their work, and the executors that replace them. */
 object Kills {
   private val Executors = 2
 
@@ -16,7 +16,7 @@ object Kills {
 
   private def terminate(pid: Long): Unit = Fault.require(ProcessHandle.of(pid).get.destroy(), s"process $pid was not terminated")
 
-  /** Starts the job, ends an executor that has left the mark, lets the others go on, and waits for the job's digest. */
+  /** Starts the job, ends an executor that has set the mark, lets the others continue, and waits for the job's digest. */
   private def during(bench: Bench, seed: Long, mark: String, end: Long => Unit)(job: => String): Seen = {
     bench.signals.clear()
     bench.awaitExecutors(Executors)
@@ -31,7 +31,7 @@ object Kills {
     after(bench, victim, Seq(digest))
   }
 
-  /** The job once more, with a new executor that has to load everything again. */
+  /** Runs the job again, with a new executor that must load all versions again. */
   private def after(bench: Bench, victim: Long, digests: Seq[String]): Seen = {
     bench.awaitExecutors(Executors)
     val again = bench.digest()
@@ -57,12 +57,12 @@ object Kills {
     during(bench, seed, "holding-", kill)(bench.digest(Hooks.holding(bench.signals)))
   }
 
-  /** SIGTERM, as resource managers send it: Spark's shutdown hooks run beside the tasks. */
+  /** SIGTERM, the signal of resource managers: Spark's shutdown hooks run concurrently with the tasks. */
   private val terminated = Fault("terminate-during-job") { (bench, seed) =>
     during(bench, seed, "holding-", terminate)(bench.objectDigest(Hooks.holding(bench.signals)))
   }
 
-  /** A task calls System.exit while it and others hold versions. */
+  /** A task calls System.exit while it and other tasks hold leases. */
   private val exits = Fault("exit-during-job") { (bench, seed) =>
     bench.signals.clear()
     bench.awaitExecutors(Executors)
@@ -73,7 +73,7 @@ object Kills {
     Seen(Seq(digest, bench.digest()), Seq.empty)
   }
 
-  /** An executor is lost between two jobs; the one that replaces it loads the same versions. */
+  /** An executor is lost between two jobs; its replacement loads the same versions. */
   private val idle = Fault("kill-idle") { (bench, seed) =>
     bench.awaitExecutors(Executors)
     val before = bench.digest()
@@ -87,7 +87,7 @@ object Kills {
     seen
   }
 
-  /** The driver's process is killed by checks/faults/run.py while its executors hold versions. */
+  /** checks/faults/run.py kills the driver process while its executors hold leases. */
   private val driver = Fault("kill-driver") { (bench, _) =>
     bench.signals.clear()
     bench.awaitExecutors(Executors)

@@ -8,11 +8,11 @@ import andiron.{Bytes, Catalog, Cursor, ReleasedException}
 import andiron.harness.{Features, Waiting}
 
 
-/** The counts of the threads that outlive their tasks in one JVM. */
+/** The counts of threads that outlive their tasks, in one JVM. */
 object Late {
   val readers, right, released, refused, wrong = new LongAdder
 
-  /** The last thing that should not have been, as text. */
+  /** The last unexpected event, as text. */
   @volatile var surprise: String = ""
 
   def reset(): Unit = {
@@ -24,17 +24,17 @@ object Late {
 final case class LateCounts(executor: String, readers: Long, right: Long, released: Long, refused: Long, wrong: Long, surprise: String)
 
 /**
- * Tasks with a thread that goes on reading after their completion listeners: rdd.pipe's writer, whose process ends early. Meanwhile
- * other tasks need the memory that those threads read. Every read gives the right value or a ReleasedException.
+ * Tasks with a thread that continues to read after their completion listeners: the writer of rdd.pipe, whose process ends early. Meanwhile
+ * other tasks need the memory that those threads read. Every read must return the right value or throw a ReleasedException.
  */
 object LateReaders extends Fault {
   override def name: String = "late-readers"
 
-  /** Each reader goes on until it has been refused so often, at most that long. */
+  /** Each reader continues until this number of refusals, or for at most `MostSeconds`. */
   private val Refusals = 300000
   private val MostSeconds = 40
 
-  /** Bytes that the process takes before it ends: a few thousand reads are within the task. */
+  /** The bytes that the process reads before it ends: a few thousand reads happen within the task. */
   private val Taken = 20000
 
   override def run(bench: Bench, seed: Long): Seen = {
@@ -73,10 +73,10 @@ object LateReaders extends Fault {
   }
 }
 
-/** Reads cells of one version at every `next`, until it was refused so often; runs on the thread that pulls it. */
+/** Reads cells of one version at every `next`, until it is refused `refusals` times; runs on the thread of the caller. */
 private final class LateReader(catalog: Catalog[Bytes], version: String, refusals: Int, seconds: Int) extends Iterator[Long] {
   @volatile private var isReleased = false
-  // Listeners run in reverse: this one, which is there before Andiron's, after it. TaskContext.isCompleted is true before all.
+  // Listeners run in reverse order of registration: this one, registered before Andiron's, runs after it. TaskContext.isCompleted is true before any.
   TaskContext.get().addTaskCompletionListener[Unit](_ => isReleased = true)
   private val cursor: Cursor[Bytes] = catalog.cursor()
   private val bytes = cursor.advance(version)

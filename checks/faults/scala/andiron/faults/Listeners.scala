@@ -5,7 +5,7 @@ import java.util.concurrent.atomic.AtomicInteger
 import org.apache.spark.{FetchFailed, TaskKilled}
 import org.apache.spark.scheduler.{SparkListener, SparkListenerTaskEnd, SparkListenerTaskStart}
 
-/** Counts of the scheduler's events about tasks. */
+/** Counts of the scheduler's task events. */
 final class StageCounts extends SparkListener {
   private val fetches, killed, speculative, running = new AtomicInteger
 

@@ -10,17 +10,17 @@ import andiron.internal.boundary.Native
 import andiron.internal.cache.CacheStats
 
 
-/** Faults within one JVM: contexts that follow each other, class loaders beside each other. In local mode only. */
+/** Faults within one JVM, in local mode only: consecutive contexts, and concurrent class loaders. */
 object OneProcess {
 
-  /** The library's own figures, also when no application runs. */
+  /** The figures of the library, available even without an application. */
   def nativeFigures(): Map[String, Long] = {
     val values = new Array[Long](CacheStats.names.length)
     val filled = Native.stats(values)
     CacheStats.names.zip(values).take(filled).toMap
   }
 
-  /** The codes of an application or a lease that has ended: CatalogClosed, Released, NotConfigured. */
+  /** The codes for an ended application or lease: CatalogClosed, Released, NotConfigured. */
   private val EndedCodes = Set(113, 114, 115)
 
   private def refused(what: String)(action: => Any): Unit = {
@@ -30,7 +30,7 @@ object OneProcess {
     Fault.require(answer.isEmpty, s"$what after the end of its application $answer")
   }
 
-  /** Leases of the driver's that stay open until the context is stopped. */
+  /** Leases of the driver that stay open until the context is stopped. */
   private val openLeases = Fault("leases-left-open") { (bench, _) =>
     val before = bench.digest()
     val (lease, set, cursor) = (bench.small.lease("v0"), bench.objects.acquireAll("v2"), bench.small.cursor())
@@ -54,7 +54,7 @@ object OneProcess {
     Seen(Seq(before, after), Seq("leases_open_at_stop" -> held))
   }
 
-  /** A context after another in one JVM, with another budget; catalogs of the first are refused by the second. */
+  /** A second context in one JVM, with a different budget; it refuses catalogs of the first. */
   private val twoContexts = Fault("two-contexts") { (bench, _) =>
     val (first, id) = (bench.digest(), bench.spark.sparkContext.applicationId)
     val old = bench.small
@@ -74,8 +74,8 @@ object OneProcess {
   }
 
   /**
-   * Two copies of the jar in class loaders of their own, beside the application's: one cache, one budget. First with a budget that they
-   * fight for; then with room for all, where bytes are loaded once for all, and objects once for each class loader.
+   * Two more copies of the jar, each in its own class loader: one cache, one budget. First with a budget that is too small for both; then
+   * with room for all versions, where bytes are loaded once in all, and objects once per class loader.
    */
   private val twoLoaders = Fault("two-class-loaders") { (bench, _) =>
     val before = bench.digest()
@@ -93,7 +93,7 @@ object OneProcess {
     Seen(Seq(before, between, after), Seq("loads" -> loaded))
   }
 
-  /** Lets two copies of the classes use the cache side by side, and compares their views of it. */
+  /** Lets two copies of the classes use the cache concurrently, and compares their views of it. */
   private def tenants(bench: Bench): Unit = {
     val urls = Seq(classOf[AndironException], classOf[Tenant]).map(_.getProtectionDomain.getCodeSource.getLocation)
     val together = new CyclicBarrier(2)
@@ -116,7 +116,7 @@ object OneProcess {
   val all: Seq[Fault] = Seq(openLeases, twoContexts, twoLoaders)
 }
 
-/** Andiron's classes of its own, everything else from `parent`. */
+/** Loads its own copy of Andiron's classes, and all other classes from `parent`. */
 private final class ChildFirst(urls: Seq[URL], parent: ClassLoader) extends URLClassLoader(urls.toArray, parent) {
   override def loadClass(name: String, resolve: Boolean): Class[_] =
     if (!name.startsWith("andiron.")) super.loadClass(name, resolve)
@@ -126,12 +126,12 @@ private final class ChildFirst(urls: Seq[URL], parent: ClassLoader) extends URLC
 }
 
 /**
- * The use of the common cache by the classes of one class loader: they lease every version many times, as bytes and as objects. `together`
- * keeps the loaded versions until both are done.
+ * Uses the common cache with the classes of one class loader: leases every version many times, as bytes and as objects. `together` keeps
+ * the loaded versions until both tenants have finished.
  */
 final class Tenant(spark: SparkSession, folder: String, together: CyclicBarrier) extends Callable[Array[Long]] {
 
-  /** The number of wrong values, the budget, and the loads of all as this copy of the classes sees them. */
+  /** The number of wrong values, and the budget and the loads of all tenants in the view of this copy of the classes. */
   override def call(): Array[Long] = {
     Thread.currentThread().setContextClassLoader(getClass.getClassLoader)
     val bench = new Bench(spark, folder, 1)

@@ -4,11 +4,11 @@ import java.nio.file.{FileAlreadyExistsException, Files, Path, Paths}
 
 import andiron.harness.Waiting
 
-/** Marks that driver and executors of one machine leave for each other: files in a folder, whose content is one line. */
+/** Marks for synchronisation between driver and executors on one machine: files in a folder, with one line each. */
 final class Signals(folder: String) extends Serializable {
   private def path(name: String): Path = Paths.get(folder, name)
 
-  /** Whether this call is the one that leaves the mark. */
+  /** Sets the mark; returns whether this call has created it. */
   def mark(name: String, text: String = ""): Boolean =
     try {
       val unfinished = Files.createTempFile(Paths.get(folder), ".", "")
@@ -20,7 +20,7 @@ final class Signals(folder: String) extends Serializable {
 
   def has(name: String): Boolean = Files.exists(path(name))
 
-  /** The marks whose names begin so, with their texts, by name. */
+  /** The marks whose names begin with `prefix`, with their texts, sorted by name. */
   def all(prefix: String): Seq[(String, String)] = {
     val names = Paths.get(folder).toFile.list().toSeq.filter(_.startsWith(prefix)).sorted
     names.map(name => name -> new String(Files.readAllBytes(path(name)), "UTF-8"))
@@ -28,7 +28,7 @@ final class Signals(folder: String) extends Serializable {
 
   def clear(): Unit = Paths.get(folder).toFile.listFiles().foreach(file => Files.deleteIfExists(file.toPath))
 
-  /** Waits until there are `count` marks with that prefix; an exception after `seconds`. */
+  /** Waits until there are `count` marks with the prefix; throws after `seconds`. */
   def await(prefix: String, count: Int = 1, seconds: Int = 60): Seq[(String, String)] = {
     Waiting.until(s"$count marks '$prefix'", seconds)(all(prefix).size >= count)
     all(prefix)

@@ -8,8 +8,8 @@ import org.apache.hadoop.fs.{FSDataInputStream, Path}
 import andiron.harness.{LocalFiles, Through, Waiting}
 
 /**
- * `slow:/path`: local files that are read as a stream which stops in the middle. There it leaves the mark `half-<pid>-<file>` in the
- * folder `fs.slow.signals` and waits for the mark `go`, at most 30 s.
+ * `slow:/path`: local files, read as streams that stop halfway. There a stream sets the mark `half-<pid>-<file>` in the folder
+ * `fs.slow.signals` and waits for the mark `go`, at most 30 s.
  */
 final class SlowFileSystem extends LocalFiles("slow") {
   private var signals: Signals = _

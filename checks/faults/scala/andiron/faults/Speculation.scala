@@ -5,8 +5,8 @@ import org.apache.spark.TaskContext
 import andiron.harness.Waiting
 
 /**
- * A task that is slow while it holds a version gets a copy on another host; the copy wins and the first is killed. Spark starts no
- * copy on a host that runs the task already, so that this needs executors with different host names (TwoHosts).
+ * Spark starts a speculative copy of a slow task that holds a lease; the copy wins and the first attempt is killed. Spark starts no copy
+ * on a host that already runs the task, so this fault needs executors with different host names (TwoHosts).
  */
 object Speculation extends Fault {
   override def name: String = "speculation"

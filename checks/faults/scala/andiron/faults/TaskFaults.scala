@@ -9,15 +9,15 @@ import andiron.{Loader, Version, VersionedData}
 import andiron.harness.Features
 
 
-/** Faults inside an application whose processes all live on. */
+/** Faults inside an application whose processes all survive. */
 object TaskFaults {
 
-  /** Tasks fail while they hold a version, and are tried again. */
+  /** Tasks fail while they hold a lease, and Spark retries them. */
   private val retried = Fault("task-failure") { (bench, seed) =>
     Seen(Seq(bench.digest(Hooks.failing(seed)), bench.objectDigest(Hooks.failing(seed + 1)), bench.digest()), Seq.empty)
   }
 
-  /** In local mode a failed task is not tried again: the job fails with the user's exception, and the next one is right. */
+  /** In local mode Spark does not retry a failed task: the job fails with the user's exception, and the next job is right. */
   private val failed = Fault("job-failure") { (bench, seed) =>
     val error =
       try {
@@ -29,8 +29,8 @@ object TaskFaults {
   }
 
   /**
-   * Map outputs vanish from the disk between two jobs on one shuffle. Tasks of the second hold a version when they find out; the map stage
-   * is run again.
+   * Map outputs are deleted between two jobs on one shuffle. Tasks of the second job hold leases when their fetches fail; Spark runs the map
+   * stage again.
    */
   private val fetch = Fault("fetch-failure") { (bench, _) =>
     val spark = bench.spark.sparkContext
@@ -57,7 +57,7 @@ object TaskFaults {
     Seen(Seq(before, after, bench.digest()), Seq("files_removed" -> removed.size, "fetch_failures" -> stages.fetchFailures))
   }
 
-  /** Loaders that end with errors which Spark takes as a reason to end the executor, when a task throws them. The executors stay. */
+  /** Loaders that throw errors for which Spark ends the executor if a task throws them. The executors must survive. */
   private val loaderErrors = Fault("loader-errors") { (bench, _) =>
     val before = bench.probe().map(_.pid).toSet
     val answers = Seq("StackOverflowError", "OutOfMemoryError", "NoSuchMethodError", "ThreadDeath").map { error =>

@@ -84,7 +84,7 @@ public final class KafkaTool {
         + ", \"value\": " + quoted(text(message.value())) + ", \"headers\": {" + headers + "}}";
   }
 
-  /** UTF-8, or {@code base64:} and its bytes. */
+  /** The bytes as UTF-8 text, or {@code base64:} and the encoded bytes. */
   private static String text(byte[] bytes) {
     if (bytes == null) return "";
     String text = new String(bytes, StandardCharsets.UTF_8);

@@ -7,8 +7,8 @@ import java.nio.file.{Files, Paths}
 import org.apache.spark.sql.SparkSession
 
 /**
- * Asks a Hive database: `Ask <questions> <answers>`, two folders. Of every file `<name>.sql`, one statement, it makes a folder `<name>` with the rows, a JSON
- * object each, and a file `<name>.columns` with the names of the columns and commas between. checks/services/hive.py starts it.
+ * Queries a Hive database: `Ask <questions> <answers>`, two folders. For each file `<name>.sql` with one statement it writes a folder `<name>` with the rows as
+ * JSON objects, and a file `<name>.columns` with the comma-separated column names. checks/services/hive.py starts it.
  */
 object Ask {
   def main(arguments: Array[String]): Unit = {

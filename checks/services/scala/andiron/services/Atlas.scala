@@ -11,7 +11,7 @@ import andiron.services.AtlasApi.eventually
 import andiron.internal.metrics.AtlasPublisher
 import andiron.internal.util.Json
 
-/** Applications that publish to a real Atlas, to an agent's sockets, and to a server that answers as no healthy Atlas does. */
+/** Checks of applications that publish to a real Atlas, to the sockets of an agent, and to a server with the answers of a faulty Atlas. */
 final class Atlas(folder: Path, option: Map[String, String]) {
   private val api = new AtlasApi(option("atlas"))
   private val Rows = 1000L
@@ -39,7 +39,7 @@ final class Atlas(folder: Path, option: Map[String, String]) {
     finally stop(spark)
   }
 
-  /** Two steps of which one drops every tenth row, and a catalog that its rows use. */
+  /** A job with two steps, one of which drops every tenth row, and a catalog that the rows read. */
   private def work(spark: SparkSession): Unit = {
     val history = Step(spark, "history")
     val gate = Gate(history, maxDropRatio = 0.5)
@@ -70,7 +70,7 @@ final class Atlas(folder: Path, option: Map[String, String]) {
     eventually(s"$q is $expected, but $seen") { seen = api.last(q); seen.exists(value => math.abs(value - expected) < 1e-9) }
   }
 
-  /** The steps of a counter that it has risen by, over `by`. */
+  /** The rise of a counter, summed over its series. */
   private def risen(name: String, more: String*): Double =
     api.graph(s"${of(name, more: _*)},:sum").values.map(AtlasApi.risen(_, Atlas.StepMillis)).sum
 
@@ -79,7 +79,7 @@ final class Atlas(folder: Path, option: Map[String, String]) {
     eventually(s"$name ${more.mkString(" ")} has risen by $expected, but by $seen") { seen = risen(name, more: _*); math.abs(seen - expected) < 1e-6 * expected }
   }
 
-  /** One application with two executors that stays while it is looked at, then ends, then is looked at again. */
+  /** Checks of one application with two executors, while it runs and after its end. */
   private def cluster: Seq[Check] = {
     lazy val running = start("local-cluster[2,1,512]", "atlas checks", "spark.andiron.atlas.uri" -> option("atlas"),
       "spark.andiron.atlas.tags" -> "team=features", "spark.executor.memory" -> "512m", "spark.executor.extraClassPath" -> option("jar"))
@@ -124,7 +124,7 @@ final class Atlas(folder: Path, option: Map[String, String]) {
         var lines = 0
         graphs.forEach { graph =>
           val q = graph.path("q").asText().replace("{job}", Atlas.Job)
-          // No load, no time of a load: then there is nothing to divide.
+          // The quotient for the time of a load has no point in steps without a load.
           eventually(s"${graph.path("graph").asText()}: $q has a line") { val found = api.graph(q).size; lines += found; found > 0 }
         }
         Seq("graphs" -> graphs.size, "lines" -> lines)
@@ -157,7 +157,7 @@ final class Atlas(folder: Path, option: Map[String, String]) {
     })
   }
 
-  /** A server that answers so: the job is as fast, and refused points are counted. */
+  /** Checks with a server that gives this answer: the job is as fast as without it, and refused points are counted. */
   private def answers: Seq[Check] = Seq("202" -> "refused", "400" -> "refused", "503" -> "unanswered", "nothing" -> "unanswered").map { case (answer, outcome) =>
     Check(s"Atlas answers $answer")(() => {
       val server = new OddAtlas(answer)
@@ -186,7 +186,7 @@ final class Atlas(folder: Path, option: Map[String, String]) {
 }
 
 object Atlas {
-  /** As Atlas has it. */
+  /** The application's name as a tag value in Atlas. */
   val Job = "atlas_checks"
   val OddName = "odd name/ü \"x\""
   val MappedName = "odd_name____x_"

@@ -10,10 +10,10 @@ import com.fasterxml.jackson.databind.json.JsonMapper
 
 import andiron.harness.Waiting
 
-/** The answers of an Atlas at `uri`. */
+/** A client of the Atlas at `uri`. */
 final class AtlasApi(uri: String) {
   private val client = HttpClient.newHttpClient()
-  // A step without a value is NaN.
+  // Atlas gives NaN for a step without a value.
   private val mapper: ObjectMapper = JsonMapper.builder().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS).build()
 
   private def get(path: String): JsonNode = {
@@ -28,10 +28,10 @@ final class AtlasApi(uri: String) {
     found
   }
 
-  /** The values of a tag, of the series that `q` selects. */
+  /** The values of a tag in the series that `q` selects. */
   def values(tag: String, q: String): Set[String] = strings(get(s"/api/v1/tags/$tag?q=${encoded(q)}"))
 
-  /** The lines of a graph of the last ten minutes: by legend, the time and value of each step that has one. */
+  /** The lines of a graph of the last ten minutes by legend: the time and value of each step with a value. */
   def graph(q: String): Map[String, Seq[(Long, Double)]] = {
     val answer = get(s"/api/v1/graph?q=${encoded(q)}&format=json&s=e-10m")
     val (start, step) = (answer.path("start").asLong(), answer.path("step").asLong())
@@ -60,7 +60,7 @@ final class AtlasApi(uri: String) {
 
 object AtlasApi {
 
-  /** The rise of a counter, by a line of its rates in steps of `millis`. Where steps are missing, the next rate is of all of them. */
+  /** The rise of a counter, computed from its rates in steps of `millis`. The rate after missing steps covers these steps too. */
   def risen(rates: Seq[(Long, Double)], millis: Long): Double =
     rates.zip(rates.headOption.map(_._1 - millis) ++ rates.map(_._1)).map { case ((at, rate), before) => rate * (at - before) / 1000 }.sum
 

@@ -13,7 +13,7 @@ import org.apache.spark.sql.functions.col
 import andiron._
 import andiron.harness.Waiting
 
-/** A Spark application in one process whose sources are files under `root`, a URI of a real storage. `hadoop`: how to reach it. */
+/** A Spark application in one process whose sources are files below `root`, a URI of a real storage. `hadoop`: the settings that give access to it. */
 final class Bench(folder: Path, root: String, hadoop: Map[String, String]) {
   val spark: SparkSession = {
     val builder = SparkSession.builder().master("local[2]").appName("andiron-services")
@@ -29,7 +29,7 @@ final class Bench(folder: Path, root: String, hadoop: Map[String, String]) {
 
   def uri(name: String): String = s"$root/$name"
 
-  /** Writes the file anew; its modification time is another than before, also where times are whole seconds. */
+  /** Rewrites the file; its modification time changes even if the storage has times in whole seconds. */
   def put(name: String, bytes: Array[Byte]): Unit = {
     val path = new HadoopPath(uri(name))
     if (files.exists(path)) Thread.sleep(1100)
@@ -48,20 +48,20 @@ final class Bench(folder: Path, root: String, hadoop: Map[String, String]) {
     finally catalog.close()
   }
 
-  /** The version's bytes, as a lease has them. */
+  /** The bytes of a leased version. */
   def read(catalog: Catalog[Bytes], version: String): Array[Byte] = {
     val lease = catalog.lease(version)
     try lease.value.toArray(0, lease.value.size.toInt)
     finally lease.close()
   }
 
-  /** Loads a version of `content` by way of a catalog of its own, and compares. */
+  /** Loads a version of `content` through a new catalog and compares the bytes. */
   def requireLoads(name: String, content: Array[Byte]): Unit =
     withCatalog(Loader.bytes, Version(name, uri(name), checksum = Some(Bench.sha256(content)))) { catalog =>
       Check.require(java.util.Arrays.equals(read(catalog, name), content), s"$name has other bytes than were written")
     }
 
-  /** The sum over rows of a byte of each row's version, by a job. */
+  /** Runs a job that sums one byte of each row's version. */
   def job(catalog: Catalog[Bytes], versions: Int, rows: Long): Long =
     spark.range(0, rows, 1, 4).selectExpr("id", s"concat('v', id % $versions) as version")
       .mapWithVersion(catalog, col("version")) { (row: Row, value: Bytes) =>
@@ -81,7 +81,7 @@ final class Bench(folder: Path, root: String, hadoop: Map[String, String]) {
     }
   }
 
-  /** Fails if anything is leased, waited for or resident, 10 s from now at the latest. */
+  /** Waits until there are no leases, waiting tasks or resident versions; fails after 10 s. */
   def requireQuiet(): Unit = {
     val names = Seq("leases", "waiting", "cursors", "residentBytes", "reservedBytes")
     Waiting.holds(10)(!names.exists(figure(_) != 0)): Unit
@@ -93,7 +93,7 @@ object Bench {
   val Dataset = "metadata"
   val MiB: Int = 1 << 20
 
-  /** Bytes that no two seeds have in common. */
+  /** Bytes that differ for different seeds. */
   def bytes(seed: Int, length: Int): Array[Byte] = {
     val bytes = new Array[Byte](length)
     new scala.util.Random(seed).nextBytes(bytes)

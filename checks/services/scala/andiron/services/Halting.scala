@@ -8,8 +8,8 @@ import org.apache.hadoop.fs._
 import andiron.harness.Through
 
 /**
- * The file system whose class `fs.<scheme>.halting` names, with streams that can be made to halt: once armed, the next stream that is
- * opened runs an action when it has given a number of bytes. Not armed, it opens that file system's own streams.
+ * A wrapper of the file system whose class `fs.<scheme>.halting` names. Once armed, the next opened stream runs an action after it has
+ * delivered a number of bytes. Without arming, it opens the streams of the wrapped file system.
  */
 final class Halting extends FilterFileSystem {
   override def initialize(name: URI, conf: Configuration): Unit = {
@@ -25,7 +25,7 @@ final class Halting extends FilterFileSystem {
 
 object Halting {
 
-  /** `action` runs when `after` bytes have been given. */
+  /** `action` runs after `after` bytes are delivered. */
   final case class Halt(after: Long, action: () => Unit)
 
   private var armed = Option.empty[Halt]

@@ -9,7 +9,7 @@ import org.apache.hadoop.hdfs.{DistributedFileSystem, MiniDFSCluster}
 import andiron._
 import andiron.services.Bench._
 
-/** A namenode and two datanodes of Hadoop's own, in this process and on the loopback interface. */
+/** Checks with Hadoop's namenode and two datanodes, in this process and on the loopback interface. */
 object Hdfs {
 
   def run(folder: Path, report: Seq[(String, Any)] => Unit): Unit = {
@@ -24,7 +24,7 @@ object Hdfs {
         "fs.hdfs.halting" -> classOf[DistributedFileSystem].getName,
         "dfs.blocksize" -> MiB.toString,
         "dfs.replication" -> "2",
-        // Give up within seconds: the default would try for minutes.
+        // The client gives up within seconds; by default it retries for minutes.
         "dfs.client.retry.window.base" -> "100",
         "dfs.client.max.block.acquire.failures" -> "1",
         "dfs.client.socket-timeout" -> "5000",
@@ -40,7 +40,7 @@ private final class Hdfs(bench: Bench, cluster: MiniDFSCluster) {
   private val sources = new Sources(bench)
   private val whole = bytes(5, 12 * MiB)
 
-  /** Loads `name` while `other` is resident, with `fault` in the middle of it. The result of the load, and `other` as it was. */
+  /** Loads `name` while `other` is resident, with `fault` halfway. Checks the outcome of the load, and that `other` is unchanged. */
   private def loading(name: String)(fault: => Unit)(outcome: Catalog[Bytes] => Seq[(String, Any)]): Seq[(String, Any)] = {
     bench.put("other", whole.take(MiB))
     bench.put(name, whole)
@@ -115,13 +115,13 @@ private final class Hdfs(bench: Bench, cluster: MiniDFSCluster) {
     } finally start()
   }
 
-  /** All that were stopped: the cluster counts as active when it knows as many as run. */
+  /** Restarts `nodes`, which must be all stopped datanodes: the cluster counts as active once it knows as many datanodes as run. */
   private def restart(nodes: MiniDFSCluster.DataNodeProperties*): Unit = {
     nodes.foreach(node => Check.require(cluster.restartDataNode(node, true), "a datanode has not started"))
     cluster.waitActive()
   }
 
-  /** Rewriting a file of HDFS makes a new one; this shortens the file itself. */
+  /** Truncates the file in place; a rewrite in HDFS would create a new file. */
   private val truncated = sources.during("truncated-during-load", 105, 104) { name =>
     bench.files.truncate(new HadoopPath(bench.uri(name)), 5L * MiB): Unit
   }

@@ -4,7 +4,7 @@ import java.nio.file.{Path, Paths}
 
 import org.apache.spark.sql.SparkSession
 
-/** A Hive metastore and a Kafka broker, processes of their own on the loopback interface that checks/services/hive.py and kafka.py start. */
+/** Checks with a Hive metastore and a Kafka broker, processes on the loopback interface that checks/services/hive.py and kafka.py start. */
 object Hive {
 
   def run(folder: Path, option: Map[String, String], report: Seq[(String, Any)] => Unit): Unit = {

@@ -7,7 +7,7 @@ import org.apache.spark.sql.functions.col
 
 import andiron._
 
-/** Gates before the writers of Hive's tables: Spark's own for Parquet, Hive's for the rest. */
+/** Checks of gates before the writers of Hive tables: Spark's writer for Parquet, Hive's for other formats. */
 private final class HiveGates(spark: SparkSession, warehouse: Path) {
   private val Tables = Seq("parquet" -> "STORED AS PARQUET", "orc" -> "STORED AS ORC", "text" -> "ROW FORMAT DELIMITED STORED AS TEXTFILE")
   private val Writes = Seq[(String, (String, DataFrame) => Unit)](
@@ -17,7 +17,7 @@ private final class HiveGates(spark: SparkSession, warehouse: Path) {
     "overwrite-dynamic" -> { (table, _) => spark.sql(s"INSERT OVERWRITE TABLE $table PARTITION (p) SELECT value, p FROM fresh"): Unit },
     "overwrite-insert-into" -> { (table, rows) => rows.write.mode("overwrite").insertInto(table) })
 
-  /** Values with a partition `p` of 1, 2 or 3, of which one in `every` is dropped. */
+  /** Rows with a partition `p` of 1, 2 or 3; the step drops one in `every`. */
   private def features(step: Step, every: Long): DataFrame =
     step.map(spark.range(0, 1000, 1, 4))(n => if (n % every == 0) sys.error(s"no history of member $n") else n.longValue)(Encoders.scalaLong)
       .withColumn("p", (col("value") % 3 + 1).cast("int"))
@@ -31,7 +31,7 @@ private final class HiveGates(spark: SparkSession, warehouse: Path) {
 
   private def partitions(table: String): Seq[String] = spark.sql(s"SHOW PARTITIONS $table").collect().map(_.getString(0)).toSeq.sorted
 
-  /** Every file and directory below the table's, with every name. */
+  /** All files and directories below the table's directory, including hidden ones. */
   private def content(table: String): Seq[String] = {
     val folder = warehouse.resolve(s"gates.db/${table.stripPrefix("gates.")}")
     var found = Vector.empty[String]
@@ -73,7 +73,7 @@ private final class HiveGates(spark: SparkSession, warehouse: Path) {
       case "append"              => before._3 ++ all
       case "append-to-partition" => before._3 ++ all.filter(_._2 == 1)
       case "overwrite-partition" => before._3.filter(_._2 != 1) ++ all.filter(_._2 == 1)
-      // An overwrite of a Hive table replaces the partitions that it has rows for.
+      // An overwrite of a Hive table replaces only the partitions of its rows.
       case _                     => before._3.filter(_._2 == 0) ++ all
     }
     Check.require(rows(table) == expected.sorted, s"${rows(table).size} rows instead of ${expected.size}")
@@ -105,7 +105,7 @@ private final class HiveGates(spark: SparkSession, warehouse: Path) {
 
   lazy val checks: Seq[Check] = {
     spark.sql("CREATE DATABASE IF NOT EXISTS gates")
-    // Hive's own writer for other formats than Parquet.
+    // Hive's writer serves formats other than Parquet.
     spark.conf.set("spark.sql.hive.convertMetastoreOrc", "false")
     spark.conf.set("hive.exec.dynamic.partition.mode", "nonstrict")
     Tables.flatMap { case (format, stored) => Writes.map { case (name, write) => check(format, stored, name, write) } } ++ Seq(whole, made)

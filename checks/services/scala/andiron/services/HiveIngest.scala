@@ -10,7 +10,7 @@ import org.apache.spark.sql.{Row, SparkSession}
 import andiron.internal.metrics.ReportCommand
 
 
-/** `andiron.hive.Ingest` from a real Kafka and real ship logs into a real metastore, fed with harmful input too. */
+/** Checks of `andiron.hive.Ingest` from a real Kafka and real ship logs into a real metastore, with harmful input too. */
 private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[String, String]) {
   private val ingests = new Ingests(folder, option)
   private val mapper = new ObjectMapper
@@ -81,7 +81,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
     requireBadInput(times = 1)
     Check.require(ingests.run(arguments: _*).contains("done: 0 to metrics_raw"), "what the checkpoint has was read again")
     requireBadInput(times = 1)
-    // Without its checkpoint it reads everything again, into partitions that are there.
+    // Without its checkpoint the ingest reads all messages again, into existing partitions.
     ingests.run(ingests.fromKafka("bad_input", "bad-input", "bad-input-2"): _*): Unit
     requireBadInput(times = 2)
     Seq("quarantined" -> 12)
@@ -103,7 +103,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
 
   private val killed = Check("ingest-killed") { () =>
     val (ids, revisions, most) = (4000, 5, 1000)
-    // Revisions of one event lie in many batches, and not in their order.
+    // Revisions of one event are spread over many batches and out of order.
     val order = new scala.util.Random(7).shuffle((0 until ids * revisions).toVector)
     ingests.send("killed", order.map(n => metric(s"k-${n % ids % 10}", s"s/${n % ids}|step:x", n / ids + 1L, n.toLong)))
     val arguments = ingests.fromKafka("killed", "killed", "killed", "--max-records", most.toString)
@@ -136,7 +136,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
     Seq.empty
   }
 
-  /** The last revision of each event of a log, by the command. */
+  /** The last revision of each event of a log, read by the command `andiron`. */
   private def logged(application: String): Map[String, (Long, String)] = {
     val done = ReportCommand.run(Seq("events", application, "--log-dir", log))
     Check.require(done.status == 0, done.err)
@@ -158,7 +158,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
     val twice = "SELECT event_id, revision FROM logs.metrics_raw GROUP BY event_id, revision HAVING count(*) > 1"
     val before = query(twice).size
     Check.require(before <= 1000, s"$before revisions were written twice by one kill")
-    // The log grows meanwhile: this application is still running.
+    // The log grows during the check, because this application still runs.
     spark.range(1000).repartition(2).count(): Unit
     ingests.run("--from", "log", "--log-dir", s"file://$log", "--database", "logs"): Unit
     Check.require(query(twice).size == before, s"another run has read again: ${query(twice).take(3)}")
@@ -211,7 +211,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
       found.head._2
     }
     def require(part: String, expected: Row*): Unit = Check.require(answer(part) == expected, s"$part: ${answer(part)}, not $expected")
-    // Both have ended, and nothing was refused.
+    // Both applications have ended and the quarantine is empty, so only the queries for these may have no rows.
     val empty = answers.collect { case (statement, rows) if rows.isEmpty => statement }
     Check.require(empty.forall(statement => statement.contains("ended_ms IS NULL") || statement.contains("quarantine")), s"no row: $empty")
     require("min(array_min", Row("history", answer("min(array_min").head.get(1), 1000L, 800L, 200L, 0.2, true))

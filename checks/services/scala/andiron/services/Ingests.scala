@@ -6,15 +6,15 @@ import java.util.concurrent.TimeUnit
 
 import andiron.harness.Waiting
 
-/** `andiron.hive.Ingest` as users start it, by spark-submit in a process of its own, and topics to feed it. */
+/** Runs of `andiron.hive.Ingest` by spark-submit, in separate processes, and topics as their input. */
 final class Ingests(folder: Path, option: Map[String, String]) {
   private var runs = 0
 
-  /** A process that has been started; its output is in a file. */
+  /** A started process whose output goes to a file. */
   final class Started(process: Process, out: Path) {
     def text: String = new String(Files.readAllBytes(out), UTF_8)
 
-    /** Waits until it has printed `what`, which it must. */
+    /** Waits until the process has printed `what`; fails if it ends before. */
     def await(what: String): Unit = {
       Waiting.holds(300)(text.contains(what) || !process.isAlive): Unit
       Check.require(text.contains(what), s"'$what' is not in the output:\n${text.takeRight(4000)}")
@@ -37,7 +37,7 @@ final class Ingests(folder: Path, option: Map[String, String]) {
   def start(arguments: String*): Started =
     submit("andiron.hive.Ingest", Seq("spark.hadoop.hive.metastore.uris" -> option("metastore"), "spark.sql.warehouse.dir" -> option("warehouse")), option("jar") +: arguments)
 
-  /** A run of [[Nightly]], with its log in a directory that all share; its application id. */
+  /** Runs [[Nightly]] with its log in the common directory; returns the application id. */
   def nightly(every: Long): String = {
     val started = submit("andiron.services.Nightly", Seq("spark.plugins" -> "andiron.AndironPlugin", "spark.andiron.log.dir" -> nightlyLog,
       "spark.jars" -> option("jar")), Seq(option("programs"), every.toString, folder.resolve(s"nightly-$every").toString))
@@ -61,7 +61,7 @@ final class Ingests(folder: Path, option: Map[String, String]) {
     new Started(new ProcessBuilder(command: _*).directory(here.toFile).redirectErrorStream(true).redirectOutput(out.toFile).start(), out)
   }
 
-  /** Runs one to its end, which must be good; what it printed. */
+  /** Runs an ingest to its end; returns its output, and fails if the exit status is not 0. */
   def run(arguments: String*): String = {
     val (status, text) = start(arguments: _*).ended()
     Check.require(status == 0, s"exit status $status:\n${text.takeRight(4000)}")
@@ -72,7 +72,7 @@ final class Ingests(folder: Path, option: Map[String, String]) {
     Seq("--from", "kafka", "--bootstrap-servers", option("kafka"), "--topics", topic, "--database", database,
       "--checkpoint", folder.resolve(s"checkpoints/$checkpoint").toString) ++ more
 
-  /** Sends messages, each a key and a value, and waits until the broker has them. */
+  /** Sends messages of key and value, and waits until the broker has acknowledged them. */
   def send(topic: String, messages: Seq[(Array[Byte], Array[Byte])]): Unit =
     Topics.send(option("kafka"), topic, messages.map(_._1).toArray, messages.map(_._2).toArray)
 }

@@ -10,9 +10,9 @@ import org.slf4j.LoggerFactory
 import andiron.harness.Arguments
 
 /**
- * The application whose events go to Kafka: `rounds=<least number> until=<file> record=<characters>`. It runs rounds of a step until the file is
- * there, and tells of each how many milliseconds it took; some rows of each fail, the first of all with a record of so many characters. Each
- * round passes a gate, and warns in the log of a task.
+ * The application whose events go to Kafka: `rounds=<least number> until=<file> record=<characters>`. It runs rounds of a step until the file
+ * exists, and prints the milliseconds of each round. Some rows of each round fail, the first one with a record of the given size. Each round
+ * passes a gate and logs a warning in a task.
  */
 object KafkaJob {
   private val Rows = 400L

@@ -5,7 +5,7 @@ import org.slf4j.LoggerFactory
 
 import andiron._
 
-/** A run of a job with a step, an accumulator, a warning and a gate: `Nightly <one row in so many is dropped> <folder>`. */
+/** A job with a step, an accumulator, a warning and a gate: `Nightly <n> <folder>`, where the step drops one row in n. */
 object Nightly {
 
   def main(arguments: Array[String]): Unit = {

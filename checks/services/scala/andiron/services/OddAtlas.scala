@@ -6,7 +6,7 @@ import java.util.concurrent.{CountDownLatch, Executors}
 
 import com.sun.net.httpserver.{HttpExchange, HttpServer}
 
-/** A server on the loopback interface with a publish API that gives every client the same answer: `202`, `400`, `503`, or `nothing` at all. */
+/** A server on the loopback interface whose publish API gives every client the same answer: `202`, `400`, `503`, or `nothing`. */
 final class OddAtlas(answer: String) {
   private val closed = new CountDownLatch(1)
   private val threads = Executors.newCachedThreadPool()

@@ -7,9 +7,9 @@ import org.apache.spark.sql.SparkSession
 import org.apache.spark.util.LongAccumulator
 
 /**
- * Makes many revisions, by real stages that change accumulators: `Revisions <accumulators> <rounds of one set> <file>`. Each round changes every
- * accumulator of the set that is in use, and so makes a revision of each; then comes another set. It tells of each round, and ends once the file is
- * there.
+ * Produces many revisions by stages that change accumulators: `Revisions <accumulators> <rounds of one set> <file>`. Each round changes every
+ * accumulator of the current set, which adds one revision of each; a new set follows after the given rounds. The program prints a line per round
+ * and ends once the file exists.
  */
 object Revisions {
   def main(arguments: Array[String]): Unit = {

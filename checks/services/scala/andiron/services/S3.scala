@@ -9,11 +9,11 @@ import java.util.concurrent.TimeUnit
 import andiron._
 import andiron.services.Bench._
 
-/** A server that speaks S3, a process of its own that `command` starts on loopback; it forgets everything when it ends. */
+/** A server with the S3 API on loopback, a process started by `command`; its data are lost when it ends. */
 private final class S3Server(command: Seq[String], port: Int, log: Path) {
   private var process: Process = _
 
-  /** Starts it with an empty bucket. */
+  /** Starts the server with an empty bucket. */
   def start(): Unit = {
     val builder = new ProcessBuilder(command: _*).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile))
     process = builder.start()
@@ -26,7 +26,7 @@ private final class S3Server(command: Seq[String], port: Int, log: Path) {
 
   private def answers: Boolean =
     try {
-      // The server reads the region from the credential and verifies nothing of it.
+      // The server reads the region from the credential and does not verify the credential.
       val request = HttpRequest.newBuilder(URI.create(s"http://127.0.0.1:$port/${S3.Bucket}"))
         .header("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0")
         .PUT(HttpRequest.BodyPublishers.noBody()).build()
@@ -38,7 +38,7 @@ private final class S3Server(command: Seq[String], port: Int, log: Path) {
     Check.require(process.waitFor(30, TimeUnit.SECONDS), s"process ${process.pid} does not end")
   }
 
-  /** STOP or CONT. */
+  /** Sends the signal STOP or CONT. */
   def signal(name: String): Unit = Check.require(new ProcessBuilder("kill", s"-$name", process.pid.toString).start().waitFor() == 0, s"no $name")
 }
 
@@ -58,7 +58,7 @@ object S3 {
         "fs.s3a.access.key" -> "test",
         "fs.s3a.secret.key" -> "test",
         "fs.s3a.buffer.dir" -> folder.resolve("tmp").toString,
-        // Give up within seconds: the default would try for minutes.
+        // The client gives up within seconds; by default it retries for minutes.
         "fs.s3a.attempts.maximum" -> "1",
         "fs.s3a.retry.limit" -> "1",
         "fs.s3a.retry.interval" -> "100ms",
@@ -81,7 +81,7 @@ private final class S3(bench: Bench, server: S3Server) {
     Seq("message" -> e.getMessage)
   }
 
-  /** The server ends or hangs in the middle of a load, and comes back. */
+  /** The server ends or hangs during a load, and comes back. */
   private def lost(name: String)(lose: => Unit)(back: => Unit): Check = Check(name) { () =>
     bench.put("other", whole.take(MiB))
     bench.put(name, whole)

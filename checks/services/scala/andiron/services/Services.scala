@@ -5,8 +5,8 @@ import java.nio.file.{Path, Paths}
 import andiron.harness.{Arguments, Json}
 
 /**
- * Checks Andiron against one real service and writes a line of JSON for each check into `<folder>/results.jsonl`:
- * `Services service=hdfs folder=...`, for S3 `server=<command>` and `port=<number>`, for Hive and Atlas their addresses and those of the servers that they need.
+ * Checks Andiron against one real service and writes one line of JSON per check to `<folder>/results.jsonl`:
+ * `Services service=hdfs folder=...`, for S3 also `server=<command>` and `port=<number>`, for Hive and Atlas the addresses of their servers.
  * checks/services/run.py starts it.
  */
 object Services {
@@ -26,16 +26,16 @@ object Services {
   private def report(folder: Path, facts: Seq[(String, Any)]): Unit = Json.append(folder.resolve("results.jsonl"), facts)
 }
 
-/** One check against a service: `run` throws if something does not hold, and gives its observations. */
+/** One check against a service: `run` returns its observations, and throws if the check fails. */
 final case class Check(name: String)(val run: () => Seq[(String, Any)])
 
 object Check {
   def require(condition: Boolean, what: => String): Unit = if (!condition) throw new IllegalStateException(what)
 
-  /** Runs the checks one after the other. After each, nothing may be leased, waited for or resident. */
+  /** Runs the checks in sequence. After each check there must be no leases, waiting tasks or resident versions. */
   def all(checks: Seq[Check], bench: Bench, report: Seq[(String, Any)] => Unit): Unit = each(checks, report)(bench.requireQuiet())
 
-  /** Runs the checks one after the other, and `after` after each that holds. */
+  /** Runs the checks in sequence, and `after` after each check that passes. */
   def each(checks: Seq[Check], report: Seq[(String, Any)] => Unit)(after: => Unit): Unit = checks.foreach { check =>
     println(s"progress: ${check.name}")
     val started = System.nanoTime()

@@ -7,7 +7,7 @@ import org.apache.hadoop.fs.{Path => HadoopPath}
 import andiron._
 import andiron.services.Bench._
 
-/** Checks for sources of every storage. Their files take several blocks and many chunks. */
+/** Checks of sources, for every storage. Their files have several blocks and many chunks. */
 final class Sources(bench: Bench) {
   private val size = 12 * MiB + 17
   private val whole = bytes(1, size)
@@ -81,7 +81,7 @@ final class Sources(bench: Bench) {
     Seq.empty
   }
 
-  /** The source becomes another after the catalog was made. */
+  /** The source changes after the catalog is created. */
   private def since(name: String, code: Int)(change: String => Unit) = Check(name) { () =>
     bench.put(name, whole)
     bench.withCatalog(Loader.bytes, version(name)) { catalog =>
@@ -90,7 +90,7 @@ final class Sources(bench: Bench) {
     }
   }
 
-  /** The source becomes another while half of it has been read; another version that is resident is not touched by that. */
+  /** The source changes after half of it is read; another resident version must stay unchanged. */
   def during(name: String, codes: Int*)(change: String => Unit): Check = Check(name) { () =>
     bench.put("other", whole.take(MiB))
     bench.put(name, whole)
