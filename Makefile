@@ -1,4 +1,4 @@
-# The front door. A target is a script of ci/, a program of bench/, checks/ or demo/, or a Gradle task; each runs by itself too.
+# The entry of all tasks. A target runs a script of ci/, a program of bench/, checks/ or demo/, or a Gradle task, each of which also runs alone.
 GRADLE ?= gradle
 export GRADLE
 python := PYTHONPATH=build/python python3
@@ -91,7 +91,7 @@ check_dist = checks/dist/dist.sh && $(python) -m checks.dist.consumers
 check-%: setup
 	$(or $(check_$*),$(error no check $*: see make help))
 
-# The names of these four in plans and in older documents.
+# Older names of four checks.
 matrix test-services test-python test-cluster: %: ; $(MAKE) check-$(patsubst test-%,%,$@)
 
 ## make natives             the library for Linux x86_64 and aarch64 (glibc 2.17) and macOS arm64, and a jar with all of them

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The suites on every Spark that Andiron supports: 2.12 and 2.13 on 3.5, and that same 2.13 jar on 4.0, 4.1 and 4.2.
-# Prints a table and writes build/matrix.json; fails if a line fails or the 2.13 jar was not the same throughout.
+# The suites on every supported Spark: Scala 2.12 and 2.13 on 3.5, and the same 2.13 jar on 4.0, 4.1 and 4.2.
+# Prints a table and writes build/matrix.json; fails if a line fails or the 2.13 jar differs between lines.
 #   ci/matrix.sh [<scala>:<spark> ...]
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that the other targets need: checks the tools, installs Debian's gradle if it is missing and it may,
-# and puts the demo's data into build/python. Exit status 2: something is missing, and the message names the packages.
+# Prepares the other targets: checks the tools, installs Debian's gradle if it is missing and the user has the right to,
+# and puts the demo's data into build/python. Exit status 2: a tool is missing, and the message names its package.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,12 +17,12 @@ if ! command -v "$java" >/dev/null || ! command -v "${java}c" >/dev/null; then
   missing+=("apt-get install openjdk-17-jdk-headless")
 else
   major=$("$java" -XshowSettings:properties -version 2>&1 | sed -n 's/^ *java.specification.version = //p')
-  # Gradle 4.4.1's test worker sets a security manager, which Java 24 and newer refuse.
+  # The test worker of Gradle 4.4.1 sets a security manager, which Java 24 and newer reject.
   if ! [ "${major%%.*}" -ge 17 ] || [ "${major%%.*}" -ge 24 ]; then
     missing+=("a JDK 17 instead of Java $major: set JAVA_HOME, or apt-get install openjdk-17-jdk-headless")
   fi
 fi
-# OpenSSL's own build, which the shipped library's TLS needs, is written in it.
+# The build of OpenSSL, for the TLS of the shipped library, is written in Perl.
 perl -MFindBin -MIPC::Cmd -e 1 2>/dev/null || missing+=("apt-get install perl")
 python3 -m pip --version >/dev/null 2>&1 || missing+=("apt-get install python3-pip")
 if [ ${#missing[@]} -gt 0 ]; then
@@ -46,7 +46,7 @@ if ! command -v "${GRADLE:-gradle}" >/dev/null; then
   fi
 fi
 
-# A copy of the list beside the installed packages marks them as complete.
+# A copy of the list next to the installed packages marks them as complete.
 if ! cmp -s ci/requirements.txt build/python/requirements.txt; then
   rm -rf build/python
   mkdir -p build

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Programs of the model of gates on a real Spark: GATE_PROGRAMS of them (500), from MODEL_SEED (the time).
+# GATE_PROGRAMS (500) programs of the model of gates on a real Spark, from MODEL_SEED (default: the time).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export MODEL_SEED=${MODEL_SEED:-$(date +%s)} ANDIRON_GATE_PROGRAMS=$PWD/build/gate-programs.json

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The files of a release: jar, sources, scaladoc and POM for both Scala versions as a Maven repository in build/repo. The jars have the
-# library for all platforms if `make natives` has built it of the same source, else for this machine.
+# The files of a release: jar, sources, scaladoc and POM for both Scala versions as a Maven repository in build/repo. The jars contain the
+# library for all platforms if `make natives` has built it from the same sources, else for this machine's platform only.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 gradle=${GRADLE:-gradle}

@@ -1,4 +1,4 @@
-/* Preloaded, refuses to write below the folder that FULLDISK names while it has a file `filler`, which stays writable. */
+/* A preloaded library that fails writes below the folder in FULLDISK while that has a file `filler`; `filler` itself stays writable. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
