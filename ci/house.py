@@ -65,7 +65,7 @@ def prose(root: Path, paths: list[str]) -> dict[str, float]:
 
 
 def dependencies(root: Path) -> dict[str, int]:
-    """Direct dependencies of the library; those for tests and the build apart."""
+    """The numbers of direct dependencies: of the library, of its build and of its tests."""
     text = (root / "native/Cargo.toml").read_text()
     sections = re.split(r"^\[", text, flags=re.MULTILINE)
     count = {section.split("]")[0]: len(re.findall(r"^[\w-]+ *=", section.partition("\n")[2], re.MULTILINE)) for section in sections}
@@ -73,7 +73,7 @@ def dependencies(root: Path) -> dict[str, int]:
 
 
 def targets(root: Path) -> int:
-    """Rules of the Makefile; a pattern rule is one."""
+    """The number of rules in the Makefile; a pattern rule counts as one."""
     rules = set()
     for line in (root / "Makefile").read_text().splitlines():
         if match := re.match(r"^([a-z][\w %-]*):(?!=)(?! *[A-Z_]+ *\?=)", line):

@@ -1,4 +1,4 @@
-"""The table and JSON of ci/matrix.sh, from its list of runs and Gradle's reports.
+"""Writes the table and JSON of ci/matrix.sh, from its list of runs and Gradle's reports.
 
     python3 ci/matrix.py LINES JSON
 """

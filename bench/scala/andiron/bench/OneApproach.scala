@@ -2,7 +2,7 @@ package andiron.bench
 
 import org.apache.spark.sql.SparkSession
 
-/** One approach in an application of its own, with the figures of its executors. */
+/** Runs one approach in its own application, with the figures of the executors. */
 object OneApproach {
 
   def run(spark: SparkSession, options: Options): Map[String, Any] = {
