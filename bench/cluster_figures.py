@@ -63,7 +63,7 @@ def machine(content: Record) -> str:
 
 
 def blocks(content: Record) -> dict[str, str]:
-    """The generated parts of the page, by name."""
+    """The generated blocks of the page, by name."""
     return {"cluster-machine": wrapped(machine(content)), "cluster-figures": markdown(*figure_table(of(content))), "cluster-memory": markdown(*memory_table(content["raw"]["memory"]))}
 
 

@@ -26,7 +26,7 @@ STEPS, COUNTERS, NEVER_ENDED = "Which steps ran", "Which of the application's ow
 
 
 class Chain:
-    """The facts of one run, and its breaches."""
+    """The facts and the breaches of one run."""
 
     def __init__(self) -> None:
         self.begun = time.monotonic()

@@ -105,7 +105,7 @@ def runs(setup: Setup, flights: list[Flight], lookups: dict[int, Lookup], versio
 
 
 def one(setup: Setup, run: Run, versions: Path, table: Path) -> Ran:
-    """One run and its report."""
+    """Runs the pipeline once and reads its report."""
     folder, log = setup.work / run.name, setup.work / f"{run.name}.log"
     conf = application.settings(folder) | application.with_andiron(setup, folder, BUDGET) | {"spark.andiron.run.id": run.name}
     options = {"data": setup.data, "versions": versions, "table": table, "lost": run.lost_in_million}

@@ -1,4 +1,4 @@
-"""The tables and build/demo.json."""
+"""Writes the tables and build/demo.json."""
 
 from __future__ import annotations
 

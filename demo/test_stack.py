@@ -1,4 +1,4 @@
-"""The computations of `make demo-stack`: the questions, the tables, the graphs, and the breaches."""
+"""Tests of `make demo-stack`: the queries, the tables, the graphs, and the breaches."""
 
 import contextlib
 import dataclasses

@@ -12,7 +12,7 @@ LEAST_RATIO = 1.8
 
 
 def same_features(measured: Sequence[Measured], truth: Digest) -> list[str]:
-    """All approaches have every row and the digest that was computed without Spark."""
+    """All approaches have all rows and the digest that is computed without Spark."""
     return [
         f"{m.approach} ({m.version_mb} MB): {m.rows} rows with digest {m.digest}, not {truth.rows} with {truth.sha256}"
         for m in measured

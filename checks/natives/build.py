@@ -1,4 +1,4 @@
-"""The native library for every platform that the jar serves, from a Linux x86_64 machine.
+"""Builds the native library for every platform of the jar on a Linux x86_64 machine.
 
     checks/natives/build.py [PLATFORM ...]
 

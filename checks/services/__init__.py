@@ -1,1 +1,1 @@
-"""Andiron against real services on the loopback interface."""
+"""Checks of Andiron against real services on the loopback interface."""

@@ -35,7 +35,7 @@ object Bench {
   }
 }
 
-/** `key=value` words. */
+/** The options of an application, given as `key=value`. */
 final class Options(values: Map[String, String]) {
   def apply(key: String): String = values.getOrElse(key, throw new IllegalArgumentException(s"$key=... is missing"))
   def long(key: String): Long = apply(key).toLong

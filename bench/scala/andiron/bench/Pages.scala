@@ -10,7 +10,7 @@ trait Pages {
   def long(offset: Long): Long
 }
 
-/** A version as ordinary objects: arrays of 64 KiB, which no collector treats as oversized. */
+/** A version on the heap: arrays of 64 KiB, which no collector treats as large objects. */
 final class HeapPages(chunks: Array[Array[Byte]]) extends Pages with Serializable {
 
   def long(offset: Long): Long = {

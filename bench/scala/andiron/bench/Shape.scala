@@ -33,7 +33,6 @@ final case class Shape(
   /** The pages of a stripe: the first, and the end (exclusive). */
   def pagesOf(stripe: Int): (Long, Long) = (pages * stripe / stripes, pages * (stripe + 1) / stripes)
 
-  /** The stamp of a page. */
   def stamp(version: Int, page: Long): Long = Shape.mix(Shape.mix(seed + version) + page)
 }
 

@@ -72,7 +72,7 @@ object Shared {
   }
 }
 
-/** A task's use of Caffeine. */
+/** A task's access to the Caffeine cache. */
 final class FromCaffeine(source: Source, limit: Long) extends Holder {
   private var name = ""
   private var current: HeapPages = _

@@ -27,7 +27,7 @@ final class TaskSums(context: SparkContext) extends SparkListener {
     }
   }
 
-  /** Forgets all earlier tasks. */
+  /** Resets the sums. */
   def start(): Unit = {
     settle()
     Seq(tasks, runMillis, cpuNanos, shuffleBytes).foreach(_.set(0))

@@ -58,7 +58,7 @@ object WithAndiron {
   }
 }
 
-/** A leased version. */
+/** The pages of a leased version. */
 final class LeasedPages(bytes: Bytes) extends Pages {
   def long(offset: Long): Long = bytes.getLong(offset)
 }

@@ -70,7 +70,7 @@ public class CursorBenchmark {
         }
     }
 
-    /** The same loop without a cursor. */
+    /** The loop alone, as the baseline. */
     @Benchmark
     @OperationsPerInvocation(ROWS)
     public void loopAlone(Place place, Blackhole hole) {

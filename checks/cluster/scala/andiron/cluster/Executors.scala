@@ -4,7 +4,6 @@ import org.apache.spark.sql.SparkSession
 
 import andiron.harness.{Probe, Waiting}
 
-/** The executors of an application. */
 final class Executors(spark: SparkSession) {
 
   /** The number of executors that the driver knows. */

@@ -29,8 +29,8 @@ object BadLoaders {
 }
 
 /**
- * Input that is wrong, in local mode. Four tasks that wait for one load get a typed error that names dataset, version, source and cause;
- * afterwards the job is right and nothing of the bad dataset is reserved.
+ * Faulty input, in local mode. Four tasks that wait for one load must get a typed error that names dataset, version, source and cause;
+ * afterwards the job must be right and no bytes of the faulty dataset reserved.
  */
 object BadInput {
   private val Dataset = "bad-input"

@@ -21,8 +21,8 @@ import spray.can.Http;
 import spray.can.Http$;
 
 /**
- * An Atlas 1.4.4 in memory on the loopback interface: {@code AtlasServer <configuration> <port>}. Its own main class listens on every
- * interface, and needs a Java 8.
+ * An Atlas 1.4.4 in memory on the loopback interface: {@code AtlasServer <configuration> <port>}. The main class of Atlas listens on every
+ * interface and needs Java 8.
  */
 public final class AtlasServer {
   private AtlasServer() {}

@@ -49,7 +49,7 @@ final class AtlasApi(uri: String) {
     found.filter(_._2.nonEmpty)
   }
 
-  /** The last value of the one line that `q` selects. */
+  /** The last value of the line that `q` selects; none unless it selects exactly one line. */
   def last(q: String): Option[Double] = graph(q).values.toSeq match {
     case Seq(line) => line.lastOption.map(_._2)
     case _         => None

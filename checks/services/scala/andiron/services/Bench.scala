@@ -68,7 +68,7 @@ final class Bench(folder: Path, root: String, hadoop: Map[String, String]) {
         row.getLong(0) + value.getByte(row.getLong(0) * 7919 % value.size)
       }(Encoders.scalaLong).collect().sum
 
-  /** The exception of `body`, which must be an `E` whose message names version, dataset and source, with one of `codes`. */
+  /** The exception of `body`: it must be an `E` with one of `codes`, and its message must name version, dataset and source. */
   def failure[E <: AndironException](name: String, codes: Int*)(body: => Any)(implicit tag: ClassTag[E]): AndironException = {
     val thrown = try { body; None } catch { case e: Throwable => Some(e) }
     thrown match {

@@ -10,7 +10,7 @@ import org.apache.spark.{SparkContext, TaskState}
 import org.apache.spark.scheduler._
 import org.apache.spark.storage.{RDDInfo, StorageLevel}
 
-/** The part of Spark's private API that the benchmark of listeners needs. */
+/** The part of Spark's private API that the listener benchmark needs. */
 object BenchListeners {
 
   /** The type of all listeners of a bus. */
