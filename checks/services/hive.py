@@ -52,7 +52,7 @@ class Hive:
         self._calls = 0
 
     def ingest(self, servers: str, *more: str) -> str:
-        """Ingests Kafka's topics into the database `andiron`; returns the end of the command's output."""
+        """Ingests Kafka's topics into the database `andiron`; returns the summary from its `done:` line."""
         words = ["--from", "kafka", "--bootstrap-servers", servers, "--checkpoint", (self._work / "checkpoint").as_uri(), "--database", "andiron", *more]
         text = self._submit("ingest", "andiron.hive.Ingest", self._built.jar(), words)
         done = [line for line in text.splitlines() if line.startswith("done: ")]
