@@ -66,7 +66,10 @@ fn repair(body: &mut Value, path: &[&Segment], may_be_text: bool) -> Option<()> 
     }
     match (last, parent) {
         (Segment::Map { key }, Value::Object(map)) => map.remove(key).map(drop),
-        (Segment::Seq { index }, Value::Array(list)) => Some(drop(list.remove(*index))),
+        (Segment::Seq { index }, Value::Array(list)) => {
+            list.remove(*index);
+            Some(())
+        }
         _ => None,
     }
 }

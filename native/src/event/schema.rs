@@ -31,7 +31,7 @@ impl JsonSchema for Number {
 }
 
 /// The names of the structs of each kind.
-fn bodies(generator: &mut SchemaGenerator) -> Vec<(Kind, Vec<String>)> {
+fn bodies(generator: &mut SchemaGenerator) -> Kinds {
     let mut of = |kind: Kind| match kind {
         Kind::Application => vec![named::<ApplicationBody>(generator)],
         Kind::Metric => vec![named::<MetricBody>(generator)],
@@ -52,8 +52,11 @@ fn named<T: JsonSchema>(generator: &mut SchemaGenerator) -> String {
     T::schema_name().into_owned()
 }
 
+/// The names of the structs of each kind.
+type Kinds = Vec<(Kind, Vec<String>)>;
+
 /// The definitions of all structs, and the structs of each kind.
-fn definitions() -> (Map<String, Value>, Vec<(Kind, Vec<String>)>) {
+fn definitions() -> (Map<String, Value>, Kinds) {
     let mut generator = SchemaGenerator::new(SchemaSettings::draft2020_12().for_serialize());
     let kinds = bodies(&mut generator);
     let mut all = generator.take_definitions(true);

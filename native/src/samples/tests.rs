@@ -114,7 +114,7 @@ fn the_attempt_that_counts_is_shown_whatever_the_order() {
 fn a_stack_is_told_once() {
     let mut samples = Samples::new(10, 100);
     (0..6).for_each(|hash| samples.add(&step(), origin(1), &text(hash, "r")));
-    let stacks = (0..6).filter(|hash| samples.body("history", *hash).unwrap().stack != "");
+    let stacks = (0..6).filter(|hash| !samples.body("history", *hash).unwrap().stack.is_empty());
     assert_eq!(stacks.collect::<Vec<_>>(), [0, 1, 2]);
 }
 
