@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The memory of a version in two executors of one host, and the state after kills: `make bench-cluster`.
 
     bench/cluster.py [--turns N] [--kills N] [--gigabytes N] [--seed N] [--publish]

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The cost and the losses of shipping: `python3 -m bench.sinks [--publish] [PART ...]`, of the parts rate, jobs, library and revisions, or all.
 
 Measures the sink's rate against a bare producer; jobs whose broker works, is absent or silent; the size of the library; and a million revisions into

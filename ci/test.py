@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """All tests: the core, the suites on Spark 3.5, the packaged jar and a JVM started from Rust, faults, a cluster, and the suites on Spark 4.
 
     ci/test.py [STEP ...]

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The main job in Python, on two executors: the digest of demo/flights.py must be the one that `make demo` computes without Spark.
 
     python3 -m demo.python [SPARK]

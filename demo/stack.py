@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The whole chain with real services on loopback: the driver of the main job is killed midway and a second application continues; the events
 go through Kafka into Hive and the figures to Atlas, and queries of Hive and Atlas are checked.
 

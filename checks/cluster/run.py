@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Checks of Andiron on real clusters on this machine: a standalone master with two workers, and `local-cluster`.
 
     python3 -m checks.cluster.run [--short] [--on SCALA:SPARK ...] [--kills N] [--seed N] [CHECK ...]

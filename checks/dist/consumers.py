@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Projects that use build/repo like a user's build: with Gradle, Maven and sbt, for both Scala versions.
 
     checks/dist/consumers.py [gradle] [maven] [sbt]

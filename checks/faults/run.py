@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Injects faults into running applications and checks the results and everything that the applications leave behind.
 
     python3 -m checks.faults.run [--short] [--seeds N] [--only FAULT,...]

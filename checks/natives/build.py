@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Builds the native library for every platform of the jar on a Linux x86_64 machine.
 
     checks/natives/build.py [PLATFORM ...]

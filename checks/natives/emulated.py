@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The tests of the core on another processor: built for Linux aarch64 with zig's linker, run by qemu-user.
 
     checks/natives/emulated.py

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The checks of the Python package with real PySpark, on each named Spark (on all pinned ones by default).
 
     python3 -m checks.python.run [[SCALA:]SPARK ...] [-k PATTERN]

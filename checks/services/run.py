@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Checks of Andiron against real services: HDFS, S3, Hive, Kafka and Atlas on the loopback interface.
 
     [SERVICES_SPARK=4.0.0] python3 -m checks.services.run [SERVICE ...]

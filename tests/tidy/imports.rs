@@ -107,14 +107,14 @@ impl Crate {
         let module = self.0.get(&at)?;
         let Some(item) = rest.first() else { return Some(module.file.clone()) };
         if depth < 8 && !module.items.contains(item) {
-            let by_name = module.uses.iter().filter(|import| import.name == *item);
+            let by_name = module.uses.iter().find(|import| import.name == *item);
             let globs = module.uses.iter().filter(|import| import.name == "*");
-            for import in by_name {
+            if let Some(import) = by_name {
                 let more = [&import.path[..], &rest[1..]].concat();
                 return self.file_of(&at, &more, depth + 1);
             }
             for import in globs {
-                let of_glob = [&import.path[..import.path.len() - 1], &rest[..]].concat();
+                let of_glob = [&import.path[..import.path.len() - 1], rest].concat();
                 let found = self.file_of(&at, &of_glob, depth + 1);
                 if found.as_ref().is_some_and(|file| *file != module.file) {
                     return found;
@@ -317,7 +317,7 @@ fn split_top(text: &str) -> Vec<&str> {
 fn paths(code: &str) -> impl Iterator<Item = Vec<String>> + '_ {
     let outside = code.lines().filter(|line| {
         let start = line.trim_start();
-        !start.starts_with("use ") && !(start.starts_with("pub") && start.contains(" use "))
+        !(start.starts_with("use ") || start.starts_with("pub") && start.contains(" use "))
     });
     outside.flat_map(|line| {
         // The extent of a visibility is no dependency.

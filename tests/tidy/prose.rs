@@ -82,7 +82,7 @@ fn braces(text: &str, is_rust: bool) -> Vec<String> {
             let hashes = rest[1..].chars().take_while(|c| *c == '#').count();
             let body = &rest[1 + hashes..];
             let close = format!("\"{}", "#".repeat(hashes));
-            rest = if body.starts_with('"') { after(&body[1..], &close) } else { body };
+            rest = body.strip_prefix('"').map_or(body, |quoted| after(quoted, &close));
         } else if rest.starts_with('"') {
             rest = after_quote(&rest[1..], '"');
         } else if rest.starts_with('\'') {

@@ -61,7 +61,7 @@ fn arrows_between_internal_packages_go_one_way() {
         });
         for (number, line) in code_lines(source) {
             for (at, found) in line.match_indices("andiron.internal.") {
-                // `spark.andiron.internal.…` is a property of Spark's, and no package.
+                // Part of the name of a property, and no package.
                 if line[..at].ends_with('.') {
                     continue;
                 }
