@@ -1,6 +1,7 @@
 //! The counters that every step has.
 
-/// Counters that every step has.
+/// The counters that gates judge by, in the order of their indices on the wire. Further built-in counters are declared by
+/// the JVM (`StepCell.BuiltIn`) and need no change here.
 pub(in crate::metrics) const OWN: [&str; 3] = ["in", "out", "dropped"];
 
 /// The indices of the counters of rows read, returned and dropped.
