@@ -3,7 +3,7 @@
 //! A lock belongs to the open file, not to the process or thread: two opens of one file exclude each other
 //! also within a process. Every descriptor is close-on-exec, but a child of the JVM has a copy of all of them
 //! until it executes its own program (Spark starts `rm -rf` as an executor ends), and a copy keeps a lock.
-//! Locks are therefore released explicitly ([`Held`]).
+//! Locks are therefore released explicitly ([`HeldLock`]).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread;

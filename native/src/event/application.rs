@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{unknown, Body, Kind};
+use super::{reading, unknown, Body, Kind};
 
 /// An application: its identity, its settings, its start, and its end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,7 @@ pub struct ApplicationBody {
     #[cfg_attr(test, schemars(extend("required" = true)))]
     pub started_ms: Option<u64>,
     /// The settings of Andiron, without secrets.
+    #[serde(deserialize_with = "reading::map")]
     pub settings: BTreeMap<String, String>,
     /// An application of the same run that never ended.
     #[serde(skip_serializing_if = "unknown")]

@@ -4,7 +4,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::id::RowHash;
-use super::{read, unknown, Body, Kind, StageId};
+use super::{read, reading, unknown, Body, Kind, StageId};
 
 /// A failed row.
 ///
@@ -40,13 +40,13 @@ pub struct FailedRowBody {
     pub count: Option<u64>,
     /// The row's key.
     #[serde(rename = "row_key", skip_serializing_if = "unknown")]
-    pub key: String,
+    pub key: Option<String>,
     /// A hash of the row's key.
     #[serde(skip_serializing_if = "unknown")]
     pub key_hash: String,
     /// The row as text.
     #[serde(skip_serializing_if = "unknown")]
-    pub record: String,
+    pub record: Option<String>,
     /// Whether the record was cut or redacted.
     #[serde(rename = "record_cut")]
     pub cut: bool,
@@ -113,6 +113,7 @@ pub struct SampleSummaryBody {
     /// The bounds that have left out samples: `samples`, `task`, `result`, `memory`; the guide's page on the report
     /// explains them. Absent in logs of earlier releases.
     #[serde(skip_serializing_if = "unknown")]
+    #[serde(deserialize_with = "reading::list")]
     pub cut_by: Vec<String>,
     /// The greatest hash of the sample, with 20 digits as in ids. Absent where no row is sampled, and in logs of
     /// earlier releases.

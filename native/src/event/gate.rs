@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{unknown, Body, Kind};
+use super::{reading, unknown, Body, Kind};
 
 /// A gate: its limits, and how often it has decided or was bypassed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,7 @@ pub struct GateBody {
     pub min_out_ratio: Option<f64>,
     /// The greatest ratios of the user's counters to rows read, by name.
     #[serde(skip_serializing_if = "unknown")]
+    #[serde(deserialize_with = "reading::map")]
     pub max_counters: BTreeMap<String, f64>,
     /// Whether a step that has read no row passes.
     #[serde(skip_serializing_if = "unknown")]
@@ -129,6 +130,7 @@ pub struct VerdictBody {
     pub min_out_ratio: Option<f64>,
     /// The greatest ratios of the user's counters to rows read, by name.
     #[serde(skip_serializing_if = "unknown")]
+    #[serde(deserialize_with = "reading::map")]
     pub max_counters: BTreeMap<String, f64>,
     /// Why it passed or failed.
     pub reason: String,
@@ -145,9 +147,11 @@ pub struct VerdictBody {
     pub instance: Option<u64>,
     /// The judged instances, at most 20: those with the greatest share of dropped rows first.
     #[serde(skip_serializing_if = "unknown")]
+    #[serde(deserialize_with = "reading::list")]
     pub operators: Vec<JudgedInstance>,
     /// The most frequent causes among the samples of the judged evaluations.
     #[serde(rename = "top_causes")]
+    #[serde(deserialize_with = "reading::list")]
     pub causes: Vec<TopCause>,
 }
 

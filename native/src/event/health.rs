@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{unknown, Body, Kind};
+use super::{reading, unknown, Body, Kind};
 
 /// The counts of log, sinks and listener about themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,9 +14,11 @@ pub struct HealthBody {
     /// The ship log.
     pub log: LogHealth,
     /// The sinks, by name.
+    #[serde(deserialize_with = "reading::map")]
     pub sinks: BTreeMap<String, SinkHealth>,
     /// Counts of the listener, by name: `events`; those `dropped` by Spark; those that came too `late`; updates of
     /// `unnamed` accumulators; those that were `unreadable`; `cells_refused`; `log_lines_left_out`.
+    #[serde(deserialize_with = "reading::map")]
     pub listener: BTreeMap<String, u64>,
     /// Errors in callbacks.
     pub callbacks: CallbackHealth,
@@ -32,20 +34,31 @@ impl Body for HealthBody {
 #[serde(default)]
 pub struct LogHealth {
     /// Events that were taken.
-    pub appended: u64,
+    #[serde(skip_serializing_if = "unknown")]
+    #[cfg_attr(test, schemars(extend("required" = true)))]
+    pub appended: Option<u64>,
     /// Bytes of segments that are durable.
-    pub bytes: u64,
+    #[serde(skip_serializing_if = "unknown")]
+    #[cfg_attr(test, schemars(extend("required" = true)))]
+    pub bytes: Option<u64>,
     /// Events that are durable.
-    pub durable: u64,
+    #[serde(skip_serializing_if = "unknown")]
+    #[cfg_attr(test, schemars(extend("required" = true)))]
+    pub durable: Option<u64>,
     /// Writes and syncs that failed and were tried again.
-    pub failures: u64,
+    #[serde(skip_serializing_if = "unknown")]
+    #[cfg_attr(test, schemars(extend("required" = true)))]
+    pub failures: Option<u64>,
     /// The last failure.
     #[serde(skip_serializing_if = "unknown")]
     pub last_failure: String,
     /// Lost events, by cause.
+    #[serde(deserialize_with = "reading::map")]
     pub lost: BTreeMap<String, u64>,
     /// Groups of records that were made durable together.
-    pub syncs: u64,
+    #[serde(skip_serializing_if = "unknown")]
+    #[cfg_attr(test, schemars(extend("required" = true)))]
+    pub syncs: Option<u64>,
 }
 
 /// The counters of one sink since its start.
@@ -58,11 +71,13 @@ pub struct SinkHealth {
     /// Calls that failed and were repeated.
     pub retried: u64,
     /// Failed calls by cause.
+    #[serde(deserialize_with = "reading::map")]
     pub failed: BTreeMap<String, u64>,
     /// Durable events of this application that the sink has not had.
     pub behind: u64,
     /// Events that the sink will never get, by cause: `refused`, `panic`, `gone` from the log, and the sink's own
     /// causes.
+    #[serde(deserialize_with = "reading::map")]
     pub dropped: BTreeMap<String, u64>,
     /// The message of the last failure.
     #[serde(skip_serializing_if = "unknown")]

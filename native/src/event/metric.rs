@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{unknown, Body, Kind, Number};
+use super::{reading, unknown, Body, Kind, Number};
 
 /// The figures of one counter of one operator, or of one accumulator in one scope.
 ///
@@ -53,15 +53,18 @@ pub struct MetricBody {
     #[serde(skip_serializing_if = "unknown")]
     pub reason: String,
     /// The stage attempts that changed it.
+    #[serde(deserialize_with = "reading::list")]
     pub stages: Vec<StageId>,
     /// A job of the last of them.
     #[serde(rename = "job_id", skip_serializing_if = "unknown")]
     pub job: Option<u64>,
     /// Nodes of the execution's plan that it belongs to.
+    #[serde(deserialize_with = "reading::list")]
     pub plan_nodes: Vec<u64>,
     /// The instances besides the one of `committed`, the newest first, for a step's counter.
     #[serde(rename = "other_instances", skip_serializing_if = "unknown")]
     #[cfg_attr(test, schemars(length(max = 16)))]
+    #[serde(deserialize_with = "reading::list")]
     pub others: Vec<OtherInstance>,
     /// The partitions that have reported.
     #[serde(skip_serializing_if = "unknown")]

@@ -1,6 +1,8 @@
 //! Reading bodies that any process may have written: a field that is damaged is unknown, never an error.
 
-use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
@@ -27,6 +29,36 @@ fn read_or_repair<T: DeserializeOwned + Default>(text: &str, into_texts: bool) -
     match serde_json::from_str(text) {
         Ok(body) => Some(body),
         Err(_) => Some(repaired(serde_json::from_str(text).ok()?, into_texts)),
+    }
+}
+
+/// The readable elements of a list: a damaged one costs itself alone. For `deserialize_with`.
+pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    Ok(Vec::<Value>::deserialize(from)?.into_iter().filter_map(element).collect())
+}
+
+/// The readable entries of a map, as [`list`].
+pub(super) fn map<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    from: D,
+) -> Result<BTreeMap<String, T>, D::Error> {
+    let all = BTreeMap::<String, Value>::deserialize(from)?.into_iter();
+    Ok(all.filter_map(|(key, value)| Some((key, element(value)?))).collect())
+}
+
+/// One element; a number or flag in place of a text becomes its text. A list would pass for a struct.
+fn element<T: DeserializeOwned + Default>(value: Value) -> Option<T> {
+    match value {
+        Value::Array(_) | Value::Null => None,
+        Value::Object(fields) => T::deserialize(&fields).ok().or_else(|| {
+            let is_struct = T::deserialize(&Map::new()).is_ok();
+            is_struct.then(|| repaired(fields, true))
+        }),
+        scalar => {
+            let text = || T::deserialize(Value::from(scalar.to_string())).ok();
+            T::deserialize(&scalar).ok().or_else(|| if scalar.is_string() { None } else { text() })
+        }
     }
 }
 

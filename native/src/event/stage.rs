@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{unknown, Body, Kind, StageId};
+use super::{reading, unknown, Body, Kind, StageId};
 
 /// A stage attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +52,13 @@ pub struct StageBody {
     pub failed_tasks: Option<u64>,
     /// The jobs that list the stage.
     #[serde(rename = "job_ids")]
+    #[serde(deserialize_with = "reading::list")]
     pub jobs: Vec<u64>,
     /// The steps whose counters it changed.
+    #[serde(deserialize_with = "reading::list")]
     pub steps: Vec<String>,
     /// The counters that it changed: of steps as `<step>.<counter>`, and accumulators.
+    #[serde(deserialize_with = "reading::list")]
     pub changed: Vec<String>,
 }
 
@@ -107,6 +110,7 @@ pub struct JobBody {
     #[serde(rename = "job")]
     pub id: u64,
     /// Its stages.
+    #[serde(deserialize_with = "reading::list")]
     pub stages: Vec<u64>,
     /// The state of the job.
     pub status: JobStatus,
@@ -160,6 +164,7 @@ pub struct ExecutionBody {
     #[serde(skip_serializing_if = "unknown")]
     pub plan: String,
     /// The nodes of the plan.
+    #[serde(deserialize_with = "reading::list")]
     pub nodes: Vec<PlanNode>,
     /// The start, in milliseconds since 1970.
     #[serde(skip_serializing_if = "unknown")]
@@ -182,9 +187,12 @@ impl Body for ExecutionBody {
 #[serde(default)]
 pub struct PlanNode {
     /// Its place in the plan.
-    pub id: u64,
+    #[serde(skip_serializing_if = "unknown")]
+    #[cfg_attr(test, schemars(extend("required" = true)))]
+    pub id: Option<u64>,
     /// Its name.
     pub name: String,
     /// Ids of its SQL metrics.
+    #[serde(deserialize_with = "reading::list")]
     pub metrics: Vec<u64>,
 }

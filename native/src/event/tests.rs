@@ -70,11 +70,42 @@ fn a_damaged_field_is_unknown_and_leaves_the_others() {
 }
 
 #[test]
-fn very_many_damaged_places_cost_whole_fields() {
-    let list: Vec<Value> = (0..20_000).map(|n| json!([n])).collect();
-    let body = json!({"stage": 4, "steps": list, "job_ids": list, "name": "kept"}).to_string();
+fn damaged_elements_cost_themselves_alone_however_many_they_are() {
+    let list: Vec<Value> = (0..20_000).map(|n| json!([n])).chain([json!("kept")]).collect();
+    let numbers: Vec<Value> = (0..20_000).map(|n| json!([n])).chain([json!(7), json!("x")]).collect();
+    let body = json!({"stage": 4, "steps": list, "job_ids": numbers, "name": "kept"}).to_string();
     let stage: StageBody = read(&body).unwrap();
-    assert_eq!((stage.id().stage, stage.name.as_str(), stage.jobs.len()), (4, "kept", 0));
+    assert_eq!((stage.id().stage, stage.name.as_str()), (4, "kept"));
+    assert_eq!((stage.steps.as_slice(), stage.jobs.as_slice()), (&["kept".to_string()][..], &[7][..]));
+}
+
+/// A gate must not pass a run whose log has lost events, whatever else of the event is damaged.
+#[test]
+fn losses_are_read_beside_any_number_of_damaged_counts() {
+    let mut lost: serde_json::Map<String, Value> = (0..100).map(|n| (format!("a{n:03}"), Value::Null)).collect();
+    lost.insert("io".to_string(), json!(5));
+    let listener: serde_json::Map<String, Value> = (0..100).map(|n| (format!("l{n:03}"), json!("x"))).collect();
+    let body = json!({"log": {"lost": lost, "last_failure": 5, "durable": "x"}, "listener": listener});
+    let health: HealthBody = read(&body.to_string()).unwrap();
+    assert_eq!(health.log.lost.into_iter().collect::<Vec<_>>(), [("io".to_string(), 5)]);
+    assert_eq!((health.log.last_failure.as_str(), health.log.durable), ("5", None));
+}
+
+#[test]
+fn a_list_is_no_struct_and_a_damaged_id_is_no_id() {
+    let body = json!({"stages": [[4, 0], {"stage": -1}, {"stage": 5}]}).to_string();
+    let figure: MetricBody = read(&body).unwrap();
+    assert_eq!(figure.stages.iter().map(|id| id.stage).collect::<Vec<_>>(), [5]);
+    let body = json!({"execution": 1, "nodes": [{"id": 0, "name": "Scan"}, {"id": "x", "name": "Y"}]}).to_string();
+    let plan: ExecutionBody = read(&body).unwrap();
+    assert_eq!(plan.nodes.iter().map(|node| node.id).collect::<Vec<_>>(), [Some(0), None]);
+}
+
+#[test]
+fn an_empty_record_is_known_and_a_missing_one_is_not() {
+    let row: FailedRowBody = read(r#"{"record": "", "step": "s"}"#).unwrap();
+    assert_eq!((row.record.as_deref(), row.key.as_deref()), (Some(""), None));
+    assert!(row.json().contains(r#""record":"""#) && !row.json().contains("row_key"), "{}", row.json());
 }
 
 #[test]

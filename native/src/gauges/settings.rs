@@ -82,7 +82,10 @@ fn at_least(key: &str, number: u64, least: u64) -> Result<u64> {
 fn api(value: &str) -> Result<Target> {
     let base = value.trim().trim_end_matches('/').trim_end_matches("/api/v1/publish").trim_end_matches('/');
     let is_plain = base.strip_prefix("http://").is_some_and(|rest| {
-        !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(['?', '#', ' ', '@'])
+        !rest.is_empty()
+            && !rest.starts_with(['/', ':'])
+            && !rest.contains(['?', '#', '@'])
+            && !rest.contains(char::is_whitespace)
     });
     if !is_plain {
         // The part before an @ may be a password, so the message does not repeat the value.

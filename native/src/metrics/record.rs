@@ -99,12 +99,12 @@ impl Record for Logged {
         let lost = LossCause::ALL.iter().map(|cause| (cause.name().to_string(), health.lost(*cause)));
         LogHealth {
             lost: lost.filter(|(_, events)| *events > 0).collect(),
-            appended: health.appended,
-            bytes: health.bytes,
-            durable: health.durable,
-            failures: health.failures,
+            appended: Some(health.appended),
+            bytes: Some(health.bytes),
+            durable: Some(health.durable),
+            failures: Some(health.failures),
             last_failure: health.last_failure.unwrap_or_default(),
-            syncs: health.syncs,
+            syncs: Some(health.syncs),
         }
     }
 

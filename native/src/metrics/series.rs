@@ -70,9 +70,9 @@ fn of_sinks(sinks: &BTreeMap<String, SinkHealth>) -> Vec<Reading> {
 
 fn of_log(log: &LogHealth) -> [Reading; 4] {
     [
-        Reading::counter("andiron.log.appended", log.appended as f64),
-        Reading::counter("andiron.log.durable", log.durable as f64),
-        Reading::counter("andiron.log.failures", log.failures as f64),
+        Reading::counter("andiron.log.appended", log.appended.unwrap_or_default() as f64),
+        Reading::counter("andiron.log.durable", log.durable.unwrap_or_default() as f64),
+        Reading::counter("andiron.log.failures", log.failures.unwrap_or_default() as f64),
         Reading::counter("andiron.log.lost", sum(&log.lost)),
     ]
 }

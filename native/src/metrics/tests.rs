@@ -49,7 +49,7 @@ impl Record for Kept {
     }
 
     fn health(&self) -> LogHealth {
-        LogHealth { appended: lock(&self.events).len() as u64, ..LogHealth::default() }
+        LogHealth { appended: Some(lock(&self.events).len() as u64), ..LogHealth::default() }
     }
 
     fn predecessor(&self) -> Option<String> {

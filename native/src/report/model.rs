@@ -274,7 +274,8 @@ impl Health {
             ("syncs", log.syncs),
         ];
         let failure = Some(("last_failure", log.last_failure.clone())).filter(|(_, said)| !said.is_empty());
-        counts.map(|(name, n)| (name, n.to_string())).into_iter().chain(failure).collect()
+        let counts = counts.into_iter().filter_map(|(name, n)| Some((name, n?.to_string())));
+        counts.chain(failure).collect()
     }
 }
 

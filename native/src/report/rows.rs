@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::latest::{Bodies, Latest};
 use super::{failures, reading};
 use crate::error::{Error, Result};
-use crate::event::{read, Kind};
+use crate::event::{read, FailureBody, Kind};
 use crate::shiplog::{self, Found};
 
 /// Prints the samples of an application, or of all applications with a log below `root`, oldest first. Of each sample
@@ -59,7 +59,8 @@ fn one(found: &Found, out: &mut dyn Write, err: &mut dyn Write) -> Result<bool> 
     for event in reading.by_ref() {
         match event {
             Ok(event) if [Kind::Failure, Kind::Application].contains(&event.kind) => {
-                if event.kind == Kind::Failure {
+                // As in `latest`: a revision that is no failed row does not replace one that is.
+                if matches!(FailureBody::read(&event.body), Some(FailureBody::Row(_))) {
                     bodies.add(event.id.clone(), event.revision, event.body.clone());
                 }
                 latest.add(event);

@@ -73,7 +73,7 @@ pub(super) fn figures(latest: &mut Latest, view: &View) -> (Vec<Step>, Vec<Accum
 /// Names of plan nodes by execution and node.
 fn node_names(view: &View) -> HashMap<(u64, u64), &str> {
     let all = view.executions.iter();
-    all.flat_map(|e| e.nodes.iter().map(|node| ((e.id, node.id), node.name.as_str()))).collect()
+    all.flat_map(|e| e.nodes.iter().filter_map(|node| Some(((e.id, node.id?), node.name.as_str())))).collect()
 }
 
 /// The nodes of a figure, by name.

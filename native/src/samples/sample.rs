@@ -67,11 +67,11 @@ impl Sample {
             cut(text, LONGEST);
         }
         cut(&mut body.message, LONGEST_MESSAGE);
-        cut(&mut body.key, LONGEST_KEY);
+        body.key.as_mut().map(|key| cut(key, LONGEST_KEY));
         cut(&mut body.version, LONGEST_KEY);
-        body.cut |= cut(&mut body.record, most_record);
-        let texts = [&body.message, &body.key, &body.version, &body.record];
-        let size = OVERHEAD + texts.map(|text| json_length(text)).iter().sum::<usize>();
+        body.cut |= body.record.as_mut().is_some_and(|record| cut(record, most_record));
+        let texts = [Some(&body.message), body.key.as_ref(), Some(&body.version), body.record.as_ref()];
+        let size = OVERHEAD + texts.into_iter().flatten().map(|text| json_length(text)).sum::<usize>();
         Some((Sample { hash, origin, body, size, shipped: None }, stack))
     }
 

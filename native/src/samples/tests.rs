@@ -123,7 +123,7 @@ fn long_rows_are_cut_between_characters_and_say_so() {
     let mut samples = Samples::new(10, 5);
     samples.add(&step(), origin(1), &text(1, "ääää"));
     let body = samples.body("history", 1).unwrap();
-    assert_eq!((body.record.as_str(), body.cut), ("ää", true));
+    assert_eq!((body.record.as_deref().unwrap_or_default(), body.cut), ("ää", true));
     samples.add(&step(), origin(1), &text(2, "ab"));
     assert!(!samples.body("history", 2).unwrap().cut);
 }

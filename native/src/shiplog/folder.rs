@@ -9,7 +9,7 @@
 //!     position-<sink>                the last sequence that a sink has shipped
 //! ```
 //!
-//! DiskFiles are created and removed through the folder's descriptor, whose ownership is checked once, so a
+//! Files are created and removed through the folder's descriptor, whose ownership is checked once, so a
 //! folder that is exchanged afterwards is not followed. Only the holder of a folder's lock removes it, and
 //! the lock file goes last. A reader may read logs of other users: it follows no link to a file, and does not
 //! block on pipes or devices.

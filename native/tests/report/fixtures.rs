@@ -182,7 +182,7 @@ fn flights(log: &mut Log, dropped: i64, again: bool) {
         "filter at Features.scala:41",
         (2_700, 41_000),
         &["labels"],
-        &["in", "out", "dropped", "without-title"],
+        &["labels.in", "labels.out", "labels.dropped", "without-title"],
         json!({}),
     );
     log.stage(
@@ -194,7 +194,7 @@ fn flights(log: &mut Log, dropped: i64, again: bool) {
         json!({"tasks": 64, "succeeded_tasks": 64}),
     );
     if again {
-        log.stage(5, "map at Features.scala:64", (41_200, 96_000), &["history"], &["in", "dropped", "cache-misses"],
+        log.stage(5, "map at Features.scala:64", (41_200, 96_000), &["history"], &["history.in", "history.dropped", "cache-misses"],
             json!({"status": "failed", "succeeded_tasks": 160, "failed_tasks": 3,
             "failure": "org.apache.spark.shuffle.FetchFailedException: Failed to connect to worker-2:7337\n\tat org.apache.spark.storage.ShuffleBlockFetcherIterator.throwFetchFailedException(ShuffleBlockFetcherIterator.scala:1239)"}));
         log.stage(
@@ -202,7 +202,7 @@ fn flights(log: &mut Log, dropped: i64, again: bool) {
             "map at Features.scala:64",
             (97_500, 171_000),
             &["history"],
-            &["in", "out", "dropped", "cache-misses", "fetch-millis"],
+            &["history.in", "history.out", "history.dropped", "cache-misses", "fetch-millis"],
             json!({"attempt": 1}),
         );
     } else {
@@ -211,7 +211,7 @@ fn flights(log: &mut Log, dropped: i64, again: bool) {
             "map at Features.scala:64",
             (41_200, 171_000),
             &["history"],
-            &["in", "out", "dropped", "cache-misses", "fetch-millis"],
+            &["history.in", "history.out", "history.dropped", "cache-misses", "fetch-millis"],
             json!({}),
         );
     }
@@ -220,7 +220,7 @@ fn flights(log: &mut Log, dropped: i64, again: bool) {
         "flatMap at Features.scala:88",
         (171_300, 233_000),
         &["features"],
-        &["in", "out", "dropped", "cold-start", "clipped", "embedding-bytes"],
+        &["features.in", "features.out", "features.dropped", "cold-start", "clipped", "embedding-bytes"],
         json!({}),
     );
     log.accumulator("rows-without-country", 20, 412, if again { 811 } else { 412 }, json!({}));

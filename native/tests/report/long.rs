@@ -25,7 +25,7 @@ fn long() -> Vec<Event> {
             }
             false => json!({}),
         };
-        log.stage(id, &format!("batch {id}"), (at, at + 5_000), &["ingest"], &["in"], more);
+        log.stage(id, &format!("batch {id}"), (at, at + 5_000), &["ingest"], &["ingest.in"], more);
         if id % 10 != 9 && id != 3_000 {
             continue;
         }

@@ -345,6 +345,12 @@ fn a_stage_tells_its_steps_in_their_order_and_nodes_without_what_stands_above() 
     assert_eq!(view.stages[0].steps, ["labels", "history"]);
     assert_eq!(view.stages[0].changed, ["labels.in", "history.dropped", "history.in", "free", "other.one"]);
     assert_eq!(view.steps[0].nodes, ["AndironStep (4)", "Scan csv (2)"]);
+    let page = html::render(&view);
+    let shown = |counter: &str| page.contains(&format!("class=\"counter\">{counter}</span>"));
+    assert!(
+        shown("free") && shown("other.one") && !shown("labels.in") && !shown("history.dropped"),
+        "{page}"
+    );
 }
 
 #[test]

@@ -66,11 +66,11 @@ impl Execution {
     /// The ids of the nodes that have one of these SQL metrics, which must ascend.
     pub(super) fn nodes_with(&self, metrics: &[u64]) -> Vec<u64> {
         let has = |node: &&PlanNode| node.metrics.iter().any(|id| metrics.binary_search(id).is_ok());
-        self.body.nodes.iter().filter(has).map(|node| node.id).collect()
+        self.body.nodes.iter().filter(has).filter_map(|node| node.id).collect()
     }
 
     /// The ids of the nodes with this name.
     pub(in crate::metrics) fn nodes_named(&self, name: &str) -> Vec<u64> {
-        self.body.nodes.iter().filter(|node| node.name == name).map(|node| node.id).collect()
+        self.body.nodes.iter().filter(|node| node.name == name).filter_map(|node| node.id).collect()
     }
 }

@@ -113,7 +113,7 @@ fn sample(sample: &Sample, group: &Group, rows: &Rows) -> Markup {
     html! {
         details.sample {
             summary {
-                code.key { (line(if sample.key.is_empty() { "(no key)" } else { &sample.key })) }
+                code.key { (line(sample.key.as_deref().filter(|key| !key.is_empty()).unwrap_or("(no key)"))) }
                 @if group.steps.len() > 1 { span.chip { (name(&sample.step)) } }
                 span.message.quiet { (line(&sample.message)) }
                 span.at {
@@ -138,11 +138,11 @@ fn sample(sample: &Sample, group: &Group, rows: &Rows) -> Markup {
                         }
                     }
                 }
-                @if sample.record.is_empty() {
-                    p.quiet { "The row was not recorded." }
-                } @else {
-                    pre tabindex="0" { (text(&sample.record, RECORD)) }
+                @if let Some(record) = sample.record.as_deref().filter(|record| !record.is_empty()) {
+                    pre tabindex="0" { (text(record, RECORD)) }
                     @if sample.cut { p.quiet { "The record was cut or redacted before it was logged." } }
+                } @else {
+                    p.quiet { "The row was not recorded." }
                 }
             }
         }

@@ -97,7 +97,11 @@ fn row(view: &View, stage: &Stage, span: &Span) -> Markup {
 fn changed(stage: &Stage) -> Markup {
     const SHOWN: usize = 4;
     // A step's name implies its three own counters.
-    let implied = |name: &str| !stage.steps.is_empty() && ["in", "out", "dropped"].contains(&name);
+    let implied = |name: &str| {
+        let own = |counter: &str| ["in", "out", "dropped"].contains(&counter);
+        let of = |step: &String| name.strip_prefix(step.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        stage.steps.iter().any(|step| of(step).is_some_and(own))
+    };
     let counters: Vec<&String> = stage.changed.iter().filter(|name| !implied(name)).collect();
     let (shown, others) = counters.split_at(counters.len().min(SHOWN));
     let list =

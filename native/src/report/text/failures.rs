@@ -63,10 +63,10 @@ fn one_group(text: &mut Text, group: &Group) {
     }
     for sample in group.samples.iter().take(most::SAMPLES) {
         let mut said = String::from("    - ");
-        if !sample.key.is_empty() {
-            said += &format!("{}: ", terminal(&sample.key, SHORT));
+        if let Some(key) = sample.key.as_deref().filter(|key| !key.is_empty()) {
+            said += &format!("{}: ", terminal(key, SHORT));
         }
-        said += &terminal(&sample.record, SHORT);
+        said += &terminal(sample.record.as_deref().unwrap_or_default(), SHORT);
         if group.messages > 1 {
             said += &format!(": {}", terminal(&sample.message, SHORT));
         }

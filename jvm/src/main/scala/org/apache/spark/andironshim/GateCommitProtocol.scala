@@ -39,7 +39,8 @@ final class GateCommitProtocol(jobId: String, path: String, dynamicPartitionOver
     try gate.foreach(_.begin(() => if (dynamicPartitionOverwrite) None else GateCommitProtocol.whyDirect(delegate, job)))
     catch {
       case NonFatal(e) =>
-        delegate.abortJob(job)
+        try delegate.abortJob(job)
+        catch { case NonFatal(other) => e.addSuppressed(other) }
         throw e
     }
   }

@@ -44,10 +44,14 @@ object GatedWrites {
   private val RootKey = "spark.sql.execution.root.id"
   @volatile private var hook: Option[WriteHook] = None
 
+  // Stays after the end of its application: a write that commits while Spark stops is judged too.
+  @volatile private var judge: Option[WriteHook] = None
+
   /** Installs the gate for future sessions and the active one; it applies as long as `by` needs it. */
   def install(context: SparkContext, by: WriteHook): Unit =
     try {
       hook = Some(by)
+      judge = hook
       wrap(context.conf.get(Key, ""), context.conf.set(_, _): Unit)
       SparkSession.getActiveSession.orElse(SparkSession.getDefaultSession).foreach { session =>
         StepPlanning.install(session)
@@ -72,7 +76,7 @@ object GatedWrites {
   }
 
   /** The gate for a write to `path`; None on executors and without a running Andiron application. */
-  private[andironshim] def gate(path: String): Option[WriteGate] = hook.map(_.gate(path))
+  private[andironshim] def gate(path: String): Option[WriteGate] = judge.map(_.gate(path))
 
   private[andironshim] def isNeeded: Boolean = hook.exists(_.isNeeded)
 
