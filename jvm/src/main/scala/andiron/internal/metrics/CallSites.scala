@@ -2,6 +2,7 @@ package andiron.internal.metrics
 
 import scala.collection.mutable
 
+import org.apache.spark.andironshim.SparkNames
 import org.apache.spark.scheduler.StageInfo
 
 /**
@@ -28,9 +29,5 @@ private[andiron] final class CallSites {
 
   /** The call site of a stage that may begin later. */
   def of(stage: StageInfo, execution: Option[Long]): String =
-    if (stage.name.startsWith(CallSites.OfSpark)) execution.flatMap(executions.get).filter(_.nonEmpty).getOrElse(stage.name) else stage.name
-}
-
-private object CallSites {
-  private val OfSpark = "$anonfun$withThreadLocalCaptured"
+    if (stage.name.startsWith(SparkNames.HiddenCallSite)) execution.flatMap(executions.get).filter(_.nonEmpty).getOrElse(stage.name) else stage.name
 }

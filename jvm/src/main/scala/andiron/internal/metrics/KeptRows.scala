@@ -3,7 +3,7 @@ package andiron.internal.metrics
 import java.lang.StackWalker.{Option, StackFrame}
 import java.util.stream.Stream
 
-import org.apache.spark.rdd.RDD
+import org.apache.spark.andironshim.TaskStack
 
 /**
  * Determines whether the rows that the calling thread evaluates outlive the task: in a block of a persisted RDD, or in
@@ -20,22 +20,12 @@ private[andiron] object KeptRows {
     var isOpen = true
     while (isOpen && all.hasNext) {
       val frame = all.next()
-      if (keeps(frame)) isOpen = false
-      else if (isTask(frame.getDeclaringClass) && frame.getMethodName == "run") {
+      if (TaskStack.keepsRows(frame)) isOpen = false
+      else if (TaskStack.isTask(frame)) {
         found = false
         isOpen = false
       }
     }
     Boolean.box(found)
   }
-
-  // The JVM resolves the name of a frame's method on first access, which costs more than the frame itself, so classes
-  // are compared first.
-  private def keeps(frame: StackFrame): Boolean = {
-    val of = frame.getDeclaringClass
-    (of eq classOf[RDD[_]]) && frame.getMethodName == "getOrCompute" ||
-      of.getName.startsWith("org.apache.spark.rdd.ReliableCheckpointRDD") && frame.getMethodName == "writePartitionToCheckpointFile"
-  }
-
-  private def isTask(of: Class[_]): Boolean = of.getName == "org.apache.spark.scheduler.Task"
 }

@@ -1,6 +1,7 @@
 package andiron.internal.metrics
 
 import org.apache.spark.SparkContext
+import org.apache.spark.andironshim.SparkNames
 
 /**
  * The micro-batch of a streaming query that the calling thread executes.
@@ -16,8 +17,8 @@ private[andiron] object MicroBatch {
 
   /** None outside micro-batches. Based on local properties, which threads started by the batch's function inherit. */
   def here(context: SparkContext): Option[MicroBatch] = for {
-    query <- Option(context.getLocalProperty("sql.streaming.queryId"))
-    batch <- Option(context.getLocalProperty("streaming.sql.batchId")).filter(digits => digits.nonEmpty && digits.length < 19 && digits.forall(_.isDigit))
+    query <- Option(context.getLocalProperty(SparkNames.StreamingQueryId))
+    batch <- Option(context.getLocalProperty(SparkNames.StreamingBatchId)).filter(digits => digits.nonEmpty && digits.length < 19 && digits.forall(_.isDigit))
   } yield {
     val tellers = Seq(Thread.currentThread.getName, context.getLocalProperty("spark.job.description"))
     MicroBatch(query, batch.toLong, tellers.filter(_ != null).flatMap(Run.findFirstMatchIn(_)).map(_.group(1)).headOption.getOrElse(""))

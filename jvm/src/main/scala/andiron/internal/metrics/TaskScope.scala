@@ -1,6 +1,7 @@
 package andiron.internal.metrics
 
 import org.apache.spark.{SparkContext, TaskContext}
+import org.apache.spark.andironshim.SparkNames
 
 /** The scope of a task: its SQL execution, or [[TaskScope.NoExecution]], and the guards around its job. */
 private[andiron] final case class TaskScope(execution: Long, guards: Array[Long])
@@ -13,11 +14,9 @@ private[andiron] object TaskScope {
   /** The local property with the numbers of the guards around a job. */
   val Guards = "spark.andiron.internal.guards"
 
-  /** Spark's SQLExecution.EXECUTION_ID_KEY. */
-  private val Execution = "spark.sql.execution.id"
   private val MostGuards = 64
 
-  def of(context: TaskContext): TaskScope = TaskScope(execution(context.getLocalProperty(Execution)), guards(context.getLocalProperty(Guards)))
+  def of(context: TaskContext): TaskScope = TaskScope(execution(context.getLocalProperty(SparkNames.ExecutionId)), guards(context.getLocalProperty(Guards)))
 
   /** The guards around the calling thread's actions. */
   def guardsOf(context: SparkContext): Array[Long] = guards(context.getLocalProperty(Guards))

@@ -5,7 +5,7 @@ import java.util.Properties
 import scala.collection.mutable
 
 import com.fasterxml.jackson.databind.node.ObjectNode
-import org.apache.spark.andironshim.{JobReads, MetricsInternals, Reached, WriteAction, WriteActions}
+import org.apache.spark.andironshim.{JobReads, MetricsInternals, Reached, SparkNames, WriteAction, WriteActions}
 import org.apache.spark.scheduler.{JobSucceeded, SparkListenerJobEnd, SparkListenerJobStart}
 import org.apache.spark.andironshim.PrivateTypes.{ExecutionEnd, ExecutionStart}
 
@@ -133,23 +133,20 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
 
 private[andiron] object ToldActions {
   private val Most = 10000
-  private val Execution = "spark.sql.execution.id"
-  private val Root = "spark.sql.execution.root.id"
-  private val Query = "sql.streaming.queryId"
 
   /** Whether a job belongs to a streaming query. */
-  def isStreaming(properties: Properties): Boolean = properties != null && properties.getProperty(Query) != null
+  def isStreaming(properties: Properties): Boolean = properties != null && properties.getProperty(SparkNames.StreamingQueryId) != null
 
-  def isStreaming(property: String => String): Boolean = property(Query) != null
+  def isStreaming(property: String => String): Boolean = property(SparkNames.StreamingQueryId) != null
 
   private def isRoot(properties: Properties): Boolean =
-    Option(properties.getProperty(Root)).forall(_ == properties.getProperty(Execution))
+    Option(properties.getProperty(SparkNames.RootExecutionId)).forall(_ == properties.getProperty(SparkNames.ExecutionId))
 
   private def rootOf(properties: Properties): Option[Long] =
-    Option(properties).flatMap(p => Option(p.getProperty(Root)).orElse(Option(p.getProperty(Execution)))).map(_.toLong)
+    Option(properties).flatMap(p => Option(p.getProperty(SparkNames.RootExecutionId)).orElse(Option(p.getProperty(SparkNames.ExecutionId)))).map(_.toLong)
 
   private def rootOf(context: org.apache.spark.SparkContext): Option[Long] =
-    Option(context.getLocalProperty(Root)).orElse(Option(context.getLocalProperty(Execution))).map(_.toLong)
+    Option(context.getLocalProperty(SparkNames.RootExecutionId)).orElse(Option(context.getLocalProperty(SparkNames.ExecutionId))).map(_.toLong)
 
   private def bound(map: mutable.LinkedHashMap[_, _]): Unit = while (map.size > Most) drop(map)
 

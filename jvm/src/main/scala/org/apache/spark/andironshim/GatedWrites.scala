@@ -40,8 +40,6 @@ object GatedWrites {
   /** The setting that stores the user's configured commit protocol. */
   private val DelegateKey = "spark.andiron.internal.commitProtocolClass"
 
-  /** A property of Spark since 3.4: the root execution of the calling thread's execution. */
-  private val RootKey = "spark.sql.execution.root.id"
   @volatile private var hook: Option[WriteHook] = None
 
   // Stays after the end of its application: a write that commits while Spark stops is judged too.
@@ -110,7 +108,7 @@ object GatedWrites {
   def scope(context: SparkContext, lineage: JobLineage): Option[WriteScope] =
     try
       Option(context.getLocalProperty(SQLExecution.EXECUTION_ID_KEY)).map(_.toLong).flatMap { id =>
-        val root = Option(context.getLocalProperty(RootKey)).map(_.toLong)
+        val root = Option(context.getLocalProperty(SparkNames.RootExecutionId)).map(_.toLong)
         Option(SQLExecution.getQueryExecution(id)).map(WriteWalk.of(id, root, _, lineage))
       }
     catch {
