@@ -82,9 +82,11 @@ fn damaged_elements_cost_themselves_alone_however_many_they_are() {
 /// A gate must not pass a run whose log has lost events, whatever else of the event is damaged.
 #[test]
 fn losses_are_read_beside_any_number_of_damaged_counts() {
-    let mut lost: serde_json::Map<String, Value> = (0..100).map(|n| (format!("a{n:03}"), Value::Null)).collect();
+    let mut lost: serde_json::Map<String, Value> =
+        (0..100).map(|n| (format!("a{n:03}"), Value::Null)).collect();
     lost.insert("io".to_string(), json!(5));
-    let listener: serde_json::Map<String, Value> = (0..100).map(|n| (format!("l{n:03}"), json!("x"))).collect();
+    let listener: serde_json::Map<String, Value> =
+        (0..100).map(|n| (format!("l{n:03}"), json!("x"))).collect();
     let body = json!({"log": {"lost": lost, "last_failure": 5, "durable": "x"}, "listener": listener});
     let health: HealthBody = read(&body.to_string()).unwrap();
     assert_eq!(health.log.lost.into_iter().collect::<Vec<_>>(), [("io".to_string(), 5)]);
@@ -96,7 +98,8 @@ fn a_list_is_no_struct_and_a_damaged_id_is_no_id() {
     let body = json!({"stages": [[4, 0], {"stage": -1}, {"stage": 5}]}).to_string();
     let figure: MetricBody = read(&body).unwrap();
     assert_eq!(figure.stages.iter().map(|id| id.stage).collect::<Vec<_>>(), [5]);
-    let body = json!({"execution": 1, "nodes": [{"id": 0, "name": "Scan"}, {"id": "x", "name": "Y"}]}).to_string();
+    let body =
+        json!({"execution": 1, "nodes": [{"id": 0, "name": "Scan"}, {"id": "x", "name": "Y"}]}).to_string();
     let plan: ExecutionBody = read(&body).unwrap();
     assert_eq!(plan.nodes.iter().map(|node| node.id).collect::<Vec<_>>(), [Some(0), None]);
 }

