@@ -25,7 +25,7 @@ andiron diff <A> <B> [--log-dir DIR]
                              how the ratios of application B differ from those of A
 andiron ship [--log-dir DIR] [--properties-file FILE] [--conf KEY=VALUE ...]
                              ship the remaining events of earlier runs to the sinks in the settings;
-                             FILE is a spark-defaults.conf, and KEY a setting spark.andiron.kafka.*
+                             FILE is a spark-defaults.conf, and KEY a setting of a sink
 andiron events <application id> [--log-dir DIR] [--attempt N] [--since SEQ] [--numbered] [--out FILE]
                              every event of its log after position SEQ, one JSON value in each line;
                              with --numbered its position comes first

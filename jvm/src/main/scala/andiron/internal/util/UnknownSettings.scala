@@ -18,7 +18,7 @@ private[andiron] object UnknownSettings {
 
   private val Far = 1000
 
-  private val settings: Seq[String] = AndironConf.all.map(_.key).filter(_ != AndironConf.KafkaProperty.key)
+  private val settings: Seq[String] = AndironConf.all.map(_.key).filterNot(_.contains('<'))
   private val known = settings.toSet
 
   /** Throws a SettingException that names all such keys of `conf`, with the most similar settings for each. */
