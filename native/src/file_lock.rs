@@ -39,20 +39,17 @@ impl Drop for HeldLock {
 
 /// Takes the exclusive lock if it is free; false if it is held.
 pub(crate) fn try_exclusive(file: impl AsFd) -> Result<bool, Errno> {
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(true),
-            Err(Errno::WOULDBLOCK) => return Ok(false),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
+    try_lock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
 /// Takes a shared lock; false if the exclusive one is held.
 pub(crate) fn try_shared(file: impl AsFd) -> Result<bool, Errno> {
+    try_lock(file, FlockOperation::NonBlockingLockShared)
+}
+
+fn try_lock(file: impl AsFd, lock: FlockOperation) -> Result<bool, Errno> {
     loop {
-        match flock(&file, FlockOperation::NonBlockingLockShared) {
+        match flock(&file, lock) {
             Ok(()) => return Ok(true),
             Err(Errno::WOULDBLOCK) => return Ok(false),
             Err(Errno::INTR) => {}

@@ -103,14 +103,15 @@ impl SinkSettings {
             .collect();
         SinkSettings::of(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
     }
+
+    fn by_prefix(&self) -> impl Iterator<Item = (&'static str, &Properties)> {
+        self.sinks.iter().map(|(kind, own)| (kind.prefix, own))
+    }
 }
 
 impl PartialEq for SinkSettings {
     fn eq(&self, other: &SinkSettings) -> bool {
-        let of = |settings: &SinkSettings| -> Vec<(&str, Properties)> {
-            settings.sinks.iter().map(|(kind, own)| (kind.prefix, own.clone())).collect()
-        };
-        of(self) == of(other)
+        self.by_prefix().eq(other.by_prefix())
     }
 }
 
@@ -118,7 +119,7 @@ impl Eq for SinkSettings {}
 
 impl fmt::Debug for SinkSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.sinks.iter().map(|(kind, own)| (kind.prefix, own))).finish()
+        f.debug_map().entries(self.by_prefix()).finish()
     }
 }
 
