@@ -101,11 +101,11 @@ impl Latest {
         match kind {
             Kind::Application => self.applications.read(id, revision, &body),
             Kind::Metric => self.metrics.read(id, revision, &body),
-            Kind::Failure => match FailureBody::read(&body) {
-                Some(FailureBody::Row(row)) => self.rows.add(id, revision, *row),
-                Some(FailureBody::Summary(summary)) => self.summaries.add(id, revision, summary),
-                None => {}
-            },
+            Kind::Failure => {
+                if let Some(body) = FailureBody::read(&body) {
+                    self.add_failure(id, revision, body);
+                }
+            }
             Kind::Stage => self.stages.read(id, revision, &body),
             Kind::Job => self.jobs.read(id, revision, &body),
             Kind::Execution => self.executions.read(id, revision, &body),
@@ -113,6 +113,14 @@ impl Latest {
             Kind::LogLine => self.log_lines.read(id, revision, &body),
             Kind::Health => self.healths.read(id, revision, &body),
             Kind::Gate => self.gates.read(id, revision, &body),
+        }
+    }
+
+    /// A failed row, or a summary of them.
+    pub(super) fn add_failure(&mut self, id: String, revision: u64, body: FailureBody) {
+        match body {
+            FailureBody::Row(row) => self.rows.add(id, revision, *row),
+            FailureBody::Summary(summary) => self.summaries.add(id, revision, summary),
         }
     }
 }

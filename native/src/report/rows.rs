@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::latest::{Bodies, Latest};
 use super::{failures, reading};
 use crate::error::{Error, Result};
-use crate::event::{read, FailureBody, Kind};
+use crate::event::{read, Event, FailureBody, Kind};
 use crate::shiplog::{self, Found};
 
 /// Prints the samples of an application, or of all applications with a log below `root`, oldest first. Of each sample
@@ -58,12 +58,14 @@ fn one(found: &Found, out: &mut dyn Write, err: &mut dyn Write) -> Result<bool> 
     let (mut latest, mut bodies) = (Latest::default(), Bodies::default());
     for event in reading.by_ref() {
         match event {
-            Ok(event) if [Kind::Failure, Kind::Application].contains(&event.kind) => {
-                // As in `latest`: a revision that is no failed row does not replace one that is.
-                if matches!(FailureBody::read(&event.body), Some(FailureBody::Row(_))) {
-                    bodies.add(event.id.clone(), event.revision, event.body.clone());
+            Ok(event) if event.kind == Kind::Application => latest.add(event),
+            Ok(Event { kind: Kind::Failure, id, revision, body: text }) => {
+                let Some(body) = FailureBody::read(&text) else { continue };
+                // A revision that is no failed row does not replace one that is.
+                if matches!(body, FailureBody::Row(_)) {
+                    bodies.add(id.clone(), revision, text);
                 }
-                latest.add(event);
+                latest.add_failure(id, revision, body);
             }
             Ok(_) => {}
             Err(error) => {
