@@ -6,9 +6,6 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::{Map, Value};
 use serde_path_to_error::Segment;
 
-/// Damaged places that are repaired one by one; with more, whole fields are left out.
-const MOST_REPAIRS: usize = 64;
-
 /// Reads a body; `None` for text that is no JSON object.
 ///
 /// A field that is absent or of another type has its default. A number or flag in place of a text becomes its text.
@@ -19,6 +16,11 @@ pub fn read<T: DeserializeOwned + Default>(text: &str) -> Option<T> {
 /// Reads JSON from the JVM: a field of another type has its default.
 pub(crate) fn read_given<T: DeserializeOwned + Default>(text: &str) -> Option<T> {
     read_or_repair(text, false)
+}
+
+/// As [`read_given`], from an object that is parsed already.
+pub(crate) fn read_object<T: DeserializeOwned + Default>(object: &Map<String, Value>) -> T {
+    T::deserialize(object).unwrap_or_else(|_| repaired(object.clone(), false))
 }
 
 fn read_or_repair<T: DeserializeOwned + Default>(text: &str, into_texts: bool) -> Option<T> {
@@ -62,54 +64,33 @@ fn element<T: DeserializeOwned + Default>(value: Value) -> Option<T> {
     }
 }
 
-/// The same for an object that is parsed already.
-pub(crate) fn read_object<T: DeserializeOwned + Default>(object: &Map<String, Value>) -> T {
-    T::deserialize(object).unwrap_or_else(|_| repaired(object.clone(), false))
-}
-
+/// Lists and maps are read by [`list`] and [`map`], so only fields of structs are damaged here. Each round turns one of
+/// them into a text or removes it: there are at most twice as many rounds as fields.
 fn repaired<T: DeserializeOwned + Default>(body: Map<String, Value>, into_texts: bool) -> T {
     let mut body = Value::Object(body);
-    for round in 0.. {
+    loop {
         let error = match serde_path_to_error::deserialize(&body) {
             Ok(body) => return body,
             Err(error) => error,
         };
-        let one_by_one = round < MOST_REPAIRS;
-        let path = error.path().iter();
-        let path: Vec<&Segment> = path
-            .take_while(|segment| matches!(segment, Segment::Map { .. } | Segment::Seq { .. }))
-            .take(if one_by_one { usize::MAX } else { 1 })
-            .collect();
-        if repair(&mut body, &path, one_by_one && into_texts).is_none() {
-            break;
+        let keys = error.path().iter().map_while(|segment| match segment {
+            Segment::Map { key } => Some(key.as_str()),
+            _ => None,
+        });
+        if repair(&mut body, &keys.collect::<Vec<_>>(), into_texts).is_none() {
+            return T::default();
         }
     }
-    T::default()
 }
 
-/// Turns the damaged value at the end of a path into its text, or removes it; `None` if there is none.
-fn repair(body: &mut Value, path: &[&Segment], may_be_text: bool) -> Option<()> {
+/// Turns the damaged field at the end of a path into its text, or removes it; `None` if there is none.
+fn repair(body: &mut Value, path: &[&str], may_be_text: bool) -> Option<()> {
     let (last, before) = path.split_last()?;
-    let parent = before.iter().try_fold(body, |value, segment| inside(value, segment))?;
-    let place = inside(parent, last)?;
-    if may_be_text && !place.is_string() && !place.is_null() {
-        *place = Value::from(place.to_string());
+    let parent = before.iter().try_fold(body, |value, key| value.get_mut(*key))?.as_object_mut()?;
+    let field = parent.get_mut(*last)?;
+    if may_be_text && !field.is_string() && !field.is_null() {
+        *field = Value::from(field.to_string());
         return Some(());
     }
-    match (last, parent) {
-        (Segment::Map { key }, Value::Object(map)) => map.remove(key).map(drop),
-        (Segment::Seq { index }, Value::Array(list)) => {
-            list.remove(*index);
-            Some(())
-        }
-        _ => None,
-    }
-}
-
-fn inside<'a>(value: &'a mut Value, segment: &Segment) -> Option<&'a mut Value> {
-    match segment {
-        Segment::Map { key } => value.get_mut(key.as_str()),
-        Segment::Seq { index } => value.get_mut(*index),
-        _ => None,
-    }
+    parent.remove(*last).map(drop)
 }
