@@ -1,4 +1,4 @@
-//! Revisions: what was last shipped of a thing, and whether it differs now.
+//! Revisions: the last shipped state of a subject, and whether it differs now.
 
 use std::mem::take;
 
@@ -6,7 +6,7 @@ use twox_hash::XxHash3_64;
 
 use crate::event::MetricBody;
 
-/// What was last shipped of a thing.
+/// The last shipped state of a subject.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Shipped {
     revision: u64,
@@ -14,18 +14,18 @@ pub(crate) struct Shipped {
     coverage: u64,
 }
 
-/// What a figure is to be shipped with.
+/// The revision of a figure, if it is to be shipped.
 pub(super) enum Revision {
-    /// It was shipped as it is.
+    /// Unchanged since it was shipped.
     Shipped,
-    /// It was, but for how far its partitions have come.
+    /// Unchanged except for the coverage of its partitions.
     Behind,
-    /// It differs.
+    /// Changed, with its next revision.
     New(u64),
 }
 
 impl Shipped {
-    /// The revision to ship it with, unless it was shipped with this signature.
+    /// The next revision, unless the subject was shipped with this signature.
     pub(super) fn revise(&mut self, signature: &str) -> Option<u64> {
         let signature = XxHash3_64::oneshot(signature.as_bytes());
         if self.revision > 0 && self.signature == signature {
@@ -35,8 +35,7 @@ impl Shipped {
         Some(self.revision)
     }
 
-    /// A figure's revision. How far its partitions have come, and what is said of that, makes one only if they have come to
-    /// rest.
+    /// A figure's revision. A change of its coverage alone makes one only once its stages have ended.
     pub(super) fn revise_figure(&mut self, body: &mut MetricBody, at_rest: bool) -> Revision {
         let (signature, coverage) = signatures(body);
         if self.revision > 0 && self.signature == signature {
@@ -52,10 +51,10 @@ impl Shipped {
     }
 }
 
-/// The signatures of a figure's values, and of how far its partitions have come.
+/// The signatures of a figure's values, and of the coverage of its partitions with its reason.
 fn signatures(body: &mut MetricBody) -> (u64, u64) {
     let hash = |bytes: serde_json::Result<Vec<u8>>| XxHash3_64::oneshot(&bytes.unwrap_or_default());
-    // These come with what differs besides.
+    // These are shipped with other changes only.
     let (scopes, dropped) = (take(&mut body.scopes), take(&mut body.events_dropped));
     let covered: Vec<u64> = body.others.iter_mut().map(|other| take(&mut other.covered)).collect();
     let (reported, total) = (take(&mut body.partitions_reported), take(&mut body.partitions_total));
