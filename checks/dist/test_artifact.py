@@ -61,7 +61,7 @@ class ArtifactTest(unittest.TestCase):
 
     def spark(self, requirements: object) -> SimpleNamespace:
         scala = SimpleNamespace(util=SimpleNamespace(Properties=SimpleNamespace(versionNumberString=lambda: "2.12.18")))
-        ours = SimpleNamespace(internal=SimpleNamespace(Requirements=requirements), python=SimpleNamespace(PythonDriver="the driver"))
+        ours = SimpleNamespace(internal=SimpleNamespace(Requirements=requirements, python=SimpleNamespace(PythonDriver="the driver")))
         return SimpleNamespace(_jsparkSession=object(), _jvm=SimpleNamespace(andiron=ours, scala=scala))
 
     def test_without_a_jar_the_one_to_take_is_named(self) -> None:
