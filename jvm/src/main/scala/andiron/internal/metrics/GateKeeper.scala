@@ -53,10 +53,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
   /** Notes that counts have changed. */
   def changed(): Unit = hasChanged = true
 
-  def close(): Unit = {
-    isOpen = false
-    GatedWrites.leave(hook)
-  }
+  def close(): Unit = isOpen = false
 
   /** The gates on the steps of a write; all gates if the steps are unknown. */
   def on(scope: Option[WriteScope]): Seq[Gate] = {

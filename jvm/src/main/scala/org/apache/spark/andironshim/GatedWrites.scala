@@ -40,25 +40,20 @@ object GatedWrites {
   /** The setting that stores the user's configured commit protocol. */
   private val DelegateKey = "spark.andiron.internal.commitProtocolClass"
 
+  // It stays after the end of its application, which is then needed no more: a write that commits while Spark stops is
+  // judged too.
   @volatile private var hook: Option[WriteHook] = None
-
-  // Stays after the end of its application: a write that commits while Spark stops is judged too.
-  @volatile private var judge: Option[WriteHook] = None
 
   /** Installs the gate for future sessions and the active one; it applies as long as `by` needs it. */
   def install(context: SparkContext, by: WriteHook): Unit =
     try {
       hook = Some(by)
-      judge = hook
       wrap(context.conf.get(Key, ""), context.conf.set(_, _): Unit)
       SparkSession.getActiveSession.orElse(SparkSession.getDefaultSession).foreach { session =>
         StepPlanning.install(session)
         wrap(session.conf.get(Key), session.conf.set(_, _))
       }
     } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("gates do not apply to the commit of writes: use Andiron.guard", e) }
-
-  /** Uninstalls `by`, whose application has ended. */
-  def leave(by: WriteHook): Unit = if (hook.exists(_ eq by)) hook = None
 
   /**
    * Wraps the commit protocol of the session that plans, unless it has been wrapped since it was last set. An error
@@ -74,7 +69,7 @@ object GatedWrites {
   }
 
   /** The gate for a write to `path`; None on executors and without a running Andiron application. */
-  private[andironshim] def gate(path: String): Option[WriteGate] = judge.map(_.gate(path))
+  private[andironshim] def gate(path: String): Option[WriteGate] = hook.map(_.gate(path))
 
   private[andironshim] def isNeeded: Boolean = hook.exists(_.isNeeded)
 
