@@ -40,15 +40,14 @@ demo-python: setup
 ##      cache               the cache and its rivals (40 minutes)
 ##      metrics             the cost of the metrics, on Scala 2.12, which sparkMeasure needs (12 minutes)
 ##      sinks               the cost and the losses of shipping, with broker and metastore on loopback (45 minutes); PARTS=revisions is
-##                          a million revisions into Hive while broker and drivers are killed (25 minutes)
-##      atlas               the cost of publishing to an Atlas (4 minutes)
+##                          a million revisions into Hive while broker and drivers are killed (25 minutes), PARTS=atlas the cost
+##                          of publishing to an Atlas (4 minutes)
 ##      python              the gain of Python workers, with PySpark 3.5 (4 minutes)
 ##      cluster             memory of a version in two executors of one host, and 20 kills (20 minutes)
 ## make verify              recompute docs/evidence/benchmarks.md from the raw figures of all benchmarks
 bench_cache = assemble benchJar sparkHome
 bench_metrics = -PscalaVersion=2.12 assemble benchJar sparkHome
-bench_sinks = kafkaClasspath hiveClasspath nativeCommand
-bench_atlas = assemble benchJar sparkHome atlasClasspath
+bench_sinks = assemble benchJar sparkHome kafkaClasspath hiveClasspath atlasClasspath
 bench_python = assemble sparkHome
 bench_cluster = jar
 bench-%: setup

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 WIDTH, LABELS, ROW = 860, 320, 26
+LINES = 620, 380
+"""Width and height of a chart with lines."""
 INK, RULE = "#24292f", "#d0d7de"
 COLOURS = ("#0969da", "#bf3989", "#1a7f37", "#9a6700", "#8250df", "#cf222e")
 OURS, THEIRS = "#0969da", "#8c959f"
@@ -46,9 +48,9 @@ def bars(title: str, items: Sequence[Bar], marks: Sequence[tuple[float, str]] = 
     return "\n".join([*parts, "</svg>", ""])
 
 
-def lines(title: str, x_name: str, y_name: str, items: Sequence[Line]) -> str:
-    """A chart with one line per item; both axes start at 0."""
-    width, height, left, top, right, bottom = 620, 380, 60, 44, 430, 320
+def lines(title: str, x_name: str, y_name: str, items: Sequence[Line], markers: bool = True) -> str:
+    """A chart with one line per item; both axes start at 0. `markers`: a dot at each point."""
+    (width, height), (left, top, right, bottom) = LINES, (60, 44, 430, 320)
     points = [point for item in items for point in item.points]
     most_x, most_y = max(x for x, _ in points), max(y for _, y in points)
     parts = [_open(width, height, title)]
@@ -62,7 +64,7 @@ def lines(title: str, x_name: str, y_name: str, items: Sequence[Line]) -> str:
         colour = COLOURS[i % len(COLOURS)]
         placed = [(left + x / most_x * (right - left), bottom - y / most_y * (bottom - top)) for x, y in item.points]
         parts.append(f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in placed)}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed]
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed if markers]
         parts.append(f'<rect x="{right + 20}" y="{top + 22 * i}" width="12" height="12" fill="{colour}"/>')
         parts.append(_text(right + 38, top + 11 + 22 * i, item.label))
     parts.append(_text((left + right) / 2, height - 14, x_name, anchor="middle"))
@@ -70,9 +72,20 @@ def lines(title: str, x_name: str, y_name: str, items: Sequence[Line]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _open(width: int, height: int, title: str) -> str:
+def stacked(parts: Sequence[str]) -> str:
+    """Charts with lines, one below the other."""
+    (width, height), inner = LINES, [part[part.index("\n") + 1 : part.rindex("</svg>")] for part in parts]
+    groups = "".join(f'<g transform="translate(0,{height * i})">\n{part}</g>\n' for i, part in enumerate(inner))
+    return f"{_svg(width, height * len(parts))}\n{groups}</svg>\n"
+
+
+def _svg(width: int, height: int) -> str:
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-            f'font-family="sans-serif" font-size="13" fill="{INK}" role="img">\n<title>{escape(title)}</title>\n'
+            f'font-family="sans-serif" font-size="13" fill="{INK}" role="img">')
+
+
+def _open(width: int, height: int, title: str) -> str:
+    return (f'{_svg(width, height)}\n<title>{escape(title)}</title>\n'
             f'<rect width="{width}" height="{height}" fill="#ffffff"/>\n{_text(12, 22, title, weight="bold")}')
 
 

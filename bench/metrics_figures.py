@@ -3,59 +3,43 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import Any
 
-from bench.figures import MB, Record, figure
+from bench.figures import MB, Record, figure, paired, series
 
 WITH = ("tasks_ns", "scheduler_ns", "listeners_ns", "andiron_ns")
 """The thread groups that Spark and Andiron work in. The other threads belong to the JVM or serve no task."""
 
 
-def of(content: Record) -> list[Record]:
-    raw = content["raw"]
-    return [*_listeners(raw.get("listeners", [])), *_overhead(raw.get("overhead", [])), *_rows(raw.get("rows", [])), *_log(raw.get("log", [])),
-            *_stages(raw.get("stages", [])), *_failing(raw.get("failing", [])), *_memory(raw.get("memory", []))]
-
-
 def by_listener(records: list[Record], what: str) -> dict[str, dict[int, Record]]:
     """The records of one kind, by listener and turn."""
-    found: dict[str, dict[int, Record]] = {}
-    for record in records:
-        if record["what"] == what:
-            found.setdefault(record["listener"], {})[record["turn"]] = record
-    return found
+    return series((record for record in records if record["what"] == what), "listener")
 
 
-def per_event(record: Record, key: str) -> float:
-    return float(record[key]) / record["events"]
+def cpu_us(record: Record) -> float:
+    """The thread CPU of an event in microseconds."""
+    return float(record["cpu_ns"]) / record["events"] / 1e3
 
 
-def _listeners(records: list[Record]) -> list[Record]:
+def rate(record: Record) -> float:
+    """Thousands of events a second."""
+    return float(record["events"]) / record["seconds"] / 1e3
+
+
+def listeners(records: list[Record], _: Record) -> list[Record]:
     found = []
-    for what, where in (("job", "in a job"), ("stream", "in a stream of task ends")):
-        by = by_listener(records, what)
-        if not by:
-            continue
-        ratio = paired(by["andiron"], by["sparkmeasure"], lambda mine, other: per_event(mine, "cpu_ns") / per_event(other, "cpu_ns"))
-        mine, other, none = (median(per_event(r, "cpu_ns") / 1e3 for r in by[name].values()) for name in ("andiron", "sparkmeasure", "nothing"))
+    job, stream, filled = (by_listener(records, what) for what in ("job", "stream", "filled"))
+    for what, by, where in (("job", job, "in a job"), ("stream", stream, "in a stream of task ends")):
+        mine, other, none = (median(map(cpu_us, by[name].values())) for name in ("andiron", "sparkmeasure", "nothing"))
+        ratio = paired(by["andiron"], by["sparkmeasure"], lambda mine, other: cpu_us(mine) / cpu_us(other))
         found.append(figure(f"listener.cpu-{what}", f"thread CPU of the listener per task over sparkMeasure's, {where}", ratio, "<=", 2, "x",
                             f"{mine:.2f} µs against {other:.2f} µs, doing nothing {none:.2f} µs; below 1 x is the aim"))
-    for what, title in (("stream", "rate of task ends into Rust over a listener that does nothing"), ("filled", "the same, from a queue that is full beforehand")):
-        by = by_listener(records, what)
-        if by:
-            ratio = paired(by["andiron"], by["nothing"], lambda mine, none: none["seconds"] / mine["seconds"])
-            rates = [median(r["events"] / r["seconds"] / 1e3 for r in by[name].values()) for name in ("andiron", "nothing")]
-            found.append(figure(f"listener.rate-{what}", title, ratio, ">=", 0.25, "x", f"{rates[0]:.0f} thousand a second against {rates[1]:.0f}"))
-    job = by_listener(records, "job")
-    if job:
-        lost = sum(mine["dropped"] for turn, mine in job["andiron"].items() if job["nothing"][turn]["dropped"] == 0)
-        found.append(figure("listener.dropped", "events dropped in jobs in which a listener that does nothing drops none", lost, "<=", 0, "",
-                            f"{len(job['andiron'])} jobs, queues of the same size"))
-    return found
-
-
-def paired(mine: dict[int, Record], other: dict[int, Record], compare: Any) -> float:
-    return float(median(compare(record, other[turn]) for turn, record in mine.items()))
+    for what, by, title in (("stream", stream, "rate of task ends into Rust over a listener that does nothing"), ("filled", filled, "the same, from a queue that is full beforehand")):
+        rates = [median(map(rate, by[name].values())) for name in ("andiron", "nothing")]
+        found.append(figure(f"listener.rate-{what}", title, paired(by["andiron"], by["nothing"], lambda mine, none: none["seconds"] / mine["seconds"]), ">=", 0.25, "x",
+                            f"{rates[0]:.0f} thousand a second against {rates[1]:.0f}"))
+    lost = sum(mine["dropped"] for turn, mine in job["andiron"].items() if job["nothing"][turn]["dropped"] == 0)
+    return [*found, figure("listener.dropped", "events dropped in jobs in which a listener that does nothing drops none", lost, "<=", 0, "",
+                           f"{len(job['andiron'])} jobs, queues of the same size")]
 
 
 def turns_of_overhead(records: list[Record]) -> dict[int, dict[bool, list[Record]]]:
@@ -71,15 +55,9 @@ def cpu_per_task(records: list[Record], groups: tuple[str, ...] = WITH) -> float
     return median(sum(r[group] for group in groups) / r["tasks"] / 1e3 for r in records)
 
 
-def wall_ratios(records: list[Record]) -> list[float]:
-    """The ratio of the time with a step to the time without, by turn, in ascending order."""
-    return sorted(median(r["wall_s"] for r in turn[True]) / median(r["wall_s"] for r in turn[False]) for turn in turns_of_overhead(records).values())
-
-
-def _overhead(records: list[Record]) -> list[Record]:
-    if not records:
-        return []
-    ratios, turns = wall_ratios(records), turns_of_overhead(records).values()
+def overhead(records: list[Record], _: Record) -> list[Record]:
+    turns = turns_of_overhead(records).values()
+    ratios = sorted(median(r["wall_s"] for r in turn[True]) / median(r["wall_s"] for r in turn[False]) for turn in turns)
     more = median(cpu_per_task(turn[True]) - cpu_per_task(turn[False]) for turn in turns)
     share = median(cpu_per_task(turn[True]) / cpu_per_task(turn[False]) for turn in turns)
     sure = 100 * (1 - 0.5 ** (len(ratios) - 1))
@@ -92,33 +70,26 @@ def _overhead(records: list[Record]) -> list[Record]:
 
 def row_costs(records: list[Record]) -> dict[str, dict[int, float]]:
     """Nanoseconds of CPU per row, by kind of map and turn."""
-    found: dict[str, dict[int, float]] = {}
-    for record in records:
-        found.setdefault(record["what"], {})[record["turn"]] = record["cpu_s"] * 1e9 / record["rows"]
-    return found
+    return series(records, "what", lambda record: record["cpu_s"] * 1e9 / record["rows"])
 
 
-def _rows(records: list[Record]) -> list[Record]:
+def rows(records: list[Record], _: Record) -> list[Record]:
     costs, found = row_costs(records), []
     for kind, title in (("rdd", "an RDD's"), ("dataset", "a Dataset's")):
-        if costs:
-            plain, guarded = costs[f"{kind}-plain"], costs[f"{kind}-guarded"]
-            more = median(guarded[turn] - plain[turn] for turn in plain)
-            found.append(figure(f"row.{kind}", f"CPU of a guarded map over a plain one, {title} row", more, "<=", 20, "ns",
-                                f"{median(guarded.values()):.1f} ns against {median(plain.values()):.1f} ns"))
+        plain, guarded = costs[f"{kind}-plain"], costs[f"{kind}-guarded"]
+        more = paired(guarded, plain, lambda guarded, plain: guarded - plain)
+        found.append(figure(f"row.{kind}", f"CPU of a guarded map over a plain one, {title} row", more, "<=", 20, "ns",
+                            f"{median(guarded.values()):.1f} ns against {median(plain.values()):.1f} ns"))
     return found
 
 
 LOG = (("bare", "a bare loop that writes the same bytes and syncs every 64"), ("bare_grouped", "the same with one write for 64"))
 
 
-def _log(records: list[Record]) -> list[Record]:
-    by: dict[str, dict[int, float]] = {}
-    for record in records:
-        by.setdefault(record["what"], {})[record["turn"]] = record["ns_per_record"]
-    return [figure(f"log.{other}", f"rate of appending to the ship log, acknowledged, over {title}", median(by[other][turn] / by["log"][turn] for turn in by["log"]),
-                   ">=", 0.8, "x", f"{1e6 / median(by['log'].values()):.1f} thousand a second against {1e6 / median(by[other].values()):.1f}")
-            for other, title in LOG if by]
+def log(records: list[Record], _: Record) -> list[Record]:
+    by = series(records, "what", lambda record: record["ns_per_record"])
+    return [figure(f"log.{other}", f"rate of appending to the ship log, acknowledged, over {title}", paired(by[other], by["log"]), ">=", 0.8, "x",
+                   f"{1e6 / median(by['log'].values()):.1f} thousand a second against {1e6 / median(by[other].values()):.1f}") for other, title in LOG]
 
 
 def stages_expected(record: Record) -> int:
@@ -126,23 +97,21 @@ def stages_expected(record: Record) -> int:
     return sum(stage % 3 != 2 or stage % 10 == 0 for stage in range(record["stages"]))
 
 
-def _stages(records: list[Record]) -> list[Record]:
+def stages(records: list[Record], _: Record) -> list[Record]:
     return [found for r in records for found in (
         figure("stages.unchanged", f"a job of {r['stages']} stages and {r['accumulators']} accumulators: revisions shipped that changed nothing",
                r["revisions_unchanged"], "<=", 0, "", f"{r['revisions_shipped']} revisions of {r['figures_shipped']} figures, {r['stages_changed']} stages changed some"),
         figure("stages.wrong", "stages that changed something but do not say so, or the reverse", abs(r["stages_changed"] - stages_expected(r)), "<=", 0, ""))]
 
 
-def _failing(records: list[Record]) -> list[Record]:
+def failing(records: list[Record], _: Record) -> list[Record]:
     size = {record["step"]: record["event_log_bytes"] for record in records}
-    if not size:
-        return []
     r = records[0]
     return [figure("event-log", f"growth of the event log: {r['tasks']} tasks with {r['failing_rows'] // r['tasks']} failed rows each",
                    (size[True] - size[False]) / 1e6, "<=", 1, "MB", f"{size[True] / 1e6:.2f} MB against {size[False] / 1e6:.2f}")]
 
 
-def _memory(records: list[Record]) -> list[Record]:
+def memory(records: list[Record], _: Record) -> list[Record]:
     return [figure("memory", f"memory for the ends of {r['tasks']:,} tasks with {r['accumulators']} accumulators", r["rss_bytes"] / MB, "<=",
                    r["tasks"] * (8 * r["accumulators"] + 32) / MB + 1, "MiB", f"8 bytes a cell, 32 a task and 1 MiB; by its own account {r['own_bytes'] / MB:.1f} MiB")
             for r in records]
@@ -150,19 +119,14 @@ def _memory(records: list[Record]) -> list[Record]:
 
 def wrong(content: Record) -> list[str]:
     """Faults of a run, one sentence each."""
-    raw, p, found = content["raw"], content["parameters"], []
-    for part, key in (("overhead", "digest"), ("rows", "digest")):
-        if len({record[key] for record in raw.get(part, [])}) > 1:
-            found.append(f"{part}: the jobs did not compute the same")
-    for what, turns in (("stream", p["listener_turns"]), ("filled", p["listener_turns"]), ("job", p["listener_turns"])):
-        for name, by in by_listener(raw.get("listeners", []), what).items():
-            if sorted(by) != list(range(turns)):
-                found.append(f"listeners: {name} has not all of {turns} turns of {what}")
-    if raw.get("overhead") and any(len(jobs) != p["repeats"] for turn in turns_of_overhead(raw["overhead"]).values() for jobs in (turn.get(True, []), turn.get(False, []))):
+    raw, p = content["raw"], content["parameters"]
+    found = [f"{part}: the jobs did not compute the same" for part in ("overhead", "rows") if len({record["digest"] for record in raw.get(part, [])}) > 1]
+    turns = {f"listeners: {name} has not all of {p['listener_turns']} turns of {what}": (by, p["listener_turns"])
+             for what in ("stream", "filled", "job") for name, by in by_listener(raw.get("listeners", []), what).items()}
+    turns |= {f"rows: {name} has not all of {p['row_turns']} turns": (by, p["row_turns"]) for name, by in row_costs(raw.get("rows", [])).items()}
+    found += [sentence for sentence, (by, number) in turns.items() if sorted(by) != list(range(number))]
+    if any(len(turn.get(step, [])) != p["repeats"] for turn in turns_of_overhead(raw.get("overhead", [])).values() for step in (False, True)):
         found.append(f"overhead: not all turns have {p['repeats']} jobs with a step and as many without")
-    for name, by_turn in row_costs(raw.get("rows", [])).items():
-        if sorted(by_turn) != list(range(p["row_turns"])):
-            found.append(f"rows: {name} has not all of {p['row_turns']} turns")
     for r in raw.get("stages", []):
         if (r["stages_in_log"], r["accumulators_in_log"]) != (r["stages"], r["accumulators"]):
             found.append(f"stages: the log has {r['stages_in_log']} of {r['stages']} stages and {r['accumulators_in_log']} of {r['accumulators']} accumulators")

@@ -18,7 +18,10 @@ BATCHES = 100
 """The number of batches. A batch has 10,000 rows, the default of spark.sql.execution.arrow.maxRecordsPerBatch."""
 KEY_STEP = 618_034
 """Coprime to COUNT, so that every key occurs once, in an order that hardware cannot prefetch."""
-SCHEMA = "seconds double, cpu double, unpickled double, crc long, batches long, rows long"
+SCHEMA = "seconds double, cpu double, opening double, crc long, batches long, rows long"
+Row = tuple[float, float, float, int, int, int]
+"""The result of reading all keys, in the columns of SCHEMA. `opening` is the part of `seconds` until the source is open: the dict is unpickled."""
+CRC = 3
 CHUNK = 5000
 """The number of records that `Bytes.records` copies at a time."""
 
@@ -54,17 +57,25 @@ def measured(spark: Any, source: Path, turns: int) -> dict[str, list[dict[str, A
     catalog = andiron.catalog(spark, "records", {"v1": source})
     keys = spark.range(0, COUNT, 1, 1).selectExpr(f"id * {KEY_STEP} % {COUNT} AS key")
 
+    def dictionary() -> Any:
+        return table.value
+
     def batches(function: Callable[[Iterable[Any]], Iterator[Any]]) -> Any:
         return keys.mapInArrow(function, SCHEMA).collect()[0]
 
+    def at_once(design: str) -> Any:
+        return in_new_worker(spark, _at_once(lambda: catalog.cursor().advance("v1"), DESIGNS[design]))
+
+    shipped = next(iter(DESIGNS))
     try:
-        at_once = (lambda: in_new_worker(spark, _mapped(catalog)), lambda: in_new_worker(spark, _dictionary(table)))
-        in_batches = (lambda: batches(_mapped_batches(catalog)), lambda: batches(_dictionary_batches(table)))
-        made = {"bulk": _turns(turns, 1, *at_once), "batches": _turns(turns, BATCHES, *in_batches)}
-        truth = in_new_worker(spark, _mapped(catalog))[3]
+        made = {
+            "bulk": _turns(turns, 1, lambda: at_once(shipped), lambda: in_new_worker(spark, _at_once(dictionary, _from_dict, as_list=True))),
+            "batches": _turns(turns, BATCHES, lambda: batches(_in_batches(catalog.cursor, lambda cursor, keys: cursor.records("v1", keys * LENGTH, LENGTH))),
+                              lambda: batches(_in_batches(dictionary, _from_dict, as_list=True)))}
+        truth = at_once(shipped)[CRC]
         made["designs"] = [
-            {"turn": turn, "design": name, "seconds": told[0], "cpu_s": told[1], "equal": told[3] == truth}
-            for turn in range(turns) for name in DESIGNS for told in [in_new_worker(spark, _mapped(catalog, name))]]
+            {"turn": turn, "design": name, "seconds": told[0], "cpu_s": told[1], "equal": told[CRC] == truth}
+            for turn in range(turns) for name in DESIGNS for told in [at_once(name)]]
         return made
     finally:
         catalog.close()
@@ -83,70 +94,45 @@ def _turns(turns: int, batches: int, ours: Callable[[], Any], theirs: Callable[[
     return made
 
 
-def _mapped(catalog: Any, design: str = "") -> Callable[[], Iterator[Any]]:
-    def read() -> Iterator[Any]:
+def _at_once(open: Callable[[], Any], read: Callable[[Any, Any], Any], as_list: bool = False) -> Callable[[], Iterator[Row]]:
+    def run() -> Iterator[Row]:
         import numpy as np
         import pyarrow  # noqa: F401
 
         keys = np.arange(COUNT, dtype="i8") * KEY_STEP % COUNT
-        with Clock() as clock:
-            value = catalog.cursor().advance("v1")
-            found = DESIGNS[design](value, keys) if design else value.records(keys * LENGTH, LENGTH)
-        yield clock.seconds, clock.cpu, 0.0, zlib.crc32(memoryview(found)), 1, COUNT
+        yield _timed([keys.tolist() if as_list else keys], open, read)
 
-    return read
+    return run
 
 
-def _dictionary(table: Any) -> Callable[[], Iterator[Any]]:
-    def read() -> Iterator[Any]:
-        import numpy as np
+def _in_batches(open: Callable[[], Any], read: Callable[[Any, Any], Any], as_list: bool = False) -> Callable[[Iterable[Any]], Iterator[Any]]:
+    def run(batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa
 
-        keys = (np.arange(COUNT, dtype="i8") * KEY_STEP % COUNT).tolist()
-        with Clock() as first:
-            value = table.value
-        with Clock() as clock:
-            found = [value[key] for key in keys]
-        yield first.seconds + clock.seconds, first.cpu + clock.cpu, first.seconds, zlib.crc32(b"".join(found)), 1, len(found)
+        # Not timed: the first conversion to numpy imports pandas, which takes a quarter of a second.
+        columns = (batch.column("key") for batch in batches)
+        row = _timed((keys.to_pylist() if as_list else keys.to_numpy() for keys in columns), open, read)
+        yield pa.RecordBatch.from_arrays([pa.array([value]) for value in row], [column.split()[0] for column in SCHEMA.split(", ")])
 
-    return read
+    return run
 
 
-def _mapped_batches(catalog: Any) -> Callable[[Iterable[Any]], Iterator[Any]]:
-    def read(batches: Iterable[Any]) -> Iterator[Any]:
-        clock, cursor, crc, count, rows = Clock(), None, 0, 0, 0
-        for batch in batches:
-            # Not timed, as for the dict: the first conversion imports pandas, which takes a quarter of a second.
-            keys = batch.column("key").to_numpy()
-            with clock:
-                cursor = cursor or catalog.cursor()
-                found = cursor.records("v1", keys * LENGTH, LENGTH)
-            crc, count, rows = zlib.crc32(memoryview(found), crc), count + 1, rows + len(found)
-        yield _row(clock, 0.0, crc, count, rows)
-
-    return read
-
-
-def _dictionary_batches(table: Any) -> Callable[[Iterable[Any]], Iterator[Any]]:
-    def read(batches: Iterable[Any]) -> Iterator[Any]:
-        clock, first, value, crc, count, rows = Clock(), Clock(), None, 0, 0, 0
-        for batch in batches:
-            keys = batch.column("key").to_pylist()
-            with clock:
-                if value is None:
-                    with first:
-                        value = table.value
-                found = [value[key] for key in keys]
-            crc, count, rows = zlib.crc32(b"".join(found), crc), count + 1, rows + len(found)
-        yield _row(clock, first.seconds, crc, count, rows)
-
-    return read
+def _timed(batches: Iterable[Any], open: Callable[[], Any], read: Callable[[Any, Any], Any]) -> Row:
+    """Opens the source for the first batch of keys and reads the records of all batches."""
+    clock, opening, source, crc, count, rows = Clock(), Clock(), None, 0, 0, 0
+    for keys in batches:
+        with clock:
+            if source is None:
+                with opening:
+                    source = open()
+            found = read(source, keys)
+        content = b"".join(found) if isinstance(found, list) else memoryview(found)
+        crc, count, rows = zlib.crc32(content, crc), count + 1, rows + len(found)
+    return clock.seconds, clock.cpu, opening.seconds, crc, count, rows
 
 
-def _row(clock: Clock, unpickled: float, crc: int, batches: int, rows: int) -> Any:
-    import pyarrow as pa
-
-    return pa.RecordBatch.from_arrays(
-        [pa.array([value]) for value in (clock.seconds, clock.cpu, unpickled, crc, batches, rows)], ["seconds", "cpu", "unpickled", "crc", "batches", "rows"])
+def _from_dict(table: dict[int, bytes], keys: list[int]) -> list[bytes]:
+    return [table[key] for key in keys]
 
 
 def _filled(made: Any, value: Any, keys: Any) -> Any:
@@ -157,35 +143,18 @@ def _filled(made: Any, value: Any, keys: Any) -> Any:
     return made
 
 
-def _huge_pages(value: Any, keys: Any) -> Any:
-    import numpy as np
-
-    return _filled(np.empty(COUNT, f"V{LENGTH}"), value, keys)
-
-
-def _untouched_pages(value: Any, keys: Any) -> Any:
-    return _filled(_mapped_room(mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), value, keys)
-
-
 def _chunked_index(value: Any, keys: Any) -> Any:
-    made, table = _mapped_room(mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE), value.numpy(f"V{LENGTH}")
+    made, table = _room(mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE), value.numpy(f"V{LENGTH}")
     for first in range(0, len(keys), CHUNK):
         made[first : first + CHUNK] = table[keys[first : first + CHUNK]]
     return made
 
 
-def _mapped_room(flags: int) -> Any:
+def _room(flags: int | None = None) -> Any:
+    """Room for all records: of a mapping with these flags, or of numpy."""
     import numpy as np
 
-    return np.ndarray((COUNT,), f"V{LENGTH}", mmap.mmap(-1, COUNT * LENGTH, flags=flags))
-
-
-def _index(value: Any, keys: Any) -> Any:
-    return value.numpy(f"V{LENGTH}")[keys]
-
-
-def _take(value: Any, keys: Any) -> Any:
-    return value.numpy(f"V{LENGTH}").take(keys)
+    return np.empty(COUNT, f"V{LENGTH}") if flags is None else np.ndarray((COUNT,), f"V{LENGTH}", mmap.mmap(-1, COUNT * LENGTH, flags=flags))
 
 
 def _arrow(value: Any, keys: Any) -> Any:
@@ -198,9 +167,9 @@ def _arrow(value: Any, keys: Any) -> Any:
 DESIGNS: dict[str, Callable[[Any, Any], Any]] = {
     "as shipped: small pages faulted in at once, `np.take` of 5,000": lambda value, keys: value.records(keys * LENGTH, LENGTH),
     "the same with numpy's index": _chunked_index,
-    "small pages faulted in one by one, `np.take` of 5,000": _untouched_pages,
-    "numpy's memory, which asks for huge pages, `np.take` of 5,000": _huge_pages,
-    "numpy's memory, `np.take` of all": _take,
-    "numpy's memory, numpy's index of all": _index,
+    "small pages faulted in one by one, `np.take` of 5,000": lambda value, keys: _filled(_room(mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), value, keys),
+    "numpy's memory, which asks for huge pages, `np.take` of 5,000": lambda value, keys: _filled(_room(), value, keys),
+    "numpy's memory, `np.take` of all": lambda value, keys: value.numpy(f"V{LENGTH}").take(keys),
+    "numpy's memory, numpy's index of all": lambda value, keys: value.numpy(f"V{LENGTH}")[keys],
     "`take` of an Arrow array": _arrow,
 }

@@ -1,4 +1,7 @@
-"""The measurements of bench/python.py within one application: `python -m bench.python_job RESULT FOLDER TURNS`; RESULT gets JSON."""
+"""The measurements of bench/python.py within one application: `python -m bench.python_job RESULT FOLDER TURNS WORKERS BYTES`.
+
+RESULT gets the raw records of all parts as JSON; BYTES is the size of the version that all WORKERS read.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ from typing import Any
 import andiron
 from bench import python_bulk as bench_bulk
 import support
+from harness.memory import usage
+from harness.process import descendants
 
-WORKERS, LARGE = 4, 1 << 30
 PAGE = 4096
 
 
@@ -56,31 +60,14 @@ def start(spark: Any, folder: Path, turns: int) -> list[dict[str, Any]]:
     return made
 
 
-def pss(root: int) -> dict[str, int]:
+def pss(jvm: int) -> dict[str, int]:
     """Pss of the JVM and of its Python processes, in bytes."""
-    found = {"jvm": 0, "python": 0, "processes": 0}
-    waiting = [root]
-    parents: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
-        except OSError:
-            continue
-    while waiting:
-        pid = waiting.pop()
-        waiting += parents.get(pid, [])
-        try:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        size = next(int(line.split()[1]) << 10 for line in text.splitlines() if line.startswith("Pss:"))
-        found["jvm" if pid == root else "python"] += size
-        found["processes"] += 1
-    return found
+    found = {pid: used[1] for pid in (jvm, *descendants(jvm)) if (used := usage(pid))}
+    return {"jvm": found[jvm], "python": sum(found.values()) - found[jvm], "processes": len(found)}
 
 
-def memory(spark: Any, folder: Path, turns: int, size: int = LARGE) -> list[dict[str, Any]]:
-    """Four workers with a lease of one version, before and after each of them reads every page."""
+def memory(spark: Any, folder: Path, turns: int, size: int, workers: int = 4) -> list[dict[str, Any]]:
+    """Workers with a lease of one version, before and after each of them reads every page."""
     source = folder / "large"
     write(source, size)
     jvm = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
@@ -100,19 +87,19 @@ def memory(spark: Any, folder: Path, turns: int, size: int = LARGE) -> list[dict
                 _wait(marks, f"read-{index}", "end")
                 yield total
 
-            job = spark.sparkContext.parallelize(range(WORKERS), WORKERS).mapPartitionsWithIndex(read)
+            job = spark.sparkContext.parallelize(range(workers), workers).mapPartitionsWithIndex(read)
             sums: list[int] = []
             thread = threading.Thread(target=lambda job=job, sums=sums: sums.extend(job.collect()))
             thread.start()
-            _await(marks, "ready")
+            _await(marks, "ready", workers)
             gc.collect()
             before = pss(jvm)
             (marks / "go").touch()
-            _await(marks, "read")
+            _await(marks, "read", workers)
             after = pss(jvm)
             (marks / "end").touch()
             thread.join()
-            made.append({"turn": turn, "before": before, "after": after, "equal": len(set(sums)) == 1 and len(sums) == WORKERS,
+            made.append({"turn": turn, "before": before, "after": after, "equal": len(set(sums)) == 1 and len(sums) == workers,
                          "added_bytes": sum(after[of] - before[of] for of in ("jvm", "python"))})
     source.unlink()
     return made
@@ -124,20 +111,20 @@ def _wait(marks: Path, mine: str, until: str) -> None:
         time.sleep(0.02)
 
 
-def _await(marks: Path, name: str) -> None:
-    support.eventually(lambda: os.listdir(marks), lambda: len(list(marks.glob(f"{name}-*"))) == WORKERS)
+def _await(marks: Path, name: str, count: int) -> None:
+    support.eventually(lambda: os.listdir(marks), lambda: len(list(marks.glob(f"{name}-*"))) == count)
 
 
-def main(result: str, folder: str, turns: int) -> None:
-    spark = support.session(f"local[{WORKERS}]", **{"spark.python.worker.reuse": "false", "spark.andiron.cache.budgetBytes": "2g", "spark.driver.memory": "2g"})
+def main(result: str, folder: str, turns: int, workers: int, size: int) -> None:
+    spark = support.session(f"local[{workers}]", **{"spark.python.worker.reuse": "false", "spark.andiron.cache.budgetBytes": "2g", "spark.driver.memory": "2g"})
     try:
         records = Path(folder) / "records"
         write(records, bench_bulk.COUNT * bench_bulk.LENGTH)
-        raw = bench_bulk.measured(spark, records, turns) | {"start": start(spark, Path(folder), turns), "memory": memory(spark, Path(folder), turns)}
-        Path(result).write_text(json.dumps({"spark": spark.version, "python": sys.version.split()[0], "raw": raw}))
+        raw = bench_bulk.measured(spark, records, turns) | {"start": start(spark, Path(folder), turns), "memory": memory(spark, Path(folder), turns, size, workers)}
+        Path(result).write_text(json.dumps(raw))
     finally:
         spark.stop()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(*sys.argv[1:3], *map(int, sys.argv[3:]))

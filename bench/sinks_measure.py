@@ -7,59 +7,32 @@ import os
 import re
 import socket
 import subprocess
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
-from bench.figures import Record
-from checks.services import kafka, revisions
+from bench.run import Say
+from bench.spark_app import Setup
+from checks.services import kafka
 from checks.services.kafka_checks import TOPICS, Application, Place
 from harness.facts import ROOT
 from harness.process import free_port
+from harness.spark import Record
 
 WARM_UP, TASKS_A_ROUND, DUMPS = 10, 4, 10
 JOBS = ("off", "works", "absent", "silent")
 """Without Kafka; with a broker that works; with an address where no server listens; with a server that accepts connections and never answers."""
 HEADS = re.compile(r'^"(?P<name>[^"]+)".*? cpu=(?P<cpu>[0-9.]+)ms', re.MULTILINE)
-
-
 RATE = ["cargo", "bench", "--locked", "--quiet", "-p", "andiron", "--features", "tls", "--bench", "kafka"]
 
 
-def build_rate() -> None:
-    """Builds the program of `rate`, outside of its time."""
-    subprocess.run([*RATE, "--no-run"], cwd=ROOT, check=True)
-
-
-def rate(broker: kafka.Broker) -> list[Record]:
+def rate(setup: Setup, _: Any, say: Say) -> list[Record]:
     """The rates of the sink and of a bare producer with the same settings and messages, in turns."""
-    done = subprocess.run(RATE, cwd=ROOT, env=os.environ | {"BENCH_KAFKA_SERVERS": broker.address}, capture_output=True, text=True, check=True)
+    subprocess.run([*RATE, "--no-run"], cwd=ROOT, check=True)
+    with kafka.Broker(setup.built, setup.work / "kafka-rate") as broker:
+        broker.create(*TOPICS)
+        done = subprocess.run(RATE, cwd=ROOT, env=os.environ | {"BENCH_KAFKA_SERVERS": broker.address}, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
     return [{"turn": turn, "events": told["events"], "sink": sink, "bare": bare} for turn, (sink, bare) in enumerate(zip(told["sink"], told["bare"], strict=True))]
-
-
-@contextmanager
-def _silent() -> Iterator[str]:
-    """The address of a server that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        taken: list[socket.socket] = []
-
-        def accept() -> None:
-            try:
-                while True:
-                    taken.append(listener.accept()[0])
-            except OSError:
-                pass
-
-        threading.Thread(target=accept, daemon=True).start()
-        try:
-            yield f"127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            for connection in taken:
-                connection.close()
 
 
 def job(place: Place, turn: int, rounds: int, brokers: dict[str, str]) -> list[Record]:
@@ -115,29 +88,25 @@ def _in_andiron(dump: str) -> dict[str, str]:
     return found
 
 
-def jobs(place: Place, turns: int, rounds: int, say: Callable[[str], None]) -> list[Record]:
+def jobs(setup: Setup, p: Any, say: Say) -> list[Record]:
     found: list[Record] = []
-    with kafka.Broker(place.built, place.folder / "kafka") as broker, _silent() as silent:
+    # A connection to a server that only listens is established by the kernel, and is never answered.
+    with kafka.Broker(setup.built, setup.work / "kafka-jobs") as broker, socket.create_server(("127.0.0.1", 0), backlog=4096) as silent:
         broker.create(*TOPICS)
-        for turn in range(turns):
-            found += job(place, turn, rounds, {"works": broker.address, "absent": f"127.0.0.1:{free_port()}", "silent": silent})
-            say(f"jobs: turn {turn + 1} of {turns}")
+        for turn in range(p.turns):
+            brokers = {"works": broker.address, "absent": f"127.0.0.1:{free_port()}", "silent": f"127.0.0.1:{silent.getsockname()[1]}"}
+            found += job(Place(setup.built, setup.work), turn, p.rounds, brokers)
+            say(f"jobs: turn {turn + 1} of {p.turns}")
     return found
 
 
-def library(build: Path) -> list[Record]:
+def library(setup: Setup, _: Any, say: Say) -> list[Record]:
     """The library as in the jar, without debug sections."""
-    stripped = build / "bench-sinks.so"
+    stripped = setup.work / "stripped.so"
     subprocess.run(["strip", "-o", str(stripped), str(ROOT / "target/release/libandiron.so")], check=True)
 
     def read(option: str) -> str:
         return subprocess.run(["readelf", "-W", option, str(stripped)], capture_output=True, text=True, check=True).stdout
 
     versions = {tuple(map(int, version.split("."))) for version in re.findall(r"GLIBC_(\d+(?:\.\d+)+)", read("-V"))}
-    facts = {"bytes": stripped.stat().st_size, "needed": re.findall(r"\(NEEDED\).*\[(.*)\]", read("-d")), "glibc": ".".join(map(str, max(versions)))}
-    stripped.unlink()
-    return [facts]
-
-
-def million() -> list[Record]:
-    return [revisions.run()]
+    return [{"bytes": stripped.stat().st_size, "needed": re.findall(r"\(NEEDED\).*\[(.*)\]", read("-d")), "glibc": ".".join(map(str, max(versions)))}]

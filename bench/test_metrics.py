@@ -4,21 +4,18 @@ import json
 import tempfile
 import unittest
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
-from bench import metrics_figures as figures
 from bench import metrics_render as render
 from bench import parameters, shiplog
 from bench.figures import MB, Record
-from bench.render import DATA, PAGE
+from bench.published import Checks, Published, complete
+from bench.render import PAGE
 
-ROOT = Path(__file__).resolve().parents[1]
 
-
-def contents() -> Record:
+def made() -> Record:
     """A complete run with invented numbers."""
-    p = parameters.read_metrics(["--turns", "4", "--listener-turns", "2", "--row-turns", "2", "--log-turns", "3", "--repeats", "1"]).__dict__ | {}
+    words = ["--turns", "4", "--listener-turns", "2", "--row-turns", "2", "--log-turns", "3", "--repeats", "1"]
     cpu = {"nothing": 1_000, "sparkmeasure": 1_250, "andiron": 2_000}
     seconds = {"nothing": 1.0, "sparkmeasure": 1.0, "andiron": 2.0}
     raw: Record = {
@@ -37,29 +34,21 @@ def contents() -> Record:
     for records in raw.values():
         for record in records:
             record["load_average"] = 0.5
-    content: Record = {
-        "commit": "c" * 40, "uncommitted": False, "spark": "3.5.4", "scala": "2.13.8", "jar": "andiron.jar", "jar_sha256": "d" * 64, "seed": 1, "parameters": p, "started": 1,
-        "total_s": 600.0, "machine": {"cpu": "x", "cores": 2, "memory_kb": 1 << 24, "kernel": "6", "java": "17"}, "raw": raw,
-    }
-    return content | {"figures": figures.of(content)}
+    return complete(render.SECTION, parameters.read(parameters.MetricsParameters, words=words)[0].__dict__, raw)
 
 
-def with_section(page: str) -> str:
-    """The page, with the section's markers added if they are missing."""
-    lacking = [name for name in render.blocks(contents()) if f"<!-- begin {name} -->" not in page]
-    return page + "".join(f"\n<!-- begin {name} -->\n\n<!-- end {name} -->\n" for name in lacking)
+class MetricsTest(Checks, Published):
+    section = render.SECTION
+    edit = ("| Dataset, `map` |", "| Dataset |")
+    edited = ("metrics-rows",)
 
-
-class MetricsFiguresTest(unittest.TestCase):
-    def found(self, id: str, change: Callable[[Record], None] = lambda content: None) -> Record:
-        content = contents()
-        change(content)
-        return next(figure for figure in figures.of(content) if figure["id"] == id)
+    def made(self) -> Record:
+        return made()
 
     def test_listeners_are_compared_in_their_turn(self) -> None:
-        figure = self.found("listener.cpu-job")
+        figure = self.figure("listener.cpu-job")
         self.assertEqual((figure["value"], figure["limit"], figure["reached"]), (1.6, 2, True))
-        self.assertEqual((self.found("listener.rate-stream")["value"], self.found("listener.rate-filled")["value"]), (0.5, 0.5))
+        self.assertEqual((self.figure("listener.rate-stream")["value"], self.figure("listener.rate-filled")["value"]), (0.5, 0.5))
 
     def test_a_dropped_event_counts_where_doing_nothing_drops_none(self) -> None:
         def drop(content: Record, also: str) -> None:
@@ -67,61 +56,35 @@ class MetricsFiguresTest(unittest.TestCase):
                 if record["what"] == "job" and record["turn"] == 1 and record["listener"] in ("andiron", also):
                     record["dropped"] = 3
 
-        self.assertEqual(self.found("listener.dropped", lambda content: drop(content, ""))["value"], 3)
-        self.assertEqual(self.found("listener.dropped", lambda content: drop(content, "nothing"))["value"], 0)
+        self.assertEqual(self.figure("listener.dropped", lambda content: drop(content, ""))["value"], 3)
+        self.assertEqual(self.figure("listener.dropped", lambda content: drop(content, "nothing"))["value"], 0)
 
     def test_wall_time_has_its_interval(self) -> None:
-        figure = self.found("overhead.wall")
+        figure = self.figure("overhead.wall")
         self.assertEqual((figure["value"], figure["reached"]), (1.0125, True))
         self.assertEqual(figure["note"], "1.005 to 1.020 in 4 turns, which holds the median with 87.5 %")
-        self.assertEqual(self.found("overhead.cpu")["value"], 1.05)
+        self.assertEqual(self.figure("overhead.cpu")["value"], 1.05)
 
     def test_a_guarded_row_is_compared_with_a_plain_one(self) -> None:
-        self.assertEqual(self.found("row.dataset")["value"], 20)
+        self.assertEqual(self.figure("row.dataset")["value"], 20)
 
     def test_the_log_is_compared_by_rates(self) -> None:
-        self.assertEqual(self.found("log.bare_grouped")["value"], 1.2)
+        self.assertEqual(self.figure("log.bare_grouped")["value"], 1.2)
 
     def test_revisions_that_changed_nothing_are_missed(self) -> None:
         def change(content: Record) -> None:
             content["raw"]["stages"][0] |= {"revisions_unchanged": 1, "stages_changed": 48}
 
-        self.assertFalse(self.found("stages.unchanged", change)["reached"])
-        self.assertEqual(self.found("stages.wrong", change)["value"], 1)
-        self.assertTrue(self.found("stages.wrong")["reached"])
+        self.assertFalse(self.figure("stages.unchanged", change)["reached"])
+        self.assertEqual(self.figure("stages.wrong", change)["value"], 1)
+        self.assertTrue(self.figure("stages.wrong")["reached"])
 
     def test_growth_and_memory_have_their_limits(self) -> None:
-        self.assertEqual(self.found("event-log")["value"], 0.2)
-        self.assertEqual(self.found("memory")["limit"], round(43_200_000 / MB + 1, 4))
-
-
-class MetricsVerifyTest(unittest.TestCase):
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.root = Path(folder.name)
-        (self.root / PAGE.parent).mkdir(parents=True)
-        (self.root / PAGE).write_text(with_section((ROOT / PAGE).read_text(encoding="utf-8")), encoding="utf-8")
-        render.SECTION.publish(self.root, contents())
-
-    def edit(self, change: Callable[[Record], None]) -> list[str]:
-        file = self.root / DATA / render.FILE
-        content = json.loads(file.read_text())
-        change(content)
-        file.write_text(json.dumps(content))
-        return render.SECTION.mismatches(self.root)
-
-    def test_what_was_published_verifies(self) -> None:
-        self.assertEqual(render.SECTION.mismatches(self.root), [])
+        self.assertEqual(self.figure("event-log")["value"], 0.2)
+        self.assertEqual(self.figure("memory")["limit"], round(43_200_000 / MB + 1, 4))
 
     def test_a_changed_raw_figure_is_found(self) -> None:
-        found = self.edit(lambda content: content["raw"]["memory"][0].update(rss_bytes=60 * MB))
-        self.assertTrue(any("memory is written as 42" in sentence for sentence in found), found)
-        self.assertTrue(any("metrics-logged" in sentence for sentence in found), found)
-
-    def test_a_changed_ratio_is_found(self) -> None:
-        found = self.edit(lambda content: content["figures"][0].update(value=0.5))
-        self.assertEqual(len(found), 1)
+        self.assert_found(lambda content: content["raw"]["memory"][0].update(rss_bytes=60 * MB), "memory is written as 42", "metrics-logged")
 
     def test_missing_turns_and_other_results_are_found(self) -> None:
         def change(content: Record) -> None:
@@ -129,22 +92,14 @@ class MetricsVerifyTest(unittest.TestCase):
             content["raw"]["rows"][0]["digest"] = "9"
             content["raw"]["stages"][0]["stages_in_log"] = 69
 
-        found = self.edit(change)
-        for words in ("has not all of 2 turns of job", "did not compute the same", "69 of 70 stages"):
-            self.assertTrue(any(words in sentence for sentence in found), found)
-
-    def test_an_edited_table_is_found(self) -> None:
-        page = self.root / PAGE
-        page.write_text(page.read_text().replace("| Dataset, `map` |", "| Dataset |"))
-        self.assertEqual([sentence for sentence in render.SECTION.mismatches(self.root) if "metrics-rows" not in sentence], [])
-        self.assertEqual(len(render.SECTION.mismatches(self.root)), 1)
+        self.assert_found(change, "has not all of 2 turns of job", "did not compute the same", "69 of 70 stages")
 
     def test_a_run_that_lacks_a_part_says_so(self) -> None:
-        content = contents()
+        content = made()
         del content["raw"]["failing"]
-        render.SECTION.publish(self.root, content | {"figures": figures.of(content)})
+        self.section.publish(self.root, content | {"figures": self.section.figures(content)})
         self.assertIn("**Not measured in this run: failing.**", (self.root / PAGE).read_text(encoding="utf-8"))
-        self.assertEqual(render.SECTION.mismatches(self.root), [])
+        self.assertEqual(self.section.mismatches(self.root), [])
 
 
 def record(kind: int, id: str, revision: int, body: Record) -> bytes:

@@ -3,10 +3,9 @@
 from bench import sinks_measure
 from bench import sinks_render as render
 from bench.figures import Record
-from bench.published import Published
-from bench.render import PAGE
+from bench.published import Checks, Published, complete
+from harness.facts import ROOT
 
-ATLAS: Record = {"raw": [{"to": "http", "cpu_s": 0.06, "wall_s": 60.0}, {"to": "udp", "cpu_s": 0.05, "wall_s": 60.0}]}
 DUMP = '''"main" #1 prio=5 cpu=1.00ms tid=0x1 waiting on condition [0x1]
    java.lang.Thread.State: TIMED_WAITING (sleeping)
 \tat java.lang.Thread.sleep(java.base@17/Native Method)
@@ -30,43 +29,34 @@ DUMP = '''"main" #1 prio=5 cpu=1.00ms tid=0x1 waiting on condition [0x1]
 '''
 
 
-def content() -> Record:
-    """A complete run with invented numbers."""
-    job = {"rounds": 60, "stop_ms": 2100, "dumps": 10, "in_andiron": {}, "load_average": 1.0}
-    million = dict.fromkeys([*render.COUNTS, *render.LOST], 0) | {"revisions": 1_000_000, "events": 50_000, "driver_kills": 5, "broker_kills": 10, "answers_swallowed": 30}
-    made: Record = {
-        "commit": "c" * 40, "uncommitted": False, "spark": "3.5.4", "scala": "2.13", "jar_sha256": "a", "seed": 1, "started": 1,
-        "machine": {"cpu": "one", "cores": 2, "memory_kb": 1 << 24, "kernel": "6", "java": "17"}, "parameters": {"turns": 2, "rounds": 60},
-        "runs": {part: {"commit": "c" * 40, "uncommitted": False, "load_average": 1.0} for part in render.PARTS},
-        "raw": {
-            "rate": [{"turn": i, "events": 1000, "sink": 90.0 + i, "bare": 100.0} for i in range(3)],
-            "jobs": [job | {"broker": name, "turn": turn, "round_ms": [100 + 10 * turn], "listener_us_a_task": 300.0} for turn in range(2) for name in render.BROKERS],
-            "library": [{"bytes": 13_000_000, "needed": ["libc.so.6"], "glibc": "2.34"}], "revisions": [million]}}
-    made["figures"] = render.figures(made, ATLAS)
-    return made
-
-
-class Sinks(Published):
-    render = render
-    names = ("sinks-machine", "sinks-figures", "sinks-jobs", "sinks-revisions")
-    beside = {render.ATLAS: ATLAS}
+class SinksTest(Checks, Published):
+    section = render.SECTION
+    edit = ("50,000", "60,000")
+    edited = ("sinks-figures", "sinks-revisions")
 
     def made(self) -> Record:
-        return content()
+        """A complete run with invented numbers."""
+        job = {"rounds": 60, "stop_ms": 2100, "dumps": 10, "in_andiron": {}, "load_average": 1.0, "listener_us_a_task": 300.0}
+        million = dict.fromkeys([*render.COUNTS, *render.LOST], 0) | {"revisions": 1_000_000, "events": 50_000, "driver_kills": 5, "broker_kills": 10, "answers_swallowed": 30}
+        return complete(self.section, {"turns": 2, "rounds": 60}, {
+            "rate": [{"turn": i, "events": 1000, "sink": 90.0 + i, "bare": 100.0} for i in range(3)],
+            "jobs": [job | {"broker": name, "turn": turn, "round_ms": [100 + 10 * turn]} for turn in range(2) for name in render.BROKERS],
+            "library": [{"bytes": 13_000_000, "needed": ["libc.so.6"], "glibc": "2.34"}], "revisions": [million],
+            "atlas": [{"to": "http", "cpu_s": 0.06, "wall_s": 60.0}, {"to": "udp", "cpu_s": 0.05, "wall_s": 60.0}]})
 
     def test_figures(self) -> None:
-        by = {f["id"]: f for f in content()["figures"]}
+        by = {f["id"]: f for f in self.made()["figures"]}
         self.assertEqual((by["sinks-rate"]["value"], by["sinks-rate"]["reached"]), (0.91, True))
         self.assertEqual((by["sinks-job-absent"]["value"], by["sinks-stop"]["value"], by["sinks-lost"]["value"]), (1.0, 0.0, 0))
         self.assertTrue(all(f["reached"] for f in by.values()))
 
     def test_what_is_lost_waits_or_is_too_large_is_missed(self) -> None:
-        made = content()
+        made = self.made()
         made["raw"]["revisions"][0]["ids_missing"] = 1
         made["raw"]["jobs"][0]["in_andiron"] = {"dag-scheduler-event-loop in andiron.internal.Reporter.await": 1}
         made["raw"]["library"][0] |= {"bytes": 16_000_000, "needed": ["libc.so.6", "libssl.so.3"]}
         made["raw"]["jobs"][2]["stop_ms"] = 7101
-        missed = {f["id"] for f in render.figures(made, ATLAS) if not f["reached"]}
+        missed = {f["id"] for f in self.section.figures(made) if not f["reached"]}
         self.assertEqual(missed, {"sinks-lost", "sinks-waiting", "sinks-library", "sinks-needed", "sinks-stop"})
 
     def test_threads_that_stand_in_andiron(self) -> None:
@@ -76,22 +66,15 @@ class Sinks(Published):
         self.assertEqual(sinks_measure.standing([(DUMP, DUMP), (DUMP, later)]), {waiting: 2, in_native: 1})
         self.assertEqual([head["cpu"] for head in sinks_measure.HEADS.finditer(DUMP) if head["name"].startswith("spark-listener-group-andiron")], ["30.50"])
 
-    def test_what_agrees_is_no_mismatch(self) -> None:
-        self.assertEqual(self.mismatches(), [])
-
     def test_mismatches(self) -> None:
-        made = content()
-        made["figures"][0]["value"] = 99.0
-        self.write(made)
-        self.assertEqual(self.mismatches(), ["bench-sinks.json: sinks-rate is written as 99.0, but its raw records give 0.91"])
-        made = content()
-        made["raw"]["jobs"].pop()
-        made["raw"]["revisions"][0]["driver_kills"] = 4
-        self.write(made)
-        found = self.mismatches()
-        self.assertTrue(any("silent lacks turn 1" in sentence for sentence in found) and any("4 drivers" in sentence for sentence in found), found)
+        def change(content: Record) -> None:
+            content["raw"]["jobs"].pop()
+            content["raw"]["revisions"][0]["driver_kills"] = 4
 
-    def test_a_table_that_was_changed(self) -> None:
-        page = self.root / PAGE
-        page.write_text(page.read_text().replace("50,000", "60,000"))
-        self.assertEqual(len(self.mismatches()), 2)
+        self.assert_found(change, "silent lacks turn 1", "4 drivers")
+
+    def test_the_published_runs_have_reached_the_limit_of_series(self) -> None:
+        content = self.section.content(ROOT)
+        self.assertTrue(all(run["left_out"] > 0 and run["sent"] > 0 for run in content["raw"]["atlas"]))
+        self.assertTrue(all(figure["reached"] for figure in content["figures"] if figure["id"] == "sinks-atlas"))
+        self.assertEqual(self.section.mismatches(ROOT), [])

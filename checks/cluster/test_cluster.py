@@ -81,7 +81,7 @@ class CommandTest(unittest.TestCase):
 
 class FiguresTest(unittest.TestCase):
     def test_turns_are_compared_with_themselves(self) -> None:
-        found = {one["id"]: one for one in figures.of(contents())}
+        found = {one["id"]: one for one in figures.SECTION.figures(contents())}
         self.assertEqual({one["reached"] for one in found.values()}, {True})
         self.assertEqual(found["pss.shared"]["value"], 1.01)
 
@@ -89,7 +89,7 @@ class FiguresTest(unittest.TestCase):
         content = contents()
         content["raw"]["kills"][0]["right"] = False
         content["raw"]["memory"][1]["downloads"] = 2.0
-        missed = [one["id"] for one in figures.of(content) if not one["reached"]]
+        missed = [one["id"] for one in figures.SECTION.figures(content) if not one["reached"]]
         self.assertEqual(missed, ["downloads.shared", "kills.executor"])
 
     def test_the_page_is_that_of_its_data(self) -> None:
@@ -97,11 +97,11 @@ class FiguresTest(unittest.TestCase):
 
     def test_a_changed_page_does_not_agree(self) -> None:
         page = (ROOT / PAGE).read_text()
-        content = json.loads((ROOT / DATA / figures.FILE).read_text())
+        content = json.loads((ROOT / DATA / figures.SECTION.file).read_text())
         content["raw"]["memory"][0]["peak_pss_bytes"] += GB
-        self.assertNotEqual(filled(page, figures.blocks(content), "cluster-"), page)
+        self.assertNotEqual(filled(page, figures.SECTION.blocks(content)), page)
         with self.assertRaises(ValueError):
-            filled("no section", figures.blocks(content), "cluster-")
+            filled("no section", figures.SECTION.blocks(content))
 
 
 class RunTest(unittest.TestCase):

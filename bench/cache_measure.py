@@ -7,58 +7,61 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench import generate
 from bench.parameters import Parameters
 from bench.rivals import Approach, chosen
-from bench.spark_app import Setup, submit
+from bench.run import Say, start
+from bench.spark_app import Setup, cluster, submit
 from harness.process import jdk
 from harness.spark import ApplicationError, Record
 
+MB = 1 << 20
 SMALL = 1 << 16
 """The size of a version in parts whose loads are sleeps."""
 
-Say = Callable[[str], None]
+
+@contextmanager
+def _versions(setup: Setup, p: Parameters, count: int, size: int) -> Iterator[Path]:
+    """A folder with the files of `count` versions, removed at the end."""
+    data = setup.work / "versions"
+    generate.write_versions(data, p.seed, count, size)
+    try:
+        yield data
+    finally:
+        shutil.rmtree(data)
+
+
+def _shape(p: Parameters, data: Path, **others: object) -> dict[str, object]:
+    """The options of a job; see Options.shape in Scala. By default one row of each version in each partition, without work and without sleeps."""
+    return {"data": data, "load_millis": 0, "pause_micros": 0, "work": 1, "stripes": 1, "tasks_per_version": p.tasks_per_version, "seed": p.seed} | others
 
 
 def approaches(setup: Setup, p: Parameters, say: Say) -> list[Record]:
     """All approaches in sequence, repeated for each turn."""
-    data = _fresh(setup.work / "versions")
     say(f"writing {p.versions} versions of {p.version_mb} MB")
-    generate.write_versions(data, p.seed, p.versions, p.version_bytes)
     found = []
-    try:
+    with _versions(setup, p, p.versions, p.version_bytes) as data:
         for turn in range(p.turns):
             for approach in chosen(p.approaches):
                 record = _approach(setup, p, approach, data, turn)
                 found.append(record)
                 say(f"turn {turn + 1}, {approach.title}: {record['wall_s']:.1f} s of {record['whole_s']:.0f} s, "
                     f"PSS {record['peak_pss_bytes'] >> 20} MB, {record['loads']} loads, load average {record['load_average']}")
-    finally:
-        shutil.rmtree(data)
     return found
 
 
 def _approach(setup: Setup, p: Parameters, approach: Approach, data: Path, turn: int) -> Record:
-    limit = approach.limit(p)
-    settings: dict[str, object] = {
-        "spark.executor.memory": p.heap,
-        "spark.executor.extraJavaOptions": f"{p.jvm} -XX:-UsePerfData",
-        "spark.bench.executors": p.executors,
-    }
+    limit, work = approach.limit(p), round(p.work * approach.work)
+    settings: dict[str, object] = {"spark.executor.extraJavaOptions": f"{p.jvm} -XX:-UsePerfData"}
     if approach.andiron:
         settings |= {"spark.andiron.cache.budgetBytes": limit, "spark.andiron.cache.keepWarm": str(approach.keep_warm).lower()}
-    work = round(p.work * approach.work)
-    options = {
-        "run": "approach", "approach": approach.runs, "data": data, "limit": limit, "load_millis": 0, "pause_micros": 0,
-        "work": work, "stripes": p.stripes, "row_bytes": p.row_bytes, "version_bytes": p.version_bytes,
-        "versions": p.versions, "partitions": p.partitions, "tasks_per_version": p.tasks_per_version, "seed": p.seed,
-    }
-    each = p.slots // p.executors
-    master = f"local-cluster[{p.executors},{each},{_megabytes(p.heap)}]"
+    options = {"run": "approach", "approach": approach.runs, "limit": limit} | _shape(
+        p, data, work=work, stripes=p.stripes, row_bytes=p.row_bytes, version_bytes=p.version_bytes, versions=p.versions, partitions=p.partitions)
+    master = cluster(p.executors, p.slots // p.executors, p.heap)
     [record] = submit(setup, approach.name, master, settings, options, p.heap, approach.andiron, p.executors)
     return {"approach": approach.name, "turn": turn, "limit_bytes": limit, "work": work} | record
 
@@ -86,41 +89,28 @@ def _throttled(
     setup: Setup, p: Parameters, label: str, slots: int, versions: str, partitions: int, load_ms: int, row_ms: float, names: str,
     turns: int,
 ) -> list[Record]:
-    most = max(_numbers(versions))
-    data = _fresh(setup.work / "versions")
-    generate.write_versions(data, p.seed, most, SMALL)
+    most, pause = max(_numbers(versions)), round(row_ms * 1000)
     settings = {
-        "spark.hadoop.fs.slow.millis": load_ms, "spark.andiron.cache.budgetBytes": most * SMALL, "spark.bench.executors": 1,
+        "spark.hadoop.fs.slow.millis": load_ms, "spark.andiron.cache.budgetBytes": most * SMALL,
         # The wait for the next report is not timed.
         "spark.andiron.cache.reportInterval": "100ms",
     }
-    options = {
-        "run": "sweep", "approaches": names, "versions_list": versions, "turns": turns, "data": data, "limit": most * SMALL,
-        "load_millis": load_ms, "pause_micros": round(row_ms * 1000), "work": 1, "stripes": 1, "row_bytes": 64, "version_bytes": SMALL,
-        "versions": 1, "partitions": partitions, "tasks_per_version": p.tasks_per_version, "seed": p.seed,
-    }
-    found = submit(setup, label, f"local[{slots}]", settings, options, p.heap, True, 0)
-    shutil.rmtree(data)
-    facts = {"slots": slots, "load_ms": load_ms, "pause_micros": options["pause_micros"], "partitions": partitions, "tasks_per_version": p.tasks_per_version}
+    with _versions(setup, p, most, SMALL) as data:
+        options = {"run": "sweep", "approaches": names, "versions_list": versions, "turns": turns, "limit": most * SMALL} | _shape(
+            p, data, load_millis=load_ms, pause_micros=pause, row_bytes=64, version_bytes=SMALL, versions=1, partitions=partitions)
+        found = submit(setup, label, f"local[{slots}]", settings, options, p.heap, True, 0)
+    facts = {"slots": slots, "load_ms": load_ms, "pause_micros": pause, "partitions": partitions, "tasks_per_version": p.tasks_per_version}
     return [facts | record for record in found]
 
 
 def rates(setup: Setup, p: Parameters, say: Say) -> list[Record]:
     """Loads of one file in every way."""
-    data = _fresh(setup.work / "versions")
-    generate.write_versions(data, p.seed, 1, p.rate_mb << 20)
-    settings = {
-        "spark.executor.memory": p.heap, "spark.bench.executors": 1,
-        "spark.andiron.cache.budgetBytes": 2 * p.rate_mb << 20, "spark.andiron.cache.reportInterval": "100ms",
-        "spark.andiron.cache.dir": setup.work / "rates-cache",
-    }
-    options = {
-        "run": "rates", "cache": setup.work / "rates-cache", "file": data / f"{generate.name(0)}.bin", "turns": p.rate_turns,
-        "populate": f"{sys.executable} {Path(__file__).with_name('populate.py')}",
-    }
-    _fresh(setup.work / "rates-cache")
-    found = submit(setup, "rates", f"local-cluster[1,1,{_megabytes(p.heap)}]", settings, options, p.heap, True, 1)
-    shutil.rmtree(data)
+    cache = setup.work / "rates-cache"
+    settings = {"spark.andiron.cache.budgetBytes": 2 * p.rate_mb << 20, "spark.andiron.cache.reportInterval": "100ms", "spark.andiron.cache.dir": cache}
+    with _versions(setup, p, 1, p.rate_mb << 20) as data:
+        options = {"run": "rates", "cache": cache, "file": data / f"{generate.name(0)}.bin", "turns": p.rate_turns,
+                   "populate": f"{sys.executable} {Path(__file__).with_name('populate.py')}"}
+        found = submit(setup, "rates", cluster(1, 1, p.heap), settings, options, p.heap, True, 1)
     for record in found:
         say(f"{record['what']}: {record['bytes'] / record['seconds'] / 2**30:.2f} GB/s")
     return found
@@ -128,15 +118,9 @@ def rates(setup: Setup, p: Parameters, say: Say) -> list[Record]:
 
 def kills(setup: Setup, p: Parameters, say: Say) -> list[Record]:
     """Cancelled jobs whose tasks wait for the budget."""
-    data = _fresh(setup.work / "versions")
-    generate.write_versions(data, p.seed, 2, 1 << 20)
-    settings = {"spark.executor.memory": "1g", "spark.bench.executors": 1, "spark.andiron.cache.budgetBytes": 1 << 20}
-    options = {
-        "run": "kills", "turns": p.kills, "data": data, "limit": 1 << 20, "load_millis": 0, "pause_micros": 0, "work": 1, "stripes": 1,
-        "row_bytes": 1, "version_bytes": 1 << 20, "versions": 2, "partitions": 1, "tasks_per_version": 1, "seed": p.seed,
-    }
-    found = submit(setup, "kills", "local-cluster[1,4,1024]", settings, options, "1g", True, 1)
-    shutil.rmtree(data)
+    with _versions(setup, p, 2, MB) as data:
+        options = {"run": "kills", "turns": p.kills, "limit": MB} | _shape(p, data, row_bytes=1, version_bytes=MB, versions=2, partitions=1)
+        found = submit(setup, "kills", cluster(1, 4, "1g"), {"spark.andiron.cache.budgetBytes": MB}, options, "1g", True, 1)
     say(f"killed waiters stopped within {max(record['seconds'] for record in found) * 1000:.0f} ms")
     return found
 
@@ -146,10 +130,9 @@ def micro(setup: Setup, p: Parameters, say: Say) -> list[Record]:
     classes = ":".join([str(setup.built.jar()), str(setup.built.jar("bench")), f"{setup.libs}/*", f"{setup.built.home}/jars/*"])
     found = []
     for turn in range(p.micro_turns):
-        folder = _fresh(setup.work / "micro")
-        folder.mkdir(parents=True)
-        result, log = folder / "jmh.json", setup.work / f"micro-{turn}.log"
-        load, started = os.getloadavg()[0], time.time()
+        folder = setup.work / f"micro-{turn}"
+        folder.mkdir()
+        result, log, begun = folder / "jmh.json", setup.work / f"micro-{turn}.log", start()
         with log.open("wb") as output:
             done = subprocess.run(
                 [jdk("java"), "-cp", classes, "andiron.bench.micro.Micro", str(result), str(p.micro_iterations), str(p.micro_ms), p.micro_only],
@@ -159,23 +142,12 @@ def micro(setup: Setup, p: Parameters, say: Say) -> list[Record]:
         for entry in json.loads(result.read_text()):
             metric = entry["primaryMetric"]
             found.append({
-                "benchmark": entry["benchmark"].rpartition(".")[0].rpartition(".")[2] + "." + entry["benchmark"].rpartition(".")[2],
+                "benchmark": ".".join(entry["benchmark"].split(".")[-2:]),
                 "turn": turn, "ns": round(metric["score"], 4), "measured_ns": [round(ns, 4) for fork in metric["rawData"] for ns in fork],
-                "unit": metric["scoreUnit"], "threads": entry["threads"], "jdk": entry["jdkVersion"], "load_average": round(load, 2),
-                "started": round(started, 1),
-            })
+                "unit": metric["scoreUnit"], "threads": entry["threads"], "jdk": entry["jdkVersion"], **begun})
         say(f"micro-benchmarks, turn {turn + 1}: " + ", ".join(f"{r['benchmark']} {r['ns']:.2f} ns" for r in found if r["turn"] == turn))
     return found
 
 
 def _numbers(words: str) -> list[int]:
     return [int(word) for word in words.split(",")]
-
-
-def _megabytes(heap: str) -> int:
-    return int(heap[:-1]) * {"g": 1024, "m": 1}[heap[-1].lower()]
-
-
-def _fresh(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder
