@@ -116,7 +116,7 @@ fn json(health: &AtlasHealth) -> String {
         "late": health.late,
         "retried": health.retried,
         "left_out": health.left_out,
-        "untold": health.untold,
+        "unread": health.unread,
         "last_failure": health.last_failure,
     });
     told.to_string()

@@ -236,18 +236,18 @@ impl TopCause {
     }
 
     /// The text after the name.
-    pub fn told(&self) -> String {
-        told(&self.group, &self.class, self.messages, &self.message)
+    pub fn text(&self) -> String {
+        text(&self.group, &self.class, self.messages, &self.message)
     }
 
     /// One line about the cause, without its number.
-    pub fn said(&self) -> String {
-        format!("{}: {}", self.name(), self.told())
+    pub fn line(&self) -> String {
+        format!("{}: {}", self.name(), self.text())
     }
 }
 
 /// The message, or the number of messages with an example.
-pub(crate) fn told(group: &str, class: &str, messages: u64, message: &str) -> String {
+pub(crate) fn text(group: &str, class: &str, messages: u64, message: &str) -> String {
     let example = if group.is_empty() { message.to_string() } else { format!("{class}: {message}") };
     match messages {
         0 | 1 => example,

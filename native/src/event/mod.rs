@@ -33,6 +33,9 @@ pub use reading::read;
 pub(crate) use reading::{read_given, read_object};
 pub use stage::{ExecutionBody, JobBody, JobStatus, PlanNode, StageBody, StageStatus};
 
+/// The counters that every step has.
+pub const OWN_COUNTERS: [&str; 3] = ["in", "out", "dropped"];
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)+) => {
         /// The subject of an event, as a number that never changes its meaning.

@@ -87,6 +87,10 @@ pub enum StageStatus {
     Failed,
     /// It did not run, since its output existed.
     Skipped,
+    /// A state of a later version of Andiron.
+    #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
+    Unknown,
 }
 
 impl StageStatus {
@@ -97,6 +101,7 @@ impl StageStatus {
             StageStatus::Succeeded => "succeeded",
             StageStatus::Failed => "failed",
             StageStatus::Skipped => "skipped",
+            StageStatus::Unknown => "unknown",
         }
     }
 }
@@ -147,6 +152,10 @@ pub enum JobStatus {
     Succeeded,
     /// It has failed.
     Failed,
+    /// A state of a later version of Andiron.
+    #[serde(other)]
+    #[cfg_attr(test, schemars(skip))]
+    Unknown,
 }
 
 /// An execution of a query, with its last plan.

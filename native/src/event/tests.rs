@@ -120,3 +120,12 @@ fn a_failure_is_a_row_or_a_summary() {
     assert!(row.committed && row.stage == Some(4));
     assert!(FailureBody::read("seen").is_none());
 }
+
+#[test]
+fn a_state_of_a_later_version_is_unknown() {
+    let stage: StageBody = read(r#"{"stage": 1, "status": "paused"}"#).unwrap();
+    assert_eq!((stage.status, stage.status.as_str()), (StageStatus::Unknown, "unknown"));
+    let job: JobBody = read(r#"{"job": 1, "status": "paused"}"#).unwrap();
+    assert_eq!(job.status, JobStatus::Unknown);
+    assert_eq!(read::<StageBody>(r#"{"stage": 1}"#).unwrap().status, StageStatus::Running);
+}

@@ -18,7 +18,7 @@ pub struct AtlasHealth {
     /// Series beyond the limit.
     pub left_out: u64,
     /// Times that the process could not give its figures.
-    pub untold: u64,
+    pub unread: u64,
     /// The message of the last failure.
     pub last_failure: Option<String>,
 }

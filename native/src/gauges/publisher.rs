@@ -173,12 +173,12 @@ impl PublisherThread {
             Err(payload) => {
                 // Dropping a panic's payload may itself panic.
                 std::mem::forget(payload);
-                let untold = {
+                let unread = {
                     let mut state = self.shared.lock();
-                    state.health.untold += 1;
-                    state.health.untold
+                    state.health.unread += 1;
+                    state.health.unread
                 };
-                if untold == 1 {
+                if unread == 1 {
                     log::error!("Atlas: the figures of this process could not be read; please report this");
                 }
                 Vec::new()

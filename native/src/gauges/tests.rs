@@ -221,7 +221,7 @@ fn a_source_that_panics_ends_nothing() {
     let publisher = Publisher::start(server.settings(""), source).unwrap();
     eventually("figures after it", || !series(&server.bodies(), "g").is_empty());
     publisher.stop(Duration::from_secs(10));
-    assert_eq!(publisher.health().untold, 1);
+    assert_eq!(publisher.health().unread, 1);
 }
 
 #[test]

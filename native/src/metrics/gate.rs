@@ -47,7 +47,7 @@ pub struct Limits {
     /// The plan proves that only a part is read.
     pub partial: bool,
     /// Why the reached instances are unknown; empty if they are known.
-    pub untold: String,
+    pub incomplete: String,
     /// The target of the write.
     pub write: Option<String>,
     /// The gate's number, if it has one.
@@ -58,7 +58,7 @@ impl Limits {
     /// Reads `{"gate","max_drop_ratio"?,"max_dropped"?,"min_rows"?,"min_out_ratio"?,"max_counters"?: {name:
     /// ratio},"zero_rows": "pass"|"fail","unknown"?,"step_id"?,"sites"?,"scope"?: {"execution"|"guard":
     /// n},"reached"?: [{"site","instance","behind",
-    /// "partial","partitions"?}],"shuffle_stages"?,"partial"?,"untold"?,"write"?,"gate_id"?}`.
+    /// "partial","partitions"?}],"shuffle_stages"?,"partial"?,"incomplete"?,"write"?,"gate_id"?}`.
     ///
     /// # Errors
     /// [`Code::BadArgument`] for any other text, or for a ratio outside its range.
@@ -101,7 +101,7 @@ impl Limits {
                 json.numbers("shuffle_stages").iter().filter_map(|n| u32::try_from(*n).ok()).collect()
             }),
             partial: json.is("partial"),
-            untold: json.text("untold").to_string(),
+            incomplete: json.text("incomplete").to_string(),
             write: Some(json.text("write").to_string()).filter(|write| !write.is_empty()),
             number: json.number("gate_id"),
         })

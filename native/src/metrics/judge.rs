@@ -116,8 +116,8 @@ fn removed(pictures: &[Picture]) -> String {
 }
 
 fn why_unknown(matter: &Matter<'_>, limits: &Limits) -> Option<String> {
-    if !limits.untold.is_empty() {
-        return Some(limits.untold.clone());
+    if !limits.incomplete.is_empty() {
+        return Some(limits.incomplete.clone());
     }
     if matter.is_refused {
         return Some(

@@ -37,7 +37,7 @@ impl DroppedRows {
             .causes
             .iter()
             .take(MOST_SAID)
-            .map(|cause| format!("{} x {}", cause.count, cause.said()))
+            .map(|cause| format!("{} x {}", cause.count, cause.line()))
             .collect();
         if said.is_empty() {
             String::new()

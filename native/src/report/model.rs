@@ -211,8 +211,8 @@ impl Group {
     }
 
     /// The text after the name.
-    pub fn told(&self) -> String {
-        gate::told(&self.name, &self.class, self.messages as u64, &self.message)
+    pub fn text(&self) -> String {
+        gate::text(&self.name, &self.class, self.messages as u64, &self.message)
     }
 
     /// Whether it is the group of a verdict's cause.

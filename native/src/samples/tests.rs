@@ -205,7 +205,7 @@ fn a_cause_with_different_messages_is_called_by_its_class_and_an_example() {
             let text = json!({"hash": hash.to_string(), "stack_hash": "0", "error_class": "E", "record": "r", "message": message, "stack": "at A"});
             samples.add(&step(), origin(1), text.to_string().as_bytes());
         }
-        samples.causes("history", 1, |_| true)[0].said()
+        samples.causes("history", 1, |_| true)[0].line()
     };
     assert_eq!(said(&["no 1", "no 2", "no 2"]), "E: 2 different messages, for example: no 1");
     assert_eq!(said(&["no 1", "no 1"]), "E: no 1");

@@ -217,12 +217,12 @@ impl SparkAccumulators {
                 scope.attempt(at, (bits, merged), event, self.arrivals);
             }
         }
-        let untold = match event.reason {
+        let hidden = match event.reason {
             Reason::Success => facts.gone || scope.is_passed_over(event),
             Reason::Resubmitted => false,
             _ => true,
         };
-        if event.reason == Reason::Success && !untold {
+        if event.reason == Reason::Success && !hidden {
             let room = self.most_bytes.saturating_sub(self.bytes);
             let took = scope.succeed(event, facts, self.arrivals, room);
             self.bytes += took;
@@ -235,7 +235,7 @@ impl SparkAccumulators {
         if was_bare {
             self.strip();
         }
-        if untold {
+        if hidden {
             self.hide(facts);
         }
         for id in not_alone {

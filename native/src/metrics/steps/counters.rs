@@ -2,7 +2,7 @@
 
 /// The counters that gates judge by, in the order of their indices on the wire. Further built-in counters are declared by
 /// the JVM (`StepCell.BuiltIn`) and need no change here.
-pub(in crate::metrics) const OWN: [&str; 3] = ["in", "out", "dropped"];
+pub(in crate::metrics) const OWN: [&str; 3] = crate::event::OWN_COUNTERS;
 
 /// The indices of the counters of rows read, returned and dropped.
 pub(in crate::metrics) const ROWS: usize = 0;

@@ -402,9 +402,9 @@ impl StepBook {
         let sites = self.sites.iter().filter(move |(id, site)| asked(**id, site));
         sites.zip(std::iter::repeat(guard)).filter_map(|(site, guard)| Some((site, guard?))).flat_map(
             move |((id, site), guard)| {
-                let told =
+                let missed =
                     move |instance: &u64| !reached.iter().any(|r| (r.site, r.instance) == (*id, *instance));
-                site.owned(guard).filter(told).map(move |instance| {
+                site.owned(guard).filter(missed).map(move |instance| {
                     let reached = Reached {
                         site: *id,
                         instance,
@@ -482,7 +482,7 @@ impl StepBook {
                 }
             }
         }
-        let (mut known, mut running, mut outside, mut told) = (false, false, 0_u64, Vec::new());
+        let (mut known, mut running, mut outside, mut reasons) = (false, false, 0_u64, Vec::new());
         // An operator of this object that another object's operator has replaced still belongs to this one.
         let counts = |site: &Site| match object {
             Some(_) => site.replaced_by != object,
@@ -503,7 +503,7 @@ impl StepBook {
             outside += figure.outside.max(0) as u64;
             let reason = reasons::of(&figure, stages);
             if !reason.is_empty() {
-                told.push(format!("{}: {reason}", site.label));
+                reasons.push(format!("{}: {reason}", site.label));
             }
         }
         for folded in steps() {
@@ -518,15 +518,16 @@ impl StepBook {
         }
         let not_counted = steps().map(|step| step.outside).sum::<u64>() + outside;
         if not_counted > 0 {
-            told.push(reasons::of_outside(not_counted));
+            reasons.push(reasons::of_outside(not_counted));
         }
         if self.is_refused(step, part) {
-            told.push("it has more operators than the driver keeps; later ones are not counted".to_string());
+            reasons
+                .push("it has more operators than the driver keeps; later ones are not counted".to_string());
         }
         if !known {
-            told.push("no operator of this step has counted anything yet".to_string());
+            reasons.push("no operator of this step has counted anything yet".to_string());
         }
-        let (exact, reason) = (told.is_empty(), told.join("; "));
+        let (exact, reason) = (reasons.is_empty(), reasons.join("; "));
         StepFigures { step: step.to_string(), counters, exact, reason, known, running }
     }
 }

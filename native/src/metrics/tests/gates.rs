@@ -257,5 +257,5 @@ fn failed_rows_are_told_by_step_and_with_their_stacks() {
         bench.app.judge("history", &limits(json!({"gate": "commit", "max_drop_ratio": 0.0, "step_id": 2})));
     let cause = &verdict.top_causes[0];
     assert_eq!((cause.group.as_str(), cause.count, cause.messages), ("late", 2, 2));
-    assert_eq!(cause.said(), "late: 2 different messages, for example: E: no 7");
+    assert_eq!(cause.line(), "late: 2 different messages, for example: E: no 7");
 }

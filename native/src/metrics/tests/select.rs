@@ -283,9 +283,9 @@ fn an_operator_that_the_optimiser_removed_has_read_no_row() {
         let verdict = judge(&bench, json!({"reached": [], "zero_rows": policy}));
         assert_eq!((verdict.decision, verdict.reason.as_str()), (decision, "no row was read"));
     }
-    let untold =
-        judge(&bench, json!({"reached": [], "zero_rows": "pass", "untold": "the plan cannot be read"}));
-    assert_eq!(untold.decision, Decision::Unknown);
+    let incomplete =
+        judge(&bench, json!({"reached": [], "zero_rows": "pass", "incomplete": "the plan cannot be read"}));
+    assert_eq!(incomplete.decision, Decision::Unknown);
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn group(group: &Group, at: usize, all: usize, shown: usize, rows: &Rows) -> Mar
                 span.share { (bar(0.0, group.samples.len() as f64 / all as f64)) }
                 span.cause {
                     b title=(plain(group.title())) { (name(title)) } " "
-                    span.message { (line(&group.told())) }
+                    span.message { (line(&group.text())) }
                 }
                 span.tags { @for (step, _) in group.steps.iter().take(3) { span.chip { (name(step)) } } }
             }

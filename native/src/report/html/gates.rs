@@ -163,7 +163,7 @@ fn link(view: &View, cause: &Cause) -> Markup {
     let name = html! { span.mono { (line(name)) } };
     html! {
         @if let Some(at) = group { a href={ "#f" (at) } { (name) } } @else { (name) }
-        " " span.quiet { (line(&cause.told())) }
+        " " span.quiet { (line(&cause.text())) }
     }
 }
 

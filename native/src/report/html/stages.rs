@@ -6,6 +6,7 @@ use super::links::{anchor, Rows};
 use super::most;
 use super::parts::{bar, block, columns, line, more, name, rest};
 use super::timeline::{class, timeline, Span};
+use crate::event::OWN_COUNTERS;
 use crate::report::format;
 use crate::report::model::{Stage, View};
 use crate::report::pick::{last, Picked};
@@ -98,7 +99,7 @@ fn changed(stage: &Stage) -> Markup {
     const SHOWN: usize = 4;
     // A step's name implies its three own counters.
     let implied = |name: &str| {
-        let own = |counter: &str| ["in", "out", "dropped"].contains(&counter);
+        let own = |counter: &str| OWN_COUNTERS.contains(&counter);
         let of = |step: &String| name.strip_prefix(step.as_str()).and_then(|rest| rest.strip_prefix('.'));
         stage.steps.iter().any(|step| of(step).is_some_and(own))
     };

@@ -143,6 +143,7 @@ pub(super) fn class(stage: &Stage) -> &'static str {
         StageStatus::Failed => "failed",
         StageStatus::Succeeded if stage.steps.is_empty() => "plain",
         StageStatus::Succeeded => "step",
+        StageStatus::Unknown => "plain",
         _ => "running",
     }
 }

@@ -46,7 +46,7 @@ fn one_group(text: &mut Text, group: &Group) {
     text.line(&format!(
         "  {}: {}",
         text.paint("1", &terminal(group.title(), NAME)),
-        terminal(&group.told(), SHORT)
+        terminal(&group.text(), SHORT)
     ));
     let stacks = match group.stacks {
         0 | 1 => format!("stack {}", terminal(&group.hash, NAME)),

@@ -122,8 +122,8 @@ fn gate(text: &mut Text, verdict: &Verdict) {
         text.line(&format!("          {}", terminal(&verdict.reason, LINE)));
     }
     for cause in verdict.causes.iter().take(5) {
-        let (name, told) = (terminal(cause.name(), NAME), terminal(&cause.told(), SHORT));
-        text.line(&format!("          {:>9}  {name}: {told}", format::count(cause.count)));
+        let (name, message) = (terminal(cause.name(), NAME), terminal(&cause.text(), SHORT));
+        text.line(&format!("          {:>9}  {name}: {message}", format::count(cause.count)));
     }
     if !verdict.write.is_empty() {
         let what = if verdict.passed { "write" } else { "not written" };

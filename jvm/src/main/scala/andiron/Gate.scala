@@ -88,7 +88,7 @@ final class Gate private (
       node.set[ObjectNode]("reached", ReachedJson(judged.reached.filter(_.run.step == step.handle.id)))
       judged.writers.foreach(stages => node.set[ObjectNode]("shuffle_stages", Json.numbers(stages.map(_.toLong))))
     }
-    Json.text(node.put("untold", judged.untold))
+    Json.text(node.put("incomplete", judged.incomplete))
   }
 
   override def toString: String = s"gate on $step"

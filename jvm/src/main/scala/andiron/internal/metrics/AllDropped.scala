@@ -32,7 +32,7 @@ private[andiron] final class AllDropped(application: MetricsApplication) {
     // Whether the job reads only a part is known from events, which arrive through a queue.
     application.barrier(AndironConf.MetricsStopTimeout.in(application.context.getConf)): Unit
     val stage = question.path("stage").asInt()
-    val answer = application.ask(question.put("partial", application.told.isPartial(stage)).put("warns", warns))
+    val answer = application.ask(question.put("partial", application.unguarded.isPartial(stage)).put("warns", warns))
     if (answer.has("fail")) {
       val message = answer.path("fail").asText()
       MetricsInternals.cancelStage(application.context, stage, message)

@@ -40,7 +40,7 @@ private[andiron] final class CommitGates(application: MetricsApplication, path: 
       case known                                        => known
     }
     application.gates.require(gates, whole, path)
-    application.told.judged(gates.map(_.step.handle.id).toSet)
-    whole.foreach(application.allDropped.atCommit(_, ToldActions.isStreaming(application.context.getLocalProperty(_))))
+    application.unguarded.judged(gates.map(_.step.handle.id).toSet)
+    whole.foreach(application.allDropped.atCommit(_, UnguardedActions.isStreaming(application.context.getLocalProperty(_))))
   }
 }

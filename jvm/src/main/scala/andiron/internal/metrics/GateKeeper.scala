@@ -10,9 +10,9 @@ import org.slf4j.LoggerFactory
 import andiron.{AndironConf, Gate, GateException, Step}
 import andiron.internal.util.{DaemonThread, Json}
 
-/** The scope of a gate's judgement; `writers` and `untold` as in [[WriteScope]]. */
+/** The scope of a gate's judgement; `writers` and `incomplete` as in [[WriteScope]]. */
 private[andiron] final case class Judged(
-    place: String, write: Option[String], scope: Option[(String, Long)], reached: Seq[Reached], writers: Option[Set[Int]], untold: String)
+    place: String, write: Option[String], scope: Option[(String, Long)], reached: Seq[Reached], writers: Option[Set[Int]], incomplete: String)
 
 /** The gates of an application. */
 private[andiron] final class GateKeeper(application: MetricsApplication) {
@@ -23,8 +23,8 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
   private val hook = new WriteHook {
     override def isNeeded: Boolean = isOpen && (!isEmpty || application.hasSteps)
     override def planned(): Unit = application.guards.planned(TaskScope.guardsOf(application.context))
-    override def refuse(write: WriteAction, steps: Set[Long]): Unit = application.told.refuse(write, steps)
-    override def refuseDrop(steps: Set[Long]): Unit = application.told.refuseDrop(steps)
+    override def refuse(write: WriteAction, steps: Set[Long]): Unit = application.unguarded.refuse(write, steps)
+    override def refuseDrop(steps: Set[Long]): Unit = application.unguarded.refuseDrop(steps)
     override def lineage: JobLineage = application.lineage
     override def gate(path: String): WriteGate = new CommitGates(application, path)
   }
@@ -65,7 +65,7 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
   /** Throws the failure of the first gate that does not pass the write to `path`. */
   def require(judged: Seq[Gate], scope: Option[WriteScope], path: String): Unit = judged.foreach { gate =>
     val asked = scope match {
-      case Some(of) => Judged("commit", Some(path), Some("execution" -> of.execution), of.reached, of.writers.filter(_ => application.hasAll), of.untold)
+      case Some(of) => Judged("commit", Some(path), Some("execution" -> of.execution), of.reached, of.writers.filter(_ => application.hasAll), of.incomplete)
       case None     => Judged("commit", Some(path), None, Nil, None, "the plan of the write cannot be read")
     }
     verdict(gate, asked).foreach(e => throw e)
@@ -76,13 +76,13 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
     val patience = AndironConf.MetricsStopTimeout.in(application.context.getConf)
     val hasArrived = application.barrier(patience)
     val run = application.guards.of(guard)
-    val untold =
+    val incomplete =
       if (!hasArrived) s"events of Spark have not arrived within $patience ms (spark.andiron.metrics.stopTimeout)"
       else if (!run.hasRun)
         "no job ran in the guarded body: a lazy Dataset or RDD was returned, or the work went to a thread of a pool (Andiron.guard.wrap carries the guard there)"
       else if (!application.hasAll) "Spark has dropped events, which may concern further jobs (spark.andiron.metrics.queueCapacity)"
       else ""
-    judged.iterator.flatMap(verdict(_, Judged("guard", None, Some("guard" -> guard.number), run.reached, run.writers, untold))).buffered.headOption
+    judged.iterator.flatMap(verdict(_, Judged("guard", None, Some("guard" -> guard.number), run.reached, run.writers, incomplete))).buffered.headOption
   }
 
   /** The failure of a gate; None if it passes. */

@@ -45,7 +45,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   val lineage = new JobLineage
 
   /** Publishing actions of jobs and SQL executions on the rows of gated steps. */
-  val told = new ToldActions(this)
+  val unguarded = new UnguardedActions(this)
 
   /** Fails actions whose steps have dropped all of their rows. */
   val allDropped = new AllDropped(this)
@@ -68,7 +68,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   /** The native library's answer to a question; its warnings are logged. */
   def ask(question: ObjectNode): JsonNode = {
     val answer = Json.parse(NativeMetrics.ask(handle, Json.text(question)))
-    answer.path("warn").forEach(message => MetricsApplication.told.warn(message.asText()))
+    answer.path("warn").forEach(message => MetricsApplication.gateLog.warn(message.asText()))
     answer
   }
 
@@ -205,20 +205,20 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
     val around = Option(event.properties).fold(Array.empty[Long])(properties => TaskScope.guards(properties.getProperty(TaskScope.Guards)))
     val reads = lineage.began(event)
     guards.began(event.jobId, around, reads)
-    told.jobStart(event, reads, around.nonEmpty, node.path("call_site").asText())
+    unguarded.jobStart(event, reads, around.nonEmpty, node.path("call_site").asText())
     send(EventKind.JobStart, node)
   }
 
   override def jobEnd(event: SparkListenerJobEnd): Unit = {
     if (event.jobResult != JobSucceeded) guards.failed(event.jobId)
     send(EventKind.JobEnd, EventJson.jobEnd(event))
-    told.jobEnd(event)
+    unguarded.jobEnd(event)
   }
 
   override def executionStart(event: ExecutionStart): Unit = {
     val description = EventJson.cut(event.description, 1024)
     sites.began(event.executionId, description)
-    told.executionStart(event)
+    unguarded.executionStart(event)
     send(EventKind.Execution, EventJson.plan(event.executionId, event.physicalPlanDescription, event.sparkPlanInfo)
       .put("description", description).put("started_ms", event.time))
   }
@@ -229,7 +229,7 @@ private[andiron] final class MetricsApplication private (val context: SparkConte
   override def executionEnd(event: ExecutionEnd): Unit = {
     StepRuns.ended(event.executionId)
     sites.ended(event.executionId)
-    told.executionEnd(event)
+    unguarded.executionEnd(event)
     val node = Json.node().put("execution", event.executionId).put("ended_ms", event.time)
     event.errorMessage.filter(_.nonEmpty).foreach(message => node.put("failure", EventJson.cut(message, 4096)))
     send(EventKind.Execution, node)
@@ -286,7 +286,7 @@ private[andiron] object MetricsApplication {
   private val log = LoggerFactory.getLogger(classOf[MetricsApplication])
   private val SentinelNanos = 1000000000L
   private val FiguresMillis = 1000L
-  private val told = LoggerFactory.getLogger("andiron.Gate")
+  private val gateLog = LoggerFactory.getLogger("andiron.Gate")
   @volatile private var current: Option[MetricsApplication] = None
   @volatile private var reason = "spark.plugins does not name andiron.AndironPlugin"
 

@@ -47,7 +47,7 @@ private[andiron] final class TaskCells private (private val context: TaskContext
   private def question(cell: StepCell): String = {
     val reached = Reached(StepRun(cell.handle.id, cell.site.id, cell.instance), behind = false, partial = false, cell.partitions)
     Json.text(AllDropped.question(Seq(reached)).put("stage", context.stageId()).put("rows", cell.in)
-      .put("streaming", ToldActions.isStreaming(context.getLocalProperty(_))))
+      .put("streaming", UnguardedActions.isStreaming(context.getLocalProperty(_))))
   }
 
   override def onTaskFailure(context: TaskContext, error: Throwable): Unit = quietly {

@@ -21,17 +21,17 @@ import org.apache.spark.sql.execution.exchange.ReusedExchangeExec
  * @param reached the instances whose rows can be part of the write
  * @param writers the stages that wrote the shuffles that are read; None if a checkpoint hides some
  * @param readsCheckpoint it reads a checkpoint, and instances below that are known only from the events of jobs
- * @param untold why `reached` may be incomplete, or empty
+ * @param incomplete why `reached` may be incomplete, or empty
  */
 final case class WriteScope(
-    execution: Long, declared: Map[Long, Set[Long]], reached: Seq[Reached], writers: Option[Set[Int]], readsCheckpoint: Boolean, untold: String) {
+    execution: Long, declared: Map[Long, Set[Long]], reached: Seq[Reached], writers: Option[Set[Int]], readsCheckpoint: Boolean, incomplete: String) {
 
   /** Whether the result depends on the arrival of all job events. */
   def needsEvents: Boolean = readsCheckpoint || reached.exists(_.behind)
 
   /** This scope if those events have not arrived. */
   def withoutEvents: WriteScope =
-    copy(writers = None, untold = if (readsCheckpoint) "the events about the lineage below a checkpoint have not arrived" else untold)
+    copy(writers = None, incomplete = if (readsCheckpoint) "the events about the lineage below a checkpoint have not arrived" else incomplete)
 
 
   /** The steps whose rows the write may contain. */
@@ -146,13 +146,13 @@ private[andironshim] final class WriteWalk(lineage: JobLineage, val partial: Boo
   def scope(execution: Long): WriteScope = {
     val reached = rdds.reached
     val steps = declared.groupBy(_._1).map { case (step, parts) => step -> parts.map(_._2).toSet }
-    val untold =
+    val incomplete =
       if (rdds.hasUnrecorded) "it reads a checkpoint whose lineage is no longer known"
       else if (emptied) "a cache that it reads no longer exists, or adaptive execution emptied it while it was filled"
       else if (rdds.isUnsure) "it reads a Dataset's RDD with a broadcast or a sub-query with a step without a known execution"
       else if (hidden && !steps.keySet.subsetOf(reached.map(_.run.step).toSet)) "an operator in its plan executes another plan internally, which cannot be inspected"
       else ""
-    WriteScope(execution, steps, reached, rdds.writers, rdds.readsCheckpoint, untold)
+    WriteScope(execution, steps, reached, rdds.writers, rdds.readsCheckpoint, incomplete)
   }
 
   /** Adds the steps in the user's plan and in the RDDs that it reads. */

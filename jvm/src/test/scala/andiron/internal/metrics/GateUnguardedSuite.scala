@@ -17,7 +17,7 @@ import org.scalatest.funsuite.AnyFunSuite
 
 /** Writes that no gate judges are logged: rule R7 of docs/internals/gates.md. */
 @RunWith(classOf[SuiteRunner])
-class GateToldSuite extends AnyFunSuite with BeforeAndAfterAll {
+class GateUnguardedSuite extends AnyFunSuite with BeforeAndAfterAll {
   private var spark: SparkSession = _
   private val directory = Files.createTempDirectory("gate-told")
   private implicit val longs: Encoder[Long] = Encoders.scalaLong

@@ -16,7 +16,7 @@ import andiron.internal.util.Json
  * Finds actions that publish rows of gated steps without a gate's verdict, from Spark's events: rule R7 of
  * docs/internals/gates.md. Any thread.
  */
-private[andiron] final class ToldActions(application: MetricsApplication) {
+private[andiron] final class UnguardedActions(application: MetricsApplication) {
   private final class Execution {
     var write: Option[WriteAction] = None
     var isPartial = false
@@ -48,23 +48,23 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
 
   def jobStart(event: SparkListenerJobStart, reads: JobReads, isGuarded: Boolean, site: String): Unit = {
     val doomed = synchronized {
-      val root = ToldActions.rootOf(event.properties)
+      val root = UnguardedActions.rootOf(event.properties)
       val execution = root.map(of)
       val isPart = WriteActions.isPartial(event) || execution.exists(_.isPartial)
       event.stageInfos.foreach(stage => partial.update(stage.stageId, isPart && partial.getOrElse(stage.stageId, true)))
-      ToldActions.bound(partial)
+      UnguardedActions.bound(partial)
       if (isGuarded || reads.reached.isEmpty) None
       else {
-        val isStreaming = ToldActions.isStreaming(event.properties)
+        val isStreaming = UnguardedActions.isStreaming(event.properties)
         execution.foreach { e =>
           e.reached = Reached.merge(e.reached ++ reads.reached)
           e.isStreaming ||= isStreaming
-          if (isStreaming && ToldActions.isRoot(event.properties)) e.direct = Reached.merge(e.direct ++ reads.reached)
+          if (isStreaming && UnguardedActions.isRoot(event.properties)) e.direct = Reached.merge(e.direct ++ reads.reached)
         }
         val ofExecution = execution.flatMap(_.write)
         if (ofExecution.isEmpty) WriteActions.ofJob(event).foreach { write =>
           jobs(event.jobId) = new Job(write, site, reads.reached, isStreaming)
-          ToldActions.bound(jobs)
+          UnguardedActions.bound(jobs)
         }
         ofExecution.filterNot(_.commits).orElse(jobs.get(event.jobId).map(_.write))
       }
@@ -75,20 +75,20 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
   }
 
   def jobEnd(event: SparkListenerJobEnd): Unit = synchronized(jobs.remove(event.jobId)).foreach { job =>
-    if (event.jobResult == JobSucceeded) tell(s"${job.write.name}, ${job.site}", job.reached, Set.empty, job.isStreaming)
+    if (event.jobResult == JobSucceeded) record(s"${job.write.name}, ${job.site}", job.reached, Set.empty, job.isStreaming)
   }
 
   def executionEnd(event: ExecutionEnd): Unit = synchronized(executions.remove(event.executionId)).foreach { execution =>
     if (event.errorMessage.forall(_.isEmpty) && execution.reached.nonEmpty) execution.write match {
-      case Some(write)                          => tell(write.name, execution.reached, execution.judged, execution.isStreaming)
+      case Some(write)                          => record(write.name, execution.reached, execution.judged, execution.isStreaming)
       // No command writes a stream's sink.
-      case None if execution.direct.nonEmpty    => tell("the sink of a streaming query", execution.direct, execution.judged, isStreaming = true)
+      case None if execution.direct.nonEmpty    => record("the sink of a streaming query", execution.direct, execution.judged, isStreaming = true)
       case None                                 =>
     }
   }
 
   /** Records that the gates of these steps have judged the write that the calling thread commits. */
-  def judged(steps: Set[Long]): Unit = ToldActions.rootOf(application.context).foreach { root =>
+  def judged(steps: Set[Long]): Unit = UnguardedActions.rootOf(application.context).foreach { root =>
     synchronized(of(root).judged ++= steps)
   }
 
@@ -117,7 +117,7 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
         "wrap the action in Andiron.guard")
   }
 
-  private def tell(action: String, reached: Seq[Reached], judged: Set[Long], isStreaming: Boolean): Unit = if (!application.gates.isEmpty) {
+  private def record(action: String, reached: Seq[Reached], judged: Set[Long], isStreaming: Boolean): Unit = if (!application.gates.isEmpty) {
     val question = Json.node().put("ask", "bypassed").put("action", action).put("streaming", isStreaming)
     question.set[ObjectNode]("reached", ReachedJson(reached))
     question.set[ObjectNode]("judged", Json.numbers(judged))
@@ -126,12 +126,12 @@ private[andiron] final class ToldActions(application: MetricsApplication) {
 
   private def of(root: Long): Execution = {
     val found = executions.getOrElseUpdate(root, new Execution)
-    ToldActions.bound(executions)
+    UnguardedActions.bound(executions)
     found
   }
 }
 
-private[andiron] object ToldActions {
+private[andiron] object UnguardedActions {
   private val Most = 10000
 
   /** Whether a job belongs to a streaming query. */
