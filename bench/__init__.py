@@ -1,1 +1,1 @@
-"""The benchmarks. cache.py, metrics.py, sinks.py, atlas.py, python.py and cluster.py run them; verify.py recomputes their figures."""
+"""The benchmarks. cache.py, metrics.py, sinks.py, python.py and cluster.py are programs (run.py); verify.py recomputes their figures."""

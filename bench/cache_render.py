@@ -9,7 +9,7 @@ from bench import rivals
 from bench.cache_figures import Turns
 from bench.charts import Bar, Line, bars, lines
 from bench.figures import MB, Record, series, spread
-from bench.render import Table, commit, jar, loads, spark
+from bench.render import Table, commits, jar, loads, spark
 from bench.section import FACTS, Section
 
 
@@ -34,16 +34,6 @@ def _sweep_lines(content: Record, rival: str) -> list[Line]:
     cells = sweep_cells(content)
     return [Line(f"{versions} versions", [(slots, cell[rival]["wall_s"] / cell["andiron-bytes"]["wall_s"]) for (slots, v), cell in cells.items() if v == versions])
             for versions in sorted({v for _, v in cells})]
-
-
-def commits(content: Record) -> str:
-    """The commit of the run, or the commit of each part if they differ."""
-    by: dict[str, list[str]] = {}
-    for part, run in sorted(content["runs"].items()):
-        by.setdefault(commit(run), []).append(part)
-    if len(by) == 1:
-        return f"Commit {next(iter(by))}"
-    return "Commits " + ", ".join(f"{one} ({', '.join(parts)})" for one, parts in by.items())
 
 
 def machine(content: Record) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from statistics import median
 
-from bench.cluster_figures import SECTION, TITLES
-from bench.figures import MB
+from bench.figures import MB, figure, series, spread
 from bench.parameters import SEED, choice
+from bench.render import Table, commits, jar, loads, spark
 from bench.run import Benchmark, Say
+from bench.section import Section
 from checks.cluster import checks, run
 from checks.cluster.application import Job, Setup
 from checks.cluster.content import Content
@@ -17,6 +19,10 @@ from checks.cluster.standalone import Standalone
 from harness.facts import SCALA, SPARK
 from harness.memory import Sampler
 from harness.spark import ApplicationError, Record
+
+GB = 2**30
+MOST_GB = 1.1
+TITLES = {"none": "no version", "shared": "one version, one cache directory", "own": "one version, a directory for each executor"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ def memory(setup: Setup, p: ClusterParameters, say: Say) -> list[Record]:
     for turn in range(p.turns):
         for how, title in TITLES.items():
             found.append(_memory(setup, content, turn, how))
-            say(f"turn {turn + 1}, {title}: PSS {found[-1]['peak_pss_bytes'] / 2**30:.3f} GB")
+            say(f"turn {turn + 1}, {title}: PSS {found[-1]['peak_pss_bytes'] / GB:.3f} GB")
     return found
 
 
@@ -69,6 +75,47 @@ def kills(setup: Setup, p: ClusterParameters, say: Say) -> list[Record]:
     return found
 
 
+def more(records: list[Record], how: str) -> list[float]:
+    """The differences to the job without a version in the same turn, in GB."""
+    by = series(records, "how", lambda record: record["peak_pss_bytes"])
+    return [(pss - by["none"][turn]) / GB for turn, pss in by[how].items()]
+
+
+def memory_figures(records: list[Record], _: Record) -> list[Record]:
+    shared = more(records, "shared")
+    return [
+        figure("pss.shared", "PSS of two executors of one host with one version of 1 GB, over the job without it", median(shared), "<=",
+               MOST_GB, "GB", f"{spread(shared, 3)} GB in {len(shared)} turns; {median(more(records, 'own')):.2f} GB with a directory for each"),
+        figure("downloads.shared", "downloads of that version, both executors together", max(r["downloads"] for r in records if r["how"] == "shared"), "<=", 1, "")]
+
+
+def kill_figures(records: list[Record], _: Record) -> list[Record]:
+    found = []
+    for name in ("executor", "worker"):
+        mine = [record for record in records if record["of"] == name]
+        if mine:
+            found.append(figure(f"kills.{name}", f"kill -9 of one of two {name}s: jobs with another digest, or with leftovers", sum(not r["right"] for r in mine), "<=", 0, "",
+                                f"{len(mine)} random moments, {sum(r['in_round'] for r in mine)} of them before the job had ended"))
+    return found
+
+
+def memory_table(content: Record) -> Table:
+    rows, records = [], content["raw"].get("memory", [])
+    for how, title in TITLES.items():
+        mine = [record for record in records if record["how"] == how]
+        if mine:
+            rows.append((title, *(f"{median(r[key] for r in mine) / GB:.2f}" for key in ("peak_pss_bytes", "peak_rss_bytes")), f"{median(more(records, how)):.3f}",
+                         f"{max(record['downloads'] for record in mine):.0f}"))
+    return ("job", "PSS, GB", "RSS, GB", "PSS over no version, GB", "downloads"), rows
+
+
+def machine(content: Record) -> str:
+    load = loads(content)
+    return (f"{commits(content)}, {spark(content)}. Seed {content['seed']}, {content['total_s']:.0f} s in all, "
+            f"load average {min(load):.1f} to {max(load):.1f}. {jar(content)}")
+
+
+SECTION = Section("cluster", {"memory": memory_figures, "kills": kill_figures}, machine, {"memory": memory_table})
 BENCHMARK = Benchmark(SECTION, ClusterParameters, lambda work: run.built(SCALA, SPARK, work), {"memory": memory, "kills": kills}, strict=True)
 
 if __name__ == "__main__":

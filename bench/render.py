@@ -51,6 +51,16 @@ def commit(run: Record) -> str:
     return f"`{run['commit'][:12]}`{' with uncommitted changes' if run['uncommitted'] else ''}"
 
 
+def commits(content: Record) -> str:
+    """The commit of the run, or the commit of each part if they differ."""
+    by: dict[str, list[str]] = {}
+    for part, run in sorted(content.get("runs", {"": content}).items()):
+        by.setdefault(commit(run), []).append(part)
+    if len(by) == 1:
+        return f"Commit {next(iter(by))}"
+    return "Commits " + ", ".join(f"{one} ({', '.join(parts)})" for one, parts in by.items())
+
+
 def spark(content: Record) -> str:
     """The versions of Spark and Scala, and the machine."""
     return f"Spark {content['spark']}, Scala {content['scala']}, {hardware(content)}"

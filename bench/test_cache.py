@@ -9,7 +9,7 @@ from bench import cache_render as render
 from bench import generate, parameters, rivals
 from bench.figures import MB, Record
 from bench.published import Checks, Published, complete
-from bench.render import PICTURES
+from bench.render import PICTURES, commits
 
 
 def approach(name: str, turn: int, p: Record) -> Record:
@@ -61,7 +61,7 @@ class CacheTest(Checks, Published):
         again = run | {"raw": {"rates": run["raw"]["rates"][:8]}, "runs": {"rates": run["runs"]["rates"] | {"commit": "e" * 40}}}
         whole = self.section.completed(again, self.root)
         self.assertEqual((len(whole["raw"]["rates"]), whole["raw"]["talk"]), (8, run["raw"]["talk"]))
-        self.assertIn("`eeeeeeeeeeee` (rates)", render.commits(whole))
+        self.assertIn("`eeeeeeeeeeee` (rates)", commits(whole))
         with self.assertRaisesRegex(ValueError, "other turns"):
             self.section.completed(again | {"parameters": run["parameters"] | {"turns": 7}}, self.root)
 

@@ -1,6 +1,6 @@
 """Tests of the Python benchmark's arithmetic, and of mismatches that `make verify` must find in its section."""
 
-from bench import python_render as render
+from bench import python as render
 from bench.figures import MB, Record
 from bench.published import Checks, Published, complete
 

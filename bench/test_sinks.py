@@ -1,6 +1,6 @@
 """Tests of the sinks benchmark's arithmetic, of its reader of thread dumps, and of mismatches that `make verify` must find in its section."""
 
-from bench import sinks_measure
+from bench import sinks
 from bench import sinks_render as render
 from bench.figures import Record
 from bench.published import Checks, Published, complete
@@ -63,8 +63,8 @@ class SinksTest(Checks, Published):
         later = DUMP.replace("Native.metricsMerge(Native Method)", "TaskCells$.begin(TaskCells.scala:7)")
         waiting = "dag-scheduler-event-loop in andiron.internal.Reporter.await"
         in_native = "Executor task launch worker for task N in stage N (TID N) in andiron.internal.boundary.Native.metricsMerge"
-        self.assertEqual(sinks_measure.standing([(DUMP, DUMP), (DUMP, later)]), {waiting: 2, in_native: 1})
-        self.assertEqual([head["cpu"] for head in sinks_measure.HEADS.finditer(DUMP) if head["name"].startswith("spark-listener-group-andiron")], ["30.50"])
+        self.assertEqual(sinks.standing([(DUMP, DUMP), (DUMP, later)]), {waiting: 2, in_native: 1})
+        self.assertEqual([head["cpu"] for head in sinks.HEADS.finditer(DUMP) if head["name"].startswith("spark-listener-group-andiron")], ["30.50"])
 
     def test_mismatches(self) -> None:
         def change(content: Record) -> None:

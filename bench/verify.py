@@ -13,11 +13,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from bench import cache_render, cluster_figures, metrics_render, python_render, sinks_render
+from bench import cache_render, cluster, metrics_render, python, sinks_render
 from bench.render import figure_table, plain
 from harness.facts import ROOT
 
-SECTIONS = [module.SECTION for module in (cache_render, metrics_render, python_render, sinks_render, cluster_figures)]
+SECTIONS = [module.SECTION for module in (cache_render, metrics_render, python, sinks_render, cluster)]
 
 
 def main() -> int:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from bench.figures import Record
 from bench.render import DATA, PAGE, filled
-from bench import cluster_figures as figures
+from bench import cluster as figures
 from checks.cluster import sharing
 from checks.cluster.application import Job, Setup, command
 from checks.cluster.content import Content, digest
 from harness import facts
 from harness.facts import ROOT, Built
-from bench.cluster_figures import GB
+from bench.cluster import GB
 
 CONTENT = Content(versions=2, blocks=2, seed=7)
 

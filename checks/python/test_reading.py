@@ -6,7 +6,7 @@ import pyarrow as pa
 from pyspark import TaskContext
 
 import andiron
-import bench_job
+from bench import python_job
 from support import CLUSTER, LOCAL, MB, Application, figure, records
 
 LENGTH, COUNT = 100, 2000
@@ -177,7 +177,7 @@ class Memory(Application):
 
     def test_four_workers_share_the_pages_of_their_executor(self):
         """Four copies would take 4 x 128 MB; the limit here is less than one."""
-        told, = bench_job.memory(self.spark, self.folder, 1, 128 * MB)
+        told, = python_job.memory(self.spark, self.folder, 1, 128 * MB)
         self.assertTrue(told["equal"])
         self.assertLess(told["added_bytes"], 64 * MB, told)
         self.nothing_leased()

@@ -32,6 +32,15 @@ abstract class Approach(val job: Job) {
   def run(): Tally
   def parts: Map[String, Double] = Map.empty
 
+  /** Runs the job: its time, its result, and the sums of its tasks. */
+  final def timed(sums: TaskSums): Map[String, Any] = {
+    sums.start()
+    val started = System.nanoTime()
+    val tally = run()
+    val wall = (System.nanoTime() - started) / 1e9
+    Map("wall_s" -> wall, "rows" -> tally.rows, "digest" -> f"${tally.digest}%016x") ++ sums.figures ++ parts
+  }
+
   /** Releases the state that `run` keeps until its figures are read. */
   def close(): Unit = ()
 

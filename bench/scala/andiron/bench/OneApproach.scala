@@ -13,18 +13,13 @@ object OneApproach {
     job.warmUp()
     approach.prepare()
     val before = Executors.onEach(spark) { () => Executors.reset(); Executors.here() }
-    sums.start()
-    val started = System.nanoTime()
-    val tally = approach.run()
-    val wall = (System.nanoTime() - started) / 1e9
-    val tasks = sums.figures
+    val timed = approach.timed(sums)
     val after = Executors.onEach(spark) { () => Executors.here() ++ Loads.figures }
     val collected = Seq("gc_millis", "gc_count").map(name => name -> after.map { case (id, now) => now(name) - before(id)(name) }.sum)
     val summed = (after.values.head.keySet -- collected.map(_._1)).map(name => name -> after.values.map(_(name)).sum)
     val own = approach.figures
     approach.close()
-    (Map[String, Any]("wall_s" -> wall, "rows" -> tally.rows, "digest" -> f"${tally.digest}%016x")
-      ++ summed ++ collected ++ tasks ++ approach.parts ++ own
+    (timed ++ summed ++ collected ++ own
       ++ approach.figures.filter(figure => Left(figure._1)).map { case (name, value) => s"closed_$name" -> value })
   }
 

@@ -1,14 +1,13 @@
 package andiron.bench
 
-import java.nio.ByteBuffer
-import java.nio.channels.FileChannel
-import java.nio.file.{Files, Path, Paths, StandardOpenOption}
+import java.io.FileOutputStream
+import java.nio.file.{Files, Path, Paths}
 import java.nio.file.attribute.FileTime
 
+import org.apache.hadoop.io.IOUtils
 import org.apache.spark.sql.SparkSession
 
 import andiron.{Bytes, Catalog, Loader, Version, VersionedData}
-
 
 /**
  * The time until one version is readable in an executor, by each way in turn: mapped in place, copied from a local file, streamed
@@ -54,20 +53,13 @@ private final class Rates(spark: SparkSession, original: Path, scratch: Path, ca
   /** Rewrites the file in pieces of 128 KiB, as `cp` and Hadoop's clients do, so that the page cache holds it in small pages. */
   private def write(): Unit = {
     Files.deleteIfExists(file)
-    val from = FileChannel.open(original, StandardOpenOption.READ)
-    val to = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)
+    val to = new FileOutputStream(file.toFile)
     try {
-      val piece = ByteBuffer.allocateDirect(Rates.PieceBytes)
-      while (from.read(piece) > 0) {
-        piece.flip()
-        while (piece.hasRemaining) to.write(piece)
-        piece.clear()
-      }
-      to.force(true)
-    } finally {
-      from.close()
-      to.close()
-    }
+      val from = Files.newInputStream(original)
+      try IOUtils.copyBytes(from, to, Rates.PieceBytes)
+      finally from.close()
+      to.getFD.sync()
+    } finally to.close()
   }
 
   /**

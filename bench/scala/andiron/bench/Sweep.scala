@@ -39,18 +39,13 @@ object Sweep {
     val approach = OneApproach.of(name, job)
     Loads.reset()
     val before = approach.figures
-    sums.start()
-    val started = System.nanoTime()
-    val tally = approach.run()
-    val wall = (System.nanoTime() - started) / 1e9
-    val tasks = sums.figures
+    val timed = approach.timed(sums)
     val own = approach.figures
     approach.close()
     val loads = own.get("loads").map(_ - before.getOrElse("loads", 0L)).getOrElse(Loads.count.get)
-    Map[String, Any]("approach" -> name, "versions" -> job.shape.versions, "wall_s" -> wall, "rows" -> tally.rows,
-      "digest" -> f"${tally.digest}%016x", "loads" -> loads,
+    timed ++ Map("approach" -> name, "versions" -> job.shape.versions, "loads" -> loads,
       "most_versions" -> own.getOrElse("maxResidentVersions", Loads.figures("most_versions")),
       "most_in_use" -> Loads.figures("most_in_use"),
-      "leases_left" -> approach.figures.getOrElse("leases", 0L)) ++ tasks ++ approach.parts
+      "leases_left" -> approach.figures.getOrElse("leases", 0L))
   }
 }

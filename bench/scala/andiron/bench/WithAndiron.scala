@@ -8,7 +8,6 @@ import org.apache.spark.sql.functions.col
 import andiron.{Bytes, Catalog, Loader, Version, VersionedData, VersionedDataset}
 import andiron.internal.cache.CacheStats
 
-
 /** The approaches with Andiron, in the form of user code. Budget and keepWarm are settings of the application. */
 object WithAndiron {
 

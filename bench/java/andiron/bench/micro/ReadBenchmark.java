@@ -3,15 +3,7 @@ package andiron.bench.micro;
 import andiron.Bytes;
 import andiron.Cursor;
 import java.util.concurrent.TimeUnit;
-import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OperationsPerInvocation;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
-import org.openjdk.jmh.annotations.Scope;
-import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
-import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.*;
 
 /** A read of a long from a leased version, in place, compared with an unchecked read by Unsafe. All data fit into the L1 cache. */
 @BenchmarkMode(Mode.AverageTime)

@@ -8,7 +8,6 @@ import org.apache.spark.util.LongAccumulator
 import andiron.bench.Options
 import andiron.internal.metrics.MetricsApplication
 
-
 /**
  * Andiron's listener, the stage listener of sparkMeasure and a listener that does nothing, each with its own queue: with a stream of prepared
  * task ends, and in a job. The task ends have Spark's own accumulators of a task of the job.

@@ -8,7 +8,6 @@ import andiron.Step
 import andiron.bench.Options
 import andiron.internal.metrics.MetricsApplication
 
-
 /** A job of many stages. Every third stage changes no accumulator, each other stage changes one, and every tenth stage has a step. */
 object ManyStages {
 

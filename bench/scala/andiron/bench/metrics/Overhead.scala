@@ -7,7 +7,6 @@ import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
 import andiron.Step
 import andiron.bench.{Options, Shape, TaskSums}
 
-
 /** A job of many tasks, with or without a step of Andiron. */
 object Overhead {
 

@@ -6,7 +6,6 @@ import andiron.{Andiron, Gate, Step}
 import andiron.bench.Options
 import andiron.internal.metrics.AtlasPublisher
 
-
 /** An application with enough steps to publish the maximum number of series, and the CPU time of its publisher thread. */
 object Publishing {
   private val PublisherThread = "andiron-atlas"
@@ -29,9 +28,8 @@ object Publishing {
     val wall = System.nanoTime() - begun
     val taken = cpu() - before
     val figures = andiron.internal.util.Json.parse(AtlasPublisher.running.getOrElse(throw new IllegalStateException("nothing publishes")).figures)
-    Seq(Map("wall_s" -> wall / 1e9, "cpu_s" -> taken / 1e9, "steps" -> steps, "left_out" -> figures.path("left_out").asLong(),
-      "sent" -> figures.path("sent").asLong(), "refused" -> figures.path("refused").asLong(), "unanswered" -> figures.path("unanswered").asLong(),
-      "late" -> figures.path("late").asLong()))
+    val points = Seq("left_out", "sent", "refused", "unanswered", "late").map(name => name -> figures.path(name).asLong())
+    Seq(Map[String, Any]("wall_s" -> wall / 1e9, "cpu_s" -> taken / 1e9, "steps" -> steps) ++ points)
   }
 
   private def count(spark: SparkSession, step: Step, seed: Int, rows: Long): Unit = {
