@@ -7,8 +7,6 @@ Checks each commit out into a temporary work tree, counts, and writes docs/data/
 AFTER is HEAD by default. `ci/house.py --check` renders the table from docs/data/house.json and fails if the document has another one.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import statistics
@@ -20,7 +18,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DATA, DOCUMENT = ROOT / "docs/data/house.json", ROOT / "docs/evidence/house.md"
 LANGUAGES = {".rs": "Rust", ".scala": "Scala", ".java": "Java", ".py": "Python"}
-PROSE = re.compile(r"\b(what|who|whoever|whatever|whichever|nobody|somebody|anybody|everybody)\b", re.IGNORECASE)
 HARNESS = ("ci/", "bench/", "checks/", "demo/", "harness/", *(f"jvm/src/{name}/" for name in ("atlas", "bench", "cluster", "demo", "faults", "services")))
 TESTS = ("tests/", "native/tests/", "native/benches/", "native/examples/", "jvm/src/test/")
 BEGIN, END = "<!-- begin house -->", "<!-- end house -->"
@@ -36,32 +33,6 @@ def kind(path: str) -> str:
         return "harness"
     is_test = path.startswith(TESTS) or path.startswith("native/src/") and re.search(r"(^|[/_])tests?(/|\.rs$)|_tests\.rs$", path)
     return "tests" if is_test else "product"
-
-
-def comments(text: str, suffix: str) -> str:
-    if suffix == ".py":
-        return "\n".join(re.findall(r'"""(.*?)"""', text, re.DOTALL) + re.findall(r"#(.*)", text))
-    return "\n".join(re.findall(r"/\*\*?(.*?)\*/", text, re.DOTALL) + re.findall(r"^\s*//[/!]?(.*)", text, re.MULTILINE))
-
-
-def document(text: str) -> str:
-    return re.sub(r"```.*?```|<[^>]*>|\]\([^)]*\)", " ", text, flags=re.DOTALL)
-
-
-def prose(root: Path, paths: list[str]) -> dict[str, float]:
-    """Vague pronouns per 1,000 words, in documents and in the comments of each language."""
-    counts: dict[str, list[int]] = {}
-    for path in paths:
-        suffix = Path(path).suffix
-        group = "documents" if suffix == ".md" else LANGUAGES.get(suffix)
-        if group is None:
-            continue
-        text = (root / path).read_text(errors="replace")
-        words = re.sub(r"`[^`]*`", " ", document(text) if suffix == ".md" else comments(text, suffix))
-        count = counts.setdefault(group, [0, 0])
-        count[0] += len(PROSE.findall(words))
-        count[1] += len(re.findall(r"[A-Za-z']+", words))
-    return {group: round(1000 * found / max(words, 1), 1) for group, (found, words) in sorted(counts.items())}
 
 
 def dependencies(root: Path) -> dict[str, int]:
@@ -103,7 +74,6 @@ def figures(revision: str) -> dict[str, object]:
                 "files": {language: {"files": len(of), "median": int(statistics.median(of)), "p90": sorted(of)[len(of) * 9 // 10], "largest": max(of)}
                           for language, of in sorted(sizes.items())},
                 **json.loads(house.stdout),
-                "prose": prose(tree, paths),
                 "dependencies": dependencies(tree),
                 "targets": targets(tree),
             }

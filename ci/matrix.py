@@ -3,8 +3,6 @@
     python3 ci/matrix.py LINES JSON
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import xml.etree.ElementTree as ElementTree

@@ -8,8 +8,6 @@ Runs the named steps, or all of them, and continues after a failure. Prints the 
 counts as failed, and so does a step that fails without naming a test.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess
@@ -47,10 +45,8 @@ class Outcome:
     failures: tuple[str, ...] = ()
 
 
-def cargo(output: str) -> tuple[int, int, str]:
-    found = CARGO_RESULT.findall(output)
-    passed, failed, ignored = (sum(int(result[i]) for result in found) for i in range(3))
-    return passed, failed + ignored, f"test result: {passed} passed; {failed} failed; {ignored} ignored, in {len(found)} runs"
+Read = tuple[int, int, str, list[str]]
+"""The passed and failed tests of a runner, its last line, and each failure with its message."""
 
 
 def shortened(message: str, most: int = 800) -> str:
@@ -59,46 +55,34 @@ def shortened(message: str, most: int = 800) -> str:
     return line if len(line) <= most else f"{line[: most // 2]} […] {line[-most // 2 :]}"
 
 
-def cargo_failures(output: str) -> list[str]:
-    """Each failed or ignored test with its output."""
+def cargo(output: str) -> Read:
+    found = CARGO_RESULT.findall(output)
+    passed, failed, ignored = (sum(int(result[i]) for result in found) for i in range(3))
     printed = dict(CARGO_MESSAGE.findall(output))
-    return [f"{name}: {shortened(printed[name])}" if name in printed else name for name in CARGO_FAILURE.findall(output)]
+    failures = [f"{name}: {shortened(printed[name])}" if name in printed else name for name in CARGO_FAILURE.findall(output)]
+    return passed, failed + ignored, f"test result: {passed} passed; {failed} failed; {ignored} ignored, in {len(found)} runs", failures
 
 
-def reports_since(folder: Path, started: float) -> list[ElementTree.Element]:
-    return [ElementTree.parse(file).getroot() for file in sorted(folder.glob("*.xml")) if file.stat().st_mtime >= started]
+def junit(folder: Path, started: float) -> Read:
+    """The reports that were written since `started`."""
+    reports = [ElementTree.parse(file).getroot() for file in sorted(folder.glob("*.xml")) if file.stat().st_mtime >= started]
+    total, failed, skipped = (sum(int(suite.get(key, 0)) for suite in reports for key in keys) for keys in (["tests"], ["failures", "errors"], ["skipped"]))
+    failures = [f"{case.get('classname')} > {case.get('name')}: {shortened(problem.get('message') or problem.tag)}"
+                for suite in reports for case in suite.iter("testcase") for problem in case if problem.tag in ("failure", "error", "skipped")]
+    return total - failed - skipped, failed + skipped, f"{total} tests in {len(reports)} suites, {failed} failed, {skipped} skipped", failures
 
 
-def junit(reports: list[ElementTree.Element]) -> tuple[int, int, str]:
-    total = failed = skipped = suites = 0
-    for suite in reports:
-        suites += 1
-        total += int(suite.get("tests", 0))
-        failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-        skipped += int(suite.get("skipped", 0))
-    return total - failed - skipped, failed + skipped, f"{total} tests in {suites} suites, {failed} failed, {skipped} skipped"
-
-
-def junit_failures(reports: list[ElementTree.Element]) -> list[str]:
-    """Each failed or skipped test with its message."""
-    found = []
-    for case in (case for suite in reports for case in suite.iter("testcase")):
-        for kind in ("failure", "error", "skipped"):
-            for problem in case.findall(kind):
-                found.append(f"{case.get('classname')} > {case.get('name')}: {shortened(problem.get('message') or kind)}")
-    return found
-
-
-def unittest(output: str) -> tuple[int, int, str]:
+def unittest(output: str) -> Read:
     total = sum(int(count) for count in UNITTEST_RESULT.findall(output))
     bad = sum(int(count) for count in re.findall(r"(?:failures|errors|skipped)=(\d+)", output))
-    return total - bad, bad, f"{total} tests, {bad} failed or skipped"
+    return total - bad, bad, f"{total} tests, {bad} failed or skipped", UNITTEST_FAILURE.findall(output)
 
 
-def campaign(output: str) -> tuple[int, int, str]:
-    """Passed, failed and the last line of checks.faults or checks.cluster."""
+def campaign(output: str) -> Read:
+    """The last line of checks.faults or checks.cluster, and their complaints."""
     found = CAMPAIGN_RESULT.search(output)
-    return (int(found[2]), int(found[3]), found[1]) if found else (0, 0, "the campaign did not end")
+    passed, failed, closing = (int(found[2]), int(found[3]), found[1]) if found else (0, 0, "the campaign did not end")
+    return passed, failed, closing, [shortened(complaint) for complaint in COMPLAINT.findall(output)]
 
 
 def suites(spark: str) -> tuple[list[str], Path]:
@@ -132,19 +116,8 @@ def run(name: str) -> Outcome:
         lines.append(line)
     status = process.wait()
     output = "".join(lines)
-    if reports:
-        written = reports_since(reports, started)
-        passed, failed, closing = junit(written)
-        failures = junit_failures(written)
-    elif name == "scripts":
-        passed, failed, closing = unittest(output)
-        failures = UNITTEST_FAILURE.findall(output)
-    elif name in ("faults", "cluster"):
-        passed, failed, closing = campaign(output)
-        failures = [shortened(complaint) for complaint in COMPLAINT.findall(output)]
-    else:
-        passed, failed, closing = cargo(output)
-        failures = cargo_failures(output)
+    read = {"scripts": unittest, "faults": campaign, "cluster": campaign}.get(name, cargo)
+    passed, failed, closing, failures = junit(reports, started) if reports else read(output)
     if status != 0 and failed == 0:
         failed, closing = 1, f"{closing}; exit status {status}"
     if passed + failed == 0:

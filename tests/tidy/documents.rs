@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::none;
-use crate::tree::{files, Source};
+use crate::tree::{files, none, Source};
 
 /// The longest line of prose, in characters.
 const WIDTH: usize = 120;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::none;
-use crate::tree::{files, Source};
+use crate::tree::{files, none, Source};
 
 const TABLE: &str = "docs/internals/decisions.md";
 const HEADING: &str = "### Rust crates";

@@ -7,12 +7,7 @@ mod prose;
 mod scala;
 mod tree;
 
-use tree::{code_lines, files, Source};
-
-/// Fails with all findings, one a line.
-fn none(what: &str, found: Vec<String>) {
-    assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
-}
+use tree::{code_lines, files, none, Source};
 
 /// Lines of `sources` whose code (without comments) matches.
 fn lines_with<'a>(sources: impl Iterator<Item = &'a Source>, matches: impl Fn(&str) -> bool) -> Vec<String> {

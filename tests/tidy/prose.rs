@@ -3,11 +3,8 @@
 //! Well-kept projects have 0.1 to 3 of them per 1,000 words. More of them make a text hard to read: name the
 //! thing instead.
 
-use std::collections::BTreeMap;
-
 use crate::documents::{lines, without_code, without_targets};
-use crate::none;
-use crate::tree::{files, Source};
+use crate::tree::{files, none, Source};
 
 const WORDS: [&str; 9] =
     ["what", "who", "whoever", "whatever", "whichever", "nobody", "somebody", "anybody", "everybody"];
@@ -23,7 +20,7 @@ const GROUPS: [(&str, &str, f64); 5] = [
 
 /// Words counted, and all words.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-struct Count {
+pub struct Count {
     found: usize,
     words: usize,
 }
@@ -38,7 +35,8 @@ impl Count {
         })
     }
 
-    fn rate(self) -> f64 {
+    /// The words per 1,000.
+    pub fn rate(self) -> f64 {
         1000.0 * self.found as f64 / self.words.max(1) as f64
     }
 }
@@ -140,29 +138,43 @@ fn after_quote(text: &str, quote: char) -> &str {
     ""
 }
 
+/// The counts of a group: of all its files, and the rate of each file with enough words to have one.
+pub struct Group {
+    pub name: &'static str,
+    pub all: Count,
+    limit: f64,
+    files: Vec<(f64, String)>,
+}
+
+pub fn groups(sources: &[Source]) -> Vec<Group> {
+    let group = |(end, name, limit): (&str, &'static str, f64)| {
+        let mut group = Group { name, all: Count::default(), limit, files: Vec::new() };
+        for source in sources.iter().filter(|source| source.path.ends_with(end)) {
+            let count = Count::of(&prose(source));
+            group.all.found += count.found;
+            group.all.words += count.words;
+            if count.words > 80 {
+                group
+                    .files
+                    .push((count.rate(), format!("{} ({} of {})", source.path, count.found, count.words)));
+            }
+        }
+        group
+    };
+    GROUPS.into_iter().map(group).collect()
+}
+
 #[test]
 fn prose_names_things() {
-    let all = files();
-    let mut groups: BTreeMap<usize, (Count, Vec<(f64, String)>)> = BTreeMap::new();
-    for source in &all {
-        let Some(group) = GROUPS.iter().position(|(end, ..)| source.path.ends_with(end)) else { continue };
-        let count = Count::of(&prose(source));
-        let (sum, each) = groups.entry(group).or_default();
-        *sum = Count { found: sum.found + count.found, words: sum.words + count.words };
-        if count.words > 80 {
-            each.push((count.rate(), format!("{} ({} of {})", source.path, count.found, count.words)));
-        }
-    }
-    assert_eq!(groups.len(), GROUPS.len(), "a group has no file");
     let mut wrong = Vec::new();
-    for (group, (count, mut each)) in groups {
-        let (_, name, limit) = GROUPS[group];
-        println!("{name}: {:.1} per 1,000 words", count.rate());
-        if count.rate() > limit {
-            each.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for Group { name, all, limit, mut files } in groups(&files()) {
+        assert!(all.words > 0, "{name}: no file has prose");
+        println!("{name}: {:.1} per 1,000 words", all.rate());
+        if all.rate() > limit {
+            files.sort_by(|a, b| b.0.total_cmp(&a.0));
             let worst: Vec<String> =
-                each.into_iter().take(10).map(|(rate, file)| format!("{rate:.1} {file}")).collect();
-            wrong.push(format!("{name}: {:.1}, the limit is {limit}: {}", count.rate(), worst.join("; ")));
+                files.into_iter().take(10).map(|(rate, file)| format!("{rate:.1} {file}")).collect();
+            wrong.push(format!("{name}: {:.1}, the limit is {limit}: {}", all.rate(), worst.join("; ")));
         }
     }
     none("vague words per 1,000 words of prose", wrong);

@@ -53,3 +53,8 @@ pub fn code_lines(source: &Source) -> impl Iterator<Item = (usize, &str)> {
         !["//", "*", "/*", "#!", "# "].iter().any(|comment| start.starts_with(comment))
     })
 }
+
+/// Fails with all findings, one a line.
+pub fn none(what: &str, found: Vec<String>) {
+    assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
+}
