@@ -12,7 +12,8 @@ macro_rules! codes {
         /// The kind of an error, as a number that is stable across releases and selects the exception's
         /// class.
         ///
-        /// 1xx belong to the cache, 2xx to the metrics, 3xx to the ship log and its sinks, 4xx to the boundary.
+        /// 1xx belong to the cache, 2xx to the metrics, 3xx to the ship log and its sinks, 4xx to the boundary, 5xx to
+        /// tables.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(i32)]
         pub enum Code {
@@ -103,6 +104,20 @@ codes! {
     AbiMismatch = 402,
     /// An argument is outside the range of the native.
     BadArgument = 403,
+    /// A description, manifest, segment or record of a table is in another form than its writer gives.
+    TableDamaged = 500,
+    /// A file of a table was written by a later release.
+    TableFormat = 501,
+    /// A table would exceed a limit of its format.
+    TableLimit = 502,
+    /// Rows, columns or a key that a table cannot have, or a change of them that older rows do not allow.
+    TableSchema = 503,
+    /// A published version has a key more than once.
+    DuplicateKeys = 504,
+    /// A published row has no value in a key column.
+    NullKey = 505,
+    /// The newest version cannot be dropped, since it is leased.
+    TableInUse = 506,
 }
 
 /// An error of the core. Cheap to clone, since all waiters of a load share one.

@@ -3,6 +3,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`cache`] | version keys, slots, leases, budget, loading, and the bytes off the heap |
+//! | [`table`] | versioned tables: rows, segments, manifests, and one index for all versions |
 //! | [`metrics`], [`samples`] | counters by scope, exactness, change detection, gates; failed rows |
 //! | [`shiplog`] | the durable log that stores every event before a sink sees it |
 //! | [`sinks`] | the destinations of events, and the threads that ship them |
@@ -30,4 +31,5 @@ mod settings_text;
 pub mod shiplog;
 pub mod sinks;
 pub mod sync;
+pub mod table;
 mod words;

@@ -1,19 +1,22 @@
-//! The locks of all modelled code: std's in production, shuttle's with the feature `shuttle`.
+//! The locks and atomics of all modelled code: std's in production, shuttle's with the feature `shuttle`.
 //!
 //! State that the interleaving tests explore uses only these, since a model cannot see into other crates'
 //! locks.
 
 #[cfg(not(feature = "shuttle"))]
 mod imp {
+    pub use std::sync::atomic::AtomicU64;
     pub use std::sync::{Condvar, Mutex, MutexGuard};
 }
 
 #[cfg(feature = "shuttle")]
 mod imp {
+    pub use shuttle::sync::atomic::AtomicU64;
     pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
 }
 
-pub use imp::{Condvar, Mutex, MutexGuard};
+pub use imp::{AtomicU64, Condvar, Mutex, MutexGuard};
+pub use std::sync::atomic::Ordering;
 use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 use std::time::Duration;
 

@@ -1,0 +1,152 @@
+//! Tables over files, changes of schemas, and the messages of refusals.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use super::testing::column;
+use super::*;
+use crate::error::{Code, Result};
+
+fn place() -> Place {
+    Place { table: "t".to_string(), version: "v".to_string(), file: "a.seg".to_string(), section: None }
+}
+
+fn codec(schemas: &[Schema]) -> Codec {
+    Codec::new(&[1], 42, schemas).unwrap()
+}
+
+fn narrow() -> Schema {
+    Schema { id: 0, columns: vec![column(1, Type::Int, false), column(2, Type::Int, true)] }
+}
+
+/// The key and a column widened, and a column added.
+fn wide() -> Schema {
+    let columns = [(1, Type::Long, false), (2, Type::Long, true), (3, Type::String, true)];
+    Schema { id: 1, columns: columns.map(|(id, of, nullable)| column(id, of, nullable)).to_vec() }
+}
+
+fn segment(
+    codec: &Codec,
+    kind: SectionKind,
+    rows: &[(i64, Vec<Value>)],
+    parent: Option<Scan>,
+) -> Result<(ShardDelta, Vec<u8>)> {
+    let mut incoming = ShardRows::new(codec, 0, 0, place());
+    let mut bytes = Vec::new();
+    for (key, values) in rows {
+        let start = bytes.len();
+        codec.row(&[Value::Int(*key)], values, &mut bytes, &place())?;
+        incoming.add(&bytes[start..])?;
+    }
+    let delta = incoming.compare(parent)?;
+    let mut out = Vec::new();
+    let mut writer = SegmentWriter::new(5, 1, &mut out);
+    writer.section((0, 0, kind), &delta.content, &mut out, &place())?;
+    writer.finish(&mut out);
+    Ok((delta, out))
+}
+
+fn sections(records: &dyn Records, address: u64, bytes: usize) -> Vec<PlacedSection> {
+    let directory = read_directory(records, address, bytes as u64, (5, 1), &place()).unwrap();
+    PlacedSection::all(directory, address, &place())
+}
+
+fn narrow_rows(count: i64) -> Vec<(i64, Vec<Value>)> {
+    (0..count).map(|key| (key, vec![Value::Int(key * 2)])).collect()
+}
+
+#[test]
+fn keys_that_occur_twice_are_named() {
+    let codec = codec(&[narrow()]);
+    let mut rows = narrow_rows(40);
+    rows.extend(narrow_rows(12));
+    let error = segment(&codec, SectionKind::Base, &rows, None).unwrap_err();
+    assert_eq!(error.code(), Code::DuplicateKeys);
+    assert!(error.message().contains("12 keys occur more than once"), "{error}");
+    assert!(error.message().contains(", …"), "{error}");
+    rows.truncate(40);
+    rows.push((7, vec![Value::Null]));
+    let error = segment(&codec, SectionKind::Base, &rows, None).unwrap_err();
+    assert!(error.message().contains("1 key occurs more than once: 7;"), "{error}");
+}
+
+#[test]
+fn a_new_schema_rewrites_only_rows_with_other_values() {
+    let (old, new) = (codec(&[narrow()]), codec(&[narrow(), wide()]));
+    let (_, base) = segment(&old, SectionKind::Base, &narrow_rows(5), None).unwrap();
+    let records = Arc::new(MemoryRecords::default());
+    records.add(4096, base.clone());
+    let placed = sections(&*records, 4096, base.len());
+    let scan = Scan::new(records.clone(), Arc::new(new.clone()), 0, placed.clone()).unwrap();
+    let value = |key: i64| if key == 3 { Value::text("new") } else { Value::Null };
+    let rows: Vec<_> = (0..4).map(|key| (key, vec![Value::Int(key * 2), value(key)])).collect();
+    let (delta, bytes) = segment(&new, SectionKind::Delta, &rows, Some(scan)).unwrap();
+    assert_eq!((delta.rows, delta.added, delta.changed, delta.deleted), (4, 0, 1, 1));
+
+    let index = TableIndex::build(old, 0, records.clone(), placed, 1, place()).unwrap();
+    let index = Arc::new(index);
+    records.add(1 << 20, bytes.clone());
+    index.append(new.clone(), sections(&*records, 1 << 20, bytes.len())).unwrap();
+    let lease = index.lease(1).unwrap();
+    let row = |key: i64| {
+        let row = lease.row(1, &key.to_le_bytes()).unwrap();
+        row.map(|row| new.values_of(&new.read(&row, &place()).unwrap(), &place()).unwrap())
+    };
+    assert_eq!(row(2), Some(vec![Value::Int(4), Value::Null]));
+    assert_eq!(row(3), Some(vec![Value::Int(6), Value::text("new")]));
+    assert_eq!(row(4), None);
+    assert!(lease.row(2, &[0; 8]).is_err() && index.lease(2).is_err());
+}
+
+#[test]
+fn a_truncated_file_is_an_error_that_names_it() {
+    let codec = codec(&[narrow()]);
+    let (_, base) = segment(&codec, SectionKind::Base, &narrow_rows(100_000), None).unwrap();
+    let file: Arc<File> = Arc::new(tempfile::tempfile().unwrap());
+    std::io::Write::write_all(&mut &*file, &base).unwrap();
+    let records = Arc::new(FileRecords::default());
+    records.add(4096, base.len() as u64, Arc::clone(&file), place());
+    let placed = sections(&*records, 4096, base.len());
+    let build = || TableIndex::build(codec.clone(), 0, records.clone(), placed.clone(), 2, place());
+    let index = Arc::new(build().unwrap());
+    let lease = index.lease(0).unwrap();
+    assert!(lease.row(0, &99_999_i64.to_le_bytes()).unwrap().is_some());
+    file.set_len(base.len() as u64 / 2).unwrap();
+    let lost: Vec<Code> = (0..100_000_i64)
+        .filter_map(|key| lease.row(0, &key.to_le_bytes()).err())
+        .map(|error| error.code())
+        .collect();
+    assert!(lost.len() > 40_000 && lost.iter().all(|code| *code == Code::TableDamaged), "{}", lost.len());
+    let error = build().err().unwrap();
+    assert!(error.message().contains("file a.seg, section of family 0 and shard 0"), "{error}");
+}
+
+#[test]
+fn a_version_costs_no_more_than_its_price() {
+    let codec = codec(&[narrow()]);
+    let (_, base) = segment(&codec, SectionKind::Base, &narrow_rows(50_000), None).unwrap();
+    let records = Arc::new(MemoryRecords::default());
+    records.add(4096, base.clone());
+    let placed = sections(&*records, 4096, base.len());
+    let index = TableIndex::build(codec.clone(), 0, records.clone(), placed, 1, place()).unwrap();
+    let one = index.bytes();
+    assert!(one < 12 * 50_000, "{one} bytes of an index of 50,000 keys");
+    for (version, count) in (1..).zip([10, 5000, 5000, 5000]) {
+        let before = index.bytes();
+        let rows: Vec<_> = (0..count).map(|key| (key * 3, vec![Value::Int(-version)])).collect();
+        let (_, bytes) = segment(&codec, SectionKind::Delta, &rows, None).unwrap();
+        records.add(version as u64 * (1 << 30), bytes.clone());
+        index.append(codec.clone(), sections(&*records, version as u64 * (1 << 30), bytes.len())).unwrap();
+        let (grown, price) = (index.bytes() - before, index.price(count as u64));
+        assert!(grown <= price, "{count} records: {grown} bytes, and the price was {price}");
+    }
+}
+
+#[test]
+fn shards_follow_bytes_and_keys() {
+    assert_eq!(
+        [(0, 0), (10, 10), (200_000_000, 1), (1, 2_000_000), (u64::MAX, 1)]
+            .map(|(bytes, keys)| shards_for(bytes, keys)),
+        [1, 1, 4, 4, 4096]
+    );
+}
