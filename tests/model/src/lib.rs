@@ -5,6 +5,7 @@
 //! | [`op`] | operations, and their random generation |
 //! | [`model`] | the cache's intended behaviour in maps and loops, with every figure counted anew each time |
 //! | [`policy`] | the model's budget: admission and eviction |
+//! | [`tables`] | tables in memory, whose every version is one segment |
 //! | [`twin`] | a cache and its model side by side |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "every line here is test code")]
@@ -14,6 +15,7 @@ pub mod gates;
 pub mod model;
 pub mod op;
 pub mod policy;
+pub mod tables;
 pub mod twin;
 
 use proptest::test_runner::{Config, RngSeed};
