@@ -23,16 +23,16 @@ pub fn find_all(
     let mut likely = [0; GROUP];
     for (group, chunk) in probes.chunks(GROUP).enumerate() {
         for (place, (hash, version)) in chunk.iter().enumerate() {
-            let word = shards.of(*hash).first(*hash);
-            let is_likely = word.tag() == super::slot::tag(*hash) && word.from() <= *version;
-            likely[place] = if is_likely { word.address() } else { 0 };
+            let first = |_| Ok::<bool, Infallible>(true);
+            let Ok(address) = shards.of(*hash).find(*hash, *version, first);
+            likely[place] = address.unwrap_or(0);
         }
         let touched = likely[..chunk.len()].iter().filter(|address| **address != 0);
         std::hint::black_box(touched.fold(0, |sum: u64, address| sum.wrapping_add(touch(*address))));
         for (place, (hash, version)) in chunk.iter().enumerate() {
             let number = group * GROUP + place;
             let first = likely[place];
-            found.push(if first != 0 && is_key(number, first) {
+            found.push(if first == 0 || is_key(number, first) {
                 first
             } else {
                 let same = |address| Ok::<bool, Infallible>(is_key(number, address));

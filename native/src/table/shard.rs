@@ -17,6 +17,7 @@ const CHAINS: usize = 2;
 const USED: usize = 3;
 const LINKS: usize = 4;
 const SIDE_END: usize = 5;
+const ENTRIES: usize = 6;
 
 /// The most slots of a shard.
 const MOST_SLOTS: u64 = 1 << 30;
@@ -131,11 +132,6 @@ impl ShardIndex {
         }
     }
 
-    /// The first slot that a key can be in, for batches.
-    pub(super) fn first(&self, hash: u64) -> SlotWord {
-        self.slot(home(hash, self.size.slots))
-    }
-
     /// The slots whose newest record may have the key of this hash, with the record's address.
     pub(super) fn candidates(&self, hash: u64) -> impl Iterator<Item = (u32, u64)> + '_ {
         let wanted = tag(hash);
@@ -231,7 +227,10 @@ impl ShardIndex {
         let at = self.size.chains_at + 2 * (link as usize - 1);
         let (place, before) = match self.side_entry(slot) {
             Some(entry) => entry,
-            None => (self.side_place(slot), 0),
+            None => {
+                self.word(ENTRIES).store(self.load(ENTRIES) + 1, Ordering::Relaxed);
+                (self.side_place(slot), 0)
+            }
         };
         self.word(at).store(self.slot(u64::from(slot)).link().0, Ordering::Relaxed);
         self.word(at + 1).store(u64::from(before), Ordering::Relaxed);
@@ -264,11 +263,10 @@ impl ShardIndex {
         }
     }
 
-    /// The bits of the side table that `more` links need, if it is not the present one. Links are at least as many as
-    /// entries.
+    /// The bits of the side table that `more` entries need, if it is not the present one.
     fn wanted_side(&self, more: u64) -> Option<u32> {
         let bits = self.load(SIDE) as u32 & 0xff;
-        let wanted = side_bits((self.load(LINKS) + more).min(self.size.slots));
+        let wanted = side_bits((self.load(ENTRIES) + more).min(self.size.slots));
         (wanted > bits).then_some(wanted)
     }
 
