@@ -1,13 +1,13 @@
 """Facts of the tree: versions from gradle.properties, files that Gradle writes to build/, pip packages, the commit."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
@@ -30,11 +30,11 @@ class Built:
     scala: str
 
     @classmethod
-    def of(cls, spark: str = SPARK, scala: str = SCALA) -> Built:
+    def of(cls, spark: str = SPARK, scala: str = SCALA) -> Self:
         return cls(BUILD / f"spark-{spark}_{scala}", spark, scala)
 
     @classmethod
-    def located(cls, *programs: str, scala: str = SCALA) -> Built:
+    def located(cls, *programs: str, scala: str = SCALA) -> Self:
         """The Spark home of HARNESS_SPARK_HOME, else the build's. Raises unless it, the jar and the programs' jars exist."""
         built = cls.of(scala=scala)
         if home := os.environ.get("HARNESS_SPARK_HOME"):
@@ -71,13 +71,17 @@ def gradle(*tasks: str, scala: str = SCALA, spark: str = SPARK) -> None:
     subprocess.run([*GRADLE, "--quiet", *tasks, f"-PscalaVersion={scala}", f"-PtestSpark={spark}"], cwd=ROOT, check=True)
 
 
-def installed(folder: Path, pinned: Path) -> Path:
+def install(folder: Path, pinned: Path) -> None:
+    subprocess.run([*PIP, "install", "--root-user-action=ignore", "--no-deps", "--require-hashes", "--target", folder, "-r", pinned], check=True)
+
+
+def installed(folder: Path, pinned: Path, fill: Callable[[Path, Path], None] = install) -> Path:
     """`folder` with the packages that `pinned` lists by hash; fetches them if they are missing. A copy of the list in the folder marks it as complete."""
     done = folder / "requirements.txt"
     if not done.exists() or done.read_text() != pinned.read_text():
         shutil.rmtree(folder, ignore_errors=True)
-        words = [*PIP, "install", "--root-user-action=ignore", "--no-deps", "--require-hashes", "--target", folder, "-r", pinned]
-        subprocess.run(words, check=True)
+        folder.mkdir(parents=True)
+        fill(folder, pinned)
         shutil.copy(pinned, done)
     return folder
 

@@ -5,11 +5,10 @@ process that maps it, Pss divides a shared page by the number of processes that 
 from the executors' start to their end, with nothing subtracted.
 """
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from harness import process
 
@@ -50,7 +49,7 @@ class Sampler:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
 
-    def __enter__(self) -> Sampler:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

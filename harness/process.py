@@ -1,13 +1,14 @@
 """Processes on this machine: sessions, JDK tools, servers on loopback. Processes are ended by their ids."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from harness import wait
 
@@ -82,12 +83,23 @@ class ServerError(RuntimeError):
 
 
 class Server:
-    """A server on loopback in its own session. `ready`: the pattern of the output line that it prints once it serves; a group in it captures the port."""
+    """A server on loopback in its own session, started and stopped by a `with` block or by its methods. `ready`: the pattern of the output line that it prints once it serves; a group in it captures the port."""
 
     def __init__(self, command: list[str], log: Path, ready: str, variables: dict[str, str] | None = None) -> None:
         self._command, self.log, self._ready, self._variables = command, log, ready, variables
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def pid(self) -> int:
@@ -127,6 +139,15 @@ class Server:
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """The process is stopped by SIGSTOP within the `with` block."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Sends SIGKILL to this process only; other processes of its session may survive."""

@@ -1,21 +1,23 @@
 """Applications of spark-submit: their command, their settings, and a running application in its own session."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import subprocess
+import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from harness import process, wait
+from harness.facts import BUILD, Built
 
 Record = dict[str, Any]
 Settings = Mapping[str, object]
 PLUGIN = {"spark.plugins": "andiron.AndironPlugin"}
-EXIT_S = 60
+EXIT_S, COMMAND_S = 60, 600
 
 
 class ApplicationError(Exception):
@@ -61,6 +63,33 @@ def environment(home: Path) -> dict[str, str]:
     return os.environ | {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
+@dataclass(frozen=True)
+class Place:
+    """The built files, and a folder for applications, whose ship logs are in its folder `log`."""
+
+    built: Built
+    folder: Path
+
+    @property
+    def log_dir(self) -> Path:
+        return self.folder / "log"
+
+    def andiron(self, *words: object) -> str:
+        """The output of the command `andiron` for the ship logs; raises if its exit status is not 0."""
+        command = [BUILD / "bin/andiron", *words, "--log-dir", self.log_dir]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=COMMAND_S, check=False)
+        require(done.returncode == 0, f"andiron {' '.join(map(str, words))} ended with {done.returncode}: {done.stderr}")
+        return done.stdout
+
+    def ship(self, servers: str, *more: str) -> str:
+        """Ships the logs to Kafka with the command and returns its output."""
+        return self.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={servers}", *more)
+
+    def events(self, application: str) -> list[Record]:
+        """All revisions in the log of an application."""
+        return [json.loads(line) for line in self.andiron("events", application).split("\n") if line]
+
+
 class Application:
     """An application that runs in `folder`, with its output in `<name>.out` and its log in `<name>.err`. Leaving the `with` block ends all its processes."""
 
@@ -71,7 +100,7 @@ class Application:
             self.process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=variables, cwd=folder, start_new_session=True)
 
-    def __enter__(self) -> Application:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,6 +159,18 @@ class Application:
     def end(self) -> None:
         process.kill(process.processes(self.pid))
         self.process.wait()
+
+
+def observed(check: Callable[[], Record]) -> Record:
+    """The observations of a check and its milliseconds; `error` if it fails, so that other checks can follow."""
+    started, row = time.monotonic(), Record()
+    try:
+        row |= check()
+    except (ApplicationError, process.ServerError) as error:
+        row["error"] = str(error)[:4000]
+    except Exception:
+        row["error"] = traceback.format_exc()
+    return {"ms": round(1000 * (time.monotonic() - started))} | row
 
 
 def records(file: Path) -> list[Record]:

@@ -1,7 +1,5 @@
 """Runs checks/cluster/scala by spark-submit, with the jar from `--jars`, or from `--packages` with a Maven repository in a folder."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -55,9 +53,6 @@ class Application(spark.Application):
         super().__init__(command(setup, master, job, folder), spark.environment(setup.built.home), folder)
         # Executors are descendants of the workers, or of the driver in `local-cluster`.
         self._roots = roots or (lambda: [self.pid])
-
-    def __enter__(self) -> Application:
-        return self
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()

@@ -1,13 +1,12 @@
 """Checks on running clusters. Each check starts its processes and returns its observations, or raises ApplicationError."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from checks.cluster import sharing
@@ -76,37 +75,42 @@ def shared(setup: Setup, app: Application) -> Record:
             "pss_bytes": sum(one.pss for one in pages), "another_user_tried": tried}
 
 
+@contextmanager
+def ended(setup: Setup, app: Application, cluster: Standalone | None = None, killed: bool = False) -> Iterator[Application]:
+    """Lets the application go on after the `with` block. It must end with right results and leave nothing."""
+    with app:
+        yield app
+        app.go()
+        app.finished()
+        nothing_left(setup, app, cluster, killed)
+
+
+@contextmanager
+def alone(setup: Setup, job: Job, name: str, killed: bool = False, settings: dict[str, str] | None = None) -> Iterator[tuple[Standalone, Application]]:
+    """An application on a cluster of its own; see `ended`. `settings`: of the daemons."""
+    with Standalone(setup.built.home, setup.work / f"{name}-cluster", settings=settings) as cluster:
+        with ended(setup, on(cluster, setup, job, name), cluster, killed) as app:
+            yield cluster, app
+
+
 def sharing_by_packages(setup: Setup) -> Record:
-    with Standalone(setup.built.home, setup.work / "packages-cluster") as cluster:
-        with on(cluster, setup, Job(SMALL, hold=True, by="--packages"), "packages") as app:
-            seen = shared(setup, app)
-            app.go()
-            app.finished()
-            nothing_left(setup, app, cluster)
-    return seen
+    with alone(setup, Job(SMALL, hold=True, by="--packages"), "packages") as (_, app):
+        return shared(setup, app)
 
 
 def sharing_by_jars(setup: Setup) -> Record:
-    with Application(setup, LOCAL_CLUSTER, Job(SMALL, hold=True), setup.work / "jars") as app:
-        seen = shared(setup, app)
-        app.go()
-        app.finished()
-        nothing_left(setup, app)
-    return seen
+    with ended(setup, Application(setup, LOCAL_CLUSTER, Job(SMALL, hold=True), setup.work / "jars")) as app:
+        return shared(setup, app)
 
 
 def own_directories(setup: Setup) -> Record:
     """Without a configured cache directory each executor uses Spark's local directory and has its own copy there."""
-    with Standalone(setup.built.home, setup.work / "own-cluster") as cluster:
-        with on(cluster, setup, Job(SMALL, hold=True, settings={"spark.andiron.cache.dir": None}), "own") as app:
-            app.await_mark("held")
-            found = list(cluster.folder.rglob("*.bytes"))
-            app.go()
-            app.finished()
-            require(len(found) == 2 * SMALL.versions, f"{len(found)} files of two executors, not {2 * SMALL.versions}")
-            require(app.downloads() == 2 * SMALL.versions, f"{app.downloads():.2f} downloads, not {2 * SMALL.versions}")
-            nothing_left(setup, app, cluster)
-    return {"downloads": 2 * SMALL.versions}
+    with alone(setup, Job(SMALL, hold=True, settings={"spark.andiron.cache.dir": None}), "own") as (cluster, app):
+        app.await_mark("held")
+        found = list(cluster.folder.rglob("*.bytes"))
+        require(len(found) == 2 * SMALL.versions, f"{len(found)} files of two executors, not {2 * SMALL.versions}")
+        require(app.downloads() == 2 * SMALL.versions, f"{app.downloads():.2f} downloads, not {2 * SMALL.versions}")
+        return {"downloads": 2 * SMALL.versions}
 
 
 def two_applications(setup: Setup) -> Record:
@@ -141,36 +145,29 @@ def dynamic(setup: Setup) -> Record:
         "spark.dynamicAllocation.cachedExecutorIdleTimeout": "1s",
     }
     rounds = 3
-    with Standalone(setup.built.home, setup.work / "dynamic-cluster") as cluster:
-        job = Job(SMALL, rounds=rounds, pause=10, executors=0, idle=True, settings=settings)
-        with on(cluster, setup, job, "dynamic") as app:
-            app.finished()
-            require(app.downloads() >= rounds * SMALL.versions, f"{app.downloads():.2f} downloads in {rounds} rounds: an executor was kept")
-            nothing_left(setup, app, cluster)
-            return {"rounds": rounds, "downloads": app.downloads()}
+    with alone(setup, Job(SMALL, rounds=rounds, pause=10, executors=0, idle=True, settings=settings), "dynamic") as (_, app):
+        app.finished()
+        require(app.downloads() >= rounds * SMALL.versions, f"{app.downloads():.2f} downloads in {rounds} rounds: an executor was kept")
+        return {"rounds": rounds, "downloads": app.downloads()}
 
 
 def decommission(setup: Setup) -> Record:
     """An executor, then a worker, are decommissioned (SIGPWR) during a round."""
     daemons = {"spark.decommission.enabled": "true"}
     settings = daemons | BUSY_BUDGET | {"spark.storage.decommission.enabled": "true", "spark.storage.decommission.shuffleBlocks.enabled": "true"}
-    with Standalone(setup.built.home, setup.work / "decommission-cluster", settings=daemons) as cluster:
-        with on(cluster, setup, Job(BUSY, rounds=3, pause=20, settings=settings), "decommission") as app:
-            app.await_mark("round-0")
-            time.sleep(ROUND_S / 2)
-            victim = app.executors()[0]
-            os.kill(victim, signal.SIGPWR)
-            app.await_mark("done-0")
-            app.wait_until(f"end of executor {victim}", lambda: victim not in app.executors())
-            app.await_mark("round-1")
-            time.sleep(ROUND_S / 2)
-            leaving = cluster.workers[0]
-            leaving.signal(signal.SIGPWR)
-            cluster.add_worker()
-            app.await_mark("done-1")
-            end = app.finished()
-            nothing_left(setup, app, cluster)
-    return {"rounds": 3, "executors_at_end": end["executors"]}
+    with alone(setup, Job(BUSY, rounds=3, pause=20, settings=settings), "decommission", settings=daemons) as (cluster, app):
+        app.await_mark("round-0")
+        time.sleep(ROUND_S / 2)
+        victim = app.executors()[0]
+        os.kill(victim, signal.SIGPWR)
+        app.await_mark("done-0")
+        app.wait_until(f"end of executor {victim}", lambda: victim not in app.executors())
+        app.await_mark("round-1")
+        time.sleep(ROUND_S / 2)
+        cluster.workers[0].signal(signal.SIGPWR)
+        cluster.add_worker()
+        app.await_mark("done-1")
+        return {"rounds": 3, "executors_at_end": app.finished()["executors"]}
 
 
 def kills(setup: Setup, seed: int, count: int, workers: bool, own: bool = False) -> Record:
@@ -180,23 +177,18 @@ def kills(setup: Setup, seed: int, count: int, workers: bool, own: bool = False)
     kind, moments = random.Random(f"{seed} {workers}"), []
     name = f"kill-{'own-' if own else ''}{'workers' if workers else 'executors'}"
     settings = BUSY_BUDGET | ({"spark.andiron.cache.dir": None} if own else {})
-    with Standalone(setup.built.home, setup.work / f"{name}-cluster") as cluster:
-        with on(cluster, setup, Job(BUSY, rounds=count + 3, pause=20, hold=True, settings=settings), name) as app:
-            for n in range(2, count + 2):
-                app.await_mark(f"round-{n}")
-                moment = kind.uniform(0, min(result["wall_ms"] / 1000 for result in app.results()))
-                time.sleep(moment)
-                inside = not app.has(f"done-{n}")
-                ended = kill_worker(app, cluster, kind) if workers else kill_executor(app, kind)
-                moments.append({"seconds": round(moment, 3), "ended": ended, "in_round": inside})
-                app.await_mark(f"done-{n}")
-            app.await_mark("held")
-            app.go()
-            app.finished()
-            nothing_left(setup, app, cluster, killed=True)
-            walls = [result["wall_ms"] for result in app.results()[:-1]]
-            return {"kills": count, "in_round": sum(moment["in_round"] for moment in moments), "moments": moments, "walls_ms": walls,
-                    "downloads": round(app.downloads(), 2)}
+    with alone(setup, Job(BUSY, rounds=count + 3, pause=20, hold=True, settings=settings), name, killed=True) as (cluster, app):
+        for n in range(2, count + 2):
+            app.await_mark(f"round-{n}")
+            moment = kind.uniform(0, min(result["wall_ms"] / 1000 for result in app.results()))
+            time.sleep(moment)
+            inside = not app.has(f"done-{n}")
+            gone = kill_worker(app, cluster, kind) if workers else kill_executor(app, kind)
+            moments.append({"seconds": round(moment, 3), "ended": gone, "in_round": inside})
+            app.await_mark(f"done-{n}")
+        app.await_mark("held")
+    walls = [result["wall_ms"] for result in app.results()[:-1]]
+    return {"kills": count, "in_round": sum(moment["in_round"] for moment in moments), "moments": moments, "walls_ms": walls, "downloads": round(app.downloads(), 2)}
 
 
 def kill_executor(app: Application, kind: random.Random) -> int:

@@ -1,11 +1,8 @@
 """Versions of known content, and the result of the job over them, computed without Spark (harness/scala/andiron/harness/Features.scala)."""
 
-from __future__ import annotations
-
 import array
 import hashlib
 import random
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +42,7 @@ class Content:
 
     def digest(self, rows: int, read: str) -> str:
         """The digest of the job's rows; row n has the version n modulo the number of versions."""
-        blocks = [_numbers(self.block(version)) for version in range(self.versions)]
+        blocks = [array.array("q", self.block(version)) for version in range(self.versions)]
         sums = [sum(numbers) * self.blocks for numbers in blocks]
         count = self.bytes // 8
 
@@ -78,10 +75,3 @@ def _chosen(x: int, count: int) -> int:
 def _signed(x: int) -> int:
     x &= MASK
     return x - (1 << 64) if x >> 63 else x
-
-
-def _numbers(block: bytes) -> array.array[int]:
-    numbers = array.array("q", block)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers

@@ -7,22 +7,17 @@ Builds its programs with Gradle and runs all checks on each Spark, by default on
 for `make test`. Writes build/cluster.json. Exit status 1 and one line for each failed check.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import shutil
 import sys
-import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from checks.cluster import checks
 from checks.cluster.application import Setup
 from harness.facts import BUILD, SCALA, SPARK, Built, gradle
-from harness.process import ServerError
-from harness.spark import ApplicationError, Record
+from harness.spark import Record, observed
 
 KILLS, SHORT_KILLS, OWN_KILLS = 20, 1, 2
 
@@ -73,15 +68,7 @@ def main() -> int:
 
 
 def ran(name: str, check: Callable[[Setup], Record], setup: Setup, scala: str, spark: str) -> Record:
-    started = time.monotonic()
-    row: Record = {"check": name, "scala": scala, "spark": spark}
-    try:
-        row |= check(setup)
-    except (ApplicationError, ServerError) as error:
-        row["error"] = str(error)
-    except Exception:
-        row["error"] = traceback.format_exc()
-    row["wall_s"] = round(time.monotonic() - started, 1)
+    row: Record = {"check": name, "scala": scala, "spark": spark} | observed(lambda: check(setup))
     shown = {key: value for key, value in row.items() if key not in ("check", "scala", "spark", "moments", "error")}
     print(f"  {name:20}Spark {spark}, Scala {scala}  {'FAILED' if 'error' in row else 'ok'}  {shown}", flush=True)
     return row

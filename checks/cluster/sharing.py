@@ -1,7 +1,5 @@
 """The files and pages that executors of one host share, and the access of other users to these files."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import stat

@@ -1,7 +1,6 @@
 """A standalone cluster on loopback: a master and workers, one process each, ended by their process ids."""
 
-from __future__ import annotations
-
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -13,10 +12,11 @@ URL = r"Starting Spark master at (spark://\S+:\d+)"
 REGISTERED = "Successfully registered with master"
 
 
-class Standalone:
+class Standalone(contextlib.ExitStack):
     """A master with workers; use it in a `with` statement. Each daemon logs to `<folder>/<name>.err`."""
 
     def __init__(self, home: Path, folder: Path, workers: int = 2, settings: dict[str, str] | None = None) -> None:
+        super().__init__()
         self.home, self.folder, self.settings = home, folder, settings or {}
         self.workers: list[Server] = []
         self._started = 0
@@ -30,7 +30,7 @@ class Standalone:
             for worker in self.workers:
                 worker.said(REGISTERED)
         except BaseException:
-            self.end()
+            self.close()
             raise
 
     def _daemon(self, name: str, of: str, *words: str) -> Server:
@@ -39,6 +39,7 @@ class Standalone:
             "SPARK_LOCAL_DIRS": str(self.folder / f"local-{name}"), "SPARK_DAEMON_MEMORY": "256m", "SPARK_MASTER_OPTS": options, "SPARK_WORKER_OPTS": options}
         daemon = Server([str(self.home / "bin/spark-class"), f"org.apache.spark.deploy.{of}", *words], self.folder / f"{name}.err", "", variables)
         daemon.launch()
+        self.callback(daemon.stop)
         return daemon
 
     def add_worker(self, wait: bool = True) -> Server:
@@ -56,13 +57,3 @@ class Standalone:
         """Sends SIGKILL to the worker; its executors must notice."""
         worker.kill()
         self.workers.remove(worker)
-
-    def end(self) -> None:
-        for daemon in (*self.workers, self.master):
-            daemon.stop()
-
-    def __enter__(self) -> Standalone:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.end()

@@ -3,72 +3,24 @@
 
     checks/dist/consumers.py [gradle] [maven] [sbt]
 
-Each project resolves jar, sources and scaladoc by coordinates from the repository in the folder, compiles a program against the jar and runs it.
-Gradle needs no network; Maven fetches its plugins and sbt. Needs `make dist`, and Debian's maven.
+The files of each project are in checks/dist/consumer. It resolves jar, sources and scaladoc by coordinates from the repository in the folder, compiles a program against
+the jar and runs it. Gradle needs no network; Maven fetches its plugins and sbt. Needs `make dist`, and Debian's maven.
 """
 
-from __future__ import annotations
-
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from string import Template
 
-ROOT = Path(__file__).resolve().parents[2]
+from harness.facts import GRADLE, GROUP, ROOT, VERSION
+from harness.process import jdk
+
 REPOSITORY = ROOT / "build/repo"
 WORK = ROOT / "build/consumers"
-FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line)
-GROUP, VERSION = FACTS["group"], FACTS["version"]
 SBT, SBT_SCALA = "1.9.9", {"2.12": "2.12.18", "2.13": "2.13.8"}
-LAUNCHER_BUILD = f"""repositories {{ mavenCentral() }}
-configurations {{ launcher }}
-dependencies {{ launcher('org.scala-sbt:sbt-launch:{SBT}') {{ transitive = false }} }}
-task launcher(type: Copy) {{
-    from configurations.launcher
-    into '.'
-}}
-"""
-PROGRAM = """public final class Uses {
-  public static void main(String[] arguments) {
-    System.out.println("code " + new andiron.SettingException(7, "no budget", null).code());
-  }
-}
-"""
+TEMPLATES = Path(__file__).with_name("consumer")
 ANSWER = "code 7"
-
-GRADLE_BUILD = """plugins {{ id 'java' }}
-repositories {{ maven {{ url '{repository}' }} }}
-configurations {{ papers }}
-dependencies {{
-    compileOnly '{group}:andiron_{scala}:{version}'
-    runtimeOnly '{group}:andiron_{scala}:{version}'
-    papers '{group}:andiron_{scala}:{version}:sources@jar', '{group}:andiron_{scala}:{version}:javadoc@jar'
-}}
-task uses(type: JavaExec, dependsOn: 'classes') {{
-    classpath = sourceSets.main.runtimeClasspath
-    if (hasProperty('mainClass')) mainClass.set('Uses') else main = 'Uses'
-    doLast {{ configurations.papers.files.each {{ println it.name }} }}
-}}
-"""
-
-POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>example</groupId><artifactId>uses</artifactId><version>1</version>
-  <properties><maven.compiler.source>17</maven.compiler.source><maven.compiler.target>17</maven.compiler.target></properties>
-  <repositories><repository><id>here</id><url>{repository}</url></repository></repositories>
-  <dependencies>
-    <dependency><groupId>{group}</groupId><artifactId>andiron_{scala}</artifactId><version>{version}</version></dependency>
-    <dependency><groupId>{group}</groupId><artifactId>andiron_{scala}</artifactId><version>{version}</version><classifier>sources</classifier></dependency>
-    <dependency><groupId>{group}</groupId><artifactId>andiron_{scala}</artifactId><version>{version}</version><classifier>javadoc</classifier></dependency>
-  </dependencies>
-</project>
-"""
-
-SBT_BUILD = """scalaVersion := "{full}"
-resolvers += "here" at "{repository}"
-libraryDependencies += "{group}" %% "andiron" % "{version}" withSources() withJavadoc()
-"""
 
 
 class Refused(Exception):
@@ -82,42 +34,46 @@ def run(words: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def project(tool: str, scala: str, build: str, text: str) -> Path:
+def filled(template: str, **more: str) -> str:
+    text = (TEMPLATES / template).read_text()
+    return Template(text).substitute(repository=REPOSITORY.as_uri(), group=GROUP, version=VERSION, sbt=SBT, **more)
+
+
+def project(tool: str, scala: str, build: str) -> Path:
     folder = WORK / f"{tool}-{scala}"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "src/main/java").mkdir(parents=True)
-    (folder / "src/main/java/Uses.java").write_text(PROGRAM)
-    (folder / build).write_text(text.format(repository=REPOSITORY.as_uri(), group=GROUP, version=VERSION, scala=scala, full=SBT_SCALA[scala]))
+    shutil.copy(TEMPLATES / "Uses.java", folder / "src/main/java")
+    (folder / build).write_text(filled(build, scala=scala, full=SBT_SCALA[scala]))
     return folder
 
 
 def gradle(scala: str) -> str:
-    folder = project("gradle", scala, "build.gradle", GRADLE_BUILD)
+    folder = project("gradle", scala, "build.gradle")
     (folder / "settings.gradle").write_text("rootProject.name = 'uses'\n")
     # A separate Gradle home: artifacts that another build has fetched prove nothing about this repository.
-    return run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "--offline", "-g", str(folder / "home"), "-q", "uses"], folder)
+    return run([*GRADLE, "--offline", "-g", str(folder / "home"), "-q", "uses"], folder)
 
 
 def maven(scala: str) -> str:
     if not shutil.which("mvn"):
         raise Refused("mvn is missing: apt-get install maven")
-    folder = project("maven", scala, "pom.xml", POM)
+    folder = project("maven", scala, "pom.xml")
     shutil.rmtree(WORK / "maven-home" / GROUP.replace(".", "/"), ignore_errors=True)
     run(["mvn", "-B", "-q", f"-Dmaven.repo.local={WORK / 'maven-home'}", "compile"], folder)
     jars = sorted((WORK / "maven-home" / GROUP.replace(".", "/") / f"andiron_{scala}" / VERSION).glob("*.jar"))
-    java = Path(os.environ["JAVA_HOME"]) / "bin/java" if "JAVA_HOME" in os.environ else Path("java")
     main = next(jar for jar in jars if jar.name == f"andiron_{scala}-{VERSION}.jar")
-    return run([str(java), "-cp", f"{folder / 'target/classes'}:{main}", "Uses"], folder) + "\n".join(jar.name for jar in jars)
+    return run([jdk("java"), "-cp", f"{folder / 'target/classes'}:{main}", "Uses"], folder) + "\n".join(jar.name for jar in jars)
 
 
 def sbt(scala: str) -> str:
     launcher = WORK / f"launcher/sbt-launch-{SBT}.jar"
     if not launcher.exists():
         launcher.parent.mkdir(exist_ok=True)
-        (launcher.parent / "build.gradle").write_text(LAUNCHER_BUILD)
+        (launcher.parent / "build.gradle").write_text(filled("launcher.gradle"))
         (launcher.parent / "settings.gradle").write_text("rootProject.name = 'launcher'\n")
-        run([os.environ.get("GRADLE", "gradle"), "--no-daemon", "-q", "launcher"], launcher.parent)
-    folder = project("sbt", scala, "build.sbt", SBT_BUILD)
+        run([*GRADLE, "-q", "launcher"], launcher.parent)
+    folder = project("sbt", scala, "build.sbt")
     (folder / "project").mkdir()
     (folder / "project/build.properties").write_text(f"sbt.version={SBT}\n")
     home = [f"-Dsbt.{name}={WORK / 'sbt-home' / name.replace('.', '-')}" for name in ("global.base", "boot.directory", "ivy.home", "coursier.home")]

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[2]
-FACTS = dict(line.split("=", 1) for line in (ROOT / "gradle.properties").read_text().splitlines() if "=" in line[:20])
+from harness.facts import GROUP, ROOT, VERSION
+
 sys.path.append(str(ROOT / "python"))
 
 import andiron  # noqa: E402
@@ -17,7 +17,7 @@ from andiron import _session  # noqa: E402
 
 
 def coordinates(scala: str) -> str:
-    return f"{FACTS['group']}:andiron_{scala}:{FACTS['version']}"
+    return f"{GROUP}:andiron_{scala}:{VERSION}"
 
 
 class JavaPackage:
@@ -28,9 +28,7 @@ class ArtifactTest(unittest.TestCase):
     """The jar that the Python package names fits the installed Spark."""
 
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def home(self, name: str, scala: str) -> Path:
         jars = self.folder / name / "jars"
@@ -86,4 +84,4 @@ class ArtifactTest(unittest.TestCase):
         self.assertIn('--packages "$(python3 -m andiron)"', command)
         rows = dict(re.findall(r"^\| .*?PySpark (\S+).*? \| `andiron_(\d\.\d+)-", text, re.MULTILINE))
         self.assertEqual({spark.split(".")[0]: scala for spark, scala in rows.items()}, {"3": "2.12", "4": "2.13"}, rows)
-        self.assertFalse(re.findall(rf"andiron_2\.1\d[-:](?!{re.escape(FACTS['version'])})", text))
+        self.assertFalse(re.findall(rf"andiron_2\.1\d[-:](?!{re.escape(VERSION)})", text))

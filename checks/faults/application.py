@@ -1,12 +1,11 @@
 """Runs an application of checks/faults/scala by spark-submit, under -Xcheck:jni, until all of its processes have ended."""
 
-from __future__ import annotations
-
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from checks.faults.groups import FATAL, TWO_HOSTS, Group
@@ -16,14 +15,6 @@ from harness.process import kill, processes
 
 TIMEOUT_S = 900
 READY = "ready: kill the driver"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The driver's exit status, and complaints about processes that did not end."""
-
-    status: int
-    complaints: list[str]
 
 
 def settings(folder: Path) -> dict[str, object]:
@@ -41,7 +32,8 @@ def command(built: Built, group: Group, faults: tuple[str, ...], seed: int, fold
     return spark.submit(built.home, built.jar("faults"), options, conf, main="andiron.faults.Faults", master="" if two else group.master, jars=[built.jar()])
 
 
-def run(built: Built, group: Group, faults: tuple[str, ...], seed: int, folder: Path) -> Ended:
+def run(built: Built, group: Group, faults: tuple[str, ...], seed: int, folder: Path) -> tuple[int, list[str]]:
+    """The driver's exit status, and complaints about processes that did not end."""
     words, variables = command(built, group, faults, seed, folder), spark.environment(built.home)
     if group.name == "disk":
         words, variables = on_small_disk(words, variables, folder)
@@ -51,13 +43,25 @@ def run(built: Built, group: Group, faults: tuple[str, ...], seed: int, folder: 
         while app.is_running:
             time.sleep(0.1)
             if not killed and READY in app.out:
-                kill([app.pid] if "kill-driver" in faults else processes(app.pid))
+                kill([app.pid] if "kill-driver" in faults else stopped(app.pid))
                 killed = True
             if time.monotonic() - started > TIMEOUT_S:
                 complaints.append(f"the application took more than {TIMEOUT_S} s")
                 app.end()
         complaints += [f"process {pid} had not ended {spark.EXIT_S} s after its driver" for pid in app.left()]
-    return Ended(app.process.returncode, complaints)
+    return app.process.returncode, complaints
+
+
+def stopped(session: int) -> list[int]:
+    """All processes of the session, stopped by SIGSTOP. So one that is killed is not noticed by another: an executor would clean up, and a
+    driver would start another executor."""
+    found: set[int] = set()
+    while new := set(processes(session)) - found:
+        for pid in new:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        found |= new
+    return sorted(found)
 
 
 def on_small_disk(words: list[str], environment: dict[str, str], folder: Path) -> tuple[list[str], dict[str, str]]:

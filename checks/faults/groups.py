@@ -1,7 +1,5 @@
 """All faults, in groups that one application runs. checks/faults/scala implements the faults."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 CLUSTER, LOCAL, TWO_HOSTS = "local-cluster[2,2,2048]", "local[4]", "two hosts"

@@ -1,7 +1,5 @@
 """Checks the state after an application's end: no crash, no complaint of the JVM or of Andiron, no files."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The results of a campaign: one entry for each fault of an application, and its verdict."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 LEFT = ("leases_left", "waiting_left", "attempts_left")

@@ -9,8 +9,6 @@ docs/evidence/faults.md. --short runs the most important faults once, for `make 
     FAULTS_DISK         `library` uses the preloaded library instead of a tmpfs for the full disk
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json
@@ -36,19 +34,19 @@ def run(built: Built, group: Group, faults: tuple[str, ...], seed: int) -> Ran:
     (folder / "tmp").mkdir(parents=True)
     ran, planned, more = Ran(), faults, {}
     if group.is_fatal:
-        ran.complaints += application.run(built, group, faults, seed, folder).complaints
+        ran.complaints += application.run(built, group, faults, seed, folder)[1]
         more = {"fault": faults[0], "files_left": len(list((folder / "cache").glob("*/*.bytes")))}
         if more["files_left"] == 0 and "kill-application" in faults:
             ran.complaints.append("the killed application has left nothing to sweep")
         (folder / "driver.out").rename(folder / "killed.out")
         planned = ("none",)
-    ended = application.run(built, group, planned, seed, folder)
+    status, unended = application.run(built, group, planned, seed, folder)
     results = spark.records(folder / "results.jsonl")
     ran.results = [result | more if result["fault"] != "end" else result for result in results]
-    ran.complaints += ended.complaints + complaints(ran)
+    ran.complaints += unended + complaints(ran)
     missing = len(planned) - sum(result["fault"] in planned for result in results)
-    if ended.status != 0 or missing:
-        ran.complaints.append(f"the application ended with {ended.status}, {missing} results are missing; the end of its log:\n{tail(folder / 'driver.err', 20)}")
+    if status != 0 or missing:
+        ran.complaints.append(f"the application ended with {status}, {missing} results are missing; the end of its log:\n{tail(folder / 'driver.err', 20)}")
     ran.crashes, wrong = leftovers.inspect(built.home, folder, group.kills)
     ran.complaints += wrong
     return ran

@@ -8,8 +8,6 @@ puts them into build/natives/<platform>/ and makes the jar of each Scala version
 build/natives.json, which tells `make dist` the platforms. Needs rustup, which installs missing targets.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -22,12 +20,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.facts import installed
+from harness.facts import BUILD, GRADLE, ROOT, installed
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
 PINNED = Path(__file__).with_name("requirements.txt")
-GRADLE = [os.environ.get("GRADLE", "gradle"), "--no-daemon", "--quiet"]
 SCALA = ("2.12", "2.13")
 GLIBC = (2, 17)
 MOST_BYTES = 15_000_000
@@ -176,7 +171,7 @@ def check_jar(jar: Path, found: list[dict[str, object]]) -> None:
 
 def jar(scala: str) -> Path:
     """Makes the jar of a Scala version with the libraries in build/natives."""
-    subprocess.run([*GRADLE, "jar", f"-PscalaVersion={scala}", f"-PnativesDir={BUILD / 'natives'}"], cwd=ROOT, check=True)
+    subprocess.run([*GRADLE, "--quiet", "jar", f"-PscalaVersion={scala}", f"-PnativesDir={BUILD / 'natives'}"], cwd=ROOT, check=True)
     return next(path for path in (BUILD / f"scala-{scala}/libs").glob("andiron_*.jar") if "sources" not in path.name and "javadoc" not in path.name)
 
 
@@ -186,7 +181,7 @@ def main() -> int:
         print(f"checks/natives/build.py: no platform {', '.join(sorted(unknown))}; there are {', '.join(p.name for p in PLATFORMS)}", file=sys.stderr)
         return 2
     chosen = [platform for platform in PLATFORMS if platform.name in sys.argv[1:] or not sys.argv[1:]]
-    build_id = subprocess.run([*GRADLE, "buildId"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()[-1]
+    build_id = subprocess.run([*GRADLE, "--quiet", "buildId"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()[-1]
     shutil.rmtree(BUILD / "natives", ignore_errors=True)
     python = installed(BUILD / "python-natives", PINNED)
     try:

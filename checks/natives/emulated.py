@@ -7,8 +7,6 @@ Runs all tests of `cargo test -p andiron` except those of the Kafka sink and tho
 libc6-arm64-cross and libgcc-s1-arm64-cross.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """A client of Spark Connect: `python connect_client.py URI` prints as JSON the calls that work and the error of each call of Andiron."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@
     python3 -m checks.python.environment [SCALA:]SPARK ...     fetches the missing packages for these
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -12,6 +10,7 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from harness import spark
 from harness.facts import BUILD, PIP, ROOT, SPARK, Built, installed
@@ -25,10 +24,10 @@ class Environment(Built):
     """A Spark home with the PySpark of the same version."""
 
     @classmethod
-    def named(cls, name: str) -> Environment:
+    def named(cls, name: str) -> Self:
         """The environment for `3.5.4`, or, with a Scala version, for `2.12:3.5.4`."""
         *scala, version = name.split(":")
-        return cls.of(version, *scala)  # type: ignore[return-value]
+        return cls.of(version, *scala)
 
     @property
     def path(self) -> str:
@@ -59,7 +58,7 @@ class Environment(Built):
         for built in (self.home, self.jar()):
             if not built.exists():
                 raise FileNotFoundError(f"{built.relative_to(ROOT)} is missing: gradle assemble sparkHome -PscalaVersion={self.scala} -PtestSpark={self.spark}")
-        pyspark(BUILD / f"python-spark-{self.spark}", HERE / f"pyspark-{self.spark}.txt")
+        installed(BUILD / f"python-spark-{self.spark}", HERE / f"pyspark-{self.spark}.txt", pyspark)
         installed(BUILD / "python-workers", HERE / "requirements.txt")
         installed(BUILD / "python-build", HERE / "requirements-build.txt")
         installed(BUILD / "python-types", HERE / "requirements-types.txt")
@@ -79,10 +78,6 @@ def wheel(folder: Path) -> Path:
 
 def pyspark(folder: Path, pinned: Path) -> None:
     """Fetches the packages of a list that includes PySpark into `folder`; PySpark's archive also has the jars of a whole Spark."""
-    if _is_done(folder, pinned):
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory(dir=BUILD) as fetched:
         subprocess.run([*PIP, "download", "--no-deps", "--require-hashes", "--dest", fetched, "-r", pinned], check=True)
         with tarfile.open(next(Path(fetched).glob("pyspark-*.tar.gz"))) as archive:
@@ -95,12 +90,6 @@ def pyspark(folder: Path, pinned: Path) -> None:
                     to.write_bytes(content.read())
         wheel = next(Path(fetched).glob("py4j-*.whl"))
         subprocess.run([*PIP, "install", "--root-user-action=ignore", "--no-deps", "--no-index", "--target", folder, wheel], check=True)
-    shutil.copy(pinned, folder / "requirements.txt")
-
-
-def _is_done(folder: Path, pinned: Path) -> bool:
-    done = folder / "requirements.txt"
-    return done.exists() and done.read_text() == pinned.read_text()
 
 
 if __name__ == "__main__":

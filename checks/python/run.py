@@ -6,8 +6,6 @@
 Builds the jar and the Spark home with Gradle, and fetches each PySpark (317 to 456 MB) once.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess
@@ -39,7 +37,7 @@ def main() -> int:
         print(f"\n==== PySpark {spark}", flush=True)
         command = [sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "discover", "-v", "-s", HERE, *(word for pattern in options.patterns for word in ("-k", pattern))]
         variables = environment.variables() | {"ANDIRON_JAR": str(environment.jar()), "ANDIRON_SPARK": spark}
-        variables["PYTHONPATH"] += os.pathsep + str(ROOT)
+        variables["PYTHONPATH"] += f"{os.pathsep}{ROOT}{os.pathsep}{HERE}"
         if subprocess.run(command, env=variables, cwd=HERE, check=False).returncode:
             failed.append(spark)
     print(f"test-python: failed on {', '.join(failed)}" if failed else f"test-python: passed on {', '.join(options.spark)}")

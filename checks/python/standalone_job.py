@@ -1,14 +1,11 @@
 """The job of test_standalone.py: `spark-submit standalone_job.py FOLDER`, where FOLDER has the versions; writes FOLDER/told.json."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 LENGTH, COUNT = 100, 2000
 VERSIONS = [f"v{i}" for i in range(4)]
@@ -33,18 +30,8 @@ def main(folder: Path) -> None:
     try:
         support.eventually(lambda: andiron.cache_stats(spark), lambda: len(support.figure(spark, "leases").keys() - {"driver"}) == EXECUTORS)
         with andiron.catalog(spark, "standalone", {name: folder / name for name in VERSIONS}) as catalog:
-
-            def read(batches: Iterable[Any]) -> Iterator[Any]:
-                import pandas as pd
-
-                with catalog.cursor() as cursor:
-                    for batch in batches:
-                        for version, rows in batch.groupby("version", dropna=False):
-                            found = cursor.records(version, rows["at"], LENGTH)
-                            yield pd.DataFrame({"id": rows["id"], "record": [record.tobytes() for record in found]})
-
             frame = spark.createDataFrame(ROWS, "id long, version string, at long").repartition(PARTITIONS, "id").sortWithinPartitions("version")
-            found = [(row[0], bytes(row[1])) for row in frame.mapInPandas(read, "id long, record binary").collect()]
+            found = [(row[0], bytes(row[1])) for row in frame.mapInPandas(support.reader(catalog, LENGTH), "id long, record binary").collect()]
             packages = set(spark.sparkContext.parallelize(range(PARTITIONS), PARTITIONS).map(lambda _: os.path.abspath(andiron.__file__)).collect())
             support.eventually(lambda: support.figure(spark, "leases"), lambda: not any(support.figure(spark, "leases").values()))
             loads = {executor: loads for executor, loads in support.figure(spark, "loads").items() if executor != "driver"}

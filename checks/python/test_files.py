@@ -2,7 +2,7 @@ import sqlite3
 from pathlib import Path
 
 import andiron
-from support import CLUSTER, Application
+from support import CLUSTER, Application, outcome
 
 
 class Files(Application):
@@ -51,34 +51,24 @@ class Files(Application):
     def test_what_does_not_fit_together_says_so(self):
         path = self.database(self.folder / "misused")
         with andiron.catalog(self.spark, "misused", {"v": str(path)}, files=True) as catalog:
-            def read(rows):
+            def read(catalog):
                 cursor = catalog.cursor()
-                for _ in rows:
-                    try:
-                        cursor.advance("v")
-                    except andiron.ArgumentError as error:
-                        yield str(error)
-                    try:
-                        cursor.path("w")
-                    except andiron.UnknownVersionError as error:
-                        yield str(error)
+                yield from (outcome(cursor.advance, "v"), outcome(cursor.path, "w"))
 
-            told = self.spark.sparkContext.parallelize([1], 1).mapPartitions(read).collect()
-            self.assertIn("cursor.path", told[0])
-            self.assertIn("'w'", told[1])
+            (bad, text, _), (unknown, named, _) = self.in_worker(read, catalog)
+            self.assertEqual((bad, unknown), ("ArgumentError", "UnknownVersionError"))
+            self.assertIn("cursor.path", text)
+            self.assertIn("'w'", named)
 
-        def late(rows):
-            cursor = kept.cursor()
+        def late(catalog):
+            cursor = catalog.cursor()
             value = cursor.advance("v")
             cursor.close()
-            for _ in rows:
-                try:
-                    yield str(value.path)
-                except andiron.ReleasedError as error:
-                    yield str(error)
+            yield outcome(lambda: value.path)
 
         with andiron.catalog(self.spark, "kept", {"v": str(path)}) as kept:
-            self.assertIn("was released", self.spark.sparkContext.parallelize([1], 1).mapPartitions(late).collect()[0])
+            (kind, text, _), = self.in_worker(late, kept)
+            self.assertEqual((kind, "was released" in text), ("ReleasedError", True), text)
 
     def test_totals(self):
         path = self.database(self.folder / "totals")

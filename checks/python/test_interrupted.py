@@ -1,26 +1,32 @@
 import os
 import threading
-import time
 
 import andiron
-from support import LOCAL, Application, eventually, figure, records
+from harness.wait import until
+from support import Application, eventually, figure, outcome, records
 
 VALUE = records(1, 100, 100)
+
+
+def forked(action):
+    """A child process that runs the action and ends."""
+    child = os.fork()
+    if child == 0:
+        try:
+            action()
+        finally:
+            os._exit(0)
+    return child
 
 
 class Interrupted(Application):
     """If a request is interrupted before its answer, no version shows another's bytes, and none stays mapped."""
 
-    master = LOCAL
-
     def setUp(self):
-        self.catalog = andiron.catalog(self.spark, "planes", {"v1": self.source("v1", VALUE), "v2": self.source("v2", VALUE[:10])})
-        self.addCleanup(self.catalog.close)
+        self.catalog_of({"v1": VALUE, "v2": VALUE[:10]}, "planes")
 
     def test_an_interrupted_request_never_gives_another_versions_bytes(self):
-        catalog = self.catalog
-
-        def run(rows):
+        def run(catalog):
             for error in (KeyboardInterrupt, InterruptedError):
                 cursor = catalog.cursor()
                 answers = cursor._channel._answers
@@ -40,7 +46,7 @@ class Interrupted(Application):
                     except (KeyboardInterrupt, andiron.ReleasedError) as raised:
                         yield type(raised).__name__
 
-        found = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
+        found = self.in_worker(run)
         self.assertEqual(found, ["KeyboardInterrupt", "ReleasedError", "ReleasedError", "ReleasedError"])
         self.nothing_leased()
 
@@ -50,41 +56,26 @@ class Interrupted(Application):
             cursor._channel._socket.sendall(b'{"op":"release","number":1}\n')
             return cursor.advance("v1")
 
-        catalog = self.catalog
-
-        def run(rows):
-            try:
-                yield repr(late(catalog.cursor()))
-            except andiron.ReleasedError as error:
-                yield type(error).__name__
-
-        self.assertEqual(self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect(), ["ReleasedError"])
+        (kind, *_), = self.in_worker(lambda catalog: [outcome(late, catalog.cursor())])
+        self.assertEqual(kind, "ReleasedError")
 
     def test_a_closed_cursor_holds_nothing_while_a_forked_process_lives(self):
-        catalog, closed, end = self.catalog, self.folder / "closed", self.folder / "end"
+        closed, end = self.folder / "closed", self.folder / "end"
 
         def wait():
-            for _ in range(6000):
-                if end.exists():
-                    return
-                time.sleep(0.05)
+            until(end.exists, 300)
 
-        def run(rows):
+        def run(catalog):
             cursor = catalog.cursor()
             cursor.advance("v1")
-            child = os.fork()
-            if child == 0:
-                try:
-                    wait()
-                finally:
-                    os._exit(0)
+            child = forked(wait)
             cursor.close()
             closed.touch()
             wait()
             yield os.waitpid(child, 0)[1]
 
         found = []
-        job = threading.Thread(target=lambda: found.extend(self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()))
+        job = threading.Thread(target=lambda: found.extend(self.in_worker(run)))
         job.start()
         try:
             eventually(lambda: "the cursor is not closed", closed.exists)
@@ -96,25 +87,16 @@ class Interrupted(Application):
         self.assertEqual(found, [0])
 
     def test_a_forked_process_does_not_end_the_cursor_of_its_parent(self):
-        catalog = self.catalog
-
-        def run(rows):
+        def run(catalog):
             cursor = catalog.cursor()
             cursor.advance("v1")
-            child = os.fork()
-            if child == 0:
-                try:
-                    cursor.close()
-                finally:
-                    os._exit(0)
+            child = forked(cursor.close)
             yield os.waitpid(child, 0)[1], len(cursor.advance("v2"))
 
-        self.assertEqual(self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect(), [(0, 10)])
+        self.assertEqual(self.in_worker(run), [(0, 10)])
 
     def test_a_version_that_was_released_is_unmapped_at_once(self):
-        catalog = self.catalog
-
-        def run(rows):
+        def run(catalog):
             import gc
             import weakref
 
@@ -130,4 +112,4 @@ class Interrupted(Application):
             finally:
                 gc.enable()
 
-        self.assertEqual(self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect(), [True] * 3)
+        self.assertEqual(self.in_worker(run), [True] * 3)

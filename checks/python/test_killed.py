@@ -5,7 +5,6 @@ import threading
 import time
 from pathlib import Path
 
-import andiron
 from support import CLUSTER, Application, eventually, figure, records
 
 
@@ -17,8 +16,7 @@ class Killed(Application):
 
     def setUp(self):
         self.content = {f"v{i}": records(i, 1000, 100) for i in range(3)}
-        self.catalog = andiron.catalog(self.spark, "killed", {name: self.source(name, value) for name, value in self.content.items()})
-        self.addCleanup(self.catalog.close)
+        self.catalog_of(self.content, "killed")
 
     def test_a_killed_worker_frees_its_lease_and_the_job_goes_on(self):
         catalog, marks = self.catalog, self.folder / "marks"
@@ -78,9 +76,8 @@ class Killed(Application):
             raise ValueError("on purpose")
             yield
 
-        with self.assertRaises(Exception) as caught:
+        with self.raises(Exception, "on purpose"):
             self.spark.sparkContext.parallelize([0, 1], 2).mapPartitions(run).collect()
-        self.assertIn("on purpose", str(caught.exception))
         self.nothing_leased()
 
     def test_a_limit_frees_its_lease(self):

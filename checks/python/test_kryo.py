@@ -1,4 +1,3 @@
-import andiron
 from support import CLUSTER, LOCAL, Application, records
 
 
@@ -10,8 +9,7 @@ class Kryo(Application):
 
     def test_workers_read_under_kryo(self):
         contents = {name: records(seed, 1000, 1) for seed, name in enumerate("ab")}
-        catalog = andiron.catalog(self.spark, "kryo", {name: self.source(name, content) for name, content in contents.items()})
-        self.addCleanup(catalog.close)
+        catalog = self.catalog_of(contents, "kryo")
 
         def read(rows):
             with catalog.cursor() as cursor:

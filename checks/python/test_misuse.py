@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 
 import andiron
-from support import LOCAL, Application, eventually, records
+from support import Application, eventually, outcome, records
 
 VALUE = records(1, 100, 100)
 BAD_ARGUMENT, UNKNOWN, NULL, RELEASED, CLOSED = 403, 100, 101, 114, 113
@@ -14,28 +14,20 @@ BAD_ARGUMENT, UNKNOWN, NULL, RELEASED, CLOSED = 403, 100, 101, 114, 113
 class Misuse(Application):
     """Every misuse in a function raises an exception that names dataset and version, and the worker continues."""
 
-    master = LOCAL
-
     def setUp(self):
-        self.catalog = andiron.catalog(self.spark, "planes", {"v1": self.source("v1", VALUE), "v2": self.source("v2", VALUE[:10]), "none": self.source("none", b"")})
-        self.addCleanup(self.catalog.close)
+        self.catalog_of({"v1": VALUE, "v2": VALUE[:10], "none": b""}, "planes")
 
     def told(self, *actions):
         """The result or the exception of each action; all actions run in one task and one worker process."""
-        catalog = self.catalog
-
-        def run(rows):
+        def run(catalog):
             cursor = catalog.cursor()
             for action in actions:
-                try:
-                    yield "nothing", repr(action(cursor)), 0, os.getpid()
-                except andiron.AndironError as error:
-                    yield type(error).__name__, str(error), error.code, os.getpid()
+                yield os.getpid(), outcome(action, cursor)
 
-        found = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
-        self.assertEqual(len({pid for *_, pid in found}), 1)
+        found = self.in_worker(run)
+        self.assertEqual(len({pid for pid, _ in found}), 1)
         self.nothing_leased()
-        return [row[:3] for row in found]
+        return [told for _, told in found]
 
     def test_bad_versions(self):
         known = "it has 3: none, v1, v2"
@@ -74,9 +66,8 @@ class Misuse(Application):
                         yield rows.assign(at=len(cursor.advance(version)))[["id", "at"]]
 
         rows = self.spark.createDataFrame([(1, "v1"), (2, None), (3, "v2")], "id long, version string").coalesce(1).sortWithinPartitions("version")
-        with self.assertRaises(Exception) as caught:
+        with self.assertRaisesRegex(Exception, "UnknownVersionError: .*a row names no version of dataset 'planes'"):
             rows.mapInPandas(read, "id long, at long").collect()
-        self.assertRegex(str(caught.exception), "UnknownVersionError: .*a row names no version of dataset 'planes'")
         named = rows.where("version is not null").mapInPandas(read, "id long, at long").collect()
         self.assertEqual(sorted(map(tuple, named)), [(1, 10000), (3, 10)])
 
@@ -142,11 +133,7 @@ class Misuse(Application):
                 return
             cursor, value = sys.modules["andiron"].kept
             for action in (lambda: cursor.advance("v1"), lambda: cursor.advance("v2"), lambda: value.read(0, 1), lambda: cursor.release()):
-                try:
-                    action()
-                    yield os.getpid(), "nothing"
-                except andiron.ReleasedError as error:
-                    yield os.getpid(), str(error)
+                yield os.getpid(), outcome(action)
 
         one = self.spark.sparkContext.parallelize([0], 1)
         pid, = one.mapPartitions(keep).collect()
@@ -154,19 +141,16 @@ class Misuse(Application):
         found = []
         eventually(lambda: "the worker was not used again", lambda: bool(found.extend(one.mapPartitions(use).collect()) or found))
         self.assertEqual({other for other, _ in found}, {pid}, "Spark reuses its workers")
-        self.assertTrue(all("dataset 'planes'" in text for _, text in found[:3]), found)
+        self.assertTrue(all(kind == "ReleasedError" and "dataset 'planes'" in text for _, (kind, text, _) in found[:3]), found)
 
     def test_on_the_driver(self):
-        with self.assertRaises(andiron.ReleasedError) as caught:
+        with self.raises(andiron.ReleasedError, "works in a task only"):
             self.catalog.cursor()
-        self.assertIn("works in a task only", str(caught.exception))
         for bad in ({}, {"v1": 1}, {1: "file:/x"}, ["v1"], 7, [andiron.Version("v1", "file:/x", bytes="9")]):
-            with self.assertRaises(andiron.ArgumentError, msg=repr(bad)) as caught:
+            with self.subTest(bad), self.raises(andiron.ArgumentError, "dataset 'bad'"):
                 andiron.catalog(self.spark, "bad", bad)
-            self.assertIn("dataset 'bad'", str(caught.exception))
-        with self.assertRaises(andiron.SourceError) as caught:
+        with self.raises(andiron.SourceError, "version 'v1' of dataset 'bad'"):
             andiron.catalog(self.spark, "bad", {"v1": (self.folder / "missing").as_uri()})
-        self.assertIn("version 'v1' of dataset 'bad'", str(caught.exception))
         with self.assertRaises(andiron.ArgumentError):
             andiron.catalog("spark", "bad", {"v1": "file:/x"})
         with self.assertRaises(andiron.ArgumentError):
@@ -174,30 +158,17 @@ class Misuse(Application):
         self.catalog.demand({"v1": 2})
 
     def test_in_a_worker(self):
-        catalog = self.catalog
-
-        def close(rows):
-            try:
-                catalog.close()
-            except andiron.ReleasedError as error:
-                yield str(error)
-
-        self.assertIn("call it on the driver", self.spark.sparkContext.parallelize([0], 1).mapPartitions(close).collect()[0])
+        (kind, message, _), = self.in_worker(lambda catalog: [outcome(catalog.close)])
+        self.assertEqual(kind, "ReleasedError")
+        self.assertIn("call it on the driver", message)
 
     def test_a_closed_catalog(self):
-        closed = andiron.catalog(self.spark, "closed", {"v1": self.source("v1", VALUE)})
-        self.catalog = closed
+        closed = self.catalog_of({"v1": VALUE}, "closed")
         self.told(lambda c: c.advance("v1"))
         closed.close()
         closed.close()
 
-        def run(rows):
-            try:
-                closed.cursor().advance("v1")
-            except andiron.AndironError as error:
-                yield type(error).__name__, str(error), error.code
-
-        (kind, message, code), = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
+        (kind, message, code), = self.in_worker(lambda catalog: [outcome(lambda: catalog.cursor().advance("v1"))])
         self.assertEqual((kind, code), ("ReleasedError", CLOSED), message)
         self.assertIn("dataset 'closed'", message)
 
@@ -253,9 +224,7 @@ class Misuse(Application):
 
     def test_strangers_at_the_socket(self):
         """A client without the secret gets no answer; a client with the secret and a false or malformed request gets an error; the next worker is served."""
-        catalog = self.catalog
-
-        def talk(rows):
+        def talk(catalog):
             import json
             import socket
 
@@ -284,7 +253,7 @@ class Misuse(Application):
 
             return TaskContext.get().taskAttemptId()
 
-        found = self.spark.sparkContext.parallelize([0], 1).mapPartitions(talk).collect()
+        found = self.in_worker(talk)
         self.assertEqual(found[:6], [""] * 6)
         self.assertTrue(all('"error":"ReleasedException"' in text for text in found[6:8]), found[6:8])
         self.assertTrue(all(text.startswith('{"number":0}\n') and '"error"' in text for text in found[8:11]), found[8:11])
@@ -328,9 +297,7 @@ class Misuse(Application):
 
     def test_strangers_who_say_nothing(self):
         """The server closes the oldest silent connections, and serves a client with the secret despite the others."""
-        catalog = self.catalog
-
-        def crowd(rows):
+        def crowd(catalog):
             import socket
             from contextlib import ExitStack
 
@@ -348,7 +315,7 @@ class Misuse(Application):
                 cursor.release()
                 yield len(cursor.advance("v1"))
 
-        found = self.spark.sparkContext.parallelize([0], 1).mapPartitions(crowd).collect()
+        found = self.in_worker(crowd)
         self.assertEqual(found, [10000, *([0] * 72), 10000])
         self.nothing_leased()
 
@@ -365,15 +332,13 @@ class WithoutPlugin(Application):
     conf = {"spark.plugins": ""}
 
     def test_says_so(self):
-        with self.assertRaises(andiron.SettingError) as caught:
+        with self.raises(andiron.SettingError, "spark.plugins=andiron.AndironPlugin"):
             andiron.catalog(self.spark, "planes", {"v1": self.source("v1", VALUE)})
-        self.assertIn("spark.plugins=andiron.AndironPlugin", str(caught.exception))
 
 
 class TurnedOff(Application):
     conf = {"spark.andiron.python.enabled": "false"}
 
     def test_says_so(self):
-        with self.assertRaises(andiron.SettingError) as caught:
+        with self.raises(andiron.SettingError, "spark.andiron.python.enabled"):
             andiron.catalog(self.spark, "planes", {"v1": self.source("v1", VALUE)})
-        self.assertIn("spark.andiron.python.enabled", str(caught.exception))

@@ -5,9 +5,8 @@ import pandas as pd
 import pyarrow as pa
 from pyspark import TaskContext
 
-import andiron
 from bench import python_job
-from support import CLUSTER, LOCAL, MB, Application, figure, records
+from support import CLUSTER, MB, Application, figure, outcome, reader, records
 
 LENGTH, COUNT = 100, 2000
 
@@ -19,8 +18,7 @@ class Reading(Application):
 
     def setUp(self):
         self.content = {f"v{i}": records(i, COUNT, LENGTH) for i in range(4)}
-        self.catalog = andiron.catalog(self.spark, self.id().rsplit(".", 1)[-1], {name: self.source(name, content) for name, content in self.content.items()})
-        self.addCleanup(self.catalog.close)
+        self.catalog_of(self.content)
         self.rows = [(i, f"v{i % 4}", (i * 7919) % COUNT * LENGTH) for i in range(8000)]
         self.truth = {i: self.content[version][at : at + LENGTH] for i, version, at in self.rows}
 
@@ -35,16 +33,7 @@ class Reading(Application):
         self.nothing_leased()
 
     def test_map_in_pandas(self):
-        catalog = self.catalog
-
-        def read(batches):
-            with catalog.cursor() as cursor:
-                for batch in batches:
-                    for version, rows in batch.groupby("version", dropna=False):
-                        found = cursor.records(version, rows["at"], LENGTH)
-                        yield pd.DataFrame({"id": rows["id"], "record": [record.tobytes() for record in found]})
-
-        self.same(self.frame().mapInPandas(read, "id long, record binary").collect())
+        self.same(self.frame().mapInPandas(reader(self.catalog, LENGTH), "id long, record binary").collect())
 
     def test_map_in_arrow(self):
         catalog = self.catalog
@@ -60,7 +49,8 @@ class Reading(Application):
 
         self.same(self.frame().mapInArrow(read, "id long, record binary").collect())
 
-    def test_rdd(self):
+    def row_by_row(self):
+        """The rows' records, each looked up on its own."""
         catalog = self.catalog
 
         def read(rows):
@@ -68,7 +58,10 @@ class Reading(Application):
             for row in rows:
                 yield row.id, cursor.lookup(row.version, row.at, LENGTH)
 
-        self.same(self.frame().rdd.mapPartitions(read).collect())
+        return self.frame().rdd.mapPartitions(read)
+
+    def test_rdd(self):
+        self.same(self.row_by_row().collect())
 
     def test_functions_of_columns_and_groups(self):
         from pyspark.sql.functions import pandas_udf, udf
@@ -96,9 +89,7 @@ class Reading(Application):
         self.assertEqual(found, {i: self.content["v2"][at : at + LENGTH] for i, _, at in self.rows})
 
     def test_views_are_read_only_and_not_copies(self):
-        catalog = self.catalog
-
-        def look(rows):
+        def look(catalog):
             value = catalog.cursor().advance("v1")
             array, view, buffer = value.numpy("<u4"), value.view(8, 16), value.arrow(100, 100)
             yield array.flags.writeable, view.readonly, buffer.is_mutable, array.flags.owndata
@@ -106,17 +97,16 @@ class Reading(Application):
             yield value.numpy("<i8", 4, 3).tolist(), value.records([0, 1, 99], "<u2").tolist(), value.records(np.array([1, 5, 4001], "u2"), ">i4").tolist(), value.records([], 8).tolist(), bytes(value.view(len(value)))
 
         v1 = self.content["v1"]
-        flags, whole, parts = self.spark.sparkContext.parallelize([0], 1).mapPartitions(look).collect()
+        flags, whole, parts = self.in_worker(look)
         self.assertEqual(flags, (False, True, False, False))
         self.assertEqual(whole, (v1, v1[8:24], v1[100:200], len(v1)))
         self.assertEqual(parts, (np.frombuffer(v1, "<i8", 3, 4).tolist(), [int.from_bytes(v1[i : i + 2], "little") for i in (0, 1, 99)],
                                  [int.from_bytes(v1[i : i + 4], "big", signed=True) for i in (1, 5, 4001)], [], b""))
 
     def test_records_of_a_dtype_with_dimensions(self):
-        catalog = self.catalog
         apart, anywhere = [100, 300, 0], [0, 1, 99]
 
-        def look(rows):
+        def look(catalog):
             value = catalog.cursor().advance("v1")
             for kind in ("(25,)<i4", "(5,10)<u2", [("key", "<i4"), ("values", "<i4", 24)]):
                 yield [(found.shape, found.dtype.str, found.tobytes()) for found in (value.records(at, kind) for at in (apart, anywhere, []))]
@@ -124,45 +114,34 @@ class Reading(Application):
             yield [value.arrow_records(at, LENGTH).to_pylist() for at in (apart, anywhere)]
 
         v1 = self.content["v1"]
-        *found, arrow = self.spark.sparkContext.parallelize([0], 1).mapPartitions(look).collect()
+        *found, arrow = self.in_worker(look)
         for told, array, (shape, kind) in zip(found[0::2], found[1::2], (((25,), "<i4"), ((5, 10), "<u2"), ((), "|V100")), strict=True):
             self.assertEqual(told, [((len(at), *shape), kind, b"".join(v1[i : i + LENGTH] for i in at)) for at in (apart, anywhere, [])])
             self.assertEqual(array, v1[100:300])
         self.assertEqual(arrow, [[v1[i : i + LENGTH] for i in at] for at in (apart, anywhere)])
 
     def test_two_versions_in_one_partition_are_held_one_after_the_other(self):
-        catalog = self.catalog
-
-        def look(rows):
+        def look(catalog):
             cursor = catalog.cursor()
             first = cursor.advance("v0")
             kept = first.view(0, LENGTH)
             second = cursor.advance("v3")
-            try:
-                first.read(0, 1)
-                failed = None
-            except andiron.ReleasedError as error:
-                failed = str(error)
+            kind, failed, _ = outcome(first.read, 0, 1)
             with catalog.cursor() as another:
                 pair = another.lookup("v0", 0, LENGTH), second.read(0, LENGTH)
-            yield failed, bytes(kept), pair, cursor.advance("v3") is second
+            yield (kind, failed), bytes(kept), pair, cursor.advance("v3") is second
 
-        failed, kept, pair, same = self.spark.sparkContext.parallelize([0], 1).mapPartitions(look).collect()[0]
+        ((kind, failed), kept, pair, same), = self.in_worker(look)
+        self.assertEqual(kind, "ReleasedError")
         self.assertIn("version 'v0' of dataset 'test_two_versions", failed)
         self.assertEqual((kept, pair), (self.content["v0"][:LENGTH], (self.content["v0"][:LENGTH], self.content["v3"][:LENGTH])))
         self.assertTrue(same)
         self.nothing_leased()
 
     def test_each_executor_loads_each_version_once(self):
-        def read(rows):
-            cursor = self_catalog.cursor()
-            for row in rows:
-                yield row.id, cursor.lookup(row.version, row.at, LENGTH)
-
-        self_catalog = self.catalog
         before = figure(self.spark, "loads")
         for _ in range(3):
-            self.frame().rdd.mapPartitions(read).count()
+            self.row_by_row().count()
         self.nothing_leased()
         loads = {executor: n - before.get(executor, 0) for executor, n in figure(self.spark, "loads").items() if executor != "driver"}
         self.assertTrue(loads and all(n <= len(self.content) for n in loads.values()), loads)
@@ -173,7 +152,6 @@ class Reading(Application):
 
 
 class Memory(Application):
-    master = LOCAL
 
     def test_four_workers_share_the_pages_of_their_executor(self):
         """Four copies would take 4 x 128 MB; the limit here is less than one."""

@@ -6,15 +6,13 @@ import re
 import shutil
 from pathlib import Path
 
-from support import LOCAL, Application
+from support import Application
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/guide/quick-start.md"
 
 
 class QuickStart(Application):
     """The block runs as in a shell of PySpark, where `spark` is the session."""
-
-    master = LOCAL
 
     def test_the_quick_start_prices_each_valid_sale(self):
         (block,) = re.findall(r"<!-- quick start:.*?-->\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL)

@@ -1,7 +1,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,12 +25,10 @@ class OnStandalone(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="andiron-python"))
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="andiron-python")))
         cls.package = cls.folder / "andiron.zip"
         wheel(cls.folder).rename(cls.package)
-        cls.cluster = Standalone(ENVIRONMENT.home, cls.folder / "cluster")
-        cls.addClassCleanup(cls.cluster.end)
+        cls.cluster = cls.enterClassContext(Standalone(ENVIRONMENT.home, cls.folder / "cluster"))
 
     def gives_what_plain_python_gives(self, *brought):
         work = self.folder / self.id().rsplit(".", 1)[-1]

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 import andiron
-from support import LOCAL, Application, records
+from support import Application, outcome, records
 
 VALUE = records(1, 100, 100)
 NAMES = ["a b", "a%20b", "c#d", "e?f", "ü", "日本", "g&h=i", "j+k", "[l]", "m;n", "o%p", "dt=2020-01-01 00%3A00"]
@@ -20,20 +20,17 @@ NAMES = ["a b", "a%20b", "c#d", "e?f", "ü", "日本", "g&h=i", "j+k", "[l]", "m
 class Sources(Application):
     """Every Python notation of a file is accepted, or the error names the remedy."""
 
-    master = LOCAL
-
     def folder_of(self):
-        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
-        return folder
+        return pathlib.Path(tempfile.mkdtemp(dir=self.folder))
 
     def read(self, catalog):
-        def look(rows):
+        def look(catalog):
             cursor = catalog.cursor()
             for name in sorted(catalog.versions):
                 yield name, bytes(cursor.advance(name))
 
         self.addCleanup(catalog.close)
-        return dict(self.spark.sparkContext.parallelize([0], 1).mapPartitions(look).collect())
+        return dict(self.in_worker(look, catalog))
 
     def test_paths_whose_names_a_uri_escapes(self):
         folder = self.folder_of()
@@ -53,10 +50,8 @@ class Sources(Application):
         rows = self.spark.read.text(str(folder / "a b"))
         found, = rows.inputFiles()
         self.assertIn("a%20b", found)
-        with self.assertRaises(andiron.SourceError) as caught:
+        with self.raises(andiron.SourceError, "is there: the source is a URI whose characters are escaped", f"{folder}/a b/part-"):
             andiron.catalog(self.spark, "uris", {"v1": found})
-        self.assertIn("is there: the source is a URI whose characters are escaped", str(caught.exception))
-        self.assertIn(f"{folder}/a b/part-", str(caught.exception))
         with self.assertRaises(andiron.SourceError) as caught:
             andiron.catalog(self.spark, "uris", {"v1": (folder / "no b").as_uri()})
         self.assertNotIn("is there", str(caught.exception))
@@ -65,9 +60,8 @@ class Sources(Application):
         folder, file = self.folder_of(), self.source("v1", VALUE)
         (folder / os.fsdecode(b"\xff")).write_bytes(VALUE)
         for bad in ({"v1": folder / os.fsdecode(b"\xff")}, {"v1": "file:/\udcff"}, {"\ud800": file}, {"v" * 70_000: file}, {"\x01" * 11_000: file}):
-            with self.assertRaises(andiron.ArgumentError) as caught:
+            with self.raises(andiron.ArgumentError, "of dataset 'bad'") as caught:
                 andiron.catalog(self.spark, "bad", bad)
-            self.assertIn("of dataset 'bad'", str(caught.exception))
             str(caught.exception).encode()
         with self.assertRaises(andiron.ArgumentError):
             andiron.catalog(self.spark, "\ud800", {"v1": file})
@@ -76,23 +70,18 @@ class Sources(Application):
 
     def test_a_name_is_a_str(self):
         for name in (1, datetime.date(2020, 6, 1), 1.0, b"v1", None):
-            with self.assertRaises(andiron.ArgumentError) as caught:
+            with self.raises(andiron.ArgumentError, f"must be a str, not {type(name).__name__}"):
                 andiron.catalog(self.spark, "named", {name: self.source("v1", VALUE)})
-            self.assertIn(f"must be a str, not {type(name).__name__}", str(caught.exception))
 
 
 class Names(Application):
     """A version's name is Spark's cast of its value to string, for every type of the column in pandas and Arrow."""
 
-    master = LOCAL
-
-    def catalog_of(self, *names):
-        catalog = andiron.catalog(self.spark, self.id().rsplit(".", 1)[-1], {name: self.source(f"{i}", name.encode()) for i, name in enumerate(names)})
-        self.addCleanup(catalog.close)
-        return catalog
+    def named(self, *names):
+        return self.catalog_of({name: name.encode() for name in names})
 
     def told(self, catalog, *versions):
-        def run(rows):
+        def run(catalog):
             cursor = catalog.cursor()
             for version in versions:
                 known = "ambiguous"
@@ -102,10 +91,10 @@ class Names(Application):
                 except andiron.AndironError as error:
                     yield known, f"{type(error).__name__} {error}"
 
-        return self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
+        return self.in_worker(run, catalog)
 
     def test_what_sparks_cast_takes(self):
-        catalog = self.catalog_of("1", "2020-06-01", "1.5", "true", "v1", "7.0", "-3", "2.50")
+        catalog = self.named("1", "2020-06-01", "1.5", "true", "v1", "7.0", "-3", "2.50")
         day = datetime.date(2020, 6, 1)
         cases = [
             (1, "1"), (1.0, "1"), (np.int64(1), "1"), (np.uint8(1), "1"), (np.float64(1), "1"), (np.float32(1), "1"), (-3, "-3"), (-3.0, "-3"), (7.0, "7.0"), (1.5, "1.5"),
@@ -117,7 +106,7 @@ class Names(Application):
         catalog.demand(pd.Series({"1": 2, "v1": 1}))
 
     def test_what_no_cast_makes_a_name_of(self):
-        catalog = self.catalog_of("1", "1.0", "9007199254740993", "1e+20")
+        catalog = self.named("1", "1.0", "9007199254740993", "1e+20")
         kinds = [(known, text.split(" ")[0]) for known, text in self.told(
             catalog, 1.0, 2, 9007199254740992.0, 1e20, datetime.datetime(2020, 6, 1), pd.Timestamp("2020-06-01"), b"1", ("1", "1"), [], {}, pa.scalar(None, pa.string()), np.datetime64("NaT"),
             np.float32("nan"), (None,), (float("nan"),), "\ud800", "v" * 100_000)]
@@ -126,7 +115,7 @@ class Names(Application):
         self.assertIn("col.cast('string')", self.told(catalog, 1.0)[0][1])
 
     def test_nullable_columns_and_keys_of_groups(self):
-        catalog = self.catalog_of("1", "2", "10")
+        catalog = self.named("1", "2", "10")
 
         def read(batches):
             with catalog.cursor() as cursor:
@@ -141,12 +130,8 @@ class Names(Application):
 class Batches(Application):
     """The rows of a batch by version, and rows without a version."""
 
-    master = LOCAL
-
     def setUp(self):
-        self.name = self.id().rsplit(".", 1)[-1]
-        self.catalog = andiron.catalog(self.spark, self.name, {name: self.source(name, name.encode()) for name in ("1", "2", "10")})
-        self.addCleanup(self.catalog.close)
+        self.catalog_of({name: name.encode() for name in ("1", "2", "10")})
         self.rows = self.spark.createDataFrame([(i, (1, 2, 10, None, 99)[i % 5]) for i in range(100)], "id long, version int")
         self.truth = {i: str((1, 2, 10)[i % 5]) for i in range(100) if i % 5 < 3}
 
@@ -176,35 +161,27 @@ class Batches(Application):
     def test_rows_without_a_known_version_fail(self):
         for rows, said in ((self.rows.where("version is null or version < 50"), "names no version"), (self.rows.where("version is not null"), "has no version '99'")):
             for arrow in (False, True):
-                with self.assertRaises(Exception) as caught:
+                with self.assertRaisesRegex(Exception, f"UnknownVersionError: .*{said}.*missing\\('skip'\\)"):
                     self.read(self.catalog.missing("fail"), rows.coalesce(1), arrow)
-                self.assertRegex(str(caught.exception), f"UnknownVersionError: .*{said}.*missing\\('skip'\\)")
 
     def test_misuse(self):
         for policy in (None, "drop", True):
             with self.assertRaises(andiron.ArgumentError):
                 self.catalog.missing(policy)
-        catalog = self.catalog
-
-        def run(rows):
+        def run(catalog):
             cursor = catalog.cursor()
             for batch, column in (([], "version"), (pd.DataFrame({"a": [1]}), "version"), (pa.table({"a": [1]}), "version"), (pd.Series([1]), "version"), (pa.array([1]), "a")):
-                try:
-                    yield list(cursor.by_version(batch, column))
-                except andiron.ArgumentError as error:
-                    yield str(error)
+                yield outcome(lambda batch, column: list(cursor.by_version(batch, column)), batch, column)
             yield [bytes(value) for batch in (pd.DataFrame({"v": []}), pa.table({"v": pa.array([], pa.int32())})) for value, _ in cursor.by_version(batch, "v")]
             table = pa.table({"v": pa.chunked_array([pa.array(["1", "2"]).dictionary_encode(), pa.array(["2", "10"]).dictionary_encode()])})
             yield [(bytes(value), len(part)) for value, part in cursor.by_version(table, "v")]
 
-        *bad, empty, chunks = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
-        self.assertTrue(all(f"dataset '{self.name}'" in text for text in bad), bad)
+        *bad, empty, chunks = self.in_worker(run)
+        self.assertTrue(all(kind == "ArgumentError" and f"dataset '{self.check}'" in text for kind, text, _ in bad), bad)
         self.assertEqual((empty, chunks), ([], [(b"1", 1), (b"2", 2), (b"10", 1)]))
 
     def test_versions_that_come_back_are_warned_of_once(self):
-        catalog = self.catalog
-
-        def run(rows):
+        def run(catalog):
             import warnings
 
             with warnings.catch_warnings(record=True) as caught:
@@ -222,9 +199,9 @@ class Batches(Application):
                         cursor.advance(name)
                 yield sorted_rows, grouped, said()
 
-        (ordered, grouped, said), = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
+        (ordered, grouped, said), = self.in_worker(run)
         self.assertEqual((ordered, grouped, len(said)), (0, 0, 1), said)
-        self.assertRegex(said[0], f"holds several versions of dataset '{self.name}'.*sortWithinPartitions")
+        self.assertRegex(said[0], f"holds several versions of dataset '{self.check}'.*sortWithinPartitions")
 
     def test_a_skipping_catalog_is_small_in_a_closure(self):
         self.assertLess(len(pickle.dumps(self.catalog.missing("skip"))), 800)
@@ -233,14 +210,11 @@ class Batches(Application):
 class Files(Application):
     """A version's bytes for libraries that take a file or bytes."""
 
-    master = LOCAL
-
     def test_as_a_file_and_as_bytes(self):
         content = b"one\ntwo\n" + VALUE
-        catalog = andiron.catalog(self.spark, "files", {"v1": self.source("v1", content), "none": self.source("none", b""), "list": self.source("list", pickle.dumps([1, 2]))})
-        self.addCleanup(catalog.close)
+        self.catalog_of({"v1": content, "none": b"", "list": pickle.dumps([1, 2])}, "files")
 
-        def run(rows):
+        def run(catalog):
             import io
 
             cursor = catalog.cursor()
@@ -253,10 +227,7 @@ class Files(Application):
             found = bytearray(5)
             yield value.open().readinto(found), bytes(found), pa.PythonFile(value.open()).read(3), len(pa.input_stream(value.open()).read())
             for action in (lambda: value.read(4), lambda: value.read(length=4), lambda: value[len(value)], lambda: value["a"], lambda: file.seek(-1), lambda: file.seek(0, 9)):
-                try:
-                    yield repr(action())
-                except andiron.AndironError as error:
-                    yield type(error).__name__
+                yield outcome(action)[0]
             yield pickle.load(cursor.advance("list").open())
             empty = cursor.advance("none")
             yield bytes(empty), empty[:], empty.open().read(), empty.open().readline(), list(empty)
@@ -267,12 +238,10 @@ class Files(Application):
             except ValueError as error:
                 yield str(error)
             for action in (lambda: file.read(1), lambda: file.readline(), lambda: file.seek(0), lambda: bytes(value), lambda: value[0]):
-                try:
-                    yield repr(action())
-                except andiron.ReleasedError as error:
-                    yield str(error)
+                yield outcome(action)
 
-        whole, slices, seeks, text, into, *bad, listed, empty, closed, a, b, c, d, e = self.spark.sparkContext.parallelize([0], 1).mapPartitions(run).collect()
+        found = self.in_worker(run)
+        (whole, slices, seeks, text, into), bad, (listed, empty, closed), released = found[:5], found[5:11], found[11:14], found[14:]
         self.assertEqual(whole, (content, content, content, content, b"", b"", len(content)))
         self.assertEqual(slices, (content[2:10], content[-3:], content[::7], bytes([content[0], content[-1]]), content[1:2] * 2, content[:5]))
         self.assertEqual(seeks, (4, b"two", len(content) - 2, content[-2:], 0, b"one\n", b"tw", 4, [b"two\n"], 1 << 40, b""))
@@ -280,7 +249,7 @@ class Files(Application):
         self.assertEqual(into, (5, content[:5], content[:3], len(content)))
         self.assertEqual(bad, ["ArgumentError", "ArgumentError", "OutOfBoundsError", "ArgumentError", "ArgumentError", "ArgumentError"])
         self.assertEqual((listed, empty, closed), ([1, 2], (b"", b"", b"", b"", []), "I/O operation on closed file."))
-        self.assertTrue(all("was released" in text for text in (a, b, c, d, e)), (a, b, c, d, e))
+        self.assertEqual([(kind, "was released" in text) for kind, text, _ in released], [("ReleasedError", True)] * 5, released)
         self.nothing_leased()
 
 

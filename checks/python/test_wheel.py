@@ -25,9 +25,7 @@ class Wheel(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory(prefix="andiron-python")
-        cls.addClassCleanup(folder.cleanup)
-        cls.folder = Path(folder.name)
+        cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="andiron-python")))
         cls.wheel = wheel(cls.folder)
 
     def test_it_has_the_package_and_nothing_else(self):

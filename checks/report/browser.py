@@ -1,7 +1,5 @@
 """A headless Chromium, driven by the DevTools protocol over pipes with Python's standard library only."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os
@@ -11,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
 PACKAGE = "chromium-headless-shell"
@@ -63,7 +61,7 @@ class Browser:
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
 
-    def __enter__(self) -> Browser:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,8 +5,6 @@
     python3 -m checks.report.pages --pictures PAGE ...   pictures of other pages, beside them
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

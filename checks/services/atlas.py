@@ -1,7 +1,5 @@
 """A real Atlas on the loopback interface, and the sockets of an agent that records each datagram."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import tempfile
@@ -16,36 +14,23 @@ from harness.facts import Built
 from harness.process import START_S, Server, ServerError, free_port, java, tail
 
 CONFIGURATION = Path(__file__).with_name("atlas.conf")
-STEP_S = 1
 
 
-class Atlas:
+class Atlas(Server):
     """An Atlas process, whose memory is empty after each start. `uri` is the value of `spark.andiron.atlas.uri`."""
 
     def __init__(self, built: Built, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
-        self.uri = f"http://127.0.0.1:{self.port}"
-        words = java(built.classpath("atlas"), "andiron.atlas.AtlasServer", str(CONFIGURATION), str(self.port))
-        self._server = Server(words, folder / "atlas.log", "")
-        self.start()
+        port = free_port()
+        super().__init__(java(built.classpath("atlas"), "andiron.atlas.AtlasServer", str(CONFIGURATION), str(port)), folder / "atlas.log", "")
+        self.uri = f"http://127.0.0.1:{port}"
 
-    @property
-    def pid(self) -> int:
-        return self._server.pid
-
-    def start(self) -> None:
+    def start(self, command: list[str] | None = None) -> None:
         """Starts Atlas and waits until it answers; ends it if it does not answer."""
-        self._server.launch()
-        if not wait.until(lambda: self.answers() or not self._server.is_running, START_S) or not self.answers():
+        self.launch(command)
+        if not wait.until(lambda: self.answers() or not self.is_running, START_S) or not self.answers():
             self.kill()
-            raise ServerError(f"Atlas does not answer; the end of its log:\n{tail(self._server.log)}")
-
-    def __enter__(self) -> Atlas:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
+            raise ServerError(f"Atlas does not answer; the end of its log:\n{tail(self.log)}")
 
     def answers(self) -> bool:
         try:
@@ -54,33 +39,26 @@ class Atlas:
         except OSError:
             return False
 
-    def kill(self) -> None:
-        self._server.kill()
-
-    def restart(self) -> None:
-        self.kill()
-        self.start()
-
     def arguments(self) -> list[str]:
         """The options of the program of checks/services/scala."""
         return [f"atlas={self.uri}"]
 
 
-class Agent:
-    """The sockets of a spectatord agent. Each writes the received lines to a file in `folder`."""
+class Agent(contextlib.ExitStack):
+    """The sockets of a spectatord agent, open within the `with` block. Each writes the received lines to a file in `folder`."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         folder.mkdir(parents=True, exist_ok=True)
         # The address of a Unix socket has at most 107 bytes, and the path of the build folder may be longer.
-        self.short = tempfile.TemporaryDirectory(prefix="andiron-agent-")
-        self.path = Path(self.short.name, "spectatord.unix")
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.path = Path(self.enter_context(tempfile.TemporaryDirectory(prefix="andiron-agent-")), "spectatord.unix")
+        self.folder, self.udp = folder, socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind(("127.0.0.1", 0))
-        self.unix = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.unix.bind(str(self.path))
-        self.folder = folder
-        self.files = {self.udp: folder / "udp.lines", self.unix: folder / "unix.lines"}
-        for one, file in self.files.items():
+        unix = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        unix.bind(str(self.path))
+        for name, one in (("udp", self.udp), ("unix", unix)):
+            self.enter_context(one)
+            file = folder / f"{name}.lines"
             file.write_text("")
             threading.Thread(target=self.receive, args=(one, file), daemon=True).start()
 
@@ -94,11 +72,6 @@ class Agent:
     def arguments(self) -> list[str]:
         port = self.udp.getsockname()[1]
         return [f"udp=udp://127.0.0.1:{port}", f"unix=unix:{self.path}", f"lines={self.folder}"]
-
-    def close(self) -> None:
-        for one in self.files:
-            one.close()
-        self.short.cleanup()
 
 
 @dataclass(frozen=True)
@@ -115,9 +88,5 @@ class Both:
 @contextlib.contextmanager
 def with_agent(built: Built, folder: Path) -> Iterator[Both]:
     """Starts Atlas and an agent's sockets."""
-    with Atlas(built, folder) as atlas:
-        agent = Agent(folder / "agent")
-        try:
-            yield Both(atlas, agent)
-        finally:
-            agent.close()
+    with Atlas(built, folder) as atlas, Agent(folder / "agent") as agent:
+        yield Both(atlas, agent)

@@ -1,7 +1,5 @@
 """A Hive metastore on loopback in its own JVM, from the classes of `hiveClasspath` and the launcher in checks/services/java."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from harness import spark
@@ -12,36 +10,21 @@ PATIENCE_S = 3600
 Answer = list[dict[str, object]]
 
 
-class Metastore:
-    """A metastore process. `uri` is the value of Spark's hive.metastore.uris and survives restarts. Tables are in `warehouse`."""
+class Metastore(Server):
+    """A metastore process on a free port. Tables are in `warehouse`."""
 
     def __init__(self, built: Built, folder: Path) -> None:
         self.warehouse = folder / "warehouse"
         self.warehouse.mkdir(parents=True, exist_ok=True)
-        self._command = java(
+        command = java(
             [*built.classpath("hive"), str(built.jar("services"))], "-Dderby.system.durability=test", f"-Dderby.stream.error.file={folder}/derby.log",
-            f"-Djava.io.tmpdir={folder}", "--add-opens=java.base/java.net=ALL-UNNAMED", "andiron.services.Metastore", str(folder))
-        self._server = Server([*self._command, "0"], folder / "metastore.log", r"(?m)^port (\d+)$")
-        self._server.start()
-        self.uri = f"thrift://127.0.0.1:{self._server.port}"
+            f"-Djava.io.tmpdir={folder}", "--add-opens=java.base/java.net=ALL-UNNAMED", "andiron.services.Metastore", str(folder), "0")
+        super().__init__(command, folder / "metastore.log", r"(?m)^port (\d+)$")
 
     @property
-    def pid(self) -> int:
-        return self._server.pid
-
-    def __enter__(self) -> Metastore:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.stop()
-
-    def kill(self) -> None:
-        self._server.kill()
-
-    def restart(self) -> None:
-        """Restarts the metastore with the same port and the same database."""
-        self._server.stop()
-        self._server.start([*self._command, str(self._server.port)])
+    def uri(self) -> str:
+        """The value of Spark's hive.metastore.uris once the metastore is started."""
+        return f"thrift://127.0.0.1:{self.port}"
 
 
 class Hive:

@@ -1,24 +1,16 @@
 """Checks of the Kafka sink with a real broker: one Spark application per check, while the broker stops, lags or refuses."""
 
-from __future__ import annotations
-
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from checks.services import kafka, proxy
 from harness import spark
-from harness.facts import BUILD, ROOT, Built
-from harness.spark import require
+from harness.facts import ROOT, Built
+from harness.spark import Place, Record as Facts, require
 
 METRICS, FAILURES = "andiron.metrics.v1", "andiron.failures.v1"
 TOPICS = (METRICS, FAILURES)
@@ -26,32 +18,6 @@ SECRET = "hunter2-is-wrong"
 PATIENCE_S = 600
 STOP_MS = 10 * 5000
 """The limit of an application's end: ten times spark.andiron.metrics.stopTimeout."""
-Facts = dict[str, object]
-
-
-@dataclass(frozen=True)
-class Place:
-    """The built files, and the folder of one check."""
-
-    built: Built
-    folder: Path
-
-    @property
-    def log_dir(self) -> Path:
-        return self.folder / "log"
-
-    def andiron(self, *arguments: str) -> str:
-        done = subprocess.run([str(BUILD / "bin/andiron"), *arguments, "--log-dir", str(self.log_dir)], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-        require(done.returncode == 0, f"andiron {arguments}: {done.stderr}")
-        return done.stdout
-
-    def ship(self, servers: str, *more: str) -> str:
-        """Ships the logs with the command and returns its output."""
-        return self.andiron("ship", "--conf", f"spark.andiron.kafka.bootstrap.servers={servers}", *more)
-
-    def events(self, application: str) -> list[Facts]:
-        """All revisions in the log of an application."""
-        return [json.loads(line) for line in self.andiron("events", application).split("\n") if line]
 
 
 class Application(spark.Application):
@@ -97,6 +63,11 @@ class Application(spark.Application):
         """The messages about the sink in the driver log, one line per change of its state."""
         return [line for line in self.log.splitlines() if "sink kafka fails" in line]
 
+    def await_failure(self, *parts: str) -> None:
+        """Waits for a message that the sink fails; the first one must have all parts."""
+        self.wait("the log says that the sink fails", lambda: bool(self.failures()))
+        require(all(part in self.failures()[0] for part in parts), self.failures())
+
 
 class Checks:
     def __init__(self, built: Built, folder: Path, packages: Path) -> None:
@@ -109,13 +80,11 @@ class Checks:
         self._at = lambda name: Place(built, folder / name)
         self.kinds: set[str] = set()
 
-    @contextmanager
     def app(self, place: Place, name: str, servers: str, more: dict[str, str] | None = None, options: list[str] | None = None,
-             variables: dict[str, str] | None = None) -> Iterator[Application]:
+             variables: dict[str, str] | None = None) -> Application:
         settings = {f"spark.andiron.kafka.{key}": value for key, value in ({"bootstrap.servers": servers} | (more or {})).items() if not key.startswith("spark.")}
         settings |= {key: value for key, value in (more or {}).items() if key.startswith("spark.")}
-        with Application(place, name, settings, options or [], variables) as app:
-            yield app
+        return Application(place, name, settings, options or [], variables)
 
     def written_once(self, broker: kafka.Broker) -> int:
         """Requires that no message is in the topics twice, which holds within one producer only, as the next producer resends unacknowledged events.
@@ -148,6 +117,14 @@ class Checks:
         require(not once or len(messages) == len(arrived), f"{len(messages) - len(arrived)} duplicates among {len(messages)}")
         return {"events": len(logged), "missing": len(missing), "duplicates": len(messages) - len(arrived)}
 
+    def require_all(self, place: Place, broker: kafka.Broker, applications: list[str]) -> int:
+        """Requires that every revision of the applications' logs is in the topics, and returns the number of revisions."""
+        arrived = {(message["key"], message["headers"]["revision"]) for topic in TOPICS for message in broker.messages(topic)}
+        logged = [(value["event_id"], str(value["revision"])) for application in applications for value in place.events(application)]
+        missing = set(logged) - arrived
+        require(logged and not missing, f"{len(missing)} of {len(logged)} events are missing: {sorted(missing)[:3]}")
+        return len(logged)
+
     def health(self, place: Place, application: str) -> Facts:
         return next(value for value in reversed(place.events(application)) if value["kind"] == "Health")["sinks"]["kafka"]
 
@@ -155,7 +132,7 @@ class Checks:
         broker = kafka.Broker(place.built, place.folder / "kafka")
         with self.app(place, "job", broker.address) as app:
             try:
-                app.wait("the log says that the sink fails", lambda: bool(app.failures()))
+                app.await_failure()
                 app.rounds(3)
                 broker.start()
                 app.wait("the sink works", lambda: "sink kafka works again" in app.log)
@@ -182,12 +159,9 @@ class Checks:
         """The broker is halted and reads the application's messages only after the application's end; the command then ships them a second time."""
         with kafka.Broker(place.built, place.folder / "kafka") as broker, self.app(place, "job", broker.address) as app:
             app.rounds(3)
-            os.kill(broker.pid, signal.SIGSTOP)
-            try:
+            with broker.paused():
                 app.rounds(3)
                 stop = app.ended()
-            finally:
-                os.kill(broker.pid, signal.SIGCONT)
             require(app.was_cut, "the log does not say what is left")
             require(stop < STOP_MS, f"the end took {stop} ms")
             self.written_once(broker)
@@ -225,8 +199,7 @@ class Checks:
     def topic_missing(self, place: Place) -> Facts:
         with kafka.Broker(place.built, place.folder / "kafka", more={"auto.create.topics.enable": "false"}) as broker:
             with self.app(place, "job", broker.address) as app:
-                app.wait("the log says that the sink fails", lambda: bool(app.failures()))
-                require("there is no topic" in app.failures()[0] and "spark.andiron.kafka.topic." in app.failures()[0], app.failures())
+                app.await_failure("there is no topic", "spark.andiron.kafka.topic.")
                 broker.create(*TOPICS)
                 app.wait("the sink works", lambda: "sink kafka works again" in app.log)
                 app.ended()
@@ -259,8 +232,7 @@ class Checks:
         sasl = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "andiron"}
         with kafka.Broker(place.built, place.folder / "kafka") as broker:
             with self.app(place, "wrong", broker.sasl_address, sasl | {"sasl.password.file": str(file), "spark.ui.enabled": "true", "spark.ui.port": "0"}) as app:
-                app.wait("the log says that the sink fails", lambda: bool(app.failures()))
-                require("refuse to authenticate" in app.failures()[0], app.failures())
+                app.await_failure("refuse to authenticate")
                 ui = app.said("ready")[0][1]
                 pages = [urllib.request.urlopen(ui + path, timeout=60).read().decode() for path in (
                     "/environment/", f"/api/v1/applications/{app.id}/environment")]
@@ -297,11 +269,7 @@ class Checks:
                 # Checked before the command ships, because its session may send some messages again.
                 messages = self.written_once(broker)
                 place.ship(f"127.0.0.1:{cutter.port}")
-                arrived = {(message["key"], json.loads(str(message["value"]))["revision"]) for topic in TOPICS for message in broker.messages(topic)}
-                logged = place.events(app.id)
-                missing = [value for value in logged if (value["event_id"], value["revision"]) not in arrived]
-                require(not missing, f"{len(missing)} events are missing")
-                return {"swallowed": cutter.cuts, "events": len(logged), "messages": messages}
+                return {"swallowed": cutter.cuts, "events": self.require_all(place, broker, [app.id]), "messages": messages}
 
     def every_kind(self, _: Place) -> Facts:
         """Requires that the messages of all checks include every kind of event."""
@@ -318,12 +286,9 @@ class Checks:
         for check in (*self.checks(), self.every_kind):
             name = check.__name__.replace("_", "-")
             place = self._at(name)
-            begun = time.monotonic()
-            try:
-                place.folder.mkdir(parents=True, exist_ok=True)
-                facts = check(place)
+            place.folder.mkdir(parents=True, exist_ok=True)
+            row = spark.observed(lambda check=check, place=place: check(place))
+            if "error" not in row:
                 shutil.rmtree(place.folder, ignore_errors=True)
-            except Exception as error:  # a failed check is a row of the result, and the other checks continue
-                facts = {"error": f"{type(error).__name__}: {error}"[:2000]}
-            rows.append({"check": name, "ms": round(1000 * (time.monotonic() - begun))} | facts)
+            rows.append({"check": name} | row)
         return rows

@@ -1,19 +1,14 @@
 """The checks of kafka_checks.py, and checks with a broker that uses TLS."""
 
-from __future__ import annotations
-
-import os
-import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from checks.services import kafka, kafka_checks
-from checks.services.kafka_checks import STOP_MS, TOPICS, Facts, Place
-from checks.services.proxy import Proxy, swallowing
+from checks.services.kafka_checks import STOP_MS, TOPICS, Facts
+from checks.services.proxy import swallowing
 from harness.process import free_port, jdk
-from harness.spark import require
+from harness.spark import Place, require
 
 STORE_PASSWORD = "of-the-stores"
 
@@ -43,8 +38,8 @@ class Certificates:
         require(done.returncode == 0, f"keytool {arguments[0]}: {done.stdout}{done.stderr}")
 
 
-class TlsBroker:
-    """A broker with two more listeners: `scram`, TLS with SCRAM, and `mutual`, TLS with a client certificate."""
+class TlsBroker(kafka.Broker):
+    """A broker with two more listeners: `scram`, TLS with SCRAM, and `mutual`, TLS with a client certificate. It has the topics once it is started."""
 
     def __init__(self, place: Place) -> None:
         self.certificates = Certificates(place.folder / "certificates")
@@ -61,20 +56,12 @@ class TlsBroker:
             "ssl.keystore.type": "PKCS12", "ssl.keystore.location": str(self.certificates.store("broker")), "ssl.keystore.password": STORE_PASSWORD,
             "ssl.truststore.type": "PKCS12", "ssl.truststore.location": str(self.certificates.store("trusted")), "ssl.truststore.password": STORE_PASSWORD,
         }
-        self.broker = kafka.Broker(place.built, place.folder / "kafka", more=more, format=("--add-scram", f"SCRAM-SHA-512=[name=andiron,password={kafka.PASSWORD}]"))
-        self.broker.port, self.broker.address = plain, f"127.0.0.1:{plain}"
+        super().__init__(place.built, place.folder / "kafka", more=more, format=("--add-scram", f"SCRAM-SHA-512=[name=andiron,password={kafka.PASSWORD}]"))
+        self.port, self.address = plain, f"127.0.0.1:{plain}"
 
-    def __enter__(self) -> TlsBroker:
-        try:
-            self.broker.start()
-            self.broker.create(*TOPICS)
-        except BaseException:
-            self.broker.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.broker.stop()
+    def start(self, command: list[str] | None = None) -> None:
+        super().start(command)
+        self.create(*TOPICS)
 
     def by_password(self, place: Place, trusted: str = "broker") -> dict[str, str]:
         file = place.folder / "password"
@@ -97,8 +84,7 @@ class Checks(kafka_checks.Checks):
         """An untrusted broker, then a password over TLS, then a client certificate. No output contains a secret."""
         with TlsBroker(place) as tls:
             with self.app(place, "stranger", tls.scram, tls.by_password(place, "stranger")) as app:
-                app.wait("the log says that the sink fails", lambda: bool(app.failures()))
-                require("TLS fails" in app.failures()[0] and "spark.andiron.kafka.ssl" in app.failures()[0], app.failures())
+                app.await_failure("TLS fails", "spark.andiron.kafka.ssl")
                 app.rounds(2)
                 stop = app.ended()
                 require(len(app.failures()) == 1, app.failures())
@@ -112,8 +98,8 @@ class Checks(kafka_checks.Checks):
                     require(self.health(place, app.id)["sent"] > 0, "nothing was sent over TLS")
                     shown = app.log + app.out + place.andiron("report", app.id) + place.andiron("events", app.id)
                     require(kafka.PASSWORD not in shown and STORE_PASSWORD not in shown, "a secret is shown")
-            place.ship(tls.broker.address)
-            return self.compare(place, tls.broker, ids) | {"stop_ms": stop}
+            place.ship(tls.address)
+            return self.compare(place, tls, ids) | {"stop_ms": stop}
 
     def tls_at_the_end(self, place: Place) -> Facts:
         """Applications that end while their client is inside TLS code: with a stopped broker, and while connections break repeatedly."""
@@ -123,33 +109,18 @@ class Checks(kafka_checks.Checks):
             for turn in range(3):
                 with self.app(place, f"stopped-{turn}", tls.scram, tls.by_password(place)) as app:
                     app.rounds(3)
-                    os.kill(tls.broker.pid, signal.SIGSTOP)
-                    try:
+                    with tls.paused():
                         app.rounds(2)
                         stops.append(app.ended())
-                    finally:
-                        os.kill(tls.broker.pid, signal.SIGCONT)
                     ids.append(app.id)
             for turn in range(3):
-                with self._breaking(int(tls.scram.split(":")[1])) as cutter, self.app(
+                # Each connection breaks at the broker's first answer.
+                with swallowing(0, 0, int(tls.scram.split(":")[1])) as cutter, self.app(
                         place, f"breaking-{turn}", f"127.0.0.1:{cutter.port}", tls.by_password(place) | {"reconnect.backoff.ms": "1", "reconnect.backoff.max.ms": "10"}) as app:
                     app.wait("100 connections have broken", lambda: cutter.cuts >= 100)
                     stops.append(app.ended())
                     ids.append(app.id)
             require(max(stops) < STOP_MS, f"ends took {stops} ms")
-            place.ship(tls.broker.address)
-            values = {(message["key"], message["headers"]["revision"]) for topic in TOPICS for message in tls.broker.messages(topic)}
-            missing = [key for key in self._logged(place, ids) if key not in values]
-            require(not missing, f"{len(missing)} events are missing: {missing[:3]}")
+            place.ship(tls.address)
+            self.require_all(place, tls, ids)
             return {"ends": len(stops), "stop_ms": max(stops)}
-
-    @staticmethod
-    @contextmanager
-    def _breaking(port: int) -> Iterator[Proxy]:
-        """A proxy that breaks each connection at the broker's first answer."""
-        with swallowing(0, 0) as cutter:
-            cutter.forward(port)
-            yield cutter
-
-    def _logged(self, place: Place, ids: list[str]) -> set[tuple[object, object]]:
-        return {(value["event_id"], str(value["revision"])) for id in ids for value in place.events(id)}

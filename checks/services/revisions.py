@@ -7,8 +7,7 @@ must be in the raw tables. Writes the part `revisions` of build/bench-sinks.json
 of the kills.
 """
 
-from __future__ import annotations
-
+import contextlib
 import json
 import os
 import random
@@ -30,28 +29,22 @@ SWALLOW_BYTES, SWALLOW_S = 20000, 5.0
 MOST_RECORDS = ("--max-records", "250000")
 
 
-class Drivers:
-    """Drivers in sequence, and the work of all of them."""
+class Drivers(contextlib.ExitStack):
+    """Drivers in sequence, and the work of all of them. Leaving the `with` block ends them."""
 
     def __init__(self, place: Place, servers: str) -> None:
+        super().__init__()
         self._place, self._servers = place, servers
         self.ids: list[str] = []
         self._finished = 0
-        self._application: Application | None = None
-        self._turn = 0
 
     def start(self) -> None:
-        self._turn += 1
-        self._done = self._place.folder / f"driver-{self._turn}.done"
-        self._application = Application(self._place, f"driver-{self._turn}", {"spark.andiron.kafka.bootstrap.servers": self._servers},
-                                        [str(ACCUMULATORS), str(AGE), str(self._done)], main="andiron.services.Revisions")
-        self._application.wait("it has started", lambda: bool(self.current.said("ready")))
+        name = f"driver-{len(self.ids) + 1}"
+        self._done = self._place.folder / f"{name}.done"
+        self.current = self.enter_context(Application(
+            self._place, name, {"spark.andiron.kafka.bootstrap.servers": self._servers}, [str(ACCUMULATORS), str(AGE), str(self._done)], main="andiron.services.Revisions"))
+        self.current.wait("it has started", lambda: bool(self.current.said("ready")))
         self.ids.append(self.current.id)
-
-    @property
-    def current(self) -> Application:
-        assert self._application is not None
-        return self._application
 
     @property
     def rounds(self) -> int:
@@ -61,19 +54,15 @@ class Drivers:
         self.current.wait(f"round {rounds} of all", lambda: self.rounds >= rounds)
 
     def kill(self) -> None:
+        """Kills the current driver; another must be started next."""
         require(self.current.is_running, "the driver had ended before it was killed")
         self.current.end()
         self._finished = self.rounds
-        self._application = None
-
-    def clear(self) -> None:
-        if self._application is not None:
-            self._application.end()
 
     def end(self) -> None:
         """Lets the last driver end normally."""
         self._done.touch()
-        require(self.current.status(PATIENCE_S) == 0, f"the driver failed:\n{self.current.log[-3000:]}")
+        self.current.finish(PATIENCE_S)
 
 
 def truth(place: Place, ids: list[str]) -> tuple[dict[str, tuple[int, Facts]], int]:
@@ -99,8 +88,7 @@ def campaign(place: Place) -> Facts:
         cutter.forward(broker.port)
         hive = Hive(place.built, metastore, place.folder, heap="2g")
         broker.create(*TOPICS)
-        drivers = Drivers(place, f"127.0.0.1:{cutter.port}")
-        try:
+        with Drivers(place, f"127.0.0.1:{cutter.port}") as drivers:
             drivers.start()
             for number, (at, what) in enumerate(plan):
                 drivers.reach(at)
@@ -117,8 +105,6 @@ def campaign(place: Place) -> Facts:
                 print(f"round {drivers.rounds} of {total}: {what} killed ({number + 1} of {len(plan)})", flush=True)
             drivers.reach(total)
             drivers.end()
-        finally:
-            drivers.clear()
         made = time.monotonic() - begun
         said = place.ship(broker.address)
         require(" 0 left" in said, said)

@@ -7,8 +7,6 @@ Checks the named services, or all; each is one application of checks/services/sc
 programs, writes build/services.json, prints one line per check and then `N passed, N failed`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -36,14 +34,13 @@ TIMEOUT_S = 2400
 class Service:
     """`name`: as in the Gradle task `<name>Classpath` and in the program's `service=`; `checks`: the number of checks that it must report.
 
-    `server`: starts the service's processes, whose `arguments()` are options of the program; `needs`: other services whose classpaths the checks
+    `server`: starts the service's processes and yields options of the program; `needs`: other services whose classpaths the checks
     need; `classpath`: whether the program has the service's classpath; `rows`: returns the rows of the checks in place of a program.
     """
 
     name: str
     checks: int
-    prepare: Callable[[], tuple[list[str], dict[str, str]]] = lambda: ([], {})
-    server: Callable[[Built, Path], contextlib.AbstractContextManager] | None = None
+    server: Callable[[Built, Path], contextlib.AbstractContextManager[list[str]]] | None = None
     needs: tuple[str, ...] = ()
     classpath: bool = True
     rows: Callable[[Path], list[Row]] | None = None
@@ -54,35 +51,33 @@ def packages() -> Path:
     return installed(PACKAGES, Path(__file__).with_name("requirements.txt"))
 
 
-def s3() -> tuple[list[str], dict[str, str]]:
-    """The options and variables by which the program starts moto, a server with the S3 API."""
+@contextlib.contextmanager
+def s3(*_: object) -> Iterator[list[str]]:
+    """The program itself starts moto, a server with the S3 API, because its checks end it and start it again."""
     port = free_port()
-    return [f"server={sys.executable} -m moto.server -H 127.0.0.1 -p {port}", f"port={port}"], {"PYTHONPATH": str(packages())}
+    yield [f"server=env PYTHONPATH={packages()} {sys.executable} -m moto.server -H 127.0.0.1 -p {port}", f"port={port}"]
 
 
 def kafka_rows(folder: Path) -> list[Row]:
     return KafkaChecks(BUILT, folder, packages()).run()
 
 
-@dataclass(frozen=True)
-class HiveAndKafka:
-    metastore: hive.Metastore
-    broker: kafka.Broker
-
-    def arguments(self) -> list[str]:
-        return [f"metastore={self.metastore.uri}", f"warehouse={self.metastore.warehouse}", f"kafka={self.broker.address}",
-                f"classpath={BUILT.out / 'services/hive.classpath'}", f"programs={BUILT.jar('services')}"]
+@contextlib.contextmanager
+def hive_and_kafka(built: Built, folder: Path) -> Iterator[list[str]]:
+    with hive.Metastore(built, folder / "hive") as metastore, kafka.Broker(built, folder / "kafka") as broker:
+        yield [f"metastore={metastore.uri}", f"warehouse={metastore.warehouse}", f"kafka={broker.address}", f"classpath={built.out / 'services/hive.classpath'}",
+               f"programs={built.jar('services')}"]
 
 
 @contextlib.contextmanager
-def hive_and_kafka(built: Built, folder: Path) -> Iterator[HiveAndKafka]:
-    with hive.Metastore(built, folder / "hive") as metastore, kafka.Broker(built, folder / "kafka") as broker:
-        yield HiveAndKafka(metastore, broker)
+def atlas_and_agent(built: Built, folder: Path) -> Iterator[list[str]]:
+    with atlas.with_agent(built, folder) as both:
+        yield both.arguments()
 
 
 SERVICES = (
-    Service("hdfs", 19), Service("s3", 17, s3), Service("hive", 25, server=hive_and_kafka, needs=("kafka",)),
-    Service("kafka", 12, rows=kafka_rows), Service("atlas", 14, server=atlas.with_agent, classpath=False),
+    Service("hdfs", 19), Service("s3", 17, server=s3), Service("hive", 25, server=hive_and_kafka, needs=("kafka",)),
+    Service("kafka", 12, rows=kafka_rows), Service("atlas", 14, server=atlas_and_agent, classpath=False),
 )
 
 
@@ -102,12 +97,10 @@ def run(service: Service) -> tuple[list[Row], list[str]]:
     if service.rows is not None:
         rows = [{"service": service.name} | row for row in service.rows(folder)]
         return rows, [] if len(rows) == service.checks else [f"{service.name}: {len(rows)} of {service.checks} checks reported"]
-    more, variables = service.prepare()
     wrong: list[str] = []
     with contextlib.ExitStack() as stack:
-        if service.server:
-            more += stack.enter_context(service.server(BUILT, folder / "server")).arguments()
-        app = stack.enter_context(spark.Application(command(service, folder, more), spark.environment(BUILT.home) | variables, folder))
+        more = stack.enter_context(service.server(BUILT, folder / "server")) if service.server else []
+        app = stack.enter_context(spark.Application(command(service, folder, more), spark.environment(BUILT.home), folder))
         try:
             app.status(TIMEOUT_S)
         except ApplicationError as error:

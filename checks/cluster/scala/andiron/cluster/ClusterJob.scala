@@ -1,12 +1,12 @@
 package andiron.cluster
 
-import java.nio.file.{Files, Paths}
+import java.nio.file.Paths
 
 import org.apache.spark.sql.functions.col
 import org.apache.spark.sql.{Encoder, Encoders, SparkSession}
 
 import andiron._
-import andiron.harness.{Arguments, Features, Json, Probe, Waiting}
+import andiron.harness.{Arguments, Features, Json, Probe, Signals, Waiting}
 
 /**
  * A job over the versions in `folder/versions`, run `rounds` times: `ClusterJob folder=... versions=v0,v1 rows=400 partitions=8
@@ -19,25 +19,11 @@ import andiron.harness.{Arguments, Features, Json, Probe, Waiting}
  * @param hold whether the application waits for a mark `go` after the rounds
  * @param idle whether the application waits after each round until it has no executors
  */
-final case class Options(
-    folder: String, versions: IndexedSeq[String], rows: Long, partitions: Int, rounds: Int, pause: Long, read: String, executors: Int,
-    hold: Boolean, idle: Boolean)
-
-object Options {
-  def of(arguments: Array[String]): Options = {
-    val words = Arguments.of(arguments)
-    Options(
-      words("folder"), words("versions").split(',').toIndexedSeq, words("rows").toLong, words("partitions").toInt, words("rounds").toInt,
-      words("pause").toLong, words("read"), words("executors").toInt, words("hold").toBoolean, words("idle").toBoolean)
-  }
-}
-
 object ClusterJob {
   def main(arguments: Array[String]): Unit = {
-    val options = Options.of(arguments)
     val spark = SparkSession.builder().appName("andiron-cluster").getOrCreate()
     println(s"application: ${spark.sparkContext.applicationId}")
-    try new ClusterJob(spark, options).run()
+    try new ClusterJob(spark, Arguments.of(arguments)).run()
     finally spark.stop()
   }
 
@@ -54,42 +40,46 @@ object ClusterJob {
 }
 
 /** The job in one application. It writes the marks `round-<n>`, `done-<n>` and `held`, and a line of `results.jsonl` for each round and for the end. */
-final class ClusterJob(spark: SparkSession, options: Options) {
-  private val marks = new Marks(options.folder)
+final class ClusterJob(spark: SparkSession, option: Map[String, String]) {
+  private val names = option("versions").split(',').toIndexedSeq
+  private val marks = new Signals(s"${option("folder")}/marks")
   private val look = new Executors(spark)
   private implicit val pair: Encoder[(Long, Long)] = Encoders.tuple(Encoders.scalaLong, Encoders.scalaLong)
 
   def run(): Unit = {
     val catalog = VersionedData.catalog(
-      spark, "cells", options.versions.map(name => Version(name, s"counted:${Paths.get(options.folder, "versions", name)}")), Loader.bytes)
-    for (n <- 0 until options.rounds) {
-      if (options.executors > 0) look.await(options.executors)
-      marks.leave(s"round-$n")
+      spark, "cells", names.map(name => Version(name, s"counted:${Paths.get(option("folder"), "versions", name)}")), Loader.bytes)
+    for (n <- 0 until option("rounds").toInt) {
+      if (option("executors") != "0") look.await(option("executors").toInt)
+      marks.mark(s"round-$n"): Unit
       val started = System.nanoTime()
       val digest = Features.digest(features(catalog))
-      marks.result("round" -> n, "digest" -> digest, "wall_ms" -> (System.nanoTime() - started) / 1000000)
-      marks.leave(s"done-$n")
-      if (options.idle) look.awaitNone()
+      result("round" -> n, "digest" -> digest, "wall_ms" -> (System.nanoTime() - started) / 1000000)
+      marks.mark(s"done-$n"): Unit
+      if (option("idle").toBoolean) look.awaitNone()
     }
-    if (options.hold) {
-      marks.leave("held")
-      marks.await("go", 600)
+    if (option("hold").toBoolean) {
+      marks.mark("held"): Unit
+      marks.await("go", seconds = 600): Unit
     }
     val before = look.settled()
     catalog.close()
     val after = look.settled()
     def sum(probes: Seq[Probe], name: String) = probes.map(_(name)).sum
-    marks.result(
+    result(
       "round" -> "end", "executors" -> before.size, "leases" -> sum(before, "leases"), "waiting" -> sum(before, "waiting"), "attempts" -> sum(before, "attempts"),
       "loads" -> sum(before, "loads"), "resident_after_close" -> sum(after, "residentBytes"), "spark" -> spark.version)
   }
 
+  /** Appends a line of JSON to the results. */
+  private def result(facts: (String, Any)*): Unit = Json.append(Paths.get(option("folder"), "results.jsonl"), facts)
+
   /** Each row's id with its feature, through a shuffle whose outputs are lost with their executors. */
   private def features(catalog: Catalog[Bytes]): Seq[(Long, Long)] = {
-    val (names, pause, read) = (options.versions, options.pause, options.read)
-    val rows = spark.range(0, options.rows, 1, options.partitions)
+    val (names, partitions, pause, read) = (this.names, option("partitions").toInt, option("pause").toLong, option("read"))
+    val rows = spark.range(0, option("rows").toLong, 1, partitions)
       .map((id: java.lang.Long) => (id.longValue, names((id % names.size).toInt)))(Encoders.tuple(Encoders.scalaLong, Encoders.STRING))
-      .repartition(options.partitions, col("_1"))
+      .repartition(partitions, col("_1"))
     val found =
       if (read == "none") rows.map { (row: (Long, String)) =>
         Thread.sleep(pause)
@@ -103,14 +93,17 @@ final class ClusterJob(spark: SparkSession, options: Options) {
   }
 }
 
-/** Marks and results in the application's folder, shared with checks/cluster. */
-final class Marks(folder: String) {
-  private def path(name: String) = Paths.get(folder, "marks", name)
+/** The executors of an application. */
+private final class Executors(spark: SparkSession) {
 
-  def leave(name: String): Unit = Files.createFile(path(name)): Unit
+  /** The number of executors that the driver knows. */
+  private def count: Int = spark.sparkContext.statusTracker.getExecutorInfos.length - 1
 
-  def await(name: String, seconds: Int): Unit = Waiting.until(s"mark '$name'", seconds)(Files.exists(path(name)))
+  /** Waits until at least `least` executors run tasks. */
+  def await(least: Int): Unit = Waiting.until(s"$least executors", 180)(count >= least && Probe.each(spark).size >= least)
 
-  /** Appends a line of JSON to the results. */
-  def result(facts: (String, Any)*): Unit = Json.append(Paths.get(folder, "results.jsonl"), facts)
+  /** Waits until no executor is left. */
+  def awaitNone(): Unit = Waiting.until("end of all executors", 180)(count == 0)
+
+  def settled(): Seq[Probe] = Probe.settled(20)(Probe.each(spark))
 }

@@ -3,7 +3,7 @@ package andiron.faults
 import java.nio.file.attribute.FileTime
 import java.nio.file.{Files, Path, Paths}
 import java.util.concurrent.{CountDownLatch, TimeUnit}
-import java.util.concurrent.atomic.AtomicInteger
+import java.util.concurrent.atomic.{AtomicInteger, AtomicReference}
 
 import org.apache.spark.SparkException
 
@@ -77,7 +77,17 @@ object BadInput {
   private def later(path: Path): Unit =
     Files.setLastModifiedTime(path, FileTime.fromMillis(System.currentTimeMillis() + 5000)): Unit
 
-  private def named(path: Path): Seq[String] = Seq(Dataset, "'v'", path.toString)
+  private def at(path: Path): Version = Version("v", s"file:$path")
+
+  /** A source that `change` makes unusable once a catalog with its version exists. The error has the code and names dataset, source and `more`. */
+  private def changed(name: String, code: Int, more: String*)(version: Path => Version)(change: Path => Unit): Fault = Fault(name) { (bench, _) =>
+    val path = file(bench, name)
+    val error = withCatalog(bench, Loader.bytes, version(path)) { catalog =>
+      change(path)
+      refused(code, Seq(Dataset, path.toString) ++ more: _*)(wanted(bench, catalog, "v"))
+    }
+    intact(bench, error.getMessage)
+  }
 
   private val unknown = Fault("unknown-version") { (bench, _) =>
     val errors = Seq[(String, Int)](("v9", 100), ("", 100), (null, 101)).map { case (version, code) =>
@@ -86,48 +96,28 @@ object BadInput {
     intact(bench, errors.head.getMessage)
   }
 
-  private val missing = Fault("missing-source") { (bench, _) =>
-    val path = file(bench, "missing")
-    val error = withCatalog(bench, Loader.bytes, Version("v", s"file:$path")) { catalog =>
-      Files.delete(path)
-      refused(103, named(path): _*)(wanted(bench, catalog, "v"))
-    }
-    intact(bench, error.getMessage)
-  }
-
-  private val truncated = Fault("truncated-source") { (bench, _) =>
-    val path = file(bench, "truncated")
-    val error = withCatalog(bench, Loader.bytes, Version("v", s"file:$path")) { catalog =>
-      Files.write(path, Files.readAllBytes(path).take(1000))
-      refused(104, named(path) :+ "1000": _*)(wanted(bench, catalog, "v"))
-    }
-    intact(bench, error.getMessage)
-  }
+  private val missing = changed("missing-source", 103, "'v'")(at)(Files.delete(_))
+  private val truncated = changed("truncated-source", 104, "'v'", "1000")(at)(path => Files.write(path, Files.readAllBytes(path).take(1000)): Unit)
+  private val wrongChecksum = changed("wrong-checksum", 106, "\"v\"", "0123456789abcdef")(at(_).copy(checksum = Some("xxh3:0123456789abcdef")))(_ => ())
+  private val tooLarge = changed("version-too-large", 102, "\"v\"", "spark.andiron.cache.budgetBytes") { path =>
+    Cells.write(path, "large", Bench.BudgetLongs + 1)
+    at(path)
+  }(_ => ())
 
   /** The file is rewritten while its stream stops halfway. */
   private val rewritten = Fault("rewritten-source") { (bench, _) =>
-    val path = file(bench, "rewritten")
     bench.signals.clear()
-    val error = withCatalog(bench, Loader.bytes, Version("v", s"slow:$path")) { catalog =>
-      val writer = new Thread(() => {
+    val writer = new AtomicReference[Thread]
+    val fault = changed("rewritten-source", 105, "'v'")(path => Version("v", s"slow:$path")) { path =>
+      writer.set(new Thread(() => {
         bench.signals.await("half-")
         later(path)
         bench.signals.mark("go"): Unit
-      })
-      writer.start()
-      val error = refused(105, named(path): _*)(wanted(bench, catalog, "v"))
-      writer.join()
-      error
+      }))
+      writer.get.start()
     }
-    intact(bench, error.getMessage)
-  }
-
-  private val wrongChecksum = Fault("wrong-checksum") { (bench, _) =>
-    val path = file(bench, "checksum")
-    val error = withCatalog(bench, Loader.bytes, Version("v", s"file:$path", checksum = Some("xxh3:0123456789abcdef"))) { catalog =>
-      refused(106, Dataset, "v", path.toString, "0123456789abcdef")(wanted(bench, catalog, "v"))
-    }
-    intact(bench, error.getMessage)
+    try fault.run(bench, 0)
+    finally writer.get.join()
   }
 
   private def custom(load: => String, size: Long): Loader[String] = Loader.custom[String]((_: Version) => load)((_: String) => size)
@@ -151,22 +141,21 @@ object BadInput {
   /** A loader that exceeds the application's time limit of 1 s. */
   private val hanging = Fault("loader-hangs") { (bench, _) =>
     bench.spark.stop()
-    val impatient = bench.following("spark.andiron.cache.loadTimeout" -> "1s")
     BadLoaders.calls.set(0)
     BadLoaders.gate = new CountDownLatch(1)
-    val error = withCatalog(impatient, custom(BadLoaders.hanging(), 1), Version("v", "some:where", bytes = Some(7))) { catalog =>
-      val error = refused(108, Dataset, "v", "some:where", "spark.andiron.cache.loadTimeout")(wanted(impatient, catalog, "v"))
-      Fault.require(OneProcess.nativeFigures()("reservedBytes") >= 7, "a load that has not returned keeps its reservation")
-      BadLoaders.gate.countDown()
-      Thread.sleep(2 * Bench.FailureMemoryMillis)
-      Fault.require(wanted(impatient, catalog, "v") == 4, "the next load should have done")
-      error
+    bench.following("spark.andiron.cache.loadTimeout" -> "1s") { impatient =>
+      val error = withCatalog(impatient, custom(BadLoaders.hanging(), 1), Version("v", "some:where", bytes = Some(7))) { catalog =>
+        val error = refused(108, Dataset, "v", "some:where", "spark.andiron.cache.loadTimeout")(wanted(impatient, catalog, "v"))
+        Fault.require(OneProcess.nativeFigures()("reservedBytes") >= 7, "a load that has not returned keeps its reservation")
+        BadLoaders.gate.countDown()
+        Thread.sleep(2 * Bench.FailureMemoryMillis)
+        Fault.require(wanted(impatient, catalog, "v") == 4, "the next load should have done")
+        error
+      }
+      val seen = intact(impatient, error.getMessage)
+      Fault.require(OneProcess.nativeFigures()("abandonedLoads") == 1, "the late result was not counted")
+      seen
     }
-    val seen = intact(impatient, error.getMessage)
-    Fault.require(OneProcess.nativeFigures()("abandonedLoads") == 1, "the late result was not counted")
-    impatient.close()
-    impatient.spark.stop()
-    seen
   }
 
   /** Loaders whose objects are larger than the budget, null, or of negative size. */
@@ -181,32 +170,16 @@ object BadInput {
     intact(bench, errors.head.getMessage)
   }
 
-  private val tooLarge = Fault("version-too-large") { (bench, _) =>
-    val path = file(bench, "large")
-    Cells.write(path, "large", Bench.BudgetLongs + 1)
-    val error = withCatalog(bench, Loader.bytes, Version("v", s"file:$path")) { catalog =>
-      refused(102, Dataset, "v", path.toString, "spark.andiron.cache.budgetBytes")(wanted(bench, catalog, "v"))
-    }
-    intact(bench, error.getMessage)
-  }
-
   /** An application with a budget of zero cannot create a catalog; the next application, with a budget, can. */
   private val noBudget = Fault("budget-of-zero") { (bench, _) =>
     bench.spark.stop()
     val error =
-      try {
-        val poor = bench.following("spark.andiron.cache.budgetBytes" -> "0")
-        try Left(poor.small.versions)
-        finally poor.spark.stop()
-      } catch { case e: Exception => Right(e) }
+      try Left(bench.following("spark.andiron.cache.budgetBytes" -> "0")(_.small.versions))
+      catch { case e: Exception => Right(e) }
     val found = error.toOption.toSeq.flatMap(e => Iterator.iterate[Throwable](e)(_.getCause).takeWhile(_ != null))
     val refusal = found.collectFirst { case e: SettingException => e.getMessage }
     Fault.require(refusal.exists(_.contains("spark.andiron.cache.budgetBytes")), s"a budget of zero: $error")
-    val next = bench.following()
-    val seen = intact(next, refusal.get)
-    next.close()
-    next.spark.stop()
-    seen
+    bench.following()(intact(_, refusal.get))
   }
 
   val all: Seq[Fault] = Seq(unknown, missing, truncated, rewritten, wrongChecksum, throwing, hanging, lying, tooLarge, noBudget)

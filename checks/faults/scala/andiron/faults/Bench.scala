@@ -2,11 +2,12 @@ package andiron.faults
 
 import java.nio.file.{Files, Paths}
 
-import org.apache.spark.sql.{Encoder, Encoders, SparkSession}
+import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
 import org.apache.spark.sql.functions.col
 
 import andiron._
-import andiron.harness.{Features, Probe, Waiting}
+import andiron.faults.Hooks.Hook
+import andiron.harness.{Features, Probe, Signals, Waiting}
 
 /**
  * An application under test: datasets of known content, a job over them, and probes of every executor's cache.
@@ -44,23 +45,23 @@ final class Bench(val spark: SparkSession, val folder: String, seed: Long) {
   }
 
   /** The features of all rows, computed from bytes; `hook` runs at every row, while its version is leased. */
-  def features(hook: Hook = NoHook): org.apache.spark.sql.Dataset[(Long, Long)] =
+  def features(hook: Hook = Hooks.none): Dataset[(Long, Long)] =
     rows.mapWithVersion(small, col("_2")) { (row, bytes) =>
-      hook.row(row._1)
+      hook(row._1)
       (row._1, Cells.feature(row._1, bytes))
     }
 
   /** The features of all rows, computed from objects. */
-  def objectFeatures(hook: Hook = NoHook): org.apache.spark.sql.Dataset[(Long, Long)] =
+  def objectFeatures(hook: Hook = Hooks.none): Dataset[(Long, Long)] =
     rows.mapWithVersion(objects, col("_2")) { (row, cells) =>
-      hook.row(row._1)
+      hook(row._1)
       (row._1, Cells.feature(row._1, cells))
     }
 
   /** Runs the job and returns the digest of its result. */
-  def digest(hook: Hook = NoHook): String = Features.digest(features(hook).collect().toSeq)
+  def digest(hook: Hook = Hooks.none): String = Features.digest(features(hook).collect().toSeq)
 
-  def objectDigest(hook: Hook = NoHook): String = Features.digest(objectFeatures(hook).collect().toSeq)
+  def objectDigest(hook: Hook = Hooks.none): String = Features.digest(objectFeatures(hook).collect().toSeq)
 
   /** The number of executors; 1 in local mode. */
   def executors: Int = math.max(1, spark.sparkContext.statusTracker.getExecutorInfos.length - 1)
@@ -84,8 +85,15 @@ final class Bench(val spark: SparkSession, val folder: String, seed: Long) {
   /** The sum over the executors' last reports, which are at most 200 ms old. */
   def reported(name: String): Long = Andiron.cacheStats(spark).filterNot(_.isFinal).map(_.apply(name)).sum
 
-  /** The bench of the next application in this process, with other settings; the current application must be stopped. */
-  def following(settings: (String, String)*): Bench = new Bench(Bench.session(folder, settings: _*), folder, seed)
+  /** Uses the next application in this process, with other settings, and ends it; the current application must be stopped. */
+  def following[A](settings: (String, String)*)(use: Bench => A): A = {
+    val next = new Bench(Bench.session(folder, settings: _*), folder, seed)
+    try {
+      val used = use(next)
+      next.close()
+      used
+    } finally next.spark.stop()
+  }
 
   def close(): Unit = Seq(small, objects, large, slow).foreach(_.close())
 }

@@ -3,7 +3,7 @@ package andiron.faults
 import org.apache.spark.TaskContext
 
 import andiron.{Bytes, Catalog}
-import andiron.harness.{Features, Waiting}
+import andiron.harness.{Features, Signals, Waiting}
 
 
 /** Cancelled jobs, with and without interrupts of their threads. */

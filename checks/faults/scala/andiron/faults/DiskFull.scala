@@ -9,21 +9,15 @@ import andiron.StoreException
 
 
 /** The disk of the cache directory fills up during loads and has room again later. checks/faults/run.py provides a small disk. */
-object DiskFull extends Fault {
-  override def name: String = "disk-full"
-
+object DiskFull {
   private val Code = 111
   private val MostBytes = 32 << 20
 
-  override def run(bench: Bench, seed: Long): Seen = {
+  val fault: Fault = Fault("disk-full") { (bench, _) =>
     val lease = bench.small.lease("v0")
     val filler = Paths.get(bench.folder, "cache", "filler")
     val filled = fill(filler)
-    val message =
-      try {
-        bench.small.lease("v1")
-        "none"
-      } catch { case e: StoreException if e.code == Code => e.getMessage }
+    val message = try { bench.small.lease("v1"); "none" } catch { case e: StoreException if e.code == Code => e.getMessage }
     for (part <- Seq("small", "v1", "spark.andiron.cache.dir", s"${bench.folder}/cache"))
       Fault.require(message.contains(part), s"a full disk should name $part: $message")
     val job =

@@ -9,29 +9,18 @@ package andiron.faults
 final case class Seen(digests: Seq[String], observed: Seq[(String, Any)])
 
 /** One kind of fault. `run` throws if the fault did not occur as intended, or if Andiron's response is wrong. */
-trait Fault {
-  def name: String
-  def run(bench: Bench, seed: Long): Seen
-}
+final case class Fault(name: String)(val run: (Bench, Long) => Seen)
 
 object Fault {
 
+  /** The job without a fault, with bytes and with objects. */
+  private val none = Fault("none")((bench, _) => Seen(Seq(bench.digest(), bench.objectDigest()), Seq.empty))
+
   /** All kinds of faults; the order is irrelevant. */
-  def all: Seq[Fault] = NoFault +: (TaskFaults.all ++ Cancels.all ++ Kills.all ++ Seq(LateReaders, Speculation, DiskFull) ++ OneProcess.all ++ BadInput.all)
+  def all: Seq[Fault] = none +: (TaskFaults.all ++ Cancels.all ++ Kills.all ++ Seq(LateReaders.fault, Speculation.fault, DiskFull.fault) ++ OneProcess.all ++ BadInput.all)
 
   def named(name: String): Fault =
     all.find(_.name == name).getOrElse(throw new IllegalArgumentException(s"no fault $name; there are ${all.map(_.name).mkString(", ")}"))
 
-  def apply(title: String)(body: (Bench, Long) => Seen): Fault = new Fault {
-    override def name: String = title
-    override def run(bench: Bench, seed: Long): Seen = body(bench, seed)
-  }
-
   def require(condition: Boolean, what: => String): Unit = if (!condition) throw new IllegalStateException(what)
-}
-
-/** The job without a fault, with bytes and with objects. */
-object NoFault extends Fault {
-  override def name: String = "none"
-  override def run(bench: Bench, seed: Long): Seen = Seen(Seq(bench.digest(), bench.objectDigest()), Seq.empty)
 }

@@ -2,7 +2,9 @@ package andiron.faults
 
 import java.util.concurrent.atomic.LongAdder
 
-import org.apache.spark.TaskContext
+import scala.reflect.ClassTag
+
+import org.apache.spark.{SparkEnv, TaskContext}
 
 import andiron.{Bytes, Catalog, Cursor, ReleasedException}
 import andiron.harness.{Features, Waiting}
@@ -27,9 +29,7 @@ final case class LateCounts(executor: String, readers: Long, right: Long, releas
  * Tasks with a thread that continues to read after their completion listeners: the writer of rdd.pipe, whose process ends early. Meanwhile
  * other tasks need the memory that those threads read. Every read must return the right value or throw a ReleasedException.
  */
-object LateReaders extends Fault {
-  override def name: String = "late-readers"
-
+object LateReaders {
   /** Each reader continues until this number of refusals, or for at most `MostSeconds`. */
   private val Refusals = 300000
   private val MostSeconds = 40
@@ -37,7 +37,7 @@ object LateReaders extends Fault {
   /** The bytes that the process reads before it ends: a few thousand reads happen within the task. */
   private val Taken = 20000
 
-  override def run(bench: Bench, seed: Long): Seen = {
+  val fault: Fault = Fault("late-readers") { (bench, seed) =>
     val spark = bench.spark.sparkContext
     val catalog = bench.small
     val versions = catalog.versions.toIndexedSeq
@@ -55,22 +55,18 @@ object LateReaders extends Fault {
     Seen(digests, Seq("right_values" -> right, "released_exceptions" -> released, "refused_advances" -> refused))
   }
 
-  private def everywhere(bench: Bench)(action: => Unit): Unit = {
+  /** The results of `action` in many short tasks, which reach every executor. */
+  private def everywhere[A: ClassTag](bench: Bench)(action: => A): Seq[A] = {
     val tasks = 4 * bench.spark.sparkContext.defaultParallelism
-    bench.spark.sparkContext.parallelize(0 until tasks, tasks).foreach { _ =>
+    bench.spark.sparkContext.parallelize(0 until tasks, tasks).map { _ =>
       Thread.sleep(30)
       action
-    }
+    }.collect().toSeq
   }
 
-  private def counts(bench: Bench): Seq[LateCounts] = {
-    val tasks = 4 * bench.spark.sparkContext.defaultParallelism
-    val found = bench.spark.sparkContext.parallelize(0 until tasks, tasks).map { _ =>
-      Thread.sleep(30)
-      LateCounts(org.apache.spark.SparkEnv.get.executorId, Late.readers.sum, Late.right.sum, Late.released.sum, Late.refused.sum, Late.wrong.sum, Late.surprise)
-    }.collect()
-    found.groupBy(_.executor).values.map(_.last).toSeq
-  }
+  private def counts(bench: Bench): Seq[LateCounts] = everywhere(bench) {
+    LateCounts(SparkEnv.get.executorId, Late.readers.sum, Late.right.sum, Late.released.sum, Late.refused.sum, Late.wrong.sum, Late.surprise)
+  }.groupBy(_.executor).values.map(_.last).toSeq
 }
 
 /** Reads cells of one version at every `next`, until it is refused `refusals` times; runs on the thread of the caller. */

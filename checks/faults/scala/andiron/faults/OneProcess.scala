@@ -47,10 +47,7 @@ object OneProcess {
     refused("a new cursor")(bench.small.cursor())
     Fault.require(java.lang.Long.reverseBytes(buffer.getLong(0)) == Cells.cell("v0", 1), "a buffer lost its bytes")
     Seq(lease, set, cursor, bench.small).foreach(_.close())
-    val next = bench.following()
-    val after = next.digest()
-    next.close()
-    next.spark.stop()
+    val after = bench.following()(_.digest())
     Seen(Seq(before, after), Seq("leases_open_at_stop" -> held))
   }
 
@@ -61,16 +58,15 @@ object OneProcess {
     bench.spark.stop()
     val between = nativeFigures()
     Fault.require(between("residentBytes") == 0 && between("diskBytes") == 0, s"left after the first context: $between")
-    val second = bench.following("spark.andiron.cache.budgetBytes" -> (2 * Bench.BudgetBytes).toString)
-    Fault.require(second.spark.sparkContext.applicationId != id, "the second context has the id of the first")
-    refused("a lease")(old.lease("v0"))
-    refused("a cursor")(old.cursor())
-    old.close()
-    val digests = Seq(first, second.digest(), second.objectDigest())
-    Fault.require(nativeFigures()("budgetBytes") == 2 * Bench.BudgetBytes, "the second context's budget is not in force")
-    second.close()
-    second.spark.stop()
-    Seen(digests, Seq.empty)
+    bench.following("spark.andiron.cache.budgetBytes" -> (2 * Bench.BudgetBytes).toString) { second =>
+      Fault.require(second.spark.sparkContext.applicationId != id, "the second context has the id of the first")
+      refused("a lease")(old.lease("v0"))
+      refused("a cursor")(old.cursor())
+      old.close()
+      val digests = Seq(first, second.digest(), second.objectDigest())
+      Fault.require(nativeFigures()("budgetBytes") == 2 * Bench.BudgetBytes, "the second context's budget is not in force")
+      Seen(digests, Seq.empty)
+    }
   }
 
   /**
@@ -83,14 +79,12 @@ object OneProcess {
     Fault.require(nativeFigures()("maxResidentBytes") <= Bench.BudgetBytes, s"${nativeFigures()("maxResidentBytes")} bytes resident")
     val between = bench.digest()
     bench.spark.stop()
-    val roomy = bench.following("spark.andiron.cache.budgetBytes" -> (32 * Bench.BudgetBytes).toString)
-    tenants(roomy)
-    val loaded = nativeFigures()("loads")
-    Fault.require(loaded == 3 * Bench.Versions, s"$loaded loads for ${Bench.Versions} versions as bytes, and as objects of two class loaders")
-    val after = roomy.digest()
-    roomy.close()
-    roomy.spark.stop()
-    Seen(Seq(before, between, after), Seq("loads" -> loaded))
+    bench.following("spark.andiron.cache.budgetBytes" -> (32 * Bench.BudgetBytes).toString) { roomy =>
+      tenants(roomy)
+      val loaded = nativeFigures()("loads")
+      Fault.require(loaded == 3 * Bench.Versions, s"$loaded loads for ${Bench.Versions} versions as bytes, and as objects of two class loaders")
+      Seen(Seq(before, between, roomy.digest()), Seq("loads" -> loaded))
+    }
   }
 
   /** Lets two copies of the classes use the cache concurrently, and compares their views of it. */

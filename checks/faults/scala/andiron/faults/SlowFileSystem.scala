@@ -5,7 +5,7 @@ import java.net.URI
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FSDataInputStream, Path}
 
-import andiron.harness.{LocalFiles, Through, Waiting}
+import andiron.harness.{LocalFiles, Signals, Through, Waiting}
 
 /**
  * `slow:/path`: local files, read as streams that stop halfway. There a stream sets the mark `half-<pid>-<file>` in the folder

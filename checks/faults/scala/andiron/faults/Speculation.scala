@@ -8,15 +8,13 @@ import andiron.harness.Waiting
  * Spark starts a speculative copy of a slow task that holds a lease; the copy wins and the first attempt is killed. Spark starts no copy
  * on a host that already runs the task, so this fault needs executors with different host names (TwoHosts).
  */
-object Speculation extends Fault {
-  override def name: String = "speculation"
-
+object Speculation {
   /** The settings that make Spark speculate early. */
   val settings: Seq[(String, String)] = Seq(
     "spark.speculation" -> "true", "spark.speculation.interval" -> "100ms", "spark.speculation.multiplier" -> "1.1",
     "spark.speculation.quantile" -> "0.5", "spark.speculation.minTaskRuntime" -> "200ms", "spark.locality.wait" -> "0")
 
-  override def run(bench: Bench, seed: Long): Seen = {
+  val fault: Fault = Fault("speculation") { (bench, seed) =>
     bench.awaitExecutors(2)
     val slow = Math.floorMod(seed, Bench.Partitions.toLong).toInt
     val counts = new StageCounts
@@ -30,10 +28,10 @@ object Speculation extends Fault {
 }
 
 /** The first attempt of a partition takes 20 s for its first row, unless it is killed. */
-private final class SlowAttempt(partition: Int) extends Hook {
+private final class SlowAttempt(partition: Int) extends (Long => Unit) with Serializable {
   @transient private var isLate = false
 
-  override def row(id: Long): Unit = {
+  override def apply(id: Long): Unit = {
     val task = TaskContext.get()
     if (!isLate && task.partitionId() == partition && task.attemptNumber() == 0) {
       isLate = true

@@ -2,6 +2,7 @@ package andiron.services;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.HashMap;
@@ -9,20 +10,28 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
  * The broker client of the checks: {@code <servers> create <partitions> <topics> [key=value ...]}; {@code <servers> read <topic>}, which prints one
  * JSON object per message; and {@code <servers> count <topic>}, which prints the numbers of messages and of distinct pairs of key and revision.
+ * In Java, because Scala 2.13.8 cannot read the class files of Kafka 4.4.
  */
 public final class KafkaTool {
   private KafkaTool() {}
@@ -76,12 +85,12 @@ public final class KafkaTool {
     }
   }
 
-  private static String json(ConsumerRecord<byte[], byte[]> message) {
-    StringBuilder headers = new StringBuilder();
-    for (Header header : message.headers())
-      headers.append(headers.length() == 0 ? "" : ", ").append(quoted(header.key())).append(": ").append(quoted(text(header.value())));
-    return "{\"partition\": " + message.partition() + ", \"offset\": " + message.offset() + ", \"key\": " + quoted(text(message.key()))
-        + ", \"value\": " + quoted(text(message.value())) + ", \"headers\": {" + headers + "}}";
+  private static ObjectNode json(ConsumerRecord<byte[], byte[]> message) {
+    ObjectNode node = JsonNodeFactory.instance.objectNode().put("partition", message.partition()).put("offset", message.offset())
+        .put("key", text(message.key())).put("value", text(message.value()));
+    ObjectNode headers = node.putObject("headers");
+    for (Header header : message.headers()) headers.put(header.key(), text(header.value()));
+    return node;
   }
 
   /** The bytes as UTF-8 text, or {@code base64:} and the encoded bytes. */
@@ -91,12 +100,13 @@ public final class KafkaTool {
     return Arrays.equals(text.getBytes(StandardCharsets.UTF_8), bytes) ? text : "base64:" + Base64.getEncoder().encodeToString(bytes);
   }
 
-  private static String quoted(String text) {
-    StringBuilder quoted = new StringBuilder("\"");
-    for (char c : text.toCharArray())
-      if (c == '"' || c == '\\') quoted.append('\\').append(c);
-      else if (c < ' ') quoted.append(String.format("\\u%04x", (int) c));
-      else quoted.append(c);
-    return quoted.append('"').toString();
+  /** Sends one message per key and value, each of which may be null, and waits until the broker has acknowledged all of them. */
+  static void send(String servers, String topic, byte[][] keys, byte[][] values) throws Exception {
+    Map<String, Object> settings = Map.of("bootstrap.servers", servers, "acks", "all", "linger.ms", "5", "max.request.size", "4194304");
+    try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {
+      List<Future<?>> sent = new ArrayList<>();
+      for (int n = 0; n < keys.length; n++) sent.add(producer.send(new ProducerRecord<>(topic, keys[n], values[n])));
+      for (Future<?> one : sent) one.get(60, TimeUnit.SECONDS);
+    }
   }
 }

@@ -84,42 +84,39 @@ final class Atlas(folder: Path, option: Map[String, String]) {
     lazy val running = start("local-cluster[2,1,512]", "atlas checks", "spark.andiron.atlas.uri" -> option("atlas"),
       "spark.andiron.atlas.tags" -> "team=features", "spark.executor.memory" -> "512m", "spark.executor.extraClassPath" -> option("jar"))
     Seq(
-      Check("driver and executors are there, with their tags")(() => {
+      Check("driver and executors are there, with their tags") {
         work(running)
         eventually(s"executors: ${api.values("executor", of("cache.loads"))}")(Set("0", "1").subsetOf(api.values("executor", of("cache.loads"))))
         eventually("the driver")(api.values("role", of("step.in")) == Set("driver") && api.values("executor", of("step.in")) == Set("driver"))
         Check.require(api.values("team", of("cache.loads")) == Set("features") && api.values("role", of("cache.loads")) == Set("executor"), "tags")
         Seq("series" -> api.values("name", s"job,${Atlas.Job},:eq").size)
-      }),
-      Check("a step has its figures")(() => {
+      },
+      Check("a step has its figures") {
         requireLast(of("step.in", "step=history") + ",:max", Rows.toDouble)
         requireLast(of("step.out", "step=history") + ",:max", Rows * 0.9)
         requireLast(of("step.dropped", "step=history") + ",:max", Rows * 0.1)
         requireLast(of("step.dropRatio", "step=history") + ",:max", 0.1)
         requireRisen(Rows.toDouble, "step.attempted", "step=history")
-        Nil
-      }),
-      Check("names that Atlas does not take are mapped")(() => {
+      },
+      Check("names that Atlas does not take are mapped") {
         requireLast(of("step.in", s"step=${Atlas.MappedName}") + ",:max", 10)
-        Nil
-      }),
-      Check("gates have their last verdicts")(() => {
+      },
+      Check("gates have their last verdicts") {
         requireLast(of("gate.passed", "step=history", "gate=guard") + ",:min", 1)
         requireLast(of("gate.passed", s"step=${Atlas.MappedName}", "gate=guard") + ",:min", 0)
         requireLast(of("gate.ratio", s"step=${Atlas.MappedName}") + ",:max", 0.5)
         requireLast(of("gate.limitRatio", s"step=${Atlas.MappedName}") + ",:max", 0.1)
         requireRisen(1, "gate.failed", s"step=${Atlas.MappedName}")
-        Nil
-      }),
-      Check("the executors' caches have their figures")(() => {
+      },
+      Check("the executors' caches have their figures") {
         requireLast(of("cache.budgetBytes", "executor=0") + ",:max", 64.0 * Bench.MiB)
         val loads = Seq("0", "1").map(executor => risen("cache.loads", s"executor=$executor")).sum
         eventually(s"loads: $loads")(Seq("0", "1").map(executor => risen("cache.loads", s"executor=$executor")).sum >= Versions)
         val resident = Seq("0", "1").map(executor => api.last(of("cache.residentBytes", s"executor=$executor") + ",:max").getOrElse(0.0))
         Check.require(resident.forall(bytes => bytes % Bench.MiB == 0) && resident.sum >= Versions * Bench.MiB, s"resident: $resident")
         Seq("resident" -> resident.sum.toLong)
-      }),
-      Check("every graph of the documentation has a line")(() => {
+      },
+      Check("every graph of the documentation has a line") {
         val graphs = Json.parse(new String(Files.readAllBytes(Paths.get(option("docs"), "operations/atlas-graphs.json")), UTF_8))
         var lines = 0
         graphs.forEach { graph =>
@@ -128,8 +125,8 @@ final class Atlas(folder: Path, option: Map[String, String]) {
           eventually(s"${graph.path("graph").asText()}: $q has a line") { val found = api.graph(q).size; lines += found; found > 0 }
         }
         Seq("graphs" -> graphs.size, "lines" -> lines)
-      }),
-      Check("the last figures are published when the application ends")(() => {
+      },
+      Check("the last figures are published when the application ends") {
         stop(running)
         withSpark("short", "spark.andiron.atlas.uri" -> option("atlas")) { spark =>
           work(spark)
@@ -137,14 +134,13 @@ final class Atlas(folder: Path, option: Map[String, String]) {
         }
         requireLast("name,andiron.step.in,:eq,job,short,:eq,:and,step,last-words,:eq,:and,:max", 10)
         requireLast("name,andiron.step.out,:eq,job,short,:eq,:and,step,history,:eq,:and,:max", Rows * 0.9)
-        Nil
-      }))
+      })
   }
 
   private def lines(file: String): Set[String] = new String(Files.readAllBytes(Paths.get(option("lines"), file)), UTF_8).split('\n').toSet
 
   private def agents: Seq[Check] = Seq("udp", "unix").map { way =>
-    Check(s"an agent gets lines by $way")(() => withSpark(s"by $way", "spark.andiron.atlas.spectatord" -> option(way)) { spark =>
+    Check(s"an agent gets lines by $way")(withSpark(s"by $way", "spark.andiron.atlas.spectatord" -> option(way)) { spark =>
       work(spark)
       def sent: Set[String] = lines(s"$way.lines").filter(_.contains(s"job=by_$way"))
       eventually(s"figures of the step in ${sent.take(20)}")(sent.contains(s"g,5:andiron.step.dropRatio,executor=driver,job=by_$way,role=driver,step=history:0.1"))
@@ -159,7 +155,7 @@ final class Atlas(folder: Path, option: Map[String, String]) {
 
   /** Checks with a server that gives this answer: the job is as fast as without it, and refused points are counted. */
   private def answers: Seq[Check] = Seq("202" -> "refused", "400" -> "refused", "503" -> "unanswered", "nothing" -> "unanswered").map { case (answer, outcome) =>
-    Check(s"Atlas answers $answer")(() => {
+    Check(s"Atlas answers $answer") {
       val server = new OddAtlas(answer)
       try withSpark(s"answered $answer", "spark.andiron.atlas.uri" -> server.uri) { spark =>
         work(spark)
@@ -172,10 +168,10 @@ final class Atlas(folder: Path, option: Map[String, String]) {
         Check.require(stopped < 60000, s"the end took $stopped ms")
         Seq("stop_ms" -> stopped)
       } finally server.close()
-    })
+    }
   }
 
-  private def limits: Seq[Check] = Seq(Check("a process publishes as many series as it may")(() =>
+  private def limits: Seq[Check] = Seq(Check("a process publishes as many series as it may")(
     withSpark("limited", "spark.andiron.atlas.uri" -> option("atlas"), "spark.andiron.atlas.maxSeries" -> "20") { spark =>
       work(spark)
       eventually("series left out")(api.last("name,andiron.atlas.seriesLeftOut,:eq,job,limited,:eq,:and,:max").exists(_ > 0))

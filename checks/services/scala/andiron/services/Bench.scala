@@ -55,11 +55,28 @@ final class Bench(folder: Path, root: String, hadoop: Map[String, String]) {
     finally lease.close()
   }
 
-  /** Loads a version of `content` through a new catalog and compares the bytes. */
-  def requireLoads(name: String, content: Array[Byte]): Unit =
-    withCatalog(Loader.bytes, Version(name, uri(name), checksum = Some(Bench.sha256(content)))) { catalog =>
-      Check.require(java.util.Arrays.equals(read(catalog, name), content), s"$name has other bytes than were written")
+  /**
+   * Loads a version of `content` while another is leased, and runs `fault` once the load has read `after` bytes. The other version must stay
+   * unchanged. `outcome` requests the load and gives its observations.
+   */
+  def loading[A](version: Version, content: Array[Byte], after: Long)(fault: => Unit)(outcome: Catalog[Bytes] => A): A = {
+    val whole = content.take(Bench.MiB)
+    put("other", whole)
+    put(version.name, content)
+    withCatalog(Loader.bytes, Version("other", uri("other"), Some(whole.length.toLong), Some(Bench.sha256(whole))), version) { catalog =>
+      val resident = catalog.lease("other")
+      try {
+        Halting.arm(after)(fault)
+        val seen = outcome(catalog)
+        Check.require(java.util.Arrays.equals(resident.value.toArray(0, whole.length), whole), "the resident version has changed")
+        seen
+      } finally resident.close()
     }
+  }
+
+  /** Reads a version through the catalog and compares the bytes. */
+  def requireRead(catalog: Catalog[Bytes], name: String, content: Array[Byte]): Unit =
+    Check.require(java.util.Arrays.equals(read(catalog, name), content), s"$name has other bytes than were written")
 
   /** Runs a job that sums one byte of each row's version. */
   def job(catalog: Catalog[Bytes], versions: Int, rows: Long): Long =

@@ -40,36 +40,23 @@ private final class Hdfs(bench: Bench, cluster: MiniDFSCluster) {
   private val sources = new Sources(bench)
   private val whole = bytes(5, 12 * MiB)
 
-  /** Loads `name` while `other` is resident, with `fault` halfway. Checks the outcome of the load, and that `other` is unchanged. */
-  private def loading(name: String)(fault: => Unit)(outcome: Catalog[Bytes] => Seq[(String, Any)]): Seq[(String, Any)] = {
-    bench.put("other", whole.take(MiB))
-    bench.put(name, whole)
-    bench.withCatalog(Loader.bytes, Version("other", bench.uri("other")), Version(name, bench.uri(name), checksum = Some(sha256(whole)))) { catalog =>
-      val resident = catalog.lease("other")
-      try {
-        Halting.arm(whole.length / 2L)(fault)
-        val seen = outcome(catalog)
-        Check.require(java.util.Arrays.equals(resident.value.toArray(0, MiB), whole.take(MiB)), "the resident version has changed")
-        seen
-      } finally resident.close()
-    }
-  }
+  /** Loads `name` with `fault` halfway; see [[Bench.loading]]. */
+  private def loading(name: String)(fault: => Unit)(outcome: Catalog[Bytes] => Any): Any =
+    bench.loading(Version(name, bench.uri(name), checksum = Some(sha256(whole))), whole, whole.length / 2L)(fault)(outcome)
 
-  private def requireRead(catalog: Catalog[Bytes], name: String): Unit =
-    Check.require(java.util.Arrays.equals(bench.read(catalog, name), whole), s"$name has other bytes than were written")
+  private def requireRead(catalog: Catalog[Bytes], name: String): Unit = bench.requireRead(catalog, name, whole)
 
-  private val replica = Check("datanode-stopped-other-replica") { () =>
+  private val replica = Check("datanode-stopped-other-replica") {
     var stopped = Seq.empty[MiniDFSCluster.DataNodeProperties]
     try loading("replica") {
       stopped = Seq(cluster.stopDataNode(0))
     } { catalog =>
       requireRead(catalog, "replica")
       Check.require(stopped.nonEmpty, "no datanode was stopped")
-      Seq.empty
     } finally restart(stopped: _*)
   }
 
-  private val restarted = Check("datanodes-restarted-during-load") { () =>
+  private val restarted = Check("datanodes-restarted-during-load") {
     loading("restarted") {
       Check.require(cluster.restartDataNode(0, true) && cluster.restartDataNode(1, true), "a datanode has not started")
       cluster.waitActive()
@@ -80,7 +67,7 @@ private final class Hdfs(bench: Bench, cluster: MiniDFSCluster) {
     }
   }
 
-  private val gone = Check("datanodes-stopped-during-load") { () =>
+  private val gone = Check("datanodes-stopped-during-load") {
     var stopped = Seq.empty[MiniDFSCluster.DataNodeProperties]
     def start(): Unit = if (stopped.nonEmpty) {
       restart(stopped: _*)
@@ -97,7 +84,7 @@ private final class Hdfs(bench: Bench, cluster: MiniDFSCluster) {
     } finally start()
   }
 
-  private val namenode = Check("namenode-stopped-during-load") { () =>
+  private val namenode = Check("namenode-stopped-during-load") {
     var isStopped = false
     def start(): Unit = if (isStopped) {
       isStopped = false

@@ -55,7 +55,7 @@ private final class HiveGates(spark: SparkSession, warehouse: Path) {
     }
   }
 
-  private def check(format: String, stored: String, name: String, write: (String, DataFrame) => Unit) = Check(s"gate-$format-$name") { () =>
+  private def check(format: String, stored: String, name: String, write: (String, DataFrame) => Unit) = Check(s"gate-$format-$name") {
     val table = s"gates.${format}_${name.replace('-', '_')}"
     spark.sql(s"CREATE TABLE $table (value BIGINT) PARTITIONED BY (p INT) $stored")
     spark.sql(s"INSERT INTO $table PARTITION (p) SELECT id + 5000, CAST(id % 2 AS INT) FROM range(20)")
@@ -80,7 +80,7 @@ private final class HiveGates(spark: SparkSession, warehouse: Path) {
     Seq("files" -> content(table).size)
   }
 
-  private val whole = Check("gate-unpartitioned") { () =>
+  private val whole = Check("gate-unpartitioned") {
     for ((format, stored) <- Tables) {
       val table = s"gates.${format}_whole"
       spark.sql(s"CREATE TABLE $table (value BIGINT, p INT) $stored")
@@ -93,14 +93,12 @@ private final class HiveGates(spark: SparkSession, warehouse: Path) {
       Check.require(gated(s"good $table", 500)(_.write.mode("overwrite").insertInto(table)).isEmpty, s"a write to $table that passes was refused")
       Check.require(rows(table) == fresh(500).toSeq.sorted, s"$table has other rows than were written")
     }
-    Seq.empty
   }
 
-  private val made = Check("gate-create-table-as") { () =>
+  private val made = Check("gate-create-table-as") {
     val refused = gated("bad made", 5) { _ => spark.sql("CREATE TABLE gates.made STORED AS ORC AS SELECT * FROM fresh"): Unit }
     Check.require(refused.exists(_.code == 200), s"the write was not refused: $refused")
     Check.require(!spark.catalog.tableExists("gates.made") && content("gates.made").isEmpty, s"a table is left: ${content("gates.made")}")
-    Seq.empty
   }
 
   lazy val checks: Seq[Check] = {

@@ -4,11 +4,10 @@ import java.nio.charset.StandardCharsets.{ISO_8859_1, UTF_8}
 import java.nio.file.{Files, Path, Paths}
 import java.time.{Instant, ZoneOffset}
 
-import com.fasterxml.jackson.databind.ObjectMapper
+import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
 import org.apache.spark.sql.{Row, SparkSession}
 
 import andiron.internal.metrics.ReportCommand
-
 
 /** Checks of `andiron.hive.Ingest` from a real Kafka and real ship logs into a real metastore, with harmful input too. */
 private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[String, String]) {
@@ -22,14 +21,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
   private def event(app: String, id: String, kind: String, revision: Long, more: (String, Any)*): (Array[Byte], Array[Byte]) = {
     val node = mapper.createObjectNode().put("event_id", s"$app||$id").put("kind", kind).put("revision", revision).put("v", 1).put("app_id", app)
     node.put("app_attempt", "").put("ts_ms", now)
-    more.foreach {
-      case (name, text: String)   => node.put(name, text)
-      case (name, number: Long)   => node.put(name, number)
-      case (name, number: Int)    => node.put(name, number)
-      case (name, flag: Boolean)  => node.put(name, flag)
-      case (name, number: Double) => node.put(name, number)
-      case (name, _)              => throw new IllegalArgumentException(name)
-    }
+    more.foreach { case (name, value) => node.set[JsonNode](name, mapper.valueToTree[JsonNode](value)) }
     (s"$app||$id".getBytes(UTF_8), mapper.writeValueAsBytes(node))
   }
 
@@ -63,7 +55,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
     event("bad", "typed", "Metric", 1, "committed" -> "many", "type" -> "long"),
     event("bad", "revision", "Metric", 0))
 
-  private val input = Check("ingest-bad-input") { () =>
+  private val input = Check("ingest-bad-input") {
     val good = Seq(
       metric("a-1", "s/in|step:x", 3, 30), metric("a-1", "s/in|step:x", 1, 10), metric("a-1", "s/in|step:x", 2, 20), metric("a-1", "s/in|step:x", 3, 30),
       event("a-1", nasty, "Metric", 1, "step" -> nasty, "acc" -> nasty, "source" -> "step", "type" -> "double", "committed" -> 0.5, "later_field" -> nasty),
@@ -101,7 +93,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
     requireRows("SELECT CAST(record_value AS STRING) FROM bad_input.quarantine WHERE position = 5", Row("no JSON at all"))
   }
 
-  private val killed = Check("ingest-killed") { () =>
+  private val killed = Check("ingest-killed") {
     val (ids, revisions, most) = (4000, 5, 1000)
     // Revisions of one event are spread over many batches and out of order.
     val order = new scala.util.Random(7).shuffle((0 until ids * revisions).toVector)
@@ -124,7 +116,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
     Seq("kills" -> pauses.size, "revisions" -> ids * revisions, "twice in metrics_raw" -> (raw - ids * revisions))
   }
 
-  private val follow = Check("ingest-follow") { () =>
+  private val follow = Check("ingest-follow") {
     ingests.send("follow", Seq(metric("f-1", "s/in|step:x", 1, 1)))
     val started = ingests.start(ingests.fromKafka("follow", "follow", "follow", "--follow", "--trigger", "1s"): _*)
     try {
@@ -133,7 +125,6 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
       started.await("batch 1: 1 to metrics_raw")
     } finally started.kill()
     requireRows("SELECT revision, committed FROM follow.metrics", Row(2L, 2L))
-    Seq.empty
   }
 
   /** The last revision of each event of a log, read by the command `andiron`. */
@@ -148,7 +139,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
   private def log: String = folder.resolve("log").toString
   private val application = spark.sparkContext.applicationId
 
-  private val fromLog = Check("ingest-log") { () =>
+  private val fromLog = Check("ingest-log") {
     val arguments = Seq("--from", "log", "--log-dir", log, "--database", "logs", "--max-records", "1000")
     val started = ingests.start(arguments: _*)
     started.await("batch 1:")
@@ -170,7 +161,7 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
     Seq("events" -> there.size, "twice in metrics_raw" -> before)
   }
 
-  private val evolution = Check("ingest-schema-grows") { () =>
+  private val evolution = Check("ingest-schema-grows") {
     spark.sql("CREATE DATABASE grown")
     spark.sql("CREATE TABLE grown.metrics_raw (event_id STRING, kind STRING, revision BIGINT, app_id STRING, app_attempt STRING, ts_ms BIGINT, of_tomorrow STRING, body STRING) " +
       "PARTITIONED BY (dt STRING) STORED AS PARQUET")
@@ -184,19 +175,17 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
     spark.sql("CREATE TABLE foreign_one.metrics_raw (revision STRING) PARTITIONED BY (dt STRING) STORED AS PARQUET")
     val (status, text) = ingests.start(ingests.fromKafka("foreign_one", "grown", "foreign"): _*).ended()
     Check.require(status == 1 && text.contains("column revision of foreign_one.metrics_raw is STRING"), s"exit status $status:\n${text.takeRight(2000)}")
-    Seq.empty
   }
 
-  private val pruning = Check("ingest-pruning") { () =>
+  private val pruning = Check("ingest-pruning") {
     def plan(sql: String): String = spark.sql(sql).queryExecution.executedPlan.toString
     val byApplication = plan(s"SELECT * FROM killed.metrics WHERE app_id = 'k-1'")
     Check.require(byApplication.contains("EqualTo(app_id,k-1)") && byApplication.contains("EqualTo(kind,Metric)"), s"not pushed down: $byApplication")
     val byDay = plan(s"SELECT * FROM killed.metrics_raw WHERE dt = '$today'")
     Check.require(byDay.contains("PartitionFilters: [isnotnull(dt"), s"not pruned: $byDay")
-    Seq.empty
   }
 
-  private val queries = Check("queries") { () =>
+  private val queries = Check("queries") {
     val (good, bad) = (ingests.nightly(500), ingests.nightly(5))
     val text = ingests.run("--from", "log", "--log-dir", ingests.nightlyLog, "--database", "nights")
     Check.require(text.contains(", 0 to quarantine"), text)
@@ -229,9 +218,8 @@ private final class HiveIngest(spark: SparkSession, folder: Path, option: Map[St
 
   val checks: Seq[Check] = Seq(input, killed, follow, fromLog, evolution, pruning, queries, misuse)
 
-  private def misuse: Check = Check("ingest-misuse") { () =>
+  private def misuse: Check = Check("ingest-misuse") {
     val (status, text) = ingests.start("--from", "kafka", "--bootstrap-servers", "127.0.0.1:1").ended()
     Check.require(status == 2 && text.contains("--checkpoint") && text.contains("--from log --log-dir"), s"exit status $status: $text")
-    Seq.empty
   }
 }

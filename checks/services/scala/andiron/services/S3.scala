@@ -4,24 +4,18 @@ import java.io.IOException
 import java.net.URI
 import java.net.http.{HttpClient, HttpRequest, HttpResponse}
 import java.nio.file.Path
-import java.util.concurrent.TimeUnit
 
 import andiron._
 import andiron.services.Bench._
 
 /** A server with the S3 API on loopback, a process started by `command`; its data are lost when it ends. */
 private final class S3Server(command: Seq[String], port: Int, log: Path) {
-  private var process: Process = _
+  private var server: Started = _
 
   /** Starts the server with an empty bucket. */
   def start(): Unit = {
-    val builder = new ProcessBuilder(command: _*).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile))
-    process = builder.start()
-    val end = System.nanoTime() + 60000000000L
-    while (!answers) {
-      Check.require(process.isAlive && System.nanoTime() < end, s"the server does not answer: ${command.mkString(" ")}")
-      Thread.sleep(100)
-    }
+    server = new Started(command, log)
+    server.await("answer of the server", 60)(answers)
   }
 
   private def answers: Boolean =
@@ -33,13 +27,8 @@ private final class S3Server(command: Seq[String], port: Int, log: Path) {
       HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString()).statusCode == 200
     } catch { case _: IOException => false }
 
-  def kill(): Unit = if (process != null) {
-    process.destroyForcibly()
-    Check.require(process.waitFor(30, TimeUnit.SECONDS), s"process ${process.pid} does not end")
-  }
-
-  /** Sends the signal STOP or CONT. */
-  def signal(name: String): Unit = Check.require(new ProcessBuilder("kill", s"-$name", process.pid.toString).start().waitFor() == 0, s"no $name")
+  def kill(): Unit = if (server != null) server.kill()
+  def signal(name: String): Unit = server.signal(name)
 }
 
 object S3 {
@@ -74,7 +63,7 @@ private final class S3(bench: Bench, server: S3Server) {
   private val sources = new Sources(bench)
   private val whole = bytes(6, 24 * MiB)
 
-  private val noBucket = Check("no-bucket") { () =>
+  private val noBucket = Check("no-bucket") {
     val uri = "s3a://no-such-bucket/file"
     val e = try { bench.withCatalog(Loader.bytes, Version("v", uri))(_ => ()); null } catch { case e: SourceException => e }
     Check.require(e != null && e.getMessage.contains(uri) && e.getMessage.contains("'v'"), s"$e")
@@ -82,32 +71,23 @@ private final class S3(bench: Bench, server: S3Server) {
   }
 
   /** The server ends or hangs during a load, and comes back. */
-  private def lost(name: String)(lose: => Unit)(back: => Unit): Check = Check(name) { () =>
-    bench.put("other", whole.take(MiB))
-    bench.put(name, whole)
-    val versions = Seq(Version("other", bench.uri("other"), Some(MiB.toLong), Some(sha256(whole.take(MiB)))),
-      Version(name, bench.uri(name), Some(whole.length.toLong), Some(sha256(whole))))
-    bench.withCatalog(Loader.bytes, versions: _*) { catalog =>
-      val resident = catalog.lease("other")
-      var isLost = false
-      try {
-        Halting.arm(MiB) {
-          isLost = true
-          lose
-        }
-        val e = bench.failure[AndironException](name, 103, 107)(bench.read(catalog, name))
-        Check.require(e.getCause != null, "no cause")
-        Check.require(java.util.Arrays.equals(resident.value.toArray(0, MiB), whole.take(MiB)), "the resident version has changed")
-        isLost = false
-        back
-        bench.put(name, whole)
-        Check.require(java.util.Arrays.equals(bench.read(catalog, name), whole), s"$name has other bytes than were written")
-        Seq("code" -> e.code, "message" -> e.getMessage)
-      } finally {
-        resident.close()
-        if (isLost) back
-      }
+  private def lost(name: String)(lose: => Unit)(back: => Unit): Check = Check(name) {
+    var isLost = false
+    def found(): Unit = if (isLost) {
+      isLost = false
+      back
     }
+    try bench.loading(Version(name, bench.uri(name), Some(whole.length.toLong), Some(sha256(whole))), whole, MiB) {
+      isLost = true
+      lose
+    } { catalog =>
+      val e = bench.failure[AndironException](name, 103, 107)(bench.read(catalog, name))
+      Check.require(e.getCause != null, "no cause")
+      found()
+      bench.put(name, whole)
+      bench.requireRead(catalog, name, whole)
+      Seq("code" -> e.code, "message" -> e.getMessage)
+    } finally found()
   }
 
   val checks: Seq[Check] = sources.checks ++ Seq(

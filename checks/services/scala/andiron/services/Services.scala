@@ -2,6 +2,8 @@ package andiron.services
 
 import java.nio.file.{Path, Paths}
 
+import org.apache.spark.sql.SparkSession
+
 import andiron.harness.{Arguments, Json}
 
 /**
@@ -27,9 +29,16 @@ object Services {
 }
 
 /** One check against a service: `run` returns its observations, and throws if the check fails. */
-final case class Check(name: String)(val run: () => Seq[(String, Any)])
+final class Check private (val name: String, val run: () => Seq[(String, Any)])
 
 object Check {
+
+  /** A check with its observations; a body of another type has none. */
+  def apply(name: String)(body: => Any): Check = new Check(name, () => body match {
+    case seen: Seq[_] => seen.collect { case (key: String, value) => key -> value }
+    case _            => Nil
+  })
+
   def require(condition: Boolean, what: => String): Unit = if (!condition) throw new IllegalStateException(what)
 
   /** Runs the checks in sequence. After each check there must be no leases, waiting tasks or resident versions. */
@@ -50,5 +59,24 @@ object Check {
           Seq("error" -> t.toString)
       } finally Halting.disarm()
     report(Seq("check" -> check.name, "ms" -> (System.nanoTime() - started) / 1000000) ++ seen)
+  }
+}
+
+/** Checks with a Hive metastore and a Kafka broker, processes on the loopback interface that checks/services/hive.py and kafka.py start. */
+private object Hive {
+
+  def run(folder: Path, option: Map[String, String], report: Seq[(String, Any)] => Unit): Unit = {
+    val warehouse = Paths.get(option("warehouse"))
+    val spark = SparkSession.builder().appName("andiron-services")
+      .config("spark.sql.catalogImplementation", "hive")
+      .config("spark.hadoop.hive.metastore.uris", option("metastore"))
+      .config("spark.sql.warehouse.dir", warehouse.toString)
+      .config("spark.sql.shuffle.partitions", "2")
+      .config("spark.andiron.log.dir", folder.resolve("log").toString)
+      .config("spark.andiron.cache.dir", folder.resolve("cache").toString)
+      .getOrCreate()
+    val (gates, ingest) = (new HiveGates(spark, warehouse), new HiveIngest(spark, folder, option))
+    try Check.each(gates.checks ++ ingest.checks, report)(())
+    finally spark.stop()
   }
 }

@@ -14,23 +14,22 @@ final class Sources(bench: Bench) {
 
   private def version(name: String, checksum: Option[String] = None) = Version(name, bench.uri(name), checksum = checksum)
 
-  private val equalBytes = Check("equal-bytes") { () =>
+  private val equalBytes = Check("equal-bytes") {
     bench.put("whole", whole)
     val loads = bench.figure("loads")
     for (sum <- Seq(None, Some(sha256(whole)), Some(crc32(whole)))) bench.withCatalog(Loader.bytes, version("whole", sum)) { catalog =>
-      (0 until 2).foreach(_ => Check.require(java.util.Arrays.equals(bench.read(catalog, "whole"), whole), s"other bytes, checksum $sum"))
+      (0 until 2).foreach(_ => bench.requireRead(catalog, "whole", whole))
     }
     Check.require(bench.figure("loads") == loads + 3, s"${bench.figure("loads") - loads} loads for 3 catalogs")
     Seq("bytes" -> size)
   }
 
-  private val empty = Check("empty") { () =>
+  private val empty = Check("empty") {
     bench.put("empty", Array.emptyByteArray)
-    bench.requireLoads("empty", Array.emptyByteArray)
-    Seq.empty
+    bench.withCatalog(Loader.bytes, version("empty", Some(sha256(Array.emptyByteArray))))(bench.requireRead(_, "empty", Array.emptyByteArray))
   }
 
-  private val objects = Check("objects") { () =>
+  private val objects = Check("objects") {
     bench.put("whole", whole)
     val sum = Loader.objects[java.lang.Long]((_: Version, in: InputStream) => Iterator.continually(in.read()).takeWhile(_ >= 0).map(_.toLong).sum)
     bench.withCatalog(sum, version("whole", Some(crc32(whole)))) { catalog =>
@@ -38,10 +37,9 @@ final class Sources(bench: Bench) {
       try Check.require(lease.value == whole.map(_ & 0xffL).sum, s"the sum is ${lease.value}")
       finally lease.close()
     }
-    Seq.empty
   }
 
-  private val job = Check("job") { () =>
+  private val job = Check("job") {
     val contents = (0 until 5).map(n => bytes(10 + n, 3 * MiB + n))
     contents.zipWithIndex.foreach { case (content, n) => bench.put(s"v$n", content) }
     val rows = 4000L
@@ -55,34 +53,32 @@ final class Sources(bench: Bench) {
     Seq("rows" -> rows)
   }
 
-  private val wrongChecksum = Check("wrong-checksum") { () =>
+  private val wrongChecksum = Check("wrong-checksum") {
     bench.put("whole", whole)
     val e = bench.withCatalog(Loader.bytes, version("whole", Some(sha256(bytes(2, 3)))))(catalog =>
       bench.failure[SourceException]("whole", 106)(bench.read(catalog, "whole")))
     Seq("message" -> e.getMessage)
   }
 
-  private val missing = Check("missing") { () =>
+  private val missing = Check("missing") {
     val e = bench.failure[SourceException]("nowhere", 103)(bench.withCatalog(Loader.bytes, version("nowhere"))(_ => ()))
     Seq("message" -> e.getMessage)
   }
 
-  private val directory = Check("directory") { () =>
+  private val directory = Check("directory") {
     bench.files.mkdirs(new HadoopPath(bench.uri("folder")))
     bench.put("folder/file", Array[Byte](1))
     bench.failure[SourceException]("folder", 103)(bench.withCatalog(Loader.bytes, version("folder"))(_ => ()))
-    Seq.empty
   }
 
-  private val immutable = Check("immutable") { () =>
+  private val immutable = Check("immutable") {
     bench.put("whole", whole)
     bench.withCatalog(Loader.bytes, version("whole").copy(immutable = true))(catalog =>
       bench.failure[SettingException]("whole", 403)(bench.read(catalog, "whole")))
-    Seq.empty
   }
 
   /** The source changes after the catalog is created. */
-  private def since(name: String, code: Int)(change: String => Unit) = Check(name) { () =>
+  private def since(name: String, code: Int)(change: String => Unit) = Check(name) {
     bench.put(name, whole)
     bench.withCatalog(Loader.bytes, version(name)) { catalog =>
       change(name)
@@ -90,18 +86,11 @@ final class Sources(bench: Bench) {
     }
   }
 
-  /** The source changes after half of it is read; another resident version must stay unchanged. */
-  def during(name: String, codes: Int*)(change: String => Unit): Check = Check(name) { () =>
-    bench.put("other", whole.take(MiB))
-    bench.put(name, whole)
-    bench.withCatalog(Loader.bytes, version("other"), version(name)) { catalog =>
-      val resident = catalog.lease("other")
-      try {
-        Halting.arm(size / 2)(change(name))
-        val e = bench.failure[SourceException](name, codes: _*)(bench.read(catalog, name))
-        Check.require(java.util.Arrays.equals(resident.value.toArray(0, MiB), whole.take(MiB)), "the resident version has changed")
-        Seq("code" -> e.code, "message" -> e.getMessage)
-      } finally resident.close()
+  /** The source changes after half of it is read. */
+  def during(name: String, codes: Int*)(change: String => Unit): Check = Check(name) {
+    bench.loading(version(name), whole, size / 2L)(change(name)) { catalog =>
+      val e = bench.failure[SourceException](name, codes: _*)(bench.read(catalog, name))
+      Seq("code" -> e.code, "message" -> e.getMessage)
     }
   }
 

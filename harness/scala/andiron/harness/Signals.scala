@@ -1,8 +1,6 @@
-package andiron.faults
+package andiron.harness
 
 import java.nio.file.{FileAlreadyExistsException, Files, Path, Paths}
-
-import andiron.harness.Waiting
 
 /** Marks for synchronisation between driver and executors on one machine: files in a folder, with one line each. */
 final class Signals(folder: String) extends Serializable {

@@ -1,0 +1,3 @@
+scalaVersion := "$full"
+resolvers += "here" at "$repository"
+libraryDependencies += "$group" %% "andiron" % "$version" withSources() withJavadoc()
