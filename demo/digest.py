@@ -1,7 +1,5 @@
 """The digest of a job's features: SHA-256 of the CSV lines sorted by flight, each ended by a newline."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,11 +1,8 @@
 """The features of every flight, computed without Spark: the expected result of all approaches."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
-from demo.sources import NONE, YEAR, Flight
-from demo.versions import Version
+from demo.sources import NONE, YEAR, Flight, Version
 
 Facts = tuple[int, ...]
 """temp, wind, visib, precip, year, seats, engines, plane_flights, altitude, zone, airport_flights; NONE if unknown"""

@@ -6,8 +6,6 @@ The step `labels` counts all flights, the step `features` those with features; a
 pyarrow and numpy. demo/python.py starts this program and compares the digest.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from pathlib import Path

@@ -13,16 +13,13 @@ seats, engines, flights so far by `text_key` of the tail number. Airports: altit
 does not compress. Pages pad a version to the requested size; the job reads them, but the features do not depend on them.
 """
 
-from __future__ import annotations
-
 import random
 import struct
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
-from demo.versions import Version
+from demo.sources import Version
 
 MAGIC = b"ANDMETA1"
 HEADER = struct.Struct("<8s4i5q")
@@ -89,33 +86,11 @@ def blocks(month: int, pages: int) -> Iterable[memoryview]:
         yield memoryview(block)[: min(BLOCK_PAGES, pages - first) * words].cast("B")
 
 
-@dataclass(frozen=True)
-class VersionFile:
-    """A reader of the file, for tests."""
-
-    data: bytes
-
-    @property
-    def header(self) -> tuple[int, ...]:
-        magic, *rest = HEADER.unpack_from(self.data)
-        if magic != MAGIC:
-            raise LayoutError(f"starts with {magic!r}, not {MAGIC!r}")
-        return tuple(rest)
-
-    def find(self, table: int, key: int) -> Record | None:
-        """The record of `key` in table 0 (weather), 1 (planes) or 2 (airports), by binary search."""
-        header = self.header
-        low, high, start = 0, header[1 + table], header[4 + table]
-        while low < high:
-            middle = (low + high) // 2
-            record: Record = RECORD.unpack_from(self.data, start + middle * RECORD.size)
-            if record[0] == key:
-                return record
-            low, high = (middle + 1, high) if record[0] < key else (low, middle)
-        return None
-
-    def page_word(self, page: int) -> int:
-        at, pages = self.header[7:9]
-        if not 0 <= page < pages:
-            raise LayoutError(f"page {page} of {pages}")
-        return int.from_bytes(self.data[at + page * PAGE : at + page * PAGE + 8], "little")
+def read(data: bytes) -> tuple[int, list[list[Record]], list[int]]:
+    """The month, the tables and the first number of each page of a file, for tests."""
+    magic, month, *places = HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise LayoutError(f"starts with {magic!r}, not {MAGIC!r}")
+    counts, starts, (pages_at, pages) = places[:3], places[3:6], places[6:]
+    found = [list(RECORD.iter_unpack(data[start : start + count * RECORD.size])) for start, count in zip(starts, counts)]
+    return month, found, [int.from_bytes(data[at : at + 8], "little") for at in range(pages_at, pages_at + pages * PAGE, PAGE)]

@@ -6,27 +6,40 @@
     versions/2013-01.bin ..  the metadata as one file per version
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo import layout
-from demo.features import Lookup
-from demo.sources import Flight, Sources, version_name
-from demo.versions import Version
+from demo import digest, layout, sources
+from demo.digest import Digest
+from demo.features import Lookup, lines
+from demo.sources import Flight, Version, version_name
 
 PARTS = 16
 
 
 @dataclass(frozen=True)
-class Prepared:
-    flights: Path
-    joined: Path
-    tables: Path
-    versions: Path
+class Input:
+    """The flights, the versions of the metadata by month, and the folder with the files of both."""
+
+    folder: Path
+    flights: list[Flight]
+    versions: list[Version]
+    lookups: dict[int, Lookup]
+
+    def truth(self) -> Digest:
+        """The digest of all features, computed without Spark."""
+        return digest.of_lines(lines(self.flights, self.lookups))
+
+
+def read(folder: Path) -> Input:
+    """Reads the package and writes the files below `folder`."""
+    rows = sources.read()
+    versions = list(sources.versions(rows))
+    found = Input(folder, rows.flights, versions, {version.month: Lookup(version) for version in versions})
+    write(found)
+    return found
 
 
 def row_hash(id: int) -> int:
@@ -41,33 +54,25 @@ def spread(flights: list[Flight]) -> list[list[Flight]]:
     return parts
 
 
-def write_all(sources: Sources, versions: list[Version], lookups: dict[int, Lookup], folder: Path) -> Prepared:
-    done = Prepared(folder / "flights", folder / "joined", folder / "tables", folder / "versions")
-    for path in (done.flights, done.joined, done.tables, done.versions):
-        path.mkdir(parents=True)
-    parts = spread(sources.flights)
-    write_flights(parts, done.flights)
-    for number, part in enumerate(parts):
-        facts = (lookups[flight.month].facts(flight) for flight in part)
-        write_csv(done.joined / f"part-{number:02d}.csv", (columns(flight) + fact for flight, fact in zip(part, facts)))
-    write_csv(done.tables / "weather.csv", (
-        (v.name, w.origin, w.hour, w.temp, w.wind, w.visib, w.precip) for v in versions for w in v.weather))
-    write_csv(done.tables / "planes.csv", (
-        (v.name, p.tailnum, p.year, p.seats, p.engines, n) for v in versions for p, n in v.planes))
-    write_csv(done.tables / "airports.csv", (
-        (v.name, a.faa, a.altitude, a.zone, n) for v in versions for a, n in v.airports))
-    write_versions(versions, done.versions, 0)
-    return done
+def write(input: Input) -> None:
+    for name in ("flights", "joined", "tables", "versions"):
+        (input.folder / name).mkdir(parents=True)
+    for number, part in enumerate(spread(input.flights)):
+        facts = (input.lookups[flight.month].facts(flight) for flight in part)
+        write_csv(input.folder / f"flights/part-{number:02d}.csv", map(columns, part))
+        write_csv(input.folder / f"joined/part-{number:02d}.csv", (columns(flight) + fact for flight, fact in zip(part, facts)))
+    tables = {
+        "weather": ((v.name, w.origin, w.hour, w.temp, w.wind, w.visib, w.precip) for v in input.versions for w in v.weather),
+        "planes": ((v.name, p.tailnum, p.year, p.seats, p.engines, n) for v in input.versions for p, n in v.planes),
+        "airports": ((v.name, a.faa, a.altitude, a.zone, n) for v in input.versions for a, n in v.airports),
+    }
+    for name, rows in tables.items():
+        write_csv(input.folder / f"tables/{name}.csv", rows)
+    write_versions(input.versions, input.folder / "versions", 0)
 
 
 def columns(f: Flight) -> tuple[object, ...]:
     return f.id, version_name(f.month), f.origin, f.hour, f.tailnum, f.dest, f.dep_delay, f.arr_delay, f.distance
-
-
-def write_flights(parts: list[list[Flight]], folder: Path) -> None:
-    """Writes one file per part."""
-    for number, part in enumerate(parts):
-        write_csv(folder / f"part-{number:02d}.csv", map(columns, part))
 
 
 def write_versions(versions: list[Version], folder: Path, megabytes: int) -> int:

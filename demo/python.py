@@ -6,8 +6,6 @@
 after `gradle assemble sparkHome`. Fetches PySpark once. Exit status 1: a different digest, a lease that was not returned, or wrong figures.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
@@ -19,18 +17,17 @@ from checks.python.environment import Environment
 from harness import spark
 from harness.facts import BUILD, ROOT, SPARK
 
-from demo import digest, prepare, sources, versions
-from demo.features import Lookup, lines
+from demo import digest, prepare
 
 TIMEOUT_S = 600
 
 
-def submit(environment: Environment, work: Path, prepared: prepare.Prepared) -> subprocess.CompletedProcess[str]:
+def submit(environment: Environment, work: Path) -> subprocess.CompletedProcess[str]:
     conf = spark.settings(work) | spark.andiron(work) | {
         "spark.executor.memory": "1g", "spark.executorEnv.PYTHONPATH": environment.libraries, "spark.sql.files.openCostInBytes": "128m", "spark.andiron.cache.budgetBytes": "256m"}
     # The cluster has no packages installed: the application brings them.
     package = shutil.make_archive(str(work / "andiron"), "zip", ROOT / "python", "andiron")
-    words = spark.submit(environment.home, ROOT / "demo/flights.py", [prepared.flights.parent, prepared.versions, work / "features"], conf, "--py-files", package,
+    words = spark.submit(environment.home, ROOT / "demo/flights.py", [work / "data", work / "data/versions", work / "features"], conf, "--py-files", package,
                          master="local-cluster[2,2,1024]", jars=[environment.jar()])
     return subprocess.run(words, env=environment.variables() | {"PYTHONPATH": environment.libraries}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
 
@@ -52,14 +49,10 @@ def main() -> int:
     work = BUILD / "demo-python"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    rows = sources.read()
-    monthly = list(versions.build(rows))
-    lookups = {version.month: Lookup(version) for version in monthly}
-    prepared = prepare.write_all(rows, monthly, lookups, work / "data")
-    truth = digest.of_lines(lines(rows.flights, lookups))
+    truth = prepare.read(work / "data").truth()
     print(f"{truth.rows} flights; digest computed without Spark: {truth.sha256}", flush=True)
     started = time.monotonic()
-    ended = submit(environment, work, prepared)
+    ended = submit(environment, work)
     (work / "log.txt").write_text(ended.stdout + ended.stderr)
     if ended.returncode != 0:
         print(f"demo-python: ended with {ended.returncode}; its log is {(work / 'log.txt').relative_to(ROOT)}:\n{ended.stderr[-3000:]}", file=sys.stderr)

@@ -1,7 +1,5 @@
 """Parses a text report of Andiron by its headings and columns."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 
@@ -34,16 +32,10 @@ class Report:
 
 def section(text: str, heading: str) -> list[str]:
     """The lines below a heading, up to the next empty line."""
-    lines = text.splitlines()
-    starts = [at for at, line in enumerate(lines) if line == heading]
-    if len(starts) != 1:
-        raise ReportError(f"{len(starts)} headings {heading!r} in the report:\n{text}")
-    found: list[str] = []
-    for line in lines[starts[0] + 1:]:
-        if not line:
-            break
-        found.append(line)
-    return found
+    found = re.findall(rf"^{re.escape(heading)}\n((?:.+\n?)*)", text, re.MULTILINE)
+    if len(found) != 1:
+        raise ReportError(f"{len(found)} headings {heading!r} in the report:\n{text}")
+    return found[0].splitlines()
 
 
 def number(text: str) -> int:

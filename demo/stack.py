@@ -9,8 +9,6 @@ processes have ended when it ends, also after Ctrl-C or SIGTERM. `--publish` cop
 writes docs/evidence/demo.md. Environment: as for demo/run.py.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -60,9 +58,9 @@ def main() -> int:
     shutil.rmtree(work, ignore_errors=True)
     try:
         with contextlib.ExitStack() as services:
-            setup = locate(work)
-            chain.facts |= {"commit": commit(), "spark": setup.built.spark}
-            chain.run(setup, services)
+            place = locate(work)
+            chain.facts |= {"commit": commit(), "spark": place.built.spark}
+            chain.run(place, services)
     except KeyboardInterrupt:
         failure = "interrupted"
     except (ApplicationError, BuildError, sources.SourceError, RuntimeError, OSError, subprocess.SubprocessError) as error:

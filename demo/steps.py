@@ -4,20 +4,16 @@ The first run writes a table. The second run would overwrite it and fails at its
 the first run stays unchanged. The figures of both reports are compared with counts that are made here without Spark.
 """
 
-from __future__ import annotations
-
 import hashlib
-import subprocess
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo import application, digest, reading
-from demo.application import Setup
 from demo.features import Lookup, lines
 from demo.sources import NONE, Flight
-from harness.spark import ApplicationError
+from harness.spark import ApplicationError, Place
 
 MILLION = 1_000_000
 NAME = "steps"
@@ -86,46 +82,44 @@ def truth(flights: list[Flight], lookups: dict[int, Lookup], run: Run) -> Truth:
     )
 
 
-def runs(setup: Setup, flights: list[Flight], lookups: dict[int, Lookup], versions: Path) -> list[Ran]:
+def runs(place: Place, flights: list[Flight], lookups: dict[int, Lookup], versions: Path) -> list[Ran]:
     """Both runs in sequence, on the same table."""
-    table = setup.work / "features"
+    table = place.folder / "features"
     known = [truth(flights, lookups, run) for run in RUNS]
-    passing = one(setup, RUNS[0], versions, table)
+    passing = one(place, RUNS[0], versions, table)
     passing.breaches.extend(told_wrong(passing, known[0]))
     if not (table / "_SUCCESS").exists():
         passing.breaches.append(f"{RUNS[0].name}: no _SUCCESS in {table}")
     # A consumer that waits for the table deletes the mark, so a mark found later is that of the second run.
     (table / "_SUCCESS").unlink(missing_ok=True)
     before = contents(table)
-    failing = one(setup, RUNS[1], versions, table)
+    failing = one(place, RUNS[1], versions, table)
     failing.breaches.extend(told_wrong(failing, known[1]))
     failing.breaches.extend(f"{RUNS[1].name}: the table's {change}" for change in changes(before, contents(table)))
-    failing.breaches.extend(f"{RUNS[1].name}: {wrong}" for wrong in published(setup, table, known[0].published))
+    found = application.published(place, table)
+    if found != known[0].published:
+        failing.breaches.append(f"{RUNS[1].name}: the table is {found}, not the first run's {known[0].published}")
     return [passing, failing]
 
 
-def one(setup: Setup, run: Run, versions: Path, table: Path) -> Ran:
+def one(place: Place, run: Run, versions: Path, table: Path) -> Ran:
     """Runs the pipeline once and reads its report."""
-    folder, log = setup.work / run.name, setup.work / f"{run.name}.log"
-    conf = application.settings(folder) | application.with_andiron(setup, folder, BUDGET) | {"spark.andiron.run.id": run.name}
-    options = {"data": setup.data, "versions": versions, "table": table, "lost": run.lost_in_million}
-    words = application.command(setup, "andiron.demo.Pipeline", conf, options)
-    ended = application.submit(setup, run.title, words, folder, log)
-    if not ended.name:
-        raise application.failure(run.title, ended.exit_code, log)
-    page = setup.work / f"report-{run.name}.html"
-    asked = [str(setup.command), "report", ended.name, "--log-dir", str(setup.log_dir), "--html", str(page)]
-    reported = subprocess.run(asked, capture_output=True, text=True, check=False)
-    if reported.returncode != 0:
-        raise ApplicationError(f"{' '.join(asked)} ended with {reported.returncode}: {reported.stderr}")
+    options = {"data": place.folder / "data", "versions": versions, "table": table, "lost": run.lost_in_million}
+    words = application.command(place, run.name, "Pipeline", options, BUDGET, {"spark.andiron.run.id": run.name})
+    app, whole_s, _ = application.submit(place, run.title, run.name, words)
+    exit_code = app.process.returncode
+    if not app.name:
+        raise application.failure(place, run.title, run.name, exit_code)
+    page = place.folder / f"report-{run.name}.html"
+    text = place.andiron("report", app.name, "--html", page)
     try:
-        told = reading.report(reported.stdout)
+        told = reading.report(text)
     except (reading.ReportError, IndexError, KeyError, StopIteration, ValueError) as error:
-        raise ApplicationError(f"the report of {run.title} cannot be read: {error!r}\n{reported.stdout}") from error
-    ran = Ran(run, ended.exit_code, ended.name, ended.whole_s, reported.stdout, page, told)
-    if ended.exit_code != run.exit_code:
-        ran.breaches.append(f"{run.name} ended with {ended.exit_code}, not with {run.exit_code}; its log is {log}")
-    print(f"  {run.title}: exit code {ended.exit_code} after {ended.whole_s:.1f} s", flush=True)
+        raise ApplicationError(f"the report of {run.title} cannot be read: {error!r}\n{text}") from error
+    ran = Ran(run, exit_code, app.name, whole_s, text, page, told)
+    if exit_code != run.exit_code:
+        ran.breaches.append(f"{run.name} ended with {exit_code}, not with {run.exit_code}; its log is {place.folder / run.name}.log")
+    print(f"  {run.title}: exit code {exit_code} after {whole_s:.1f} s", flush=True)
     return ran
 
 
@@ -137,14 +131,10 @@ def told_wrong(ran: Ran, known: Truth) -> Iterator[str]:
     if sorted(told.steps) != sorted(known.steps):
         yield f"{name}: the report has the steps {sorted(told.steps)}, not {sorted(known.steps)}"
         return
-    for step, (rows_in, rows_out, dropped, own) in known.steps.items():
+    for step, counts in known.steps.items():
         row = told.steps[step]
-        if (row.rows_in, row.rows_out, row.dropped) != (rows_in, rows_out, dropped):
-            yield f"{name}: {step} has {row.rows_in} in, {row.rows_out} out, {row.dropped} dropped, not {rows_in}, {rows_out}, {dropped}"
-        if row.own != own:
-            yield f"{name}: {step} has {row.own}, not {own}"
-        if not row.exact:
-            yield f"{name}: {step} is not exact"
+        if (row.rows_in, row.rows_out, row.dropped, row.own, row.exact) != (*counts, True):
+            yield f"{name}: {step} is {row}, not exactly (in, out, dropped, counters) {counts}"
     sampled = {GATED: (min(known.lost, MOST_SAMPLES), known.lost)}
     if told.sampled != sampled:
         yield f"{name}: samples (kept, failed) are {told.sampled}, not {sampled}"
@@ -168,19 +158,6 @@ def changes(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
     for path in sorted(before.keys() | after.keys()):
         if before.get(path) != after.get(path):
             yield f"{path} was " + ("added" if path not in before else "removed" if path not in after else "changed")
-
-
-def published(setup: Setup, table: Path, wanted: digest.Digest) -> Iterator[str]:
-    """Reads the table with Spark without Andiron and compares its digest."""
-    folder, log = setup.work / "published", setup.work / "published.log"
-    out = folder / "lines"
-    words = application.command(setup, "andiron.demo.Published", application.settings(folder), {"table": table, "out": out}, "local[2]")
-    ended = application.submit(setup, "reading the table", words, folder, log)
-    if ended.exit_code != 0:
-        raise application.failure("reading the table", ended.exit_code, log)
-    found = digest.of_output(out)
-    if found != wanted:
-        yield f"the table has {found.rows} rows with digest {found.sha256}, not the first run's {wanted.rows} with {wanted.sha256}"
 
 
 def as_json(ran: Ran, root: Path) -> dict[str, object]:

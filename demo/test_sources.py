@@ -2,7 +2,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from demo import digest, prepare, sources, versions
+from demo import digest, prepare, sources
 from demo.features import COLUMNS, Lookup, features, lines
 from demo.sources import NONE, Flight
 
@@ -13,7 +13,7 @@ class PackageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.rows = sources.read()
-        cls.versions = list(versions.build(cls.rows))
+        cls.versions = list(sources.versions(cls.rows))
 
     def test_twelve_versions_hold_all_weather_and_grow_in_planes(self) -> None:
         self.assertEqual([v.name for v in self.versions], [f"2013-{m:02d}" for m in range(1, 13)])
@@ -63,7 +63,7 @@ class RefusalTest(unittest.TestCase):
         self.assertEqual(sources.hour_of(1, "2013-02-01T04:00:00Z"), 31 * 24 + 4)
 
     def test_unknown_metadata_are_none(self) -> None:
-        empty = Lookup(versions.Version(1, [], [], []))
+        empty = Lookup(sources.Version(1, [], [], []))
         flight = Flight(0, 1, "EWR", 10, "N1", "XXX", NONE, NONE, 99)
         values = dict(zip(COLUMNS, features(flight, empty.facts(flight)), strict=True))
         self.assertEqual((values["age"], values["altitude_class"], values["delay_class"], values["exposure"]), (NONE, -1, 0, 0))

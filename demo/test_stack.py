@@ -12,7 +12,7 @@ import unittest
 import unittest.mock
 from pathlib import Path
 
-from demo import digest, stack, stack_atlas, stack_chain, stack_drivers, stack_hive, stack_verdict, steps
+from demo import digest, stack, stack_atlas, stack_chain, stack_drivers, steps, table, verdict
 from checks.services import hive
 from demo.stack_drivers import Killed
 from harness.spark import ApplicationError
@@ -34,11 +34,11 @@ def event(id: str, revision: int, **more: object) -> dict[str, object]:
 
 class QuestionsTest(unittest.TestCase):
     def setUp(self) -> None:
-        self.asked = stack_hive.questions((DOCS / "operations/queries.sql").read_text(encoding="utf-8"))
+        self.asked = stack_chain.questions((DOCS / "operations/queries.sql").read_text(encoding="utf-8"))
 
     def test_every_statement_has_its_title(self) -> None:
         text = "-- A page.\n-- Of two lines.\n\n-- How many?\nSELECT 1;\n\n-- Which\n-- of them?\nSELECT ${a};\nSELECT\n  2;\n"
-        self.assertEqual(stack_hive.questions(text), [("How many?", "SELECT 1"), ("Which of them?", "SELECT ${a}"), ("Which of them?", "SELECT\n  2")])
+        self.assertEqual(stack_chain.questions(text), [("How many?", "SELECT 1"), ("Which of them?", "SELECT ${a}"), ("Which of them?", "SELECT\n  2")])
         self.assertEqual(len(self.asked), (DOCS / "operations/queries.sql").read_text(encoding="utf-8").count(";\n"))
 
     def test_what_is_shown_is_asked(self) -> None:
@@ -46,9 +46,9 @@ class QuestionsTest(unittest.TestCase):
             self.assertEqual(sum(title.startswith(wanted) for title, _ in self.asked), 1, wanted)
 
     def test_every_variable_needs_a_value(self) -> None:
-        self.assertEqual(stack_hive.filled("${a} ${b} ${a}", {"a": "1", "b": "2"}), "1 2 1")
+        self.assertEqual(stack_chain.filled("${a} ${b} ${a}", {"a": "1", "b": "2"}), "1 2 1")
         with self.assertRaises(ApplicationError):
-            stack_hive.filled("${a} ${b}", {"a": "1"})
+            stack_chain.filled("${a} ${b}", {"a": "1"})
 
     def test_an_answer_is_columns_and_rows(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -64,20 +64,20 @@ class QuestionsTest(unittest.TestCase):
 class TableTest(unittest.TestCase):
     def test_numbers_stand_to_the_right_and_empty_columns_go(self) -> None:
         rows = [{"step": "labels", "in": 336776, "exact": True}, {"step": "history", "in": 12, "ratio": 0.00101, "exact": False}]
-        self.assertEqual(stack_hive.table(["step", "in", "ratio", "exact", "none"], rows).splitlines(), [
+        self.assertEqual(table.table(["step", "in", "ratio", "exact", "none"], rows).splitlines(), [
             "  step          in    ratio  exact", "  labels   336,776           yes", "  history       12  0.00101  no"])
 
     def test_long_answers_and_cells_are_cut(self) -> None:
         rows = [{"a": "x" * 100}] * 20
-        text = stack_hive.table(["a"], rows)
+        text = table.table(["a"], rows)
         self.assertTrue(text.endswith("… and 8 more"), text)
         self.assertLess(max(map(len, text.splitlines())), 60)
-        self.assertEqual(stack_hive.table(["a"], []), "  nothing")
+        self.assertEqual(table.table(["a"], []), "  nothing")
 
     def test_cells(self) -> None:
         for value, text in ((None, ""), (True, "yes"), (1795459512000, "1795459512000"), (["a", 1], "a, 1"), ("a\n  b", "a b"), (0.5, "0.5"),
                             (1957890.0, "1,957,890"), (0.0, "0")):
-            self.assertEqual(stack_hive.cell(value), text)
+            self.assertEqual(table.cell(value), text)
 
 
 class AtlasTest(unittest.TestCase):
@@ -94,47 +94,47 @@ class AtlasTest(unittest.TestCase):
 
     def test_a_graph_without_a_point_is_told(self) -> None:
         full = stack_atlas.Graph("in", "", [stack_atlas.Line("labels", 2, 3.0, 2.0)])
-        self.assertEqual(list(stack_verdict.every_graph([full])), [])
-        self.assertEqual(len(list(stack_verdict.every_graph([full, stack_atlas.Graph("out", "", [])]))), 1)
-        self.assertEqual(len(list(stack_verdict.every_graph([]))), 1)
+        self.assertEqual(list(verdict.every_graph([full])), [])
+        self.assertEqual(len(list(verdict.every_graph([full, stack_atlas.Graph("out", "", [])]))), 1)
+        self.assertEqual(len(list(verdict.every_graph([]))), 1)
 
 
 class VerdictTest(unittest.TestCase):
     def test_killed_in_the_middle(self) -> None:
-        self.assertEqual(list(stack_verdict.killed_in_the_middle(KILLED, 1000)), [])
+        self.assertEqual(list(verdict.killed_in_the_middle(KILLED, 1000)), [])
         for changes in ({"finished": True}, {"counted": 999}, {"owed": 0}, {"executors": 1}):
-            self.assertEqual(len(list(stack_verdict.killed_in_the_middle(dataclasses.replace(KILLED, **changes), 1000))), 1, changes)
+            self.assertEqual(len(list(verdict.killed_in_the_middle(dataclasses.replace(KILLED, **changes), 1000))), 1, changes)
 
     def test_another_table(self) -> None:
         found = digest.of_lines(["1", "2"])
-        self.assertEqual(list(stack_verdict.same_table(found, digest.of_lines(["1", "2"]))), [])
-        self.assertEqual(len(list(stack_verdict.same_table(found, digest.of_lines(["1", "3"])))), 1)
+        self.assertEqual(list(verdict.same_table(found, digest.of_lines(["1", "2"]))), [])
+        self.assertEqual(len(list(verdict.same_table(found, digest.of_lines(["1", "3"])))), 1)
 
     def test_counts_of_steps(self) -> None:
-        self.assertEqual(list(stack_verdict.steps_as_counted(TOLD, OWN, TRUTH)), [])
+        self.assertEqual(list(verdict.steps_as_counted(TOLD, OWN, TRUTH)), [])
         for at, change in ((0, {"rows_in": 1001}), (1, {"dropped": None}), (1, {"exact": False}), (0, {"step": "label"})):
             told = [row | change if number == at else row for number, row in enumerate(TOLD)]
-            self.assertTrue(list(stack_verdict.steps_as_counted(told, OWN, TRUTH)), change)
-        self.assertEqual(len(list(stack_verdict.steps_as_counted(TOLD, OWN[:1], TRUTH))), 1)
-        self.assertEqual(len(list(stack_verdict.steps_as_counted(TOLD, [*OWN, {"step": "labels", "acc": "x", "committed": 1}], TRUTH))), 1)
+            self.assertTrue(list(verdict.steps_as_counted(told, OWN, TRUTH)), change)
+        self.assertEqual(len(list(verdict.steps_as_counted(TOLD, OWN[:1], TRUTH))), 1)
+        self.assertEqual(len(list(verdict.steps_as_counted(TOLD, [*OWN, {"step": "labels", "acc": "x", "committed": 1}], TRUTH))), 1)
 
     def test_each_event_once_with_its_last_revision(self) -> None:
         logged = [event("a", 1), event("a", 2), event("b", 1)]
         told = [event("a", 2), event("b", 1)]
-        self.assertEqual(list(stack_verdict.each_event_once(told, logged)), [])
+        self.assertEqual(list(verdict.each_event_once(told, logged)), [])
         for wrong in ([event("a", 1), event("b", 1)], [*told, event("b", 1)], told[:1], [*told, event("c", 1)]):
-            self.assertEqual(len(list(stack_verdict.each_event_once(wrong, logged))), 1, wrong)
+            self.assertEqual(len(list(verdict.each_event_once(wrong, logged))), 1, wrong)
 
     def test_every_revision_is_shipped(self) -> None:
         logged = [event("a", 1), event("a", 2)]
-        self.assertEqual(list(stack_verdict.shipped([*logged, event("a", 2)], logged)), [])
-        self.assertEqual(len(list(stack_verdict.shipped(logged[:1], logged))), 1)
-        self.assertEqual(len(list(stack_verdict.shipped([], []))), 1)
+        self.assertEqual(list(verdict.shipped([*logged, event("a", 2)], logged)), [])
+        self.assertEqual(len(list(verdict.shipped(logged[:1], logged))), 1)
+        self.assertEqual(len(list(verdict.shipped([], []))), 1)
 
     def test_the_run_went_on(self) -> None:
-        self.assertEqual(list(stack_verdict.gone_on([{"app_id": "app-1", "went_on_as": "app-2"}], "app-1", "app-2")), [])
+        self.assertEqual(list(verdict.gone_on([{"app_id": "app-1", "went_on_as": "app-2"}], "app-1", "app-2")), [])
         for told in ([], [{"app_id": "app-1"}], [{"app_id": "app-2", "went_on_as": "app-1"}]):
-            self.assertEqual(len(list(stack_verdict.gone_on(told, "app-1", "app-2"))), 1)
+            self.assertEqual(len(list(verdict.gone_on(told, "app-1", "app-2"))), 1)
 
     def test_a_step_has_counted_when_all_partitions_have(self) -> None:
         partial = event("in", 1, step="labels", acc="in", committed=10, final=False)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from demo import reading, steps
 from demo.features import Lookup
-from demo.sources import NONE, Flight
-from demo.versions import Version
+from demo.sources import NONE, Flight, Version
 
 GOLDEN = Path(__file__).resolve().parents[1] / "native/tests/report/golden/failing.txt"
 
@@ -53,9 +52,7 @@ class ReadingTest(unittest.TestCase):
 
 class ToldTest(unittest.TestCase):
     def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.page = Path(folder.name) / "page.html"
+        self.page = Path(self.enterContext(tempfile.TemporaryDirectory())) / "page.html"
         self.page.write_text('<details class="sample">' * 200)
         self.truth = steps.Truth(
             {"labels": (1000, 1000, 0, {"cancelled": 25}), "history": (1000, 800, 200, {"cache-misses": 200}),

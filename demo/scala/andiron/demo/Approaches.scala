@@ -2,13 +2,15 @@ package andiron.demo
 
 import java.nio.file.Paths
 
-import org.apache.spark.sql.functions.col
 import org.apache.spark.sql.{Dataset, Encoder, Encoders}
 
 import andiron.harness.{Copies, OwnCopy}
-import andiron.{Andiron, Bytes, Catalog, Loader, VersionedData, VersionedDataset}
 
-/** The baseline, the plain join, the closure and Andiron. Each returns after its features are written. The benchmark has the other approaches of the talk. */
+/**
+ * The baseline, the plain join, the closure and Andiron. Each returns after its features are written. The benchmark has the other approaches of the talk.
+ * No method of this class names a class of Andiron, whose jar only the executors of `andiron-bytes` have: an executor that gets a function of
+ * this class looks at all of its methods.
+ */
 final class Approaches(job: Job) {
   private implicit val text: Encoder[String] = Encoders.STRING
 
@@ -17,7 +19,7 @@ final class Approaches(job: Job) {
     case "baseline"       => written(job.rows.joined)
     case "join"           => written(job.rows.sparkJoin)
     case "sorted-closure" => closure()
-    case "andiron-bytes"  => shared()
+    case "andiron-bytes"  => new WithAndiron(job).run()
     case other            => throw new IllegalArgumentException(s"approach=$other is not one of the demo's")
   }
 
@@ -35,7 +37,7 @@ final class Approaches(job: Job) {
       var (name, version) = ("", null: VersionFile)
       rows.map { flight =>
         if (flight.version != name) {
-          version = new VersionFile(new BufferWords(copy.read(Paths.get(folder, s"${flight.version}.bin"))))
+          version = VersionFile(copy.read(Paths.get(folder, s"${flight.version}.bin")))
           name = flight.version
           loads.add(1L)
           copies.add(Copies.most)
@@ -46,36 +48,4 @@ final class Approaches(job: Job) {
     }.write.text(job.out)
     Held(loads.sum, copies.value.stream.mapToLong(_.toLong).max.orElse(0), bytes.value.stream.mapToLong(_.longValue).max.orElse(0), 0)
   }
-
-  /** Rows stay in their partitions, sorted by version, and read the bytes of the versions in place. */
-  private def shared(): Held = {
-    val catalog = VersionedData.catalog(job.spark, "nyc-metadata", job.catalogued, Loader.bytes)
-    try {
-      job.rows.flights.mapWithVersion(catalog, col("version")) { (flight, bytes) =>
-        Features.line(flight, new VersionFile(new AndironWords(bytes)).facts(flight))
-      }.write.text(job.out)
-    } finally catalog.close()
-    held(catalog)
-  }
-
-  /** The executors' figures after the catalog is closed; `close` returns after a further report of each executor. */
-  private def held(catalog: Catalog[_]): Held = {
-    val executors = Andiron.cacheStats(job.spark)
-    for (stats <- executors)
-      System.err.println(s"figures of executor ${stats.executor}: ${stats.figures.toSeq.sorted.map { case (k, v) => s"$k=$v" }.mkString(" ")}")
-    val left = executors.flatMap { stats =>
-      Seq("residentBytes", "reservedBytes", "waiting", "cursors").map(name => name -> stats(name)).filter(_._2 != 0)
-        .map { case (name, value) => s"executor ${stats.executor}: $name $value" }
-    }
-    if (executors.isEmpty || left.nonEmpty)
-      throw new IllegalStateException(s"after the end of $catalog: ${if (executors.isEmpty) "no figures" else left.mkString(", ")}")
-    Held(executors.map(_("loads")).sum, executors.map(_("maxResidentVersions")).max, executors.map(_("maxResidentBytes")).max,
-      executors.map(_("leases")).sum)
-  }
-}
-
-/** A leased version's bytes, read in place. */
-private[demo] final class AndironWords(bytes: Bytes) extends Words {
-  def int(offset: Long): Int = bytes.getInt(offset)
-  def long(offset: Long): Long = bytes.getLong(offset)
 }

@@ -1,39 +1,28 @@
 package andiron.demo
 
-import java.nio.charset.StandardCharsets
-import java.nio.file.{Files, Paths}
-import java.util.Locale
+import java.nio.file.Paths
 
-import org.apache.spark.sql.{Dataset, Encoder, Encoders, SparkSession}
+import org.apache.spark.sql.{Dataset, Encoder, Encoders}
 
-import andiron.harness.Arguments
+import andiron.harness.{Arguments, Json}
 
 /**
  * Runs one approach in one application: `Demo approach=... data=... versions=... out=... result=...`.
- * demo/run.py starts it for each approach and reads `result`.
+ * demo/run.py starts it for each approach and reads `result`, a line of JSON with fields of its class `Measured`.
  */
 object Demo {
   private val Partitions = 16
 
   def main(arguments: Array[String]): Unit = {
     val option = Arguments.of(arguments)
-    val spark = SparkSession.builder().appName(s"andiron-demo ${option("approach")}").getOrCreate()
-    val progress = new Progress(spark.sparkContext)
-    try {
+    Progress.shown(s"andiron-demo ${option("approach")}") { spark =>
       val job = Job(spark, option("data"), option("versions"), option("out"))
-      println(s"application: ${spark.sparkContext.applicationId}")
       checkSpread(job)
       val started = System.nanoTime()
       val held = new Approaches(job).run(option("approach"))
-      val seconds = (System.nanoTime() - started) / 1e9
-      val result = Seq("wall_s" -> "%.3f".formatLocal(Locale.ROOT, seconds), "loads" -> held.loads,
-        "max_resident_versions" -> held.mostVersions, "max_resident_bytes" -> held.mostBytes,
-        "leases_left" -> held.leasesLeft, "spark" -> spark.version)
-      val lines = result.map { case (key, value) => s"$key=$value\n" }.mkString
-      Files.write(Paths.get(option("result")), lines.getBytes(StandardCharsets.UTF_8))
-    } finally {
-      progress.close()
-      spark.stop()
+      val millis = (System.nanoTime() - started) / 1000000
+      Json.append(Paths.get(option("result")), Seq("wall_s" -> millis / 1e3, "loads" -> held.loads, "max_resident_versions" -> held.mostVersions,
+        "max_resident_bytes" -> held.mostBytes, "leases_left" -> held.leasesLeft, "spark_version" -> spark.version))
     }
   }
 

@@ -23,17 +23,7 @@ object Features {
   }
 
   /** The features as one CSV line. */
-  def line(flight: Flight, facts: Facts): String = {
-    val values = of(flight, facts)
-    val out = new java.lang.StringBuilder(128)
-    var i = 0
-    while (i < values.length) {
-      if (i > 0) out.append(',')
-      out.append(values(i))
-      i += 1
-    }
-    out.toString
-  }
+  def line(flight: Flight, facts: Facts): String = of(flight, facts).mkString(",")
 
   /** 0 cancelled, 1 less than a quarter of an hour late, 2 less than an hour, 3 more. */
   def delayClass(depDelay: Int): Int =

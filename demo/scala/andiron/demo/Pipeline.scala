@@ -9,7 +9,6 @@ import org.apache.spark.sql.functions.{col, concat_ws}
 import andiron.{Gate, Loader, Step, VersionedData, VersionedDataset}
 import andiron.harness.Arguments
 
-
 /** A flight with its label. */
 final case class Label(flight: Flight, delayClass: Int)
 
@@ -34,14 +33,9 @@ object Pipeline {
 
   def main(arguments: Array[String]): Unit = {
     val option = Arguments.of(arguments)
-    val spark = SparkSession.builder().appName(s"flight features, ${new DecimalFormat("0.##").format(option("lost").toInt / 10000.0)} % lost").getOrCreate()
-    val progress = new Progress(spark.sparkContext)
-    try {
-      println(s"application: ${spark.sparkContext.applicationId}")
-      new Pipeline(Job(spark, option("data"), option("versions"), option("table")), option("lost").toInt).run()
-    } finally {
-      progress.close()
-      spark.stop()
+    val lost = option("lost").toInt
+    Progress.shown(s"flight features, ${new DecimalFormat("0.##").format(lost / 10000.0)} % lost") { spark =>
+      new Pipeline(Job(spark, option("data"), option("versions"), option("table")), lost).run()
     }
   }
 }
@@ -60,7 +54,7 @@ final class Pipeline(job: Job, lostInMillion: Int) {
     val catalog = VersionedData.catalog(job.spark, "nyc-metadata", job.catalogued, Loader.bytes)
     try {
       val fetched = labelled(job.rows.flights).mapWithVersion(catalog, col("flight.version")) { (label, bytes) =>
-        Fetched(label, new VersionFile(new AndironWords(bytes)).facts(label.flight))
+        Fetched(label, new VersionFile(bytes.getInt(_), bytes.getLong(_)).facts(label.flight))
       }
       featured(remembered(fetched).repartition(col("label.flight.version")))
         .write.partitionBy("version").mode("overwrite").parquet(job.out)

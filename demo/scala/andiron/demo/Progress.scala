@@ -1,9 +1,10 @@
 package andiron.demo
 
 import org.apache.spark.SparkContext
+import org.apache.spark.sql.SparkSession
 
 /** Prints the progress of the running stages, which demo/application.py shows. */
-final class Progress(context: SparkContext) extends AutoCloseable {
+private final class Progress(context: SparkContext) extends AutoCloseable {
   @volatile private var open = true
   private val thread = new Thread(() => run(), "demo-progress")
   thread.setDaemon(true)
@@ -25,5 +26,21 @@ final class Progress(context: SparkContext) extends AutoCloseable {
   def close(): Unit = {
     open = false
     thread.join()
+  }
+}
+
+object Progress {
+
+  /** Runs `program` in an application with this name, which prints its id and its progress. */
+  def shown(name: String)(program: SparkSession => Unit): Unit = {
+    val spark = SparkSession.builder().appName(name).getOrCreate()
+    val progress = new Progress(spark.sparkContext)
+    try {
+      println(s"application: ${spark.sparkContext.applicationId}")
+      program(spark)
+    } finally {
+      progress.close()
+      spark.stop()
+    }
   }
 }

@@ -2,26 +2,15 @@ package andiron.demo
 
 import java.nio.{ByteBuffer, ByteOrder}
 
-/** Little-endian integers at byte offsets. */
-trait Words {
-  def int(offset: Long): Int
-  def long(offset: Long): Long
-}
+import andiron.harness.{Features => Numbers}
 
-/** A buffer, on or off the heap, from its start to its limit. */
-final class BufferWords(buffer: ByteBuffer) extends Words {
-  private val bytes = buffer.duplicate().order(ByteOrder.LITTLE_ENDIAN)
-  def int(offset: Long): Int = bytes.getInt(Math.toIntExact(offset))
-  def long(offset: Long): Long = bytes.getLong(Math.toIntExact(offset))
-}
-
-/** A version's file, read in place. demo/layout.py defines and writes it. */
-final class VersionFile(words: Words) {
+/** A version's file, read in place: `int` and `long` give the little-endian integers at byte offsets. demo/layout.py defines and writes it. */
+final class VersionFile(int: Long => Int, long: Long => Long) {
   import VersionFile._
 
-  if (words.long(0) != Magic) throw new IllegalArgumentException("not a version's file: it does not start with ANDMETA1")
-  private val month: Int = words.int(8)
-  private val pages: Pages = new Pages(words, words.long(48), words.long(56), month)
+  if (long(0) != Magic) throw new IllegalArgumentException("not a version's file: it does not start with ANDMETA1")
+  private val month: Int = int(8)
+  private val pages: Pages = new Pages(long, long(48), long(56), month)
 
   def facts(flight: Flight): Facts = {
     pages.touch(flight.id)
@@ -34,23 +23,30 @@ final class VersionFile(words: Words) {
 
   /** The offset of the record of `key`, or a negative number. */
   private def find(table: Int, key: Long): Long = {
-    val start = words.long(24L + 8 * table)
+    val start = long(24L + 8 * table)
     var low = 0
-    var high = words.int(12L + 4 * table) - 1
+    var high = int(12L + 4 * table) - 1
     while (low <= high) {
       val middle = (low + high) >>> 1
       val at = start + middle.toLong * RecordBytes
-      val found = words.long(at)
+      val found = long(at)
       if (found == key) return at
       if (found < key) low = middle + 1 else high = middle - 1
     }
     -1
   }
 
-  private def value(record: Long, index: Int): Int = if (record < 0) Features.None else words.int(record + 8 + 4L * index)
+  private def value(record: Long, index: Int): Int = if (record < 0) Features.None else int(record + 8 + 4L * index)
 }
 
 object VersionFile {
+
+  /** The file in a buffer, from its start to its limit. */
+  def apply(buffer: ByteBuffer): VersionFile = {
+    val bytes = buffer.duplicate().order(ByteOrder.LITTLE_ENDIAN)
+    new VersionFile(offset => bytes.getInt(Math.toIntExact(offset)), offset => bytes.getLong(Math.toIntExact(offset)))
+  }
+
   val Weather = 0
   val Planes = 1
   val Airports = 2
@@ -72,13 +68,13 @@ object VersionFile {
 }
 
 /** The pages that pad a version to the requested size; each holds its month and number. */
-final class Pages(words: Words, at: Long, count: Long, month: Int) {
+final class Pages(long: Long => Long, at: Long, count: Long, month: Int) {
   /** Reads pages that `seed` chooses, and throws if the content of one differs from the written content. */
   def touch(seed: Int): Unit = {
     var i = 0
     while (count > 0 && i < Pages.PerFlight) {
-      val page = java.lang.Long.remainderUnsigned(Pages.mix(seed.toLong * Pages.PerFlight + i), count)
-      val found = words.long(at + page * 4096)
+      val page = java.lang.Long.remainderUnsigned(Numbers.mix(seed.toLong * Pages.PerFlight + i), count)
+      val found = long(at + page * 4096)
       if (found != (month.toLong << 32 | page))
         throw new IllegalStateException(s"page $page of month $month holds ${found.toHexString}")
       i += 1
@@ -88,10 +84,4 @@ final class Pages(words: Words, at: Long, count: Long, month: Int) {
 
 object Pages {
   val PerFlight = 8
-
-  private def mix(seed: Long): Long = {
-    val a = seed * 0x9e3779b97f4a7c15L
-    val b = (a ^ a >>> 30) * 0xbf58476d1ce4e5b9L
-    b ^ b >>> 31
-  }
 }
