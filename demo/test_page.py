@@ -50,7 +50,7 @@ class PageTest(unittest.TestCase):
     def test_one_run_passes_its_gate_and_one_fails(self) -> None:
         passing, failing = (run for run in self.runs if "exit_code" in run)
         self.assertEqual((passing["exit_code"], failing["exit_code"]), (0, 1))
-        self.assertEqual((passing["outcome"], failing["outcome"]), ("PASSED", "FAILED AT THE GATE"))
+        self.assertEqual((passing["outcome"], failing["outcome"]), ("PASSED", "ENDED AT ITS GATE"))
         flights = self.runs[0]["rows"]
         for run in (passing, failing):
             self.assertEqual((run["in"], run["in"] - run["out"], run["exact"]), (flights, run["dropped"], True))
