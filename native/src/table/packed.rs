@@ -12,6 +12,10 @@ use super::why::Why;
 /// Bytes before a record's key.
 pub(super) const FRAME: usize = 8;
 
+/// Java's canonical NaNs, to which every NaN is changed.
+const FLOAT_NAN: [u8; 4] = 0x7fc0_0000_u32.to_le_bytes();
+const DOUBLE_NAN: [u8; 8] = 0x7ff8_0000_0000_0000_u64.to_le_bytes();
+
 /// The most bytes of a record.
 pub(super) const LONGEST_RECORD: usize = u32::MAX as usize - 7;
 
@@ -157,11 +161,9 @@ fn fixed(of: &Type, value: &Value) -> Option<[u8; 16]> {
     let mut bytes = [0; 16];
     let mut put = |from: &[u8]| bytes[..from.len()].copy_from_slice(from);
     match (of, value) {
-        (Type::Float, Value::Float(float)) if float.is_nan() => put(&0x7fc0_0000_u32.to_le_bytes()),
+        (Type::Float, Value::Float(float)) if float.is_nan() => put(&FLOAT_NAN),
         (Type::Float, Value::Float(float)) => put(&float.to_le_bytes()),
-        (Type::Double, Value::Double(double)) if double.is_nan() => {
-            put(&0x7ff8_0000_0000_0000_u64.to_le_bytes())
-        }
+        (Type::Double, Value::Double(double)) if double.is_nan() => put(&DOUBLE_NAN),
         (Type::Double, Value::Double(double)) => put(&double.to_le_bytes()),
         (Type::Decimal { .. }, Value::Decimal(unscaled)) if of.width() == Some(16) => {
             put(&unscaled.to_le_bytes())
@@ -244,12 +246,8 @@ fn is_null(layout: &Layout, values: &[u8], number: usize) -> Result<bool, Why> {
 
 fn is_canonical(cell: &Spot, values: &[u8]) -> Result<bool, Why> {
     Ok(match number_at(cell, values)? {
-        Value::Float(float) => {
-            !float.is_nan() || array(values, cell.at) == Some(0x7fc0_0000_u32.to_le_bytes())
-        }
-        Value::Double(double) => {
-            !double.is_nan() || array(values, cell.at) == Some(0x7ff8_0000_0000_0000_u64.to_le_bytes())
-        }
+        Value::Float(float) => !float.is_nan() || array(values, cell.at) == Some(FLOAT_NAN),
+        Value::Double(double) => !double.is_nan() || array(values, cell.at) == Some(DOUBLE_NAN),
         _ => true,
     })
 }

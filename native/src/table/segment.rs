@@ -202,11 +202,10 @@ pub fn read_directory(
             sections.last().is_none_or(|last| of(last) < of(section))
         };
         let end = |section: &Section| at.checked_add(section.bytes).filter(|end| *end <= directory_at);
-        let Some((section, end)) = section
-            .filter(ascends)
-            .and_then(|section| Some((end(&section)?, section)))
-            .map(|(end, section)| (section, end))
-        else {
+        let Some((section, end)) = section.filter(ascends).and_then(|section| {
+            let end = end(&section)?;
+            Some((section, end))
+        }) else {
             return Err(place.damaged(format!("the section {} of the directory cannot be", sections.len())));
         };
         at = end;
