@@ -1,0 +1,350 @@
+//! The documents of a new version, and the segments that its tasks write.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::codec::Codec;
+use super::column::Column;
+use super::delta::ShardRows;
+use super::description::Description;
+use super::manifest::{Manifest, ManifestFile};
+use super::place::Place;
+use super::records::FileRecords;
+use super::scan::Scan;
+use super::schema::Schema;
+use super::segment::{read_directory, SectionKind, SegmentWriter};
+use super::slot::MOST_VERSIONS;
+use super::stream::PlacedSection;
+use super::types::Type;
+use super::why::refused;
+use crate::cache::Payload;
+use crate::error::{Code, Error, Result};
+
+/// A column of the rows to publish. Its name says which column of the table it is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewColumn {
+    /// The name.
+    pub name: String,
+    /// The type.
+    #[serde(rename = "type")]
+    pub of: Type,
+    /// Whether a row may have no value in it.
+    pub nullable: bool,
+}
+
+/// The schema of new rows. Columns have the ids of the newest schema's columns with their names, others a new id.
+///
+/// The id of the schema is the newest one's, unless a column differs; a column that was nullable stays so.
+pub fn schema_of(columns: &[NewColumn], known: &[Schema]) -> Schema {
+    let newest = known.last();
+    let ids = known.iter().flat_map(|schema| &schema.columns).map(|column| column.id);
+    let mut fresh = ids.max().map_or(0, |id| id.saturating_add(1));
+    let columns = columns.iter().map(|column| {
+        let before =
+            newest.and_then(|schema| schema.columns.iter().find(|before| before.name == column.name));
+        let id = before.map(|before| before.id).unwrap_or_else(|| {
+            fresh = fresh.saturating_add(1);
+            fresh - 1
+        });
+        let nullable = column.nullable || before.is_some_and(|before| before.nullable);
+        Column { id, name: column.name.clone(), of: column.of.clone(), nullable }
+    });
+    let columns: Vec<Column> = columns.collect();
+    let id = match newest {
+        Some(newest) if newest.columns == columns => newest.id,
+        _ => known.iter().map(|schema| schema.id).max().map_or(0, |id| id.saturating_add(1)),
+    };
+    Schema { id, columns }
+}
+
+/// The description of a new table whose rows have these columns, and whose key the named ones.
+pub fn new_table(
+    table: u64,
+    columns: &[NewColumn],
+    key: &[String],
+    shards: u32,
+    seed: u64,
+) -> Result<Description> {
+    let schema = schema_of(columns, &[]);
+    let ids = key.iter().map(|name| {
+        let found = schema.columns.iter().find(|column| column.name == *name);
+        found.map(|column| column.id).ok_or_else(|| {
+            let all: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+            refused(format!("the key column {name:?} is not among the columns: {}", all.join(", ")))
+        })
+    });
+    let ids = ids.collect::<Result<Vec<u16>>>()?;
+    schema.check(&ids)?;
+    Ok(Description::new(table, ids, shards, seed))
+}
+
+/// A version to publish.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewVersion {
+    /// The name.
+    pub version: String,
+    /// Microseconds since 1970-01-01T00:00Z from which on it is valid.
+    pub valid_from: Option<i64>,
+    /// The columns of its rows.
+    pub columns: Vec<NewColumn>,
+    /// Whether all rows are written, from which a new line begins.
+    pub base: bool,
+}
+
+/// The manifest of a version whose rows are not yet written, after `parent`.
+///
+/// It begins a line if there is no parent, if that is requested, or if the parent's line is full.
+pub fn draft(
+    description: &Description,
+    parent: Option<&Manifest>,
+    new: &NewVersion,
+    place: &Place,
+) -> Result<Manifest> {
+    let key = &description.key;
+    let schema = schema_of(&new.columns, parent.map_or(&[], |parent| &parent.schemas));
+    let mut manifest = match parent {
+        Some(parent) if !new.base && parent.relative() + 1 < MOST_VERSIONS => {
+            parent.next(&new.version, &schema, key, place)?
+        }
+        _ => {
+            schema.check(key)?;
+            let ordinal = parent.map_or(0, |parent| parent.ordinal + 1);
+            Manifest::base(description.table, &new.version, ordinal, schema)
+        }
+    };
+    manifest.valid_from = new.valid_from;
+    Ok(manifest)
+}
+
+/// The part of a version that one task has written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenPart {
+    /// The segment; none if no record differs from the parent's.
+    pub file: Option<ManifestFile>,
+    /// Rows of the version.
+    pub rows: u64,
+    /// Rows that the parent has not.
+    pub added: u64,
+    /// Rows whose values differ from the parent's.
+    pub changed: u64,
+    /// Rows of the parent that the version has not.
+    pub deleted: u64,
+}
+
+/// The manifest with the parts that the tasks have written.
+pub fn complete(draft: Manifest, parts: Vec<WrittenPart>) -> Manifest {
+    let mut manifest = draft;
+    let sum = |of: &dyn Fn(&WrittenPart) -> u64| parts.iter().map(of).sum();
+    manifest.rows = sum(&|part| part.rows);
+    manifest.added = sum(&|part| part.added);
+    manifest.changed = sum(&|part| part.changed);
+    manifest.deleted = sum(&|part| part.deleted);
+    let mut files: Vec<ManifestFile> = parts.into_iter().filter_map(|part| part.file).collect();
+    files.sort_by(|a, b| (a.shards, &a.name).cmp(&(b.shards, &b.name)));
+    manifest.files.extend(files);
+    manifest
+}
+
+/// Writes the segment of one task: shards in ascending order, each compared with the parent's.
+///
+/// The records of one shard are in memory at a time, and the bytes that were not taken yet.
+pub struct PartWriter {
+    description: Description,
+    draft: Manifest,
+    codec: Arc<Codec>,
+    place: Place,
+    parent: Option<ParentFiles>,
+    chunks: Vec<Vec<u8>>,
+    segment: Option<SegmentWriter>,
+    out: Vec<u8>,
+    taken: usize,
+    part: WrittenPart,
+}
+
+struct ParentFiles {
+    manifest: Manifest,
+    records: Arc<FileRecords>,
+    next: u64,
+    keepers: Vec<Arc<dyn Payload>>,
+    /// Sections by shard, the oldest first.
+    sections: BTreeMap<u16, Vec<PlacedSection>>,
+}
+
+impl PartWriter {
+    /// A writer before its first shard.
+    pub fn new(
+        description: Description,
+        draft: Manifest,
+        parent: Option<Manifest>,
+        place: Place,
+    ) -> Result<PartWriter> {
+        let codec = Arc::new(draft.codec(&description)?);
+        let is_base = draft.ordinal == draft.base;
+        let parent = parent.filter(|_| !is_base).map(|manifest| ParentFiles {
+            manifest,
+            records: Arc::default(),
+            next: 0,
+            keepers: Vec::new(),
+            sections: BTreeMap::new(),
+        });
+        let place = Place { version: draft.version.clone(), ..place };
+        Ok(PartWriter {
+            description,
+            draft,
+            codec,
+            place,
+            parent,
+            chunks: Vec::new(),
+            segment: None,
+            out: Vec::new(),
+            taken: 0,
+            part: WrittenPart::default(),
+        })
+    }
+
+    /// Receives file `number` of the parent's manifest. Files come in the manifest's order; those without a shard of
+    /// this task may be left out.
+    pub fn parent_file(&mut self, number: usize, file: File, keeper: Arc<dyn Payload>) -> Result<()> {
+        let missing =
+            || Error::new(Code::BadArgument, format!("{}: the parent has no file {number}", self.place));
+        let parent = self.parent.as_mut().ok_or_else(missing)?;
+        let entry = parent.manifest.files.get(number).ok_or_else(missing)?;
+        let place = Place {
+            version: parent.manifest.version.clone(),
+            file: format!("data/{}", entry.name),
+            ..self.place.clone()
+        };
+        let start = parent.next;
+        parent.next += entry.bytes.next_multiple_of(8);
+        parent.records.add(start, entry.bytes, Arc::new(file), place.clone());
+        let of_table = (self.description.table, self.description.shards);
+        let sections = read_directory(&*parent.records, start, entry.bytes, of_table, &place)?;
+        for section in PlacedSection::all(sections, start, &place) {
+            parent.sections.entry(section.section.shard).or_default().push(section);
+        }
+        parent.keepers.push(keeper);
+        Ok(())
+    }
+
+    /// Takes records of the next shard, back to back, in any order.
+    pub fn rows(&mut self, records: &[u8]) {
+        self.chunks.push(records.to_vec());
+    }
+
+    /// Ends a shard: what differs from the parent becomes a section.
+    pub fn shard(&mut self, shard: u16) -> Result<()> {
+        let bits = self.description.bits();
+        let codec = Arc::clone(&self.codec);
+        let mut rows = ShardRows::new(&codec, bits, shard, self.place.clone());
+        for chunk in std::mem::take(&mut self.chunks) {
+            rows.add(&chunk)?;
+        }
+        let scan = self.parent.as_ref().map(|parent| {
+            let newest_first = parent.sections.get(&shard).into_iter().flatten().rev().cloned();
+            Scan::new(Arc::clone(&parent.records) as _, Arc::clone(&codec), bits, newest_first.collect())
+        });
+        let delta = rows.compare(scan.transpose()?)?;
+        self.part.rows += delta.rows;
+        self.part.added += delta.added;
+        self.part.changed += delta.changed;
+        self.part.deleted += delta.deleted;
+        if delta.content.records == 0 {
+            return Ok(());
+        }
+        let kind = if self.draft.ordinal == self.draft.base { SectionKind::Base } else { SectionKind::Delta };
+        let (table, shards) = (self.description.table, self.description.shards);
+        let out = &mut self.out;
+        let segment = self.segment.get_or_insert_with(|| SegmentWriter::new(table, shards, out));
+        segment.section((0, shard, kind), &delta.content, &mut self.out, &self.place)
+    }
+
+    /// Moves bytes of the segment into `buffer` and returns their number: 0 if there are none yet.
+    pub fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let left = &self.out[self.taken..];
+        let length = left.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&left[..length]);
+        self.taken += length;
+        if self.taken == self.out.len() {
+            self.out.clear();
+            self.taken = 0;
+        }
+        length
+    }
+
+    /// Ends the segment, which has this name; its last bytes are then to be taken.
+    pub fn finish(&mut self, name: &str) -> WrittenPart {
+        let mut part = std::mem::take(&mut self.part);
+        let written = self.segment.take().map(|segment| segment.finish(&mut self.out));
+        part.file = written.and_then(|written| ManifestFile::of(name, self.draft.ordinal, &written));
+        part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(all: &[(&str, Type, bool)]) -> Vec<NewColumn> {
+        let column = |(name, of, nullable): &(&str, Type, bool)| NewColumn {
+            name: name.to_string(),
+            of: of.clone(),
+            nullable: *nullable,
+        };
+        all.iter().map(column).collect()
+    }
+
+    fn version(name: &str, columns: Vec<NewColumn>, base: bool) -> NewVersion {
+        NewVersion { version: name.to_string(), valid_from: Some(7), columns, base }
+    }
+
+    #[test]
+    fn columns_keep_their_ids_and_schemas_theirs() {
+        let first = schema_of(&columns(&[("k", Type::Long, false), ("v", Type::Int, true)]), &[]);
+        let ids = |schema: &Schema| schema.columns.iter().map(|column| column.id).collect::<Vec<u16>>();
+        assert_eq!((first.id, ids(&first)), (0, vec![0, 1]));
+        // A column without nulls in one version stays nullable.
+        let same = schema_of(
+            &columns(&[("k", Type::Long, false), ("v", Type::Int, false)]),
+            std::slice::from_ref(&first),
+        );
+        assert_eq!(same, first);
+        let second = schema_of(
+            &columns(&[("w", Type::String, true), ("k", Type::Long, false)]),
+            std::slice::from_ref(&first),
+        );
+        assert_eq!((second.id, ids(&second)), (1, vec![2, 0]));
+        let third =
+            schema_of(&columns(&[("k", Type::Long, false), ("v", Type::Int, true)]), &[first, second]);
+        assert_eq!((third.id, ids(&third)), (2, vec![0, 3]), "an id belongs to one column for ever");
+    }
+
+    #[test]
+    fn a_version_follows_its_parent_or_begins_a_line() {
+        let place = Place::default();
+        let of = columns(&[("k", Type::Long, false), ("v", Type::Int, true)]);
+        let table = new_table(1, &of, &["k".to_string()], 4, 2).unwrap();
+        let first = draft(&table, None, &version("a", of.clone(), false), &place).unwrap();
+        assert_eq!((first.ordinal, first.base, first.valid_from), (0, 0, Some(7)));
+        let next = draft(&table, Some(&first), &version("b", of.clone(), false), &place).unwrap();
+        assert_eq!((next.ordinal, next.base), (1, 0));
+        let base = draft(&table, Some(&next), &version("c", of.clone(), true), &place).unwrap();
+        assert_eq!((base.ordinal, base.base), (2, 2));
+        let mut full = next;
+        full.ordinal = u64::from(MOST_VERSIONS) - 1;
+        let after = draft(&table, Some(&full), &version("d", of.clone(), false), &place).unwrap();
+        assert_eq!((after.ordinal, after.base), (2047, 2047), "a full line is followed by a base");
+        let text = columns(&[("k", Type::Long, false), ("v", Type::String, true)]);
+        assert_eq!(
+            draft(&table, Some(&first), &version("e", text, false), &place).unwrap_err().code(),
+            Code::TableSchema
+        );
+        let error = new_table(1, &of, &["none".to_string()], 4, 2).unwrap_err();
+        assert!(error.message().contains("k, v"), "{error}");
+    }
+}
