@@ -14,9 +14,9 @@ import andiron.internal.cache.{ExecutorCache, Hold, Views}
 object StackDepths {
   private val application = "depths"
 
-  /** The natives of both objects. */
+  /** The natives of all objects. */
   def natives: Seq[Method] =
-    Seq[AnyRef](Native, NativeMetrics).flatMap(_.getClass.getDeclaredMethods.toSeq).filter(m => Modifier.isNative(m.getModifiers)).sortBy(_.getName)
+    Seq[AnyRef](Native, NativeMetrics, NativeTable).flatMap(_.getClass.getDeclaredMethods.toSeq).filter(m => Modifier.isNative(m.getModifiers)).sortBy(_.getName)
 
   def main(arguments: Array[String]): Unit = {
     val (directory, overflows, name) = (arguments(0), arguments(1).toInt, arguments(2))
@@ -29,7 +29,7 @@ object StackDepths {
       if (name == "buffer") Seq("right" -> (() => live.bytes.buffer(0, 8)))
       else {
         val method = natives.find(_.getName == name).getOrElse(sys.error(s"no native $name"))
-        val on = if (method.getDeclaringClass == Native.getClass) Native else NativeMetrics
+        val on = Seq[AnyRef](Native, NativeMetrics, NativeTable).find(_.getClass == method.getDeclaringClass).get
         val wrong = method.getParameterTypes.toSeq.map(StackDepths.wrong)
         (live.right.get(name).map("right" -> _).toSeq :+ ("wrong" -> wrong)).map { case (kind, values) => kind -> (() => method.invoke(on, values: _*)) }
       }
