@@ -4,9 +4,10 @@ import java.io.InputStream
 import java.util.Collections
 
 import org.apache.spark.api.java.function.{Function => JavaFunction, Function2 => JavaFunction2, VoidFunction}
-import org.apache.spark.sql.{Column, Dataset, Encoder, SparkSession}
+import org.apache.spark.sql.{Column, Dataset, Encoder, Row, SparkSession}
 
 import andiron.internal.cache.VersionedRows
+import andiron.internal.table.TableRows
 
 /**
  * The parts of the API that use Scala's function literals, implicits or collections, for Java. All else is called from
@@ -35,6 +36,17 @@ object JavaApi {
   def mapWithVersion[T, V, U](
       rows: Dataset[T], catalog: Catalog[V], version: Column, f: JavaFunction2[T, V, U], result: Encoder[U]): Dataset[U] =
     VersionedRows.map[T, V, U](rows, catalog, version, (row: T, value: V) => f.call(row, value), result)
+
+  /** `rows.mapWithVersion(table, version)(f)`, see [[VersionedDataset.mapWithVersion]]. */
+  def mapWithVersion[T, U](rows: Dataset[T], table: Table, version: Column, f: JavaFunction2[T, TableVersion, U], result: Encoder[U]): Dataset[U] =
+    TableRows.map[T, U](rows, table, version, (row: T, value: TableVersion) => f.call(row, value), result)
+
+  /** [[Table.publish]]. */
+  def publish(table: Table, rows: Dataset[Row], version: String, key: java.util.List[String]): Unit =
+    table.publish(rows, version, key.toArray(Array.empty[String]).toSeq)
+
+  /** [[Table.versions]], unmodifiable. */
+  def versions(table: Table): java.util.List[String] = list(table.versions)
 
   /** `rows.mapPartitionsWithCursor(catalog)(f)`, see [[VersionedDataset.mapPartitionsWithCursor]]. */
   def mapPartitionsWithCursor[T, V, U](

@@ -67,6 +67,21 @@ public class JavaApiTest {
   }
 
   @Test
+  public void rowsOfATableAreFoundInTheVersionThatARowNames() throws Exception {
+    Table table = VersionedData.table(spark, Files.createTempDirectory("java-table").resolve("t").toUri().toString());
+    JavaApi.publish(table, spark.range(3).selectExpr("id as k", "id * 10 as v"), "a", Arrays.asList("k"));
+    JavaApi.publish(table, spark.range(2).selectExpr("id as k", "id * 100 as v"), "b", Collections.emptyList());
+    assertEquals(Arrays.asList("a", "b"), JavaApi.versions(table));
+    Function2<Row, TableVersion, String> f = (row, version) -> {
+      Row found = version.getOrNull(row.getLong(0));
+      return row.getLong(0) + "=" + (found == null ? "none" : found.getLong(1));
+    };
+    assertEquals(Arrays.asList("0=0", "1=100", "2=20", "3=none"), sorted(JavaApi.mapWithVersion(rows, table, rows.col("version"), f, Encoders.STRING())));
+    assertEquals(100L, table.get("b", 1L).get().getLong(1));
+    assertTrue(table.get("b", 2L).isEmpty());
+  }
+
+  @Test
   public void objectsComeFromTheUsersLoader() {
     Function2<Version, java.io.InputStream, String> load =
         (version, in) -> version.name() + "=" + new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8)).readLine();

@@ -52,7 +52,7 @@ private[andiron] object VersionedRows {
         "use writeStream.foreachBatch, and mapWithVersion on each batch")
 
   /** Each row with its version, in columns `_1` and `_2`. */
-  private def withVersion[T](rows: Dataset[T], version: Column): Dataset[(T, String)] = {
+  private[internal] def withVersion[T](rows: Dataset[T], version: Column): Dataset[(T, String)] = {
     val pair = Encoders.tuple(rows.encoder, Encoders.STRING)
     val row = if (isStruct(rows.encoder, pair)) struct(col("*")) else col(s"`${rows.columns.head.replace("`", "``")}`")
     rows.select(row.as("_1"), version.cast(StringType).as("_2")).as(pair)

@@ -4,8 +4,7 @@ import java.lang.ref.Reference
 import java.nio.charset.StandardCharsets.UTF_8
 
 import com.esotericsoftware.kryo.DefaultSerializer
-import org.apache.spark.andironshim.TableInternals
-import org.apache.spark.sql.Row
+import org.apache.spark.andironshim.{FieldRow, TableInternals}
 import org.apache.spark.sql.types._
 
 import andiron.internal.cache.{Hold, Memory}
@@ -19,8 +18,8 @@ import andiron.internal.util.{OfThisProcess, Refusal}
  * @param address the record's first byte
  */
 @DefaultSerializer(classOf[Refusal])
-private[andiron] final class TableRow(reader: RowReader, fields: Array[FieldReader], memory: AnyRef, hold: Hold, address: Long) extends Row {
-  private val values = address + RowLayout.Frame + RowLayout.padded(Memory.short(address + 4) & 0xffff)
+private[andiron] final class TableRow(reader: RowReader, fields: Array[FieldReader], memory: AnyRef, hold: Hold, address: Long) extends FieldRow {
+  private val start = address + RowLayout.Frame + RowLayout.padded(Memory.short(address + 4) & 0xffff)
 
   override def length: Int = fields.length
 
@@ -28,21 +27,19 @@ private[andiron] final class TableRow(reader: RowReader, fields: Array[FieldRead
 
   override def fieldIndex(name: String): Int = reader.schema.fieldIndex(name)
 
-  override def get(i: Int): Any = read(if (fields(i).isNull(values)) null else fields(i).get(address, values))
+  override def get(i: Int): Any = read(if (fields(i).isNull(start)) null else fields(i).get(address, start))
 
-  override def isNullAt(i: Int): Boolean = read(fields(i).isNull(values))
+  override def isNullAt(i: Int): Boolean = read(fields(i).isNull(start))
 
-  override def getLong(i: Int): Long = if (fields(i).isLong) read { notNull(i); Memory.long(values + fields(i).at) } else super.getLong(i)
+  override def getLong(i: Int): Long = if (fields(i).isLong) read { notNull(i); Memory.long(start + fields(i).at) } else super.getLong(i)
 
-  override def getInt(i: Int): Int = if (fields(i).isInt) read { notNull(i); Memory.int(values + fields(i).at) } else super.getInt(i)
+  override def getInt(i: Int): Int = if (fields(i).isInt) read { notNull(i); Memory.int(start + fields(i).at) } else super.getInt(i)
 
   override def getDouble(i: Int): Double =
-    if (fields(i).isDouble) read { notNull(i); java.lang.Double.longBitsToDouble(Memory.long(values + fields(i).at)) } else super.getDouble(i)
+    if (fields(i).isDouble) read { notNull(i); java.lang.Double.longBitsToDouble(Memory.long(start + fields(i).at)) } else super.getDouble(i)
 
   private def notNull(i: Int): Unit =
-    if (fields(i).isNull(values)) throw new NullPointerException(s"the column '${reader.schema(i).name}' is null in this row: ask isNullAt first")
-
-  override def copy(): Row = TableInternals.rowWithSchema(fields.indices.map(get).toArray, reader.schema)
+    if (fields(i).isNull(start)) throw new NullPointerException(s"the column '${reader.schema(i).name}' is null in this row: ask isNullAt first")
 
   private def read[A](value: => A): A = {
     if (hold.isReleased) hold.fail()
@@ -53,7 +50,7 @@ private[andiron] final class TableRow(reader: RowReader, fields: Array[FieldRead
     result
   }
 
-  private def writeReplace(): AnyRef = throw OfThisProcess.refused(classOf[Row])
+  private def writeReplace(): AnyRef = throw OfThisProcess.refused(classOf[TableRow])
 }
 
 /** Reads the columns of one version from records of any schema that its line has. Any thread. */

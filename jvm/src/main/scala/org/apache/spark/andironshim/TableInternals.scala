@@ -1,9 +1,9 @@
 package org.apache.spark.andironshim
 
 import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.{Dataset, Row}
+import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.catalyst.{CatalystTypeConverters, InternalRow}
-import org.apache.spark.sql.catalyst.expressions.{UnsafeArrayData, UnsafeMapData, UnsafeProjection, UnsafeRow, XXH64}
+import org.apache.spark.sql.catalyst.expressions.{GenericRow, GenericRowWithSchema, UnsafeArrayData, UnsafeMapData, UnsafeProjection, UnsafeRow, XXH64}
 import org.apache.spark.sql.execution.QueryExecution
 import org.apache.spark.sql.types.{ArrayType, DataType, MapType, StructType}
 
@@ -65,8 +65,15 @@ object TableInternals {
       row
     case other => throw new IllegalArgumentException(other.sql)
   }
+}
 
-  /** A row with names that is no part of any memory but the heap's. */
-  def rowWithSchema(values: Array[Any], schema: StructType): Row =
-    new org.apache.spark.sql.catalyst.expressions.GenericRowWithSchema(values, schema)
+/**
+ * A row whose fields are read when they are asked for. It extends a class of Spark's, since a class that mixes in `Row`
+ * itself carries methods whose types Spark 4 does not have.
+ */
+abstract class FieldRow extends GenericRow {
+  override def toSeq: Seq[Any] = (0 until length).map(get)
+
+  /** A row on the heap. */
+  override def copy(): GenericRow = new GenericRowWithSchema(toSeq.toArray, schema)
 }
