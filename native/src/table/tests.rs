@@ -99,6 +99,61 @@ fn a_new_schema_rewrites_only_rows_with_other_values() {
 }
 
 #[test]
+fn a_column_that_becomes_nullable_leaves_older_records_as_they_are() {
+    let of = |id: u16, second: bool| Schema {
+        id,
+        columns: [
+            (1, Type::Long, false),
+            (2, Type::Long, second),
+            (3, Type::String, true),
+            (4, Type::Byte, false),
+        ]
+        .map(|(id, of, nullable)| column(id, of, nullable))
+        .to_vec(),
+    };
+    let (old, new) = (codec(&[of(0, false)]), codec(&[of(0, false), of(1, true)]));
+    of(0, false).check_next(&of(1, true), &[1]).unwrap();
+    let values = |key: i64, second: Value| {
+        let text = if key % 2 == 0 { Value::Null } else { Value::text("odd") };
+        vec![second, text, Value::Int(key % 100)]
+    };
+    let rows: Vec<_> = (0..9).map(|key| (key, values(key, Value::Int(-key)))).collect();
+    let (_, base) = segment(&old, SectionKind::Base, &rows, None).unwrap();
+    let records = Arc::new(MemoryRecords::default());
+    records.add(4096, base.clone());
+    let placed = sections(&*records, 4096, base.len());
+    let scan = Scan::new(records.clone(), Arc::new(new.clone()), 0, placed.clone()).unwrap();
+    let second = |key: i64| if key == 5 { Value::Null } else { Value::Int(-key) };
+    let rows: Vec<_> = (0..9).map(|key| (key, values(key, second(key)))).collect();
+    let (delta, bytes) = segment(&new, SectionKind::Delta, &rows, Some(scan)).unwrap();
+    assert_eq!((delta.rows, delta.changed, delta.content.records), (9, 1, 1));
+    let index = Arc::new(TableIndex::build(old.clone(), 0, records.clone(), placed, 1, place()).unwrap());
+    records.add(1 << 20, bytes.clone());
+    index.append(new.clone(), sections(&*records, 1 << 20, bytes.len())).unwrap();
+    let lease = index.lease(1).unwrap();
+    for (key, expected) in &rows {
+        let row = lease.row(1, &key.to_le_bytes()).unwrap().unwrap();
+        assert_eq!(&new.values_of(&new.read(&row, &place()).unwrap(), &place()).unwrap(), expected);
+        let first = lease.row(0, &key.to_le_bytes()).unwrap().unwrap();
+        let then = old.values_of(&old.read(&first, &place()).unwrap(), &place()).unwrap();
+        assert_eq!(then, values(*key, Value::Int(-key)));
+    }
+    let error = segment(&old, SectionKind::Base, &rows, None).unwrap_err();
+    assert_eq!(error.code(), Code::TableSchema);
+    assert!(error.message().contains("\"c2\", which is not nullable"), "{error}");
+}
+
+#[test]
+fn twelve_longs_and_a_long_key_are_112_bytes() {
+    let column = |id| column(id, Type::Long, false);
+    let longs = Schema { id: 0, columns: (1..14).map(column).collect() };
+    let mut bytes = Vec::new();
+    let values: Vec<Value> = (0..12).map(Value::Int).collect();
+    codec(&[longs]).row(&[Value::Int(1)], &values, &mut bytes, &place()).unwrap();
+    assert_eq!(bytes.len(), 112);
+}
+
+#[test]
 fn a_truncated_file_is_an_error_that_names_it() {
     let codec = codec(&[narrow()]);
     let (_, base) = segment(&codec, SectionKind::Base, &narrow_rows(100_000), None).unwrap();

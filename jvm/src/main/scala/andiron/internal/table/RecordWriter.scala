@@ -16,7 +16,7 @@ private[andiron] final class RecordWriter(schema: TableSchema, key: Seq[Int], se
   private val ordinals = key.map(id => schema.columns.indexWhere(_.id == id)).toArray
   private val cells = layout.cells.map(cell => (cell, schema.columns.indexWhere(_.id == cell.column.id)))
   private val fixed = cells.filter { case (cell, _) => TableSchema.width(cell.column.dataType) > 0 }
-  private val variable = layout.variable.map(cell => (cell, cells.find(_._1.bit == cell.bit).get._2))
+  private val variable = layout.variable.map(cell => (cell, schema.columns.indexWhere(_.id == cell.column.id)))
   private var hashed = 0L
 
   /** The hash of the last row's key. */
@@ -46,10 +46,11 @@ private[andiron] final class RecordWriter(schema: TableSchema, key: Seq[Int], se
   }
 
   private def setNull(cell: Cell, values: Int, row: InternalRow, into: RecordBuffer): Unit = {
-    if (!cell.column.nullable)
+    if (cell.nullBit < 0)
       throw AndironException.of(ErrorCode.TableSchema,
-        s"table $table: the row with ${codec.show(row, ordinals)} has no value in the column '${cell.column.name}', which is not nullable", null)
-    into.setBit(values + layout.nullsAt, cell.bit)
+        s"table $table: the row with ${codec.show(row, ordinals)} has no value in the column '${cell.column.name}', which Spark's schema calls not " +
+          "nullable: filter such rows, or give the column a schema that allows null", null)
+    into.setBit(values + layout.nullsAt, cell.nullBit)
   }
 
   private def put(cell: Cell, row: InternalRow, ordinal: Int, values: Int, into: RecordBuffer): Unit = {

@@ -1,7 +1,11 @@
 package andiron.internal.table
 
-/** The place of a column's values: bytes from the start of a record's values, or of a variable value, to its end. */
-private[andiron] final case class Cell(column: TableColumn, at: Int, bit: Int)
+/**
+ * The place of a column's values: bytes from the start of a record's values, or of a variable value, to its end.
+ *
+ * @param nullBit the column's null bit; -1 if it is not nullable
+ */
+private[andiron] final case class Cell(column: TableColumn, at: Int, nullBit: Int)
 
 /**
  * The places of the values of one schema: all columns but those of the key. docs/internals/tables.md defines them;
@@ -20,8 +24,13 @@ private[andiron] final class RowLayout(val schema: TableSchema, key: Seq[Int]) {
   place(column => TableSchema.width(column.dataType) == 2, 2)
   place(column => TableSchema.width(column.dataType) == 1, 1)
 
-  /** In the order of the columns, which is that of the null bits. */
-  val cells: Array[Cell] = columns.indices.map(number => Cell(columns(number), places(number), number)).toArray
+  private val nulls = columns.count(_.nullable)
+
+  /** In the order of the columns, which is that of the null bits of those that are nullable. */
+  val cells: Array[Cell] = columns.indices.map { number =>
+    val column = columns(number)
+    Cell(column, places(number), if (column.nullable) columns.take(number).count(_.nullable) else -1)
+  }.toArray
 
   /** The first byte of the null bits. */
   val nullsAt: Int = next
@@ -34,13 +43,13 @@ private[andiron] final class RowLayout(val schema: TableSchema, key: Seq[Int]) {
 
   /** The start of the variable bytes, and the least length of values. */
   val bytesAt: Int = {
-    val end = nullsAt + (cells.length + 7) / 8
+    val end = nullsAt + (nulls + 7) / 8
     if (cells.exists(cell => TableSchema.isNested(cell.column.dataType))) RowLayout.padded(end) else end
   }
 
   /** The place of the end before this variable cell's bytes; -1 for the first. */
   def endBefore(cell: Cell): Int = {
-    val number = variable.indexWhere(_.bit == cell.bit)
+    val number = variable.indexWhere(_.column.id == cell.column.id)
     if (number <= 0) -1 else variable(number - 1).at
   }
 

@@ -117,8 +117,8 @@ private[andiron] final class KeyReader(codec: KeyCodec, part: Int) extends Field
 
 private[andiron] final class CellReader(layout: RowLayout, cell: Cell, target: DataType) extends FieldReader {
   private val own = cell.column.dataType
-  private val nullByte = layout.nullsAt + (cell.bit >> 3)
-  private val nullBit = 1 << (cell.bit & 7)
+  private val nullByte = layout.nullsAt + (cell.nullBit >> 3)
+  private val nullMask = if (cell.nullBit < 0) 0 else 1 << (cell.nullBit & 7)
   private val before = layout.endBefore(cell)
   private val convert = TableInternals.toExternal(target)
 
@@ -127,7 +127,7 @@ private[andiron] final class CellReader(layout: RowLayout, cell: Cell, target: D
   override val isInt: Boolean = own == IntegerType && target == IntegerType
   override val isDouble: Boolean = own == DoubleType && target == DoubleType
 
-  override def isNull(values: Long): Boolean = (Memory.byte(values + nullByte) & nullBit) != 0
+  override def isNull(values: Long): Boolean = nullMask != 0 && (Memory.byte(values + nullByte) & nullMask) != 0
 
   override def get(address: Long, values: Long): Any = own match {
     case FloatType =>

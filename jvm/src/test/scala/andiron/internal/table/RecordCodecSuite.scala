@@ -109,7 +109,7 @@ class RecordCodecSuite extends AnyFunSuite {
   private val everything = StructType(Seq(
     StructField("text", StringType, nullable = false), StructField("flag", BooleanType), StructField("b", ByteType), StructField("s", ShortType),
     StructField("i", IntegerType), StructField("l", LongType), StructField("f", FloatType), StructField("d", DoubleType), StructField("day", DateType),
-    StructField("number", LongType, nullable = false),
+    StructField("number", LongType, nullable = false), StructField("always", IntegerType, nullable = false), StructField("said", StringType, nullable = false),
     StructField("at", TimestampType), StructField("local", TimestampNTZType), StructField("small", DecimalType(9, 3)), StructField("wide", DecimalType(38, 10)),
     StructField("bytes", BinaryType), StructField("name", StringType),
     StructField("list", ArrayType(StringType)), StructField("map", MapType(StringType, DecimalType(30, 2))),
@@ -175,7 +175,7 @@ class RecordCodecSuite extends AnyFunSuite {
       values.indices.foreach(i => assert(same(row.get(i), values(i)), s"${everything(i)}: ${row.get(i)} is not ${values(i)}"))
       assert(values.indices.forall(i => row.isNullAt(i) == (values(i) == null)))
       if (values(5) != null) assert(row.getLong(5) == values(5))
-      assert(same(row.getAs[Any]("name"), values(15)) && same(row.copy(), Row.fromSeq(values)))
+      assert(same(row.getAs[Any]("name"), values(everything.fieldIndex("name"))) && same(row.copy(), Row.fromSeq(values)))
       val lookup = new RecordBuffer
       val bytes = writer.codec.write(writer.codec.rowOf(Seq(values.head, values(9))).get, Array(0, 1), lookup)
       assert(writer.codec.hash(lookup.array, 0, bytes) == writer.hash)
@@ -197,6 +197,32 @@ class RecordCodecSuite extends AnyFunSuite {
     val row = reader.row(this, hold, inMemory(buffer.toArray))
     assert(row.toSeq == Seq(new java.math.BigDecimal("12.50"), null, 7L, -3L, 1.5))
     assert(row.getLong(3) == -3L && row.getDouble(4) == 1.5 && row.fieldIndex("count") == 3)
+  }
+
+  test("a column that becomes nullable is read from older records, and until then has no null bit and no null") {
+    def schema(id: Int, nullable: Boolean) = TableSchema(id, IndexedSeq(
+      TableColumn(0, "k", LongType, nullable = false), TableColumn(1, "n", LongType, nullable), TableColumn(2, "text", StringType, nullable = true),
+      TableColumn(3, "b", ByteType, nullable = false)))
+    val (old, next) = (schema(0, nullable = false), schema(1, nullable = true))
+    val (before, after) = (new RecordWriter(old, Seq(0), 0, "t"), new RecordWriter(next, Seq(0), 0, "t"))
+    val reader = new RowReader(next, Seq(old, next), Seq(0), after.codec, e => throw e)
+    def read(writer: RecordWriter, struct: StructType, values: Any*) = {
+      val buffer = new RecordBuffer
+      writer.write(rowOf(values, struct), buffer)
+      reader.row(this, hold, inMemory(buffer.toArray)).toSeq
+    }
+    Seq(Seq[Any](7L, 8L, null, 1.toByte), Seq[Any](7L, -1L, "text", -1.toByte)).foreach { values =>
+      assert(read(before, old.toStruct, values: _*) == values && read(after, next.toStruct, values: _*) == values)
+    }
+    val gap = Seq[Any](7L, null, "text", 1.toByte)
+    assert(read(after, next.toStruct, gap: _*) == gap)
+    val error = intercept[AndironException](read(before, old.toStruct, gap: _*))
+    assert(error.code == ErrorCode.TableSchema && error.getMessage.contains("'n'") && error.getMessage.contains("k = 7"), error)
+    val longs = StructType((0 to 12).map(number => StructField(s"c$number", LongType, nullable = false)))
+    val buffer = new RecordBuffer
+    val wide = TableSchema(0, longs.fields.zipWithIndex.map { case (field, id) => TableColumn(id, field.name, field.dataType, nullable = false) }.toIndexedSeq)
+    new RecordWriter(wide, Seq(0), 0, "t").write(rowOf(Seq.fill[Any](13)(1L), longs), buffer)
+    assert(buffer.length == 112)
   }
 
   test("a key has at most 65,535 bytes, and no null") {

@@ -146,6 +146,23 @@ class TableSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(table.get("four", 5).map(_.toSeq).contains(Seq(5L, "text")) && table.get("one", 5).map(_.getInt(1)).contains(5))
   }
 
+  test("a null in a column that is not nullable is refused, and a column may become nullable") {
+    val table = newTable()
+    val whole = spark.range(100).select(col("id"), (col("id") * 3).as("n"), lit("x").as("text"))
+    assert(!whole.schema("n").nullable || !whole.schema("text").nullable)
+    table.publish(whole, "one", Seq("id"))
+    val files = filesOf(table).size
+    val gaps = whole.select(col("id"), col("n"), org.apache.spark.sql.functions.when(col("id") =!= 7, col("text")).as("text"))
+    table.publish(gaps, "two")
+    assert(filesOf(table).size == files + 1 && table.get("two", 7).exists(_.isNullAt(2)))
+    assert((0 until 100).forall(id => table.get("one", id).map(_.toSeq).contains(Seq(id.toLong, id * 3L, "x"))))
+    assert((0 until 100).filter(_ != 7).forall(id => table.get("two", id).map(_.toSeq).contains(Seq(id.toLong, id * 3L, "x"))))
+    // Rows whose schema is wrong about nulls: Spark's own check comes first.
+    val fresh = newTable()
+    val error = intercept[Throwable](fresh.publish(spark.createDataFrame(gaps.rdd, whole.schema), "v", Seq("id")))
+    assert(fresh.versions.isEmpty && filesOf(fresh).isEmpty, error)
+  }
+
   test("an empty version has no row") {
     val table = newTable()
     table.publish(spark.range(0).toDF(), "none", Seq("id"))

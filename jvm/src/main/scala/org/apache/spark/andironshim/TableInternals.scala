@@ -20,8 +20,11 @@ object TableInternals {
   private def execution(dataset: Dataset[_]): QueryExecution =
     dataset.getClass.getMethod("queryExecution").invoke(dataset).asInstanceOf[QueryExecution]
 
-  /** Makes rows whose nested values are in the unsafe forms; the next row overwrites the one before. */
-  def unsafe(schema: StructType): InternalRow => InternalRow = UnsafeProjection.create(schema)
+  /**
+   * Makes rows whose nested values are in the unsafe forms; the next row overwrites the one before. A null is kept as one
+   * also where the schema allows none.
+   */
+  def unsafe(schema: StructType): InternalRow => InternalRow = UnsafeProjection.create(schema.asNullable)
 
   /** XXH64 of `length` bytes. */
   def xxh64(base: AnyRef, offset: Long, length: Int, seed: Long): Long = XXH64.hashUnsafeBytes(base, offset, length, seed)
