@@ -40,7 +40,12 @@ final class Catalog[V] private[andiron] (
    * both. `Missing.Skip` excludes cursors and column functions, which receive versions rather than rows that could be
    * dropped.
    */
-  def missing(policy: Missing): Catalog[V] = new Catalog[V](id, spec, state, policy, skipped)
+  def missing(policy: Missing): Catalog[V] = {
+    if (policy == Missing.Null)
+      throw AndironErrors.bad(s"dataset '$dataset': a function takes the value of a version, which is never null: use Missing.Skip, or Missing.Fail; " +
+        "Missing.Null is for lookups in tables")
+    new Catalog[V](id, spec, state, policy, skipped)
+  }
 
   /**
    * Number of rows dropped by `Missing.Skip`. As with Spark's accumulators, rows of tasks that ran twice may count

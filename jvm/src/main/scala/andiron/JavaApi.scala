@@ -7,7 +7,7 @@ import org.apache.spark.api.java.function.{Function => JavaFunction, Function2 =
 import org.apache.spark.sql.{Column, Dataset, Encoder, Row, SparkSession}
 
 import andiron.internal.cache.VersionedRows
-import andiron.internal.table.TableRows
+import andiron.internal.table.{LookupRows, TableRows}
 
 /**
  * The parts of the API that use Scala's function literals, implicits or collections, for Java. All else is called from
@@ -40,6 +40,23 @@ object JavaApi {
   /** `rows.mapWithVersion(table, version)(f)`, see [[VersionedDataset.mapWithVersion]]. */
   def mapWithVersion[T, U](rows: Dataset[T], table: Table, version: Column, f: JavaFunction2[T, TableVersion, U], result: Encoder[U]): Dataset[U] =
     TableRows.map[T, U](rows, table, version, (row: T, value: TableVersion) => f.call(row, value), result)
+
+  /** `rows.lookup(table, on, version, select)`, see [[VersionedDataset.lookup]]. */
+  def lookup(rows: Dataset[_], table: Table, on: java.util.List[String], version: Column, select: java.util.List[String]): Dataset[Row] =
+    LookupRows.lookup(rows, table, LookupRows.same(seq(on)), version, seq(select), Missing.Fail)
+
+  /** `rows.lookup(table, on, version, select, missing)`, see [[VersionedDataset.lookup]]. */
+  def lookup(
+      rows: Dataset[_], table: Table, on: java.util.Map[String, String], version: Column, select: java.util.List[String], missing: Missing): Dataset[Row] =
+    LookupRows.lookup(rows, table, pairs(on), version, seq(select), missing)
+
+  /** `rows.lookupAsOf(table, on, time, select)`, see [[VersionedDataset.lookupAsOf]]. */
+  def lookupAsOf(rows: Dataset[_], table: Table, on: java.util.List[String], time: Column, select: java.util.List[String]): Dataset[Row] =
+    LookupRows.lookupAsOf(rows, table, LookupRows.same(seq(on)), time, seq(select))
+
+  /** `rows.lookupAsOf(table, on, time, select)`, see [[VersionedDataset.lookupAsOf]]. */
+  def lookupAsOf(rows: Dataset[_], table: Table, on: java.util.Map[String, String], time: Column, select: java.util.List[String]): Dataset[Row] =
+    LookupRows.lookupAsOf(rows, table, pairs(on), time, seq(select))
 
   /** [[Table.publish]]. */
   def publish(table: Table, rows: Dataset[Row], version: String, key: java.util.List[String]): Unit =
@@ -88,6 +105,14 @@ object JavaApi {
     val all = new java.util.TreeMap[String, java.lang.Long]
     figures.foreach { case (name, value) => all.put(name, value) }
     Collections.unmodifiableMap(all)
+  }
+
+  private def seq(names: java.util.List[String]): Seq[String] = names.toArray(Array.empty[String]).toSeq
+
+  private def pairs(names: java.util.Map[String, String]): Seq[(String, String)] = {
+    var all = Vector.empty[(String, String)]
+    names.forEach((column, key) => all :+= column -> key)
+    all
   }
 
   private def list[A](values: Seq[A]): java.util.List[A] = {

@@ -10,7 +10,7 @@ import org.apache.spark.sql.types.StructType
 
 import andiron.internal.cache.{AndironErrors, HadoopSettings}
 import andiron.internal.metrics.PublishGate
-import andiron.internal.table.{NewVersion, Publisher, TableCursor, TableFiles, TableSnapshot, TableState}
+import andiron.internal.table.{LookupRegistry, LookupTable, NewVersion, Publisher, TableCursor, TableFiles, TableSnapshot, TableState, TimedVersion}
 import andiron.internal.util.OfTheDriver
 
 /**
@@ -87,6 +87,20 @@ final class Table private[andiron] (spark: SparkSession, source: String, setting
     val cursor = new TableCursor(snapshot)
     try cursor.version(version).get(key: _*).map(_.copy())
     finally cursor.close()
+  }
+
+  /**
+   * Gives the table a name for SQL, in all sessions of the application:
+   * `SELECT andiron_lookup('name', version, key...).column`. Each query sees the versions that this object has when the
+   * query is analysed. A name that is registered again stands for the newer table.
+   */
+  def register(name: String): Unit = LookupRegistry.register(spark, name, this)
+
+  /** The versions for lookups, all of one moment. */
+  private[andiron] def lookups: LookupTable = synchronized {
+    val made = snapshot
+    val versions = state.manifests.map(manifest => TimedVersion(manifest.version, manifest.ordinal, manifest.validFrom))
+    new LookupTable(uri, newest.schema, state.description.get.key, versions, made)
   }
 
   /** The versions for use in tasks. */

@@ -3,6 +3,7 @@ package andiron.internal
 import java.util.Collections
 
 import org.apache.spark.SparkContext
+import org.apache.spark.andironshim.TableFunctions
 import org.apache.spark.api.plugin.{DriverPlugin, PluginContext}
 import org.apache.spark.scheduler.{SparkListener, SparkListenerExecutorRemoved}
 
@@ -10,6 +11,7 @@ import andiron.AndironConf
 import andiron.internal.cache.{DriverReports, ExecutorCache, ExecutorReport}
 import andiron.internal.metrics.{AllDropped, AtlasPublisher, DriverLink, LogWatch, MetricsApplication, OutsideAdds}
 import andiron.internal.python.DriverCatalogs
+import andiron.internal.table.LookupRegistry
 import andiron.internal.util.{CallbackGuard, UnknownSettings}
 
 /**
@@ -37,6 +39,7 @@ private[andiron] final class AndironDriver extends DriverPlugin {
       reports = new DriverReports(DriverReports.patienceNanos(AndironConf.ReportInterval.in(conf)))
       DriverReports.latest = Some(reports)
       guard("prepare the metrics")(MetricsApplication.prepare(context))
+      guard("add the functions of tables")(TableFunctions.prepare(context, LookupRegistry))
       guard("watch the application") {
         ExecutorCache.stopWith(context)
         context.addSparkListener(new SparkListener {

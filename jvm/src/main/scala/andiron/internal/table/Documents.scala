@@ -52,6 +52,9 @@ private[andiron] final class TableManifest(val text: String) {
   }
 
   val rows: Long = node.path("rows").asLong()
+
+  /** The time from which on it is valid, in microseconds since 1970. */
+  val validFrom: Option[Long] = Some(node.path("validFrom")).filter(_.isIntegralNumber).map(_.asLong())
 }
 
 private[andiron] object Documents {

@@ -93,7 +93,10 @@ private[andiron] final class KeyCodec(val columns: IndexedSeq[TableColumn], seed
     else TableInternals.xxh64(key, KeyCodec.ArrayBase + at, length, seed)
 
   /** The value of part `number` of the key that begins at `address`, as a Row has it. */
-  def read(number: Int, address: Long): Any = {
+  def read(number: Int, address: Long): Any = toExternal(number)(internal(number, address, columns(number).dataType))
+
+  /** Where part `number` of the key that begins at `address` begins. */
+  def place(number: Int, address: Long): Long = {
     var at = address
     var n = 0
     while (n < number) {
@@ -104,8 +107,13 @@ private[andiron] final class KeyCodec(val columns: IndexedSeq[TableColumn], seed
       })
       n += 1
     }
-    val of = columns(number).dataType
-    val internal: Any = parts(number) match {
+    at
+  }
+
+  /** The value of a part, as Spark's internal value of the type `of`, to which the column's type widens. */
+  def internal(number: Int, address: Long, of: DataType): Any = {
+    val at = place(number, address)
+    parts(number) match {
       case KeyCodec.Word   => KeyCodec.ofWord(Memory.long(at), of)
       case KeyCodec.Double => if (of == FloatType) java.lang.Double.longBitsToDouble(Memory.long(at)).toFloat else java.lang.Double.longBitsToDouble(Memory.long(at))
       case KeyCodec.Wide   => KeyCodec.wide(at, of)
@@ -116,7 +124,6 @@ private[andiron] final class KeyCodec(val columns: IndexedSeq[TableColumn], seed
         Memory.copy(if (isAlone) at else at + 2, bytes, 0, size)
         if (of == BinaryType) bytes else UTF8String.fromBytes(bytes)
     }
-    toExternal(number)(internal)
   }
 
   private val toExternal: Array[Any => Any] = columns.map(column => TableInternals.toExternal(column.dataType)).toArray
@@ -145,7 +152,8 @@ private[andiron] object KeyCodec {
 
   private val ArrayBase = sun.misc.Unsafe.ARRAY_BYTE_BASE_OFFSET.toLong
 
-  private def part(of: DataType): Int = of match {
+  /** How a part of this type becomes bytes. */
+  def part(of: DataType): Int = of match {
     case FloatType | DoubleType            => Double
     case BinaryType | _: StringType        => Bytes
     case _ if TableSchema.width(of) == 16  => Wide

@@ -31,7 +31,7 @@ private[andiron] final class TableCursor(snapshot: TableSnapshot) extends AutoCl
   private val known = new java.util.HashMap[String, TableVersion]
   private var line = -1
   private var upTo = -1
-  private var memory: LineMemory = _
+  private var leased: LineMemory = _
 
   /** The version of this name, leased until the next call with a version that is later or in another line. */
   def version(name: String): TableVersion = {
@@ -39,9 +39,15 @@ private[andiron] final class TableCursor(snapshot: TableSnapshot) extends AutoCl
     if (found != null && !native.isReleased) found else find(name)
   }
 
+  /** The memory of a version, leased as by `version`. */
+  def memory(version: VersionOfLine): LineMemory = {
+    if (version.line != line || version.relative > upTo || native.isReleased) move(version)
+    leased
+  }
+
   private def find(name: String): TableVersion = {
     val version = if (name == null) unknown(name) else spec.version(name).getOrElse(unknown(name))
-    if (version.line != line || version.relative > upTo || native.isReleased) move(version)
+    val memory = this.memory(version)
     val of = spec.lines(version.line)
     val key = spec.description.key
     val codec = new KeyCodec(key.flatMap(id => version.schema.column(id)), spec.description.seed, spec.uri)
@@ -53,7 +59,7 @@ private[andiron] final class TableCursor(snapshot: TableSnapshot) extends AutoCl
 
   private def move(version: VersionOfLine): Unit = {
     known.clear()
-    memory = null
+    leased = null
     upTo = -1
     val of = spec.lines(version.line)
     val files = of.filesOf(version.relative)
@@ -64,7 +70,7 @@ private[andiron] final class TableCursor(snapshot: TableSnapshot) extends AutoCl
       value.offer(files, cursor, 1)
       await(value, version)
     }
-    memory = value.memory(version.relative)
+    leased = value.memory(version.relative)
     line = version.line
     upTo = version.relative
   }
@@ -89,15 +95,9 @@ private[andiron] final class TableCursor(snapshot: TableSnapshot) extends AutoCl
     }
   }
 
-  private def damaged(name: String, error: Throwable): Nothing = throw AndironException.of(ErrorCode.TableDamaged,
-    s"version '$name' of table ${spec.uri} cannot be read: $error; a file below spark.andiron.cache.dir was truncated or its disk failed: " +
-      "restart the executor", error)
+  private def damaged(name: String, error: Throwable): Nothing = TableCursor.damaged(spec.uri, name, error)
 
-  private def unknown(name: String): Nothing = {
-    val advice = "Publish it, correct the rows, or filter them"
-    if (name == null) throw AndironException.of(ErrorCode.NullVersion, s"a row names no version of table ${spec.uri} (null). $advice", null)
-    else throw AndironException.of(ErrorCode.UnknownVersion, s"table ${spec.uri} has no version '$name'. $advice", null)
-  }
+  private def unknown(name: String): Nothing = TableCursor.unknown(spec.uri, name)
 
   /** Releases what is held and ends the cursor. Idempotent. */
   override def close(): Unit = {
@@ -110,4 +110,16 @@ private[andiron] final class TableCursor(snapshot: TableSnapshot) extends AutoCl
 
 private[andiron] object TableCursor {
   private val SliceMillis = 50L
+
+  /** Ends with the error for a record of a version that cannot be read. */
+  def damaged(table: String, name: String, error: Throwable): Nothing = throw AndironException.of(ErrorCode.TableDamaged,
+    s"version '$name' of table $table cannot be read: $error; a file below spark.andiron.cache.dir was truncated or its disk failed: " +
+      "restart the executor", error)
+
+  /** Ends with the error for a name that the table has no version of, or null. */
+  def unknown(table: String, name: String): Nothing = {
+    val advice = "Publish it, correct the rows, or filter them"
+    if (name == null) throw AndironException.of(ErrorCode.NullVersion, s"a row names no version of table $table (null). $advice", null)
+    else throw AndironException.of(ErrorCode.UnknownVersion, s"table $table has no version '$name'. $advice", null)
+  }
 }
