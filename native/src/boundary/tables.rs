@@ -213,8 +213,8 @@ pub(super) extern "system" fn complete<'l>(
         let of = description(env, &of, &table)?;
         let draft = manifest(env, &draft, &of, None, &table)?;
         let parts = json(&string(env, &parts, "parts")?, "the list of parts")?;
-        let done = table::complete(draft, parts);
-        let place = Place { version: done.version.clone(), ..place(&table, "") };
+        let place = Place { version: draft.version.clone(), ..place(&table, "") };
+        let done = table::complete(&of, draft, parts, &place)?;
         Ok(raw::new_string(env, done.text(&place)?)?)
     })
 }
@@ -278,10 +278,12 @@ pub(super) extern "system" fn part_rows<'l>(
 ) {
     entry(env, &this, "partRows", |env| {
         let part = part(handle)?;
-        let bytes = env.convert_byte_array(&records)?;
-        let used = usize::try_from(length).ok().and_then(|length| bytes.get(..length));
+        let all = records.len(env)?;
+        let used = usize::try_from(length).ok().filter(|length| *length <= all);
         let used = used.ok_or_else(|| Error::new(Code::BadArgument, "the length exceeds the records"))?;
-        lock(&part).rows(used);
+        let mut signed = vec![0_i8; used];
+        records.get_region(env, 0, &mut signed)?;
+        lock(&part).rows(signed.into_iter().map(|byte| byte as u8).collect());
         Ok(())
     })
 }
@@ -342,7 +344,7 @@ pub(super) extern "system" fn open_line<'l>(
         let table = table_name(env, &table)?;
         let of = description(env, &of, &table)?;
         let newest = manifest(env, &newest, &of, None, &table)?;
-        Ok(keep(Held::Line(Arc::new(MappedLine::open(of, newest, place(&table, ""))?))))
+        Ok(keep(Held::Line(MappedLine::shared(of, newest, place(&table, ""))?)))
     })
 }
 

@@ -1,7 +1,10 @@
 //! A line in memory: its files under one region of addresses, and its index.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+use once_cell::sync::Lazy;
 
 use super::description::Description;
 use super::index::{IndexLease, TableIndex};
@@ -10,7 +13,7 @@ use super::place::Place;
 use super::records::FileRecords;
 use super::segment::read_directory;
 use super::stream::PlacedSection;
-use crate::cache::Payload;
+use crate::cache::{Pages, Payload};
 use crate::error::{Code, Error, Result};
 use crate::sync::{lock, Mutex};
 
@@ -22,6 +25,12 @@ use elsewhere::NoAddresses as AddressSpace;
 /// Segments begin at multiples of this.
 const PAGE: u64 = 4096;
 
+/// Addresses that a line reserves for later versions, at least.
+const LEAST_SPARE: u64 = 64 << 20;
+
+/// The lines of this process that are in use, by table and base.
+static OPEN: Lazy<Mutex<BTreeMap<(u64, u64), Vec<Weak<MappedLine>>>>> = Lazy::new(Mutex::default);
+
 /// A segment in a file, and the payload of the cache that keeps the file.
 pub struct LineFile {
     /// The file, open for reading.
@@ -32,15 +41,13 @@ pub struct LineFile {
 
 /// The versions of a line that are in memory, from its base on.
 ///
-/// The newest manifest names all files of the line, so addresses are reserved once, for all of them. Any thread may
+/// A later manifest of the line adds files behind those that are there, as long as there are addresses. Any thread may
 /// call anything; `grow` reads files and takes turns with itself.
 pub struct MappedLine {
     place: Place,
     description: Description,
-    newest: Manifest,
-    /// The address of each file of the manifest.
-    starts: Vec<u64>,
-    space: AddressSpace,
+    plan: Mutex<Arc<Plan>>,
+    space: Arc<AddressSpace>,
     records: Arc<FileRecords>,
     offered: Mutex<Vec<Arc<LineFile>>>,
     /// How many files are mapped, and the index once the base is.
@@ -48,34 +55,115 @@ pub struct MappedLine {
     index: Mutex<Option<Arc<TableIndex>>>,
 }
 
-#[derive(Default)]
-struct Grown {
-    mapped: usize,
+/// The newest manifest that the line knows, and the address of each of its files.
+struct Plan {
+    newest: Manifest,
+    starts: Vec<u64>,
 }
 
-impl MappedLine {
-    /// A line without files; `newest` is the manifest of a version of it.
-    pub fn open(description: Description, newest: Manifest, place: Place) -> Result<MappedLine> {
+impl Plan {
+    fn of(newest: Manifest) -> Plan {
         let mut end = 0_u64;
         let starts = newest.files.iter().map(|file| {
             let start = end;
             end += file.bytes.next_multiple_of(PAGE);
             start
         });
-        let starts = starts.collect();
-        let bytes = end.max(PAGE);
-        let space = AddressSpace::reserve(bytes, bytes, &place)?;
+        Plan { starts: starts.collect(), newest }
+    }
+
+    /// Bytes of addresses.
+    fn bytes(&self) -> u64 {
+        let last = self.starts.last().zip(self.newest.files.last());
+        last.map_or(0, |(start, file)| start + file.bytes.next_multiple_of(PAGE))
+    }
+
+    /// Whether `other` is the manifest of an earlier version of the same line, or of the same one.
+    fn includes(&self, other: &Manifest) -> bool {
+        let earlier = self.newest.files.partition_point(|file| file.ordinal <= other.ordinal);
+        self.newest.table == other.table
+            && self.newest.base == other.base
+            && self.newest.ordinal >= other.ordinal
+            && self.newest.files[..earlier] == other.files
+    }
+}
+
+#[derive(Default)]
+struct Grown {
+    mapped: usize,
+    pages: Vec<Arc<MappedPages>>,
+}
+
+/// The pages of one file in a line's addresses.
+struct MappedPages {
+    space: Arc<AddressSpace>,
+    start: u64,
+    bytes: u64,
+    place: Place,
+}
+
+impl Pages for MappedPages {
+    fn drop_pages(&self) {
+        if let Err(error) = self.space.drop_pages(self.start, self.bytes, &self.place) {
+            log::warn!("{error}");
+        }
+    }
+}
+
+impl MappedLine {
+    /// The line of this process that has the versions of `newest` and has addresses for the rest, or a new one without
+    /// files.
+    pub fn shared(description: Description, newest: Manifest, place: Place) -> Result<Arc<MappedLine>> {
+        let key = (description.table, newest.base);
+        let mut open = lock(&OPEN);
+        open.retain(|_, lines| {
+            lines.retain(|line| line.strong_count() > 0);
+            !lines.is_empty()
+        });
+        let lines = open.entry(key).or_default();
+        let same = |line: &Arc<MappedLine>| line.description == description && line.extend(&newest);
+        if let Some(found) = lines.iter().filter_map(Weak::upgrade).find(same) {
+            return Ok(found);
+        }
+        let made = Arc::new(MappedLine::open(description, newest, place)?);
+        lines.push(Arc::downgrade(&made));
+        Ok(made)
+    }
+
+    /// A line without files; `newest` is the manifest of a version of it.
+    pub fn open(description: Description, newest: Manifest, place: Place) -> Result<MappedLine> {
+        let plan = Plan::of(newest);
+        let bytes = plan.bytes().max(PAGE);
+        // Processes may be limited in their addresses, so the spare ones are few.
+        let space = AddressSpace::reserve(bytes + (bytes / 2).max(LEAST_SPARE), bytes, &place)?;
         Ok(MappedLine {
             place,
             description,
-            newest,
-            starts,
-            space,
+            plan: Mutex::new(Arc::new(plan)),
+            space: Arc::new(space),
             records: Arc::default(),
             offered: Mutex::new(Vec::new()),
             grown: Mutex::new(Grown::default()),
             index: Mutex::new(None),
         })
+    }
+
+    /// Adds the files of a later version; false if the line is another one, or has no addresses for them.
+    fn extend(&self, newest: &Manifest) -> bool {
+        let mut plan = lock(&self.plan);
+        if plan.includes(newest) {
+            return true;
+        }
+        let next = Plan::of(newest.clone());
+        let fits = next.bytes() <= self.space.len() && next.includes(&plan.newest);
+        if fits {
+            *plan = Arc::new(next);
+        }
+        fits
+    }
+
+    fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&lock(&self.plan))
     }
 
     /// The number of files that the line has received.
@@ -86,7 +174,7 @@ impl MappedLine {
     /// Receives file `number` of the manifest. Files come in the manifest's order; one that the line has is ignored.
     pub fn offer(&self, number: usize, file: LineFile) -> Result<()> {
         let mut offered = lock(&self.offered);
-        if number > offered.len() || number >= self.newest.files.len() {
+        if number > offered.len() || number >= self.plan().newest.files.len() {
             let message = format!("{}: file {number} is offered before those before it", self.place);
             return Err(Error::new(Code::BadArgument, message));
         }
@@ -106,10 +194,15 @@ impl MappedLine {
             if next > version {
                 return Ok(());
             }
-            let ordinal = self.newest.base + u64::from(next);
-            self.map(ordinal, &mut grown)?;
-            let sections = self.sections(ordinal)?;
-            let codec = self.newest.codec(&self.description)?;
+            let plan = self.plan();
+            let ordinal = plan.newest.base + u64::from(next);
+            if ordinal > plan.newest.ordinal {
+                let message = format!("{}: the line has no version {version}", self.place);
+                return Err(Error::new(Code::UnknownVersion, message));
+            }
+            self.map(&plan, ordinal, &mut grown)?;
+            let sections = self.sections(&plan, ordinal)?;
+            let codec = plan.newest.codec(&self.description)?;
             match index {
                 Some(index) => index.append(codec, sections).map(drop)?,
                 None => {
@@ -142,9 +235,10 @@ impl MappedLine {
     }
 
     /// Maps the files up to those of `ordinal`.
-    fn map(&self, ordinal: u64, grown: &mut Grown) -> Result<()> {
-        while let Some(file) = self.newest.files.get(grown.mapped).filter(|file| file.ordinal <= ordinal) {
+    fn map(&self, plan: &Plan, ordinal: u64, grown: &mut Grown) -> Result<()> {
+        while let Some(file) = plan.newest.files.get(grown.mapped).filter(|file| file.ordinal <= ordinal) {
             let (number, place) = (grown.mapped, self.place_of(file));
+            let start = plan.starts[number];
             let Some(held) = lock(&self.offered).get(number).cloned() else {
                 let message = format!("{place}: the file has not been offered");
                 return Err(Error::new(Code::BadArgument, message));
@@ -154,18 +248,23 @@ impl MappedLine {
                 return Err(place.damaged(format!("the file has {found} bytes instead of {}", file.bytes)));
             }
             let open = held.file.try_clone().map_err(|error| place.damaged(error))?;
-            self.space.map(self.starts[number], std::os::fd::AsFd::as_fd(&open), file.bytes, &place)?;
-            self.records.add(self.starts[number], file.bytes, Arc::new(open), place);
+            self.space.map(start, std::os::fd::AsFd::as_fd(&open), file.bytes, &place)?;
+            let space = Arc::clone(&self.space);
+            let pages = Arc::new(MappedPages { space, start, bytes: file.bytes, place: place.clone() });
+            let weak = Arc::downgrade(&pages);
+            held.keeper.mapped_again(weak);
+            grown.pages.push(pages);
+            self.records.add(start, file.bytes, Arc::new(open), place);
             grown.mapped += 1;
         }
         Ok(())
     }
 
-    fn sections(&self, ordinal: u64) -> Result<Vec<PlacedSection>> {
+    fn sections(&self, plan: &Plan, ordinal: u64) -> Result<Vec<PlacedSection>> {
         let of_table = (self.description.table, self.description.shards);
         let mut all = Vec::new();
         for (file, start) in
-            self.newest.files.iter().zip(&self.starts).filter(|(file, _)| file.ordinal == ordinal)
+            plan.newest.files.iter().zip(&plan.starts).filter(|(file, _)| file.ordinal == ordinal)
         {
             let place = self.place_of(file);
             let sections = read_directory(&*self.records, *start, file.bytes, of_table, &place)?;
@@ -228,6 +327,14 @@ mod elsewhere {
             0
         }
 
+        pub(super) fn len(&self) -> u64 {
+            0
+        }
+
+        pub(super) fn drop_pages(&self, _at: u64, _bytes: u64, _place: &Place) -> Result<()> {
+            Ok(())
+        }
+
         pub(super) fn map(&self, _at: u64, _file: BorrowedFd<'_>, _bytes: u64, place: &Place) -> Result<()> {
             Err(place.beyond("tables are read on Linux only"))
         }
@@ -236,144 +343,4 @@ mod elsewhere {
 
 #[cfg(test)]
 #[cfg(all(target_os = "linux", not(miri), not(feature = "shuttle")))]
-mod tests {
-    use super::super::{complete, draft, new_table, NewColumn, NewVersion, PartWriter, Type, Value};
-    use super::*;
-    use std::any::Any;
-    use std::collections::BTreeMap;
-
-    struct Kept;
-
-    impl Payload for Kept {
-        fn evict(&self) {}
-
-        fn kept_by_attempts(&self) -> bool {
-            false
-        }
-
-        fn as_any(&self) -> &dyn Any {
-            self
-        }
-    }
-
-    struct Table {
-        folder: tempfile::TempDir,
-        description: Description,
-        newest: Option<Manifest>,
-    }
-
-    impl Table {
-        fn new() -> Table {
-            let description = new_table(9, &columns(), &["k".to_string()], 4, 5).unwrap();
-            Table { folder: tempfile::tempdir().unwrap(), description, newest: None }
-        }
-
-        fn open(&self, name: &str) -> File {
-            File::open(self.folder.path().join(name)).unwrap()
-        }
-
-        /// Publishes a version with two tasks of two shards each.
-        fn publish(&mut self, name: &str, rows: &BTreeMap<i64, i64>) -> Manifest {
-            let place = Place { table: "t".to_string(), ..Place::default() };
-            let new =
-                NewVersion { version: name.to_string(), valid_from: None, columns: columns(), base: false };
-            let manifest = draft(&self.description, self.newest.as_ref(), &new, &place).unwrap();
-            let codec = manifest.codec(&self.description).unwrap();
-            let mut parts = Vec::new();
-            for task in [0, 2] {
-                let (of, parent) = (self.description.clone(), self.newest.clone());
-                let files = parent.as_ref().map_or(Vec::new(), |parent| parent.files.clone());
-                let mut part = PartWriter::new(of, manifest.clone(), parent, place.clone()).unwrap();
-                for (number, file) in files.iter().enumerate() {
-                    part.parent_file(number, self.open(&file.name), Arc::new(Kept)).unwrap();
-                }
-                let file = format!("{}-{task}.seg", manifest.ordinal);
-                let (mut bytes, mut buffer) = (Vec::new(), [0; 100]);
-                for shard in [task, task + 1] {
-                    for (key, value) in rows {
-                        let mut record = Vec::new();
-                        codec.row(&[Value::Int(*key)], &[Value::Int(*value)], &mut record, &place).unwrap();
-                        let hash = codec.hash().of(&key.to_le_bytes());
-                        if super::super::shard(hash, 2) == usize::from(shard) {
-                            part.rows(&record);
-                        }
-                    }
-                    part.shard(shard).unwrap();
-                    let taken = part.take(&mut buffer);
-                    bytes.extend_from_slice(&buffer[..taken]);
-                }
-                parts.push(part.finish(&file));
-                loop {
-                    match part.take(&mut buffer) {
-                        0 => break,
-                        taken => bytes.extend_from_slice(&buffer[..taken]),
-                    }
-                }
-                std::fs::write(self.folder.path().join(&file), bytes).unwrap();
-            }
-            let done = complete(manifest, parts);
-            self.newest = Some(done.clone());
-            done
-        }
-    }
-
-    fn columns() -> Vec<NewColumn> {
-        [("k", false), ("v", true)]
-            .map(|(name, nullable)| NewColumn { name: name.to_string(), of: Type::Long, nullable })
-            .to_vec()
-    }
-
-    #[test]
-    fn published_versions_grow_in_a_line_and_show_their_rows() {
-        let mut table = Table::new();
-        let mut rows: BTreeMap<i64, i64> = (0..500).map(|key| (key, key)).collect();
-        let mut all = vec![rows.clone()];
-        table.publish("a", &rows);
-        rows.insert(7, 70);
-        rows.remove(&8);
-        rows.insert(1000, 1);
-        all.push(rows.clone());
-        let second = table.publish("b", &rows);
-        assert_eq!((second.rows, second.added, second.changed, second.deleted), (500, 1, 1, 1));
-        all.push(rows.clone());
-        let third = table.publish("c", &rows);
-        assert_eq!(third.files, second.files, "a version without a change has no file");
-        let line =
-            Arc::new(MappedLine::open(table.description.clone(), third.clone(), Place::default()).unwrap());
-        assert_eq!(line.grow(0, 1).unwrap_err().code(), Code::BadArgument, "no file was offered");
-        for (number, file) in third.files.iter().enumerate() {
-            line.offer(number, LineFile { file: table.open(&file.name), keeper: Arc::new(Kept) }).unwrap();
-        }
-        line.grow(1, 2).unwrap();
-        assert_eq!((line.versions(), line.view(2).err().map(|e| e.code())), (2, Some(Code::UnknownVersion)));
-        line.grow(2, 2).unwrap();
-        assert!(line.bytes() > 0 && line.bytes() <= index_estimate(&table.description, &third));
-        let view = line.view(2).unwrap();
-        for (version, rows) in (0..).zip(&all) {
-            for key in 0..1001_i64 {
-                let found = view.lease.row(version, &key.to_le_bytes()).unwrap();
-                assert_eq!(found.is_some(), rows.contains_key(&key), "{key} in {version}");
-            }
-        }
-        assert!(view.region().is_multiple_of(PAGE) && view.directory() != 0);
-    }
-
-    #[test]
-    fn a_file_of_another_length_is_damage_and_the_line_goes_on() {
-        let mut table = Table::new();
-        table.publish("a", &(0..100).map(|key| (key, key)).collect());
-        let newest = table.publish("b", &(0..100).map(|key| (key, key + 1)).collect());
-        let line =
-            Arc::new(MappedLine::open(table.description.clone(), newest.clone(), Place::default()).unwrap());
-        let of_base = newest.files.iter().filter(|file| file.ordinal == 0).count();
-        std::fs::write(table.folder.path().join(&newest.files[of_base].name), b"cut").unwrap();
-        for (number, file) in newest.files.iter().enumerate() {
-            line.offer(number, LineFile { file: table.open(&file.name), keeper: Arc::new(Kept) }).unwrap();
-        }
-        let error = line.grow(1, 1).unwrap_err();
-        assert_eq!(error.code(), Code::TableDamaged);
-        assert!(error.message().contains(&newest.files[of_base].name), "{error}");
-        assert_eq!(line.versions(), 1);
-        assert!(line.view(0).unwrap().lease.row(0, &5_i64.to_le_bytes()).unwrap().is_some());
-    }
-}
+mod tests;

@@ -29,6 +29,8 @@ pub struct Manifest {
     pub valid_from: Option<i64>,
     /// The schemas of its records; the last one is that of its own rows.
     pub schemas: Vec<Schema>,
+    /// The least id that no column of this or an earlier version has had.
+    pub next_column: u32,
     /// Rows of the version.
     pub rows: u64,
     /// Rows that its parent has not.
@@ -90,6 +92,7 @@ impl ManifestFile {
 impl Manifest {
     /// The manifest of a first version, or of one that begins a line, without rows and files.
     pub fn base(table: u64, version: &str, ordinal: u64, schema: Schema) -> Manifest {
+        let next_column = schema.next_column();
         Manifest {
             format: FORMAT,
             table,
@@ -98,6 +101,7 @@ impl Manifest {
             base: ordinal,
             valid_from: None,
             schemas: vec![schema],
+            next_column,
             rows: 0,
             added: 0,
             changed: 0,
@@ -129,6 +133,7 @@ impl Manifest {
             known.check_next(schema, key)?;
         }
         next.schemas.push(schema.clone());
+        next.next_column = next.next_column.max(schema.next_column());
         Ok(next)
     }
 
@@ -151,6 +156,7 @@ impl Manifest {
     /// Reads the file of the version `ordinal` of a table.
     pub fn read(bytes: &[u8], description: &Description, ordinal: u64, place: &Place) -> Result<Manifest> {
         let manifest: Manifest = document::unseal(bytes, place)?;
+        let place = &Place { version: manifest.version.clone(), ..place.clone() };
         manifest.check(place)?;
         if manifest.table != description.table || manifest.ordinal != ordinal {
             let (table, found) = (manifest.table, manifest.ordinal);
@@ -166,6 +172,9 @@ impl Manifest {
         }
         if self.ordinal < self.base || self.ordinal - self.base >= u64::from(MOST_VERSIONS) {
             return Err(place.damaged(format!("version {} cannot begin from {}", self.ordinal, self.base)));
+        }
+        if self.schemas.iter().any(|schema| schema.next_column() > self.next_column) {
+            return Err(place.damaged(format!("a column has an id from {} on", self.next_column)));
         }
         let mut bytes = 0_u64;
         let mut last = self.base;

@@ -254,6 +254,13 @@ mod addresses {
             }
         }
 
+        /// Lets go of the pages of `bytes` bytes that are mapped at `at`; a late read brings them in again.
+        pub fn drop_pages(&self, at: u64, bytes: u64, place: &Place) -> Result<()> {
+            let (start, length) = self.range(at, bytes, place)?;
+            let done = if length == 0 { Ok(()) } else { self.advise(start, length, Advice::LinuxDontNeed) };
+            done.map_err(|errno| place.damaged(format!("its pages cannot be given back: {errno}")))
+        }
+
         /// Replaces a segment by addresses without access.
         pub fn unmap(&self, at: u64, bytes: u64, place: &Place) -> Result<()> {
             let (start, length) = self.range(at, bytes, place)?;
@@ -281,7 +288,7 @@ mod addresses {
 
         fn advise(&self, start: usize, length: usize, advice: Advice) -> std::result::Result<(), Errno> {
             loop {
-                // SAFETY: the range was mapped by `map`; neither advice changes what it shows.
+                // SAFETY: the range was mapped by `map`; none of the three advices changes what it shows.
                 match unsafe { rustix::mm::madvise(ptr::with_exposed_provenance_mut(start), length, advice) }
                 {
                     Err(Errno::INTR) => {}

@@ -1,6 +1,6 @@
 //! The documents of a new version, and the segments that its tasks write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -36,29 +36,32 @@ pub struct NewColumn {
     pub nullable: bool,
 }
 
-/// The schema of new rows. Columns have the ids of the newest schema's columns with their names, others a new id.
+/// The schema of new rows. Columns have the ids of the newest schema's columns with their names, others an id from
+/// `next_column` on, which no column has had.
 ///
 /// The id of the schema is the newest one's, unless a column differs; a column that was nullable stays so.
-pub fn schema_of(columns: &[NewColumn], known: &[Schema]) -> Schema {
+pub fn schema_of(columns: &[NewColumn], known: &[Schema], next_column: u32) -> Result<Schema> {
     let newest = known.last();
-    let ids = known.iter().flat_map(|schema| &schema.columns).map(|column| column.id);
-    let mut fresh = ids.max().map_or(0, |id| id.saturating_add(1));
+    let mut fresh = next_column..;
     let columns = columns.iter().map(|column| {
         let before =
             newest.and_then(|schema| schema.columns.iter().find(|before| before.name == column.name));
-        let id = before.map(|before| before.id).unwrap_or_else(|| {
-            fresh = fresh.saturating_add(1);
-            fresh - 1
-        });
+        let id = match before {
+            Some(before) => Some(before.id),
+            None => fresh.next().and_then(|id| u16::try_from(id).ok()),
+        };
+        let id = id.ok_or_else(|| {
+            refused("a table has at most 65,536 columns in its life; copy it to a new table")
+        })?;
         let nullable = column.nullable || before.is_some_and(|before| before.nullable);
-        Column { id, name: column.name.clone(), of: column.of.clone(), nullable }
+        Ok(Column { id, name: column.name.clone(), of: column.of.clone(), nullable })
     });
-    let columns: Vec<Column> = columns.collect();
+    let columns = columns.collect::<Result<Vec<Column>>>()?;
     let id = match newest {
         Some(newest) if newest.columns == columns => newest.id,
         _ => known.iter().map(|schema| schema.id).max().map_or(0, |id| id.saturating_add(1)),
     };
-    Schema { id, columns }
+    Ok(Schema { id, columns })
 }
 
 /// The description of a new table whose rows have these columns, and whose key the named ones.
@@ -69,7 +72,7 @@ pub fn new_table(
     shards: u32,
     seed: u64,
 ) -> Result<Description> {
-    let schema = schema_of(columns, &[]);
+    let schema = schema_of(columns, &[], 0)?;
     let ids = key.iter().map(|name| {
         let found = schema.columns.iter().find(|column| column.name == *name);
         found.map(|column| column.id).ok_or_else(|| {
@@ -106,7 +109,8 @@ pub fn draft(
     place: &Place,
 ) -> Result<Manifest> {
     let key = &description.key;
-    let schema = schema_of(&new.columns, parent.map_or(&[], |parent| &parent.schemas));
+    let next_column = parent.map_or(0, |parent| parent.next_column);
+    let schema = schema_of(&new.columns, parent.map_or(&[], |parent| &parent.schemas), next_column)?;
     let mut manifest = match parent {
         Some(parent) if !new.base && parent.relative() + 1 < MOST_VERSIONS => {
             parent.next(&new.version, &schema, key, place)?
@@ -114,7 +118,9 @@ pub fn draft(
         _ => {
             schema.check(key)?;
             let ordinal = parent.map_or(0, |parent| parent.ordinal + 1);
-            Manifest::base(description.table, &new.version, ordinal, schema)
+            let mut base = Manifest::base(description.table, &new.version, ordinal, schema);
+            base.next_column = base.next_column.max(next_column);
+            base
         }
     };
     manifest.valid_from = new.valid_from;
@@ -127,6 +133,8 @@ pub fn draft(
 pub struct WrittenPart {
     /// The segment; none if no record differs from the parent's.
     pub file: Option<ManifestFile>,
+    /// Shards that were compared.
+    pub shards: u32,
     /// Rows of the version.
     pub rows: u64,
     /// Rows that the parent has not.
@@ -138,17 +146,36 @@ pub struct WrittenPart {
 }
 
 /// The manifest with the parts that the tasks have written.
-pub fn complete(draft: Manifest, parts: Vec<WrittenPart>) -> Manifest {
+///
+/// [`Code::TableDamaged`] unless the parts have all shards, and the parent's rows with their changes are the new rows.
+pub fn complete(
+    description: &Description,
+    draft: Manifest,
+    parts: Vec<WrittenPart>,
+    place: &Place,
+) -> Result<Manifest> {
+    let before = draft.rows;
     let mut manifest = draft;
     let sum = |of: &dyn Fn(&WrittenPart) -> u64| parts.iter().map(of).sum();
     manifest.rows = sum(&|part| part.rows);
     manifest.added = sum(&|part| part.added);
     manifest.changed = sum(&|part| part.changed);
     manifest.deleted = sum(&|part| part.deleted);
+    let compared = sum(&|part| u64::from(part.shards));
+    let expected = (before + manifest.added).checked_sub(manifest.deleted);
+    if compared != u64::from(description.shards) || expected != Some(manifest.rows) {
+        let Manifest { rows, added, deleted, .. } = manifest;
+        let why = format!(
+            "the tasks wrote {compared} of {} shards, and {rows} rows where the parent has {before}, {added} were \
+             added and {deleted} deleted",
+            description.shards
+        );
+        return Err(Error::new(Code::TableDamaged, format!("{place}: {why}; publish the version again")));
+    }
     let mut files: Vec<ManifestFile> = parts.into_iter().filter_map(|part| part.file).collect();
     files.sort_by(|a, b| (a.shards, &a.name).cmp(&(b.shards, &b.name)));
     manifest.files.extend(files);
-    manifest
+    Ok(manifest)
 }
 
 /// Writes the segment of one task: shards in ascending order, each compared with the parent's.
@@ -164,6 +191,7 @@ pub struct PartWriter {
     segment: Option<SegmentWriter>,
     out: Vec<u8>,
     taken: usize,
+    next_shard: u32,
     part: WrittenPart,
 }
 
@@ -171,6 +199,8 @@ struct ParentFiles {
     manifest: Manifest,
     records: Arc<FileRecords>,
     next: u64,
+    /// The numbers of the files that were given.
+    given: BTreeSet<usize>,
     keepers: Vec<Arc<dyn Payload>>,
     /// Sections by shard, the oldest first.
     sections: BTreeMap<u16, Vec<PlacedSection>>,
@@ -190,6 +220,7 @@ impl PartWriter {
             manifest,
             records: Arc::default(),
             next: 0,
+            given: BTreeSet::new(),
             keepers: Vec::new(),
             sections: BTreeMap::new(),
         });
@@ -204,6 +235,7 @@ impl PartWriter {
             segment: None,
             out: Vec::new(),
             taken: 0,
+            next_shard: 0,
             part: WrittenPart::default(),
         })
     }
@@ -220,6 +252,9 @@ impl PartWriter {
             file: format!("data/{}", entry.name),
             ..self.place.clone()
         };
+        if !parent.given.insert(number) {
+            return Err(Error::new(Code::BadArgument, format!("{place}: the file is given twice")));
+        }
         let start = parent.next;
         parent.next += entry.bytes.next_multiple_of(8);
         parent.records.add(start, entry.bytes, Arc::new(file), place.clone());
@@ -233,12 +268,15 @@ impl PartWriter {
     }
 
     /// Takes records of the next shard, back to back, in any order.
-    pub fn rows(&mut self, records: &[u8]) {
-        self.chunks.push(records.to_vec());
+    pub fn rows(&mut self, records: Vec<u8>) {
+        self.chunks.push(records);
     }
 
     /// Ends a shard: what differs from the parent becomes a section.
+    ///
+    /// [`Code::BadArgument`] if a file of the parent that may have this shard was not given.
     pub fn shard(&mut self, shard: u16) -> Result<()> {
+        self.check_shard(shard)?;
         let bits = self.description.bits();
         let codec = Arc::clone(&self.codec);
         let mut rows = ShardRows::new(&codec, bits, shard, self.place.clone());
@@ -250,6 +288,7 @@ impl PartWriter {
             Scan::new(Arc::clone(&parent.records) as _, Arc::clone(&codec), bits, newest_first.collect())
         });
         let delta = rows.compare(scan.transpose()?)?;
+        self.part.shards += 1;
         self.part.rows += delta.rows;
         self.part.added += delta.added;
         self.part.changed += delta.changed;
@@ -262,6 +301,27 @@ impl PartWriter {
         let out = &mut self.out;
         let segment = self.segment.get_or_insert_with(|| SegmentWriter::new(table, shards, out));
         segment.section((0, shard, kind), &delta.content, &mut self.out, &self.place)
+    }
+
+    fn check_shard(&mut self, shard: u16) -> Result<()> {
+        let wrong = |what: String| Err(Error::new(Code::BadArgument, format!("{}: {what}", self.place)));
+        let number = u32::from(shard);
+        if number < self.next_shard || number >= self.description.shards {
+            return wrong(format!("shard {shard} is written out of its order"));
+        }
+        if let Some(parent) = &self.parent {
+            let has = |file: &ManifestFile| (file.shards.0..=file.shards.1).contains(&shard);
+            let absent =
+                (0..).zip(&parent.manifest.files).find(|(n, file)| has(file) && !parent.given.contains(n));
+            if let Some((_, file)) = absent {
+                return wrong(format!(
+                    "shard {shard} is compared without the file {} of the parent",
+                    file.name
+                ));
+            }
+        }
+        self.next_shard = number + 1;
+        Ok(())
     }
 
     /// Moves bytes of the segment into `buffer` and returns their number: 0 if there are none yet.
@@ -305,23 +365,95 @@ mod tests {
 
     #[test]
     fn columns_keep_their_ids_and_schemas_theirs() {
-        let first = schema_of(&columns(&[("k", Type::Long, false), ("v", Type::Int, true)]), &[]);
+        let schema_of = |new: &[(&str, Type, bool)], known: &[Schema], next| {
+            schema_of(&columns(new), known, next).unwrap()
+        };
+        let first = schema_of(&[("k", Type::Long, false), ("v", Type::Int, true)], &[], 0);
         let ids = |schema: &Schema| schema.columns.iter().map(|column| column.id).collect::<Vec<u16>>();
         assert_eq!((first.id, ids(&first)), (0, vec![0, 1]));
         // A column without nulls in one version stays nullable.
-        let same = schema_of(
-            &columns(&[("k", Type::Long, false), ("v", Type::Int, false)]),
-            std::slice::from_ref(&first),
-        );
+        let same =
+            schema_of(&[("k", Type::Long, false), ("v", Type::Int, false)], std::slice::from_ref(&first), 2);
         assert_eq!(same, first);
         let second = schema_of(
-            &columns(&[("w", Type::String, true), ("k", Type::Long, false)]),
+            &[("w", Type::String, true), ("k", Type::Long, false)],
             std::slice::from_ref(&first),
+            2,
         );
         assert_eq!((second.id, ids(&second)), (1, vec![2, 0]));
-        let third =
-            schema_of(&columns(&[("k", Type::Long, false), ("v", Type::Int, true)]), &[first, second]);
+        let third = schema_of(&[("k", Type::Long, false), ("v", Type::Int, true)], &[first, second], 3);
         assert_eq!((third.id, ids(&third)), (2, vec![0, 3]), "an id belongs to one column for ever");
+    }
+
+    #[test]
+    fn a_base_that_drops_a_column_does_not_free_its_id() {
+        let place = Place::default();
+        let (k, v) = (("k", Type::Long, false), ("v", Type::Int, true));
+        let with = |name| [k.clone(), (name, Type::Int, true)];
+        let table = new_table(1, &columns(&with("v")), &["k".to_string()], 4, 2).unwrap();
+        let draft = |parent: Option<&Manifest>, of: &[(&str, Type, bool)], base| {
+            draft(&table, parent, &version("a", columns(of), base), &place)
+        };
+        let first = draft(None, &with("v"), false).unwrap();
+        let dropped = draft(Some(&first), std::slice::from_ref(&k), true).unwrap();
+        let text = dropped.text(&place).unwrap();
+        assert_eq!((text.contains("\"nextColumn\":2"), dropped.schemas.len()), (true, 1));
+        let read = Manifest::read(text.as_bytes(), &table, 1, &place).unwrap();
+        let added = draft(Some(&read), &with("w"), false).unwrap();
+        assert_eq!(added.schemas[1].columns[1].id, 2, "the id of the dropped column came back");
+        let again = draft(Some(&added), &[k.clone(), v, ("w", Type::Int, true)], true).unwrap();
+        assert_eq!((again.schemas[0].columns[1].id, again.next_column), (3, 4));
+        // A document that lost the count is damaged, and a table without ids left refuses a column.
+        let mut less = again.clone();
+        less.next_column = 3;
+        assert_eq!(less.text(&place).unwrap_err().code(), Code::TableDamaged);
+        let mut full = again;
+        full.next_column = 65_536;
+        let error = draft(Some(&full), &with("x"), true).unwrap_err();
+        assert_eq!(error.code(), Code::TableSchema);
+        assert!(error.message().contains("65,536"), "{error}");
+    }
+
+    #[test]
+    fn parts_that_leave_out_a_shard_or_a_file_are_refused() {
+        let place = Place::default();
+        let of = columns(&[("k", Type::Long, false)]);
+        let table = new_table(1, &of, &["k".to_string()], 4, 2).unwrap();
+        let base = draft(&table, None, &version("a", of.clone(), false), &place).unwrap();
+        let part = |shards, rows, added, deleted| WrittenPart {
+            shards,
+            rows,
+            added,
+            deleted,
+            ..WrittenPart::default()
+        };
+        complete(&table, base.clone(), vec![part(2, 5, 5, 0), part(2, 1, 1, 0)], &place).unwrap();
+        let wrong =
+            [vec![part(2, 5, 5, 0)], vec![part(4, 5, 4, 0)], vec![part(4, 0, 0, 1)], vec![part(5, 1, 1, 0)]];
+        for parts in wrong {
+            let error = complete(&table, base.clone(), parts, &place).unwrap_err();
+            assert_eq!(error.code(), Code::TableDamaged, "{error}");
+        }
+        let mut parent = base;
+        parent.files.push(ManifestFile {
+            name: "0-0-a.seg".to_string(),
+            ordinal: 0,
+            kind: SectionKind::Base,
+            bytes: 8,
+            records: 1,
+            deletions: 0,
+            xxh3: 0,
+            families: vec![0],
+            shards: (1, 2),
+        });
+        let next = draft(&table, Some(&parent), &version("b", of, false), &place).unwrap();
+        let mut writer = PartWriter::new(table, next, Some(parent), place).unwrap();
+        writer.shard(0).unwrap();
+        let error = writer.shard(1).unwrap_err();
+        assert_eq!(error.code(), Code::BadArgument);
+        assert!(error.message().contains("0-0-a.seg"), "{error}");
+        assert_eq!(writer.shard(0).unwrap_err().code(), Code::BadArgument);
+        writer.shard(3).unwrap();
     }
 
     #[test]
