@@ -76,6 +76,14 @@ fn place(table: &str, file: &str) -> Place {
     Place { table: table.to_string(), file: file.to_string(), ..Place::default() }
 }
 
+/// The error for columns that cannot be stored does not know its table.
+fn named<T>(place: &Place, result: Result<T>) -> Result<T> {
+    result.map_err(|error| match error.code() {
+        Code::TableSchema => Error::new(error.code(), format!("{place}: {}", error.message())),
+        _ => error,
+    })
+}
+
 fn json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T> {
     serde_json::from_str(text)
         .map_err(|error| Error::new(Code::BadArgument, format!("{what} cannot be read: {error}")))
@@ -176,7 +184,8 @@ pub(super) extern "system" fn new_table<'l>(
     entry(env, &this, "newTable", |env| {
         let table = table_name(env, &table)?;
         let new: NewTable = json(&string(env, &request, "request")?, "the request for a table")?;
-        let made = table::new_table(new.table as u64, &new.columns, &new.key, new.shards, new.seed as u64)?;
+        let made = table::new_table(new.table as u64, &new.columns, &new.key, new.shards, new.seed as u64);
+        let made = named(&place(&table, ""), made)?;
         Ok(raw::new_string(env, made.text(&place(&table, "_andiron/table"))?)?)
     })
 }
@@ -195,7 +204,7 @@ pub(super) extern "system" fn draft<'l>(
         let before = parent(env, &before, &of, &table)?;
         let new: NewVersion = json(&string(env, &request, "request")?, "the request for a version")?;
         let place = Place { version: new.version.clone(), ..place(&table, "") };
-        let draft = table::draft(&of, before.as_ref(), &new, &place)?;
+        let draft = named(&place, table::draft(&of, before.as_ref(), &new, &place))?;
         Ok(raw::new_string(env, draft.text(&place)?)?)
     })
 }
