@@ -22,14 +22,15 @@ import andiron.internal.util.OfTheDriver
 final class Table private[andiron] (spark: SparkSession, source: String, settings: HadoopSettings)
     extends OfTheDriver("pass the table to mapWithVersion, whose function receives the version") {
   private val files = new TableFiles(source, settings)
-  @volatile private var state = TableState.read(files)
+  private val publishing = new Object
+  @volatile private var state = TableState.read(files, TableState.empty)
   private var current: Option[(TableState, TableSnapshot)] = None
 
   /** The table's path with its scheme. */
   def uri: String = files.uri
 
   /** The names of the versions, in the order of their publication. */
-  def versions: Seq[String] = state.manifests.map(_.version)
+  def versions: Seq[String] = state.versions.map(_.name)
 
   /** The columns of the newest version. Throws an UnknownVersionException if there is no version. */
   def schema: StructType = newest.schema.toStruct
@@ -40,9 +41,9 @@ final class Table private[andiron] (spark: SparkSession, source: String, setting
     state.description.toSeq.flatMap(_.key).flatMap(id => names.column(id).map(_.name))
   }
 
-  /** Reads the list of versions again. */
+  /** Reads the versions that are new. */
   def refresh(): Unit = synchronized {
-    state = TableState.read(files)
+    state = TableState.read(files, state)
   }
 
   /**
@@ -67,13 +68,14 @@ final class Table private[andiron] (spark: SparkSession, source: String, setting
    * @param shards the number of shards of a new table, a power of two up to 4,096; 0: from the rows, which are then
    *   computed twice
    */
-  def publish(rows: DataFrame, version: String, key: Seq[String], validFrom: Option[Instant], isBase: Boolean, shards: Int): Unit = synchronized {
+  def publish(rows: DataFrame, version: String, key: Seq[String], validFrom: Option[Instant], isBase: Boolean, shards: Int): Unit = publishing.synchronized {
     if (shards < 0 || shards > 4096 || Integer.bitCount(shards) > 1)
       throw AndironErrors.bad(s"table $uri: $shards is no number of shards: a power of two up to 4,096, or 0")
     refresh()
+    val before = state
     val micros = validFrom.map(time => ChronoUnit.MICROS.between(Instant.EPOCH, time))
     val gate = new PublishGate(spark.sparkContext, rows)
-    try new Publisher(spark, files, source, settings).publish(rows, NewVersion(version, key, micros, isBase, shards), state, snapshot, () => gate.judge())
+    try new Publisher(spark, files, source, settings).publish(rows, NewVersion(version, key, micros, isBase, shards), before, snapshotOf(before), () => gate.judge())
     finally gate.close()
     refresh()
   }
@@ -85,8 +87,10 @@ final class Table private[andiron] (spark: SparkSession, source: String, setting
   @varargs
   def get(version: String, key: Any*): Option[Row] = {
     val cursor = new TableCursor(snapshot)
-    try cursor.version(version).get(key: _*).map(_.copy())
-    finally cursor.close()
+    try {
+      val of = cursor.version(version)
+      cursor.reading(of.get(key: _*).map(_.copy()))
+    } finally cursor.close()
   }
 
   /**
@@ -99,25 +103,30 @@ final class Table private[andiron] (spark: SparkSession, source: String, setting
   /** The versions for lookups, all of one moment. */
   private[andiron] def lookups: LookupTable = synchronized {
     val made = snapshot
-    val versions = state.manifests.map(manifest => TimedVersion(manifest.version, manifest.ordinal, manifest.validFrom))
+    val versions = state.versions.map(version => TimedVersion(version.name, version.ordinal, version.validFrom))
     new LookupTable(uri, newest.schema, state.description.get.key, versions, made)
   }
 
   /** The versions for use in tasks. */
-  private[andiron] def snapshot: TableSnapshot = synchronized {
+  private[andiron] def snapshot: TableSnapshot = {
     val now = state
+    if (now.newest.isEmpty) throw none
+    snapshotOf(now)
+  }
+
+  private def snapshotOf(now: TableState): TableSnapshot = synchronized {
     current match {
       case Some((of, made)) if of eq now => made
       case _ =>
-        newest: Unit
-        val made = TableSnapshot.of(spark, files, now.description.get, now.manifests)
+        val made = TableSnapshot.of(spark, files, now)
         current = Some((now, made))
         made
     }
   }
 
-  private def newest = state.newest.getOrElse(
-    throw AndironException.of(ErrorCode.UnknownVersion, s"table $uri has no version: publish one", null))
+  private def newest = state.newest.getOrElse(throw none)
+
+  private def none = AndironException.of(ErrorCode.UnknownVersion, s"table $uri has no version: publish one", null)
 
   override def toString: String = s"Table($uri)"
 }

@@ -45,10 +45,14 @@ object VersionedData {
    * The table in a directory, `uri` as Hadoop reads it, which need not exist before the first version is published. Reads
    * the list of its versions, with the current settings of this session as for [[catalog]]. Call it on the driver.
    *
-   * Throws a TableException if the table's documents are damaged or of a later release.
+   * Throws a TableException if the table's documents are damaged or of a later release, and an exception with the
+   * code 117 while `spark.io.encryption.enabled` is set: executors map the table's files from the local disk as they are.
    */
   def table(spark: SparkSession, uri: String): Table = {
-    check(spark): Unit
+    if (check(spark).getBoolean("spark.io.encryption.enabled", defaultValue = false))
+      throw AndironException.of(ErrorCode.EncryptionRefused,
+        s"table $uri: executors keep a table's segments in local files, as they are, which is refused while spark.io.encryption.enabled is set: turn " +
+          "the encryption of local files off, or join the rows with Spark", null)
     new Table(spark, uri, HadoopSettings.of(spark))
   }
 

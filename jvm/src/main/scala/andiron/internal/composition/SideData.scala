@@ -37,9 +37,9 @@ private[andiron] object SideData {
     override def open(): SideUse[TableVersion] = new SideUse[TableVersion] {
       private var cursor: TableCursor = _
 
-      override protected def using[U](name: String, f: (() => TableVersion) => U): U = f { () =>
+      override protected def using[U](name: String, f: (() => TableVersion) => U): U = {
         if (cursor == null) cursor = new TableCursor(snapshot)
-        cursor.version(name)
+        cursor.reading(f(() => cursor.version(name)))
       }
 
       override def close(): Unit = if (cursor != null) cursor.close()

@@ -5,8 +5,8 @@ import com.fasterxml.jackson.databind.JsonNode
 import andiron.internal.util.Json
 
 /** The parts of a table that never change, as read from its text, which Rust has checked. */
-private[andiron] final class TableDescription(val text: String) {
-  private val node = Json.parse(text)
+private[andiron] final class TableDescription private (val text: String, node: JsonNode) {
+  def this(text: String) = this(text, Json.parse(text))
 
   /** The table's number, which its segments carry. */
   val table: String = node.path("table").asText()
@@ -31,8 +31,8 @@ private[andiron] object TableDescription {
 private[andiron] final case class TableFile(name: String, ordinal: Long, bytes: Long, checksum: String, firstShard: Int, lastShard: Int)
 
 /** A version, as read from its manifest's text, which Rust has checked. */
-private[andiron] final class TableManifest(val text: String) {
-  private val node = Json.parse(text)
+private[andiron] final class TableManifest private (val text: String, node: JsonNode) {
+  def this(text: String) = this(text, Json.parse(text))
 
   val version: String = node.path("version").asText()
   val ordinal: Long = node.path("ordinal").asLong()

@@ -255,6 +255,10 @@ private[andiron] object KeyCodec {
         val fits = number.stripTrailingZeros.scale <= decimal.scale
         val scaled = if (fits) number.setScale(decimal.scale) else null
         if (scaled == null || scaled.precision > decimal.precision) null else Decimal(scaled, decimal.precision, decimal.scale)
+      case BinaryType => {
+        case bytes: Array[Byte] => bytes
+        case other              => refuse(other)
+      }
       case of => value =>
         try TableInternals.toInternal(of)(value)
         catch { case _: IllegalArgumentException | _: MatchError | _: ClassCastException => refuse(value) }

@@ -63,6 +63,8 @@ private[andiron] final class PartTask(
         NativeTable.partShard(part, shard)
         out.drain()
       }
+      if (sorted.hasNext)
+        throw new IllegalStateException(s"table $uri: a row belongs to shard ${sorted.head._1}, and this task has ${own.head} to ${own.last}")
       val written = NativeTable.partFinish(part, name)
       out.drain()
       out.close()

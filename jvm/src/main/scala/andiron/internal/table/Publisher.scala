@@ -10,33 +10,9 @@ import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.apache.spark.sql.types.StructType
 
 import andiron.{AndironException, ErrorCode}
-import andiron.internal.boundary.{NativeLibrary, NativeTable}
+import andiron.internal.boundary.NativeTable
 import andiron.internal.cache.{AndironErrors, HadoopSettings}
 import andiron.internal.util.Json
-
-/** The state of a table's files at one moment. */
-private[andiron] final class TableState(val description: Option[TableDescription], val manifests: Seq[TableManifest]) {
-  def newest: Option[TableManifest] = manifests.lastOption
-}
-
-private[andiron] object TableState {
-  def read(files: TableFiles): TableState = {
-    NativeLibrary.load()
-    val uri = files.uri
-    val description = files.description().map { text =>
-      NativeTable.checkDescription(text, uri)
-      new TableDescription(text)
-    }
-    val manifests = description.toSeq.flatMap { of =>
-      files.ordinals().map { ordinal =>
-        val text = files.manifest(ordinal)
-        NativeTable.checkManifest(of.text, text, ordinal, uri)
-        new TableManifest(text)
-      }
-    }
-    new TableState(description, manifests)
-  }
-}
 
 /** What to publish. `key` is empty for the key of the table that exists; `shards` is 0 for a number from the rows. */
 private[andiron] final case class NewVersion(version: String, key: Seq[String], validFrom: Option[Long], isBase: Boolean, shards: Int)
@@ -71,7 +47,7 @@ private[andiron] final class Publisher(spark: SparkSession, files: TableFiles, s
   private def check(rows: DataFrame, wanted: NewVersion, state: TableState): Unit = {
     if (wanted.version == null || wanted.version.isEmpty) throw AndironErrors.bad(s"table $uri: a version needs a name")
     if (rows.isStreaming) throw AndironErrors.bad(s"table $uri: a streaming Dataset cannot be published: use writeStream.foreachBatch, and publish each batch")
-    if (state.manifests.exists(_.version == wanted.version))
+    if (state.versions.exists(_.name == wanted.version))
       throw AndironException.of(ErrorCode.TableConflict,
         s"table $uri has a version '${wanted.version}', and a version never changes: publish under another name", null)
   }
@@ -90,7 +66,7 @@ private[andiron] final class Publisher(spark: SparkSession, files: TableFiles, s
 
   /** The table's description; a new one if it has no version. */
   private def describe(rows: DataFrame, wanted: NewVersion, state: TableState, key: Seq[String], columns: JsonNode): TableDescription =
-    if (state.manifests.nonEmpty) state.description.get
+    if (state.versions.nonEmpty) state.description.get
     else {
       def made(shards: Int): TableDescription = {
         val random = java.util.concurrent.ThreadLocalRandom.current()

@@ -32,9 +32,11 @@ private[andiron] final class TableCursor(snapshot: TableSnapshot) extends AutoCl
   private var line = -1
   private var upTo = -1
   private var leased: LineMemory = _
+  private var last: String = _
 
   /** The version of this name, leased until the next call with a version that is later or in another line. */
   def version(name: String): TableVersion = {
+    last = name
     val found = known.get(name)
     if (found != null && !native.isReleased) found else find(name)
   }
@@ -95,6 +97,30 @@ private[andiron] final class TableCursor(snapshot: TableSnapshot) extends AutoCl
     }
   }
 
+  /**
+   * The result of reading rows of the last version asked for. If a page was lost, of which any failure may be a result, it
+   * ends with the typed error.
+   */
+  def reading[A](read: => A): A =
+    try {
+      val result = read
+      LostPages.report(): Unit
+      result
+    } catch {
+      case lost: InternalError => damaged(last, lost)
+      case other: Throwable =>
+        report(other)
+        throw other
+    }
+
+  private def report(other: Throwable): Unit =
+    try LostPages.report(): Unit
+    catch {
+      case lost: InternalError =>
+        lost.addSuppressed(other)
+        damaged(last, lost)
+    }
+
   private def damaged(name: String, error: Throwable): Nothing = TableCursor.damaged(spec.uri, name, error)
 
   private def unknown(name: String): Nothing = TableCursor.unknown(spec.uri, name)
@@ -112,9 +138,14 @@ private[andiron] object TableCursor {
   private val SliceMillis = 50L
 
   /** Ends with the error for a record of a version that cannot be read. */
-  def damaged(table: String, name: String, error: Throwable): Nothing = throw AndironException.of(ErrorCode.TableDamaged,
-    s"version '$name' of table $table cannot be read: $error; a file below spark.andiron.cache.dir was truncated or its disk failed: " +
-      "restart the executor", error)
+  def damaged(table: String, name: String, error: Throwable): Nothing = {
+    val own = AndironException.of(ErrorCode.TableDamaged,
+      s"version '$name' of table $table cannot be read: $error; a file below spark.andiron.cache.dir was truncated or its disk failed: " +
+        "restart the executor", null)
+    // No cause: Spark ends an executor for an InternalError among the causes of a failure.
+    own.addSuppressed(error)
+    throw own
+  }
 
   /** Ends with the error for a name that the table has no version of, or null. */
   def unknown(table: String, name: String): Nothing = {

@@ -5,7 +5,7 @@ import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{FileAlreadyExistsException, Files}
 import java.util.UUID
 
-import org.apache.hadoop.fs.{FileSystem, LocalFileSystem, Path, RawLocalFileSystem}
+import org.apache.hadoop.fs.{FSDataOutputStream, FSDataOutputStreamBuilder, FileSystem, LocalFileSystem, Path, RawLocalFileSystem}
 
 import andiron.{AndironException, ErrorCode}
 import andiron.internal.cache.{FileSystems, HadoopSettings}
@@ -69,25 +69,61 @@ private[andiron] final class TableFiles(source: String, settings: HadoopSettings
     } catch { case _: FileNotFoundException => None }
   }
 
-  /** Writes under another name first. A rename refuses a name that exists, as a link does in a local file system. */
-  private def create(path: Path, text: String): Boolean = attempt(s"has a file $path that cannot be written") {
+  /**
+   * Gives a file its text, unless it exists. An error may come after the step that published it, so the file says whether
+   * it is this caller's. It then has the text, which names segments that no other publisher has.
+   */
+  private def create(path: Path, text: String): Boolean = {
+    var isThere = false
+    val failure =
+      try {
+        attempt(s"has a file $path that cannot be written") {
+          isThere = system.exists(path)
+          if (!isThere) { if (TableFiles.hasNoRename(system)) put(path, text) else link(path, text) }
+        }
+        None
+      } catch { case e: AndironException => Some(e) }
+    !isThere && (written(path, failure) match {
+      case Some(found) => found == text
+      case None        => throw failure.getOrElse(AndironException.of(ErrorCode.Io, s"table $source: the file system did not give the file $path its name", null))
+    })
+  }
+
+  private def written(path: Path, failure: Option[AndironException]): Option[String] =
+    try read(path)
+    catch {
+      case e: AndironException => throw AndironException.of(ErrorCode.Io,
+          s"table $source: it is unknown whether $path was written, since it cannot be read: ${e.getMessage}; refresh the table, which shows it", failure.getOrElse(e))
+    }
+
+  /** Under another name first: neither a rename nor a link replaces a file, and the file appears whole. */
+  private def link(path: Path, text: String): Unit = {
     val temporary = new Path(root, s"_andiron/tmp/${UUID.randomUUID()}")
-    val out = system.create(temporary, false)
-    try out.write(text.getBytes(UTF_8))
-    finally out.close()
     try {
+      fill(system.create(temporary, false), text)
       system.mkdirs(path.getParent): Unit
       system match {
         case local: RawLocalFileSystem =>
-          try {
-            Files.createLink(local.pathToFile(path).toPath, local.pathToFile(temporary).toPath): Unit
-            true
-          } catch { case _: FileAlreadyExistsException => false }
-        // Object stores may rename over a file that another publisher has just written: then the text differs.
-        case _ => !system.exists(path) && system.rename(temporary, path) && read(path).contains(text)
+          try Files.createLink(local.pathToFile(path).toPath, local.pathToFile(temporary).toPath): Unit
+          catch { case _: FileAlreadyExistsException => () }
+        case _ => system.rename(temporary, path): Unit
       }
     } finally system.delete(temporary, false): Unit
   }
+
+  /** A file of an object store appears when it is closed; Hadoop 3.4.2 and later let the store refuse it if there is one. */
+  private def put(path: Path, text: String): Unit = fill(conditional(system.createFile(path)), text)
+
+  private def conditional[S <: FSDataOutputStream, B <: FSDataOutputStreamBuilder[S, B]](builder: FSDataOutputStreamBuilder[S, B]): OutputStream = {
+    builder.overwrite(false): Unit
+    builder.recursive(): Unit
+    builder.opt("fs.option.create.conditional.overwrite", true): Unit
+    builder.build()
+  }
+
+  private def fill(out: OutputStream, text: String): Unit =
+    try out.write(text.getBytes(UTF_8))
+    finally out.close()
 
   private def attempt[A](what: String)(action: => A): A =
     try action
@@ -98,4 +134,12 @@ private[andiron] final class TableFiles(source: String, settings: HadoopSettings
         if (system != null) FileSystems.failed(system, e)
         throw AndironException.of(ErrorCode.Io, s"table $source $what: $e", e)
     }
+}
+
+private[andiron] object TableFiles {
+
+  /** Object stores whose rename copies, so that it neither is one step nor refuses a name that exists. */
+  private val stores = Set("s3a", "s3", "s3n", "gs", "oss", "cosn", "obs", "ks3", "tos", "swift", "wasb", "wasbs")
+
+  private def hasNoRename(system: FileSystem): Boolean = stores(String.valueOf(system.getUri.getScheme).toLowerCase(java.util.Locale.ROOT))
 }

@@ -136,7 +136,7 @@ private[andiron] final class CellReader(layout: RowLayout, cell: Cell, target: D
     case DoubleType => java.lang.Double.longBitsToDouble(Memory.long(values + at))
     case _ =>
       TableSchema.width(own) match {
-        case 0  => variable(values)
+        case 0  => variable(address, values)
         case 16 => convert(KeyCodec.wide(values + at, target))
         case 8  => number(Memory.long(values + at))
         case 4  => number(Memory.int(values + at).toLong)
@@ -147,10 +147,12 @@ private[andiron] final class CellReader(layout: RowLayout, cell: Cell, target: D
 
   private def number(word: Long): Any = convert(KeyCodec.ofWord(word, target))
 
-  private def variable(values: Long): Any = {
+  private def variable(address: Long, values: Long): Any = {
     val start = if (before < 0) 0 else Memory.int(values + before)
     val size = Memory.int(values + at) - start
     val from = values + layout.bytesAt + start
+    // A page that its file has lost reads as any number.
+    if (start < 0 || size < 0 || from + size > address + (Memory.int(address) & 0xffffffffL)) throw new InternalError("a value lies outside of its record")
     own match {
       case _: StringType | BinaryType =>
         val bytes = new Array[Byte](size)

@@ -37,6 +37,7 @@ private[andiron] final class TableIterator[T, U](snapshot: TableSnapshot, rows: 
   override def next(): U = {
     val (row, version) = rows.next()
     if (cursor == null) cursor = new TableCursor(snapshot)
-    f(row, cursor.version(version))
+    val of = cursor.version(version)
+    cursor.reading(f(row, of))
   }
 }

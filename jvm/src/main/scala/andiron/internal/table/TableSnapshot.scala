@@ -16,10 +16,10 @@ private[andiron] final class TableSnapshot(val spec: SharedTableSpec, val segmen
 
 private[andiron] object TableSnapshot {
 
-  /** `manifests` are all versions, at least one. */
-  def of(spark: SparkSession, files: TableFiles, description: TableDescription, manifests: Seq[TableManifest]): TableSnapshot = {
+  /** `state` has at least one version. */
+  def of(spark: SparkSession, files: TableFiles, state: TableState): TableSnapshot = {
     NativeLibrary.load()
-    val newest = manifests.groupBy(_.base).toSeq.sortBy(_._1).map(_._2.maxBy(_.ordinal))
+    val (description, newest) = (state.description.get, state.lines)
     val uri = files.uri
     val segments = newest.flatMap(_.files).map(file => Version(file.name, files.segment(file.name), Some(file.bytes), Some(file.checksum)))
     val ofSegments = if (segments.isEmpty) null else VersionedData.catalog(spark, uri, segments, Loader.bytes)
@@ -28,7 +28,7 @@ private[andiron] object TableSnapshot {
     }
     val texts = newest.zipWithIndex.map { case (manifest, number) => LineSpec.name(number) -> manifest.text }.toMap
     val lines = VersionedData.catalog(spark, s"$uri (index)", ofLines, loader(uri, description.text, texts))
-    val text = TableSpec.text(uri, description, manifests).getBytes(UTF_8)
+    val text = TableSpec.text(uri, state).getBytes(UTF_8)
     new TableSnapshot(new SharedTableSpec(UUID.randomUUID().toString, spark.sparkContext.broadcast(text)), ofSegments, lines)
   }
 

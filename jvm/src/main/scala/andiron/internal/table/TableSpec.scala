@@ -6,6 +6,7 @@ import java.util.{Collections, LinkedHashMap}
 import com.fasterxml.jackson.databind.JsonNode
 import org.apache.spark.broadcast.Broadcast
 
+import andiron.{AndironException, ErrorCode}
 import andiron.internal.util.Json
 
 /** A version in its line: `relative` counts from the line's base. */
@@ -35,14 +36,13 @@ private[andiron] final class TableSpec(val uri: String, val description: TableDe
 private[andiron] object TableSpec {
 
   /** The text that is broadcast: of each line the newest manifest, of each version name and schema. */
-  def text(uri: String, description: TableDescription, manifests: Seq[TableManifest]): String = {
-    val all = Json.node().put("uri", uri).put("description", description.text)
+  def text(uri: String, state: TableState): String = {
+    val all = Json.node().put("uri", uri).put("description", state.description.get.text)
     val lines = all.putArray("lines")
-    manifests.groupBy(_.base).toSeq.sortBy(_._1).foreach { case (_, line) =>
-      val ordered = line.sortBy(_.ordinal)
-      val node = lines.addObject().put("manifest", ordered.last.text)
+    state.lines.foreach { newest =>
+      val node = lines.addObject().put("manifest", newest.text)
       val versions = node.putArray("versions")
-      ordered.foreach(manifest => versions.addObject().put("name", manifest.version).put("ordinal", manifest.ordinal).put("schema", manifest.schema.id))
+      state.versions.filter(_.base == newest.base).foreach(version => versions.addObject().put("name", version.name).put("ordinal", version.ordinal).put("schema", version.schema))
     }
     Json.text(all)
   }
@@ -53,7 +53,9 @@ private[andiron] object TableSpec {
     val parsed = Documents.list(node.path("lines")).zipWithIndex.map { case (line, number) =>
       val manifest = new TableManifest(line.path("manifest").asText())
       val versions = Documents.list(line.path("versions")).map { version: JsonNode =>
-        val schema = manifest.schemas.find(_.id == version.path("schema").asInt()).getOrElse(manifest.schema)
+        val id = version.path("schema").asInt()
+        val schema = manifest.schemas.find(_.id == id).getOrElse(throw AndironException.of(ErrorCode.TableDamaged,
+          s"table ${node.path("uri").asText()}: version '${version.path("name").asText()}' has the schema $id, which the newest manifest of its line does not name", null))
         VersionOfLine(version.path("name").asText(), number, (version.path("ordinal").asLong() - manifest.base).toInt, schema)
       }
       (new LineSpec(number, manifest, versions), versions)
