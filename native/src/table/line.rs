@@ -28,8 +28,11 @@ const PAGE: u64 = 4096;
 /// Addresses that a line reserves for later versions, at least.
 const LEAST_SPARE: u64 = 64 << 20;
 
-/// The lines of this process that are in use, by table and base.
-static OPEN: Lazy<Mutex<BTreeMap<(u64, u64), Vec<Weak<MappedLine>>>>> = Lazy::new(Mutex::default);
+/// Lines by table and base.
+type OpenLines = BTreeMap<(u64, u64), Vec<Weak<MappedLine>>>;
+
+/// The lines of this process that are in use.
+static OPEN: Lazy<Mutex<OpenLines>> = Lazy::new(Mutex::default);
 
 /// A segment in a file, and the payload of the cache that keeps the file.
 pub struct LineFile {
