@@ -36,6 +36,7 @@ class Tables(Application):
                 self.assertEqual(table.get(version, (path, browser)).asDict(), {"path": path, "browser": browser, "version_added": added})
         self.assertIsNone(table.get("2026-06-02", ("api.Blob", "firefox")))
         self.assertIsNone(table.get("2026-06-01", ("api.Blob", None)))
+            self.assertEqual(sorted(map(tuple, table.read(version).collect())), sorted(rows))
         self.assertIn("2026-06-01", table)
         self.assertNotIn("2026-06-03", table)
         again = self.table_of()

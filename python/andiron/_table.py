@@ -89,6 +89,14 @@ class Table:
         rows = DataFrame(found, self._spark).collect()
         return rows[0] if rows else None
 
+    def read(self, version: str) -> DataFrame:
+        """The rows of a version, with the columns that it has."""
+        from pyspark.sql import DataFrame
+
+        if not isinstance(version, str):
+            raise ArgumentError(f"a version of table {self.uri} is a str, not {version!r}", BAD_ARGUMENT)
+        return DataFrame(calling(self._handle.read, version), self._spark)
+
     def _part(self, part: Any, of: DataType) -> Any:
         from pyspark.sql.types import DateType, DecimalType, TimestampNTZType, TimestampType
 

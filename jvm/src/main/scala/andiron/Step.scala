@@ -4,7 +4,7 @@ import scala.reflect.ClassTag
 
 import org.apache.spark.andironshim.MetricsInternals
 import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.{Column, DataFrame, Dataset, Encoder, SparkSession}
+import org.apache.spark.sql.{Column, DataFrame, Dataset, Encoder, Row, SparkSession}
 import org.slf4j.LoggerFactory
 
 import andiron.internal.metrics.{FailureFrame, HashSecret, MetricsApplication, RowView, SampleBounds, SampleLimits, StepAccumulator, StepCell, StepHandle, StepReceiver, StepSite}
@@ -85,6 +85,8 @@ final class Step private (
     this.rows[T].mapWithVersion(rows, catalog, version)(f)
   def mapWithVersion[T, U: Encoder](rows: Dataset[T], table: Table, version: Column)(f: (T, TableVersion) => U): Dataset[U] =
     this.rows[T].mapWithVersion(rows, table, version)(f)
+  def lookup(rows: DataFrame, table: Table, on: Seq[String], version: Column, select: Seq[String] = Nil): DataFrame =
+    this.rows[Row].lookup(rows, table, on, version, select)
   def map[T, U: ClassTag](rows: RDD[T])(f: T => U): RDD[U] = this.rows[T].map(rows)(f)
   def flatMap[T, U: ClassTag](rows: RDD[T])(f: T => Iterable[U]): RDD[U] = this.rows[T].flatMap(rows)(f)
   def filter[T](rows: RDD[T])(p: T => Boolean): RDD[T] = this.rows[T].filter(rows)(p)

@@ -4,11 +4,12 @@ import scala.reflect.ClassTag
 
 import org.apache.spark.andironshim.{MetricsInternals, StepPlanning}
 import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.{Column, Dataset, Encoder}
+import org.apache.spark.sql.{Column, DataFrame, Dataset, Encoder, Row}
 
 import andiron.internal.cache.{AndironErrors, VersionedRows}
-import andiron.internal.composition.{SideData, VersionedSteps}
+import andiron.internal.composition.{SideData, StepLookups, VersionedSteps}
 import andiron.internal.metrics.{RedactedView, RowView, StepFunction, StepFunctions, StepRDD}
+import andiron.internal.table.LookupRows
 import andiron.internal.util.OfTheDriver
 
 /**
@@ -85,6 +86,18 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) exte
   def mapWithVersion[U: Encoder](rows: Dataset[T], table: Table, version: Column)(f: (T, TableVersion) => U): Dataset[U] = {
     requireColumns(rows)
     withVersions(VersionedRows.withVersion(rows, version), new SideData.OfTable(table.snapshot), f)
+  }
+
+  /**
+   * The rows whose key has a record in the version that they name, with columns of that record; see
+   * [[VersionedDataset.lookup]]. A row is dropped, counted and sampled if its version is null or unknown, or if the version
+   * has no record of its key (a NoSuchElementException).
+   */
+  def lookup(rows: DataFrame, table: Table, on: Seq[String], version: Column, select: Seq[String] = Nil)(implicit isRow: T =:= Row): DataFrame = {
+    val of = StepLookups.view(view.asInstanceOf[RowView[Row]], rows.columns.length)
+    StepLookups.lookup(rows, table, LookupRows.same(on), version, select) { (looked, check) =>
+      new StepRows[Row](step, of).on(looked, new StepFunctions.MapRows[Row, Row](step.handle, step.site("lookup"), of, check))(StepLookups.encoder(looked))
+    }
   }
 
   private def withVersions[V, U: Encoder](pairs: Dataset[(T, String)], side: SideData[V], f: (T, V) => U): Dataset[U] = {

@@ -10,6 +10,7 @@ import org.apache.spark.sql.types.StructType
 
 import andiron.internal.cache.{AndironErrors, HadoopSettings}
 import andiron.internal.metrics.PublishGate
+import andiron.internal.source.{VersionSource, VersionTable}
 import andiron.internal.table.{LookupRegistry, LookupTable, NewVersion, Publisher, TableCursor, TableFiles, TableSnapshot, TableState, TimedVersion}
 import andiron.internal.util.OfTheDriver
 
@@ -99,6 +100,22 @@ final class Table private[andiron] (spark: SparkSession, source: String, setting
    * query is analysed. A name that is registered again stands for the newer table.
    */
   def register(name: String): Unit = LookupRegistry.register(spark, name, this)
+
+  /** The rows of a version, with the columns that it has. The rows are read in the executors, through the index. */
+  def read(version: String): DataFrame = VersionSource.read(spark, asSource(Some(version)))
+
+  /** A version for queries; the newest one by default. Throws an UnknownVersionException if there is none. */
+  private[andiron] def asSource(name: Option[String]): VersionTable = {
+    val of = lookups
+    val found = name.getOrElse(of.versions.last.name)
+    val version = of.snapshot.spec.value.version(found).getOrElse(TableCursor.unknown(uri, found))
+    new VersionTable(uri, version, of.snapshot, spark.sparkContext.defaultParallelism)
+  }
+
+  /** The version that is valid at a time, as [[VersionedDataset.lookupAsOf]] chooses it; microseconds since 1970. */
+  private[andiron] def validAt(micros: Long): String = lookups.versions
+    .filter(_.validFrom.exists(_ <= micros)).sortBy(version => (version.validFrom.get, version.ordinal)).lastOption.map(_.name)
+    .getOrElse(throw AndironException.of(ErrorCode.UnknownVersion, s"table $uri has no version that is valid at ${Instant.EPOCH.plus(micros, ChronoUnit.MICROS)}", null))
 
   /** The versions for lookups, all of one moment. */
   private[andiron] def lookups: LookupTable = synchronized {

@@ -42,6 +42,24 @@ private[andiron] final class LineMemory private (region: Long, directory: Long, 
     live
   }
 
+  /** The number of slots of a shard. */
+  def slots(shard: Int): Long = Memory.long(Memory.long(directory + 8L * shard))
+
+  /** The address of the record of a slot in a version that this object has; 0 if there is none. */
+  def record(shard: Int, slot: Long, version: Int): Long = {
+    val start = Memory.long(directory + 8L * shard)
+    val word = Memory.longAcquire(start + 64 + 8 * slot)
+    val record =
+      if ((word >>> 52) == 0) 0L
+      else if ((word >>> 41 & 0x7ff) <= version) word & LineMemory.Address
+      else if ((word >>> 40 & 1) != 0) older(start, slot, version)
+      else 0L
+    val address = if (record == 0) 0L else region + 8 * record
+    val live = if (address != 0 && (Memory.short(address + 6) & 0xffff) == RowLayout.Deleted) 0L else address
+    Reference.reachabilityFence(this)
+    live
+  }
+
   /** The newest record of the slot's key that is not later than `version`. */
   private def older(shard: Long, place: Long, version: Int): Long = {
     val where = Memory.longAcquire(shard + 8)

@@ -31,6 +31,12 @@ private[andiron] object LookupRegistry extends LookupTables {
     registered.put(name, new Registered(spark.sparkContext.applicationId, table)): Unit
   }
 
+  /** The registered table of this name. */
+  def find(name: String): Option[Table] = Option(registered.get(name)).filter(known => ExecutorCache.isRunning(known.application)).map(_.table)
+
+  /** The names of all registered tables. */
+  def names: Seq[String] = registered.keySet.toArray(Array.empty[String]).toSeq.filter(find(_).isDefined).sorted
+
   /** Calls `body` with a column that stands for the table in the functions; Spark must resolve them within the call. */
   def naming[A](spark: SparkSession, table: LookupTable, select: Seq[String], failsIfUnknown: Boolean)(body: Column => A): A = {
     TableFunctions.install(spark, this)

@@ -12,7 +12,7 @@ import andiron.internal.cache.AndironErrors
 private[andiron] object LookupRows {
 
   /** The column that holds a record between two projections. */
-  private val Found = "__andiron_lookup"
+  val Found = "__andiron_lookup"
 
   /** `on` are pairs of a column of the rows and a key column. */
   def lookup(rows: Dataset[_], table: Table, on: Seq[(String, String)], version: Column, select: Seq[String], missing: Missing): DataFrame = {
@@ -21,6 +21,19 @@ private[andiron] object LookupRows {
     val kept: Dataset[_] = if (missing == Missing.Skip) rows.filter(name.isin(of.versions.map(_.name): _*)) else rows
     LookupRegistry.naming(rows.sparkSession, of, chosen(rows, of, select), missing == Missing.Fail)(table => add(kept, of, table, name, on, select))
   }
+
+  /** The rows with their record, in the column `Found`, null if there is none; and the names of its columns. */
+  def records(rows: DataFrame, table: Table, on: Seq[(String, String)], version: Column, select: Seq[String]): (DataFrame, Seq[String]) = {
+    val of = table.lookups
+    val columns = chosen(rows, of, select)
+    val found = LookupRegistry.naming(rows.sparkSession, of, columns, failsIfUnknown = false) { table =>
+      rows.select(col("*"), TableFunctions.call(TableFunctions.Lookup, table +: version +: ordered(of, on).map(col)).as(Found))
+    }
+    (found, columns)
+  }
+
+  /** The column of this name, which may have dots and backticks. */
+  def quoted(name: String): Column = col(s"`${name.replace("`", "``")}`")
 
   /** `time` chooses the version: the newest one that is valid then. */
   def lookupAsOf(rows: Dataset[_], table: Table, on: Seq[(String, String)], time: Column, select: Seq[String]): DataFrame = {

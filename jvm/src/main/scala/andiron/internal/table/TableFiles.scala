@@ -142,4 +142,12 @@ private[andiron] object TableFiles {
   private val stores = Set("s3a", "s3", "s3n", "gs", "oss", "cosn", "obs", "ks3", "tos", "swift", "wasb", "wasbs")
 
   private def hasNoRename(system: FileSystem): Boolean = stores(String.valueOf(system.getUri.getScheme).toLowerCase(java.util.Locale.ROOT))
+
+  /** The names of the directories of `source` that have tables. */
+  def below(source: String, settings: HadoopSettings): Seq[String] = {
+    val root = new Path(source)
+    val system = FileSystems.of(root, settings)
+    try system.listStatus(root).toSeq.filter(_.isDirectory).map(_.getPath).filter(path => system.exists(new Path(path, "_andiron/table"))).map(_.getName).sorted
+    catch { case _: FileNotFoundException => Nil }
+  }
 }

@@ -95,6 +95,28 @@ class VersionedStepsSuite extends AnyFunSuite with BeforeAndAfterAll {
     step.close()
   }
 
+  test("a lookup in a step drops rows without a record, and says why") {
+    val table = VersionedData.table(spark, directory.resolve("looked").toUri.toString)
+    table.publish(spark.range(0, 18).selectExpr("id", "concat('old ', id) as text", "cast(null as int) as n"), "v0", Seq("id"))
+    table.publish(spark.range(0, 19).selectExpr("id", "concat('new ', id) as text", "cast(id as int) as n"), "v1")
+    val step = Step(spark, "lookup")
+    val made = step.keyed[Row](_.getLong(0)).lookup(rows(20), table, Seq("id"), col("day"), Seq("n", "text"))
+    assert(made.columns.toSeq == Seq("id", "day", "n", "text"))
+    val expected = (0L until 19L).filterNot(id => Set(3L, 7L)(id % 10) || id == 18).map { id =>
+      if (id % 2 == 0) Row(id, "v0", null, s"old $id") else Row(id, "v1", id.toInt, s"new $id")
+    }
+    assert(made.collect().toSeq.sortBy(_.getLong(0)) == expected)
+    assert(counts(step) == Seq(20, 14, 6))
+    val unknown = classOf[UnknownVersionException].getName
+    val absent = classOf[NoSuchElementException].getName
+    assert(samples(step) == Seq(
+      ("13", "null", unknown), ("17", "lost", unknown), ("18", "v0", absent), ("19", "v1", absent), ("3", "null", unknown), ("7", "lost", unknown)))
+    val sample = step.failures.where("row_key = '19'").first()
+    assert(sample.getAs[String]("message").contains("no record of id = 19") && sample.getAs[String]("record") == "[19,v1]")
+    nothingLeased()
+    step.close()
+  }
+
   test("rows without columns and streams are refused") {
     val step = Step(spark, "refused")
     val days = catalog(names)

@@ -1,9 +1,12 @@
 package org.apache.spark.andironshim
 
+import org.apache.spark.SparkContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.Dataset
 import org.apache.spark.sql.catalyst.{CatalystTypeConverters, InternalRow}
+import org.apache.spark.sql.catalyst.analysis.NoSuchTableException
 import org.apache.spark.sql.catalyst.expressions.{GenericRow, GenericRowWithSchema, UnsafeArrayData, UnsafeMapData, UnsafeProjection, UnsafeRow, XXH64}
+import org.apache.spark.sql.connector.catalog.Identifier
 import org.apache.spark.sql.execution.QueryExecution
 import org.apache.spark.sql.types.{ArrayType, DataType, MapType, StructType}
 
@@ -28,6 +31,12 @@ object TableInternals {
 
   /** XXH64 of `length` bytes. */
   def xxh64(base: AnyRef, offset: Long, length: Int, seed: Long): Long = XXH64.hashUnsafeBytes(base, offset, length, seed)
+
+  /** Gives a setting of future sessions a value, unless it has one. Call it before the first session. */
+  def setIfMissing(context: SparkContext, key: String, value: String): Unit = context.conf.setIfMissing(key, value): Unit
+
+  /** The error by which Spark learns that a catalog has no table of a name. */
+  def noSuchTable(name: Identifier): Exception = new NoSuchTableException(name)
 
   /** A row of Spark's internal values. */
   def internalRow(values: Seq[Any]): InternalRow = InternalRow.fromSeq(values)
