@@ -34,9 +34,9 @@ class Tables(Application):
         for version, rows in (("2026-06-01", MONDAY), ("2026-06-02", TUESDAY)):
             for path, browser, added in rows:
                 self.assertEqual(table.get(version, (path, browser)).asDict(), {"path": path, "browser": browser, "version_added": added})
+            self.assertEqual(sorted(map(tuple, table.read(version).collect())), sorted(rows))
         self.assertIsNone(table.get("2026-06-02", ("api.Blob", "firefox")))
         self.assertIsNone(table.get("2026-06-01", ("api.Blob", None)))
-            self.assertEqual(sorted(map(tuple, table.read(version).collect())), sorted(rows))
         self.assertIn("2026-06-01", table)
         self.assertNotIn("2026-06-03", table)
         again = self.table_of()
@@ -50,6 +50,31 @@ class Tables(Application):
         self.assertEqual(other.versions, ())
         other.refresh()
         self.assertEqual(len(other.versions), 2)
+
+    def test_rows_are_looked_up(self):
+        table = self.features()
+        events = [("2026-06-01", "api.AbortController", "firefox"), ("2026-06-02", "api.AbortController", "firefox"), ("2026-06-02", "api.Blob", "firefox"),
+                  (None, "api.Blob", "firefox")]
+        rows = self.spark.createDataFrame(events, "day string, path string, browser string")
+        found = andiron.lookup(rows, table, on=["path", "browser"], version="day", select=["version_added"])
+        self.assertEqual([row.version_added for row in found.collect()], [57, 58, None, None])
+        renamed = rows.withColumnRenamed("path", "url").withColumn("day", F.lit("2026-06-03"))
+        on = {"url": "path", "browser": "browser"}
+        self.assertEqual([row.version_added for row in andiron.lookup(renamed, table, on, F.col("day"), missing="null").collect()], [None] * 4)
+        self.assertEqual(andiron.lookup(renamed, table, on, "day", missing="skip").count(), 0)
+        with self.assertRaises(Exception) as caught:
+            andiron.lookup(renamed, table, on, "day").collect()
+        self.assertIn("has no version '2026-06-03'", str(caught.exception))
+        timed = rows.withColumn("at", F.expr("timestamp '2026-06-02 12:00:00' - make_interval(0, 0, 0, int(day is null))"))
+        self.assertEqual([row.version_added for row in andiron.lookup(timed, table, ["path", "browser"], as_of="at").collect()], [58, 58, None, None])
+        with andiron.Step(self.spark, "lookup") as step:
+            kept = step.lookup(rows, table, ["path", "browser"], "day").collect()
+            self.assertEqual([(row.day, row.version_added) for row in kept], [("2026-06-01", 57), ("2026-06-02", 58)])
+            self.assertEqual((step.figures["in"], step.figures["out"], step.figures["dropped"]), (4, 2, 2))
+        for call in (lambda: andiron.lookup(rows, table, "path"), lambda: andiron.lookup(rows, None, "path", "day"), lambda: andiron.lookup(rows, table, "path", 3),
+                     lambda: andiron.lookup(rows, table, ["path"], "day"), lambda: andiron.lookup(rows, table, ["path", "browser"], "day", missing="drop")):
+            with self.assertRaises(andiron.ArgumentError):
+                call()
 
     def test_keys_of_every_type(self):
         values = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn, Optional, Union
@@ -14,6 +14,8 @@ from andiron.errors import BAD_ARGUMENT, ArgumentError, calling
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
     from pyspark.sql.types import DataType, StructType
+
+On = Union[str, Iterable[str], Mapping[str, str]]
 
 
 class Table:
@@ -136,6 +138,47 @@ def table(spark: Any, uri: str) -> Table:
     driver = java(spark, "PythonTables", what)
     handle = calling(driver.table, session, uri)
     return Table(spark, calling(handle.uri), driver, handle)
+
+
+def lookup(
+    rows: DataFrame, table: Table, on: On, version: Any = None, select: Iterable[str] = (), *, as_of: Any = None, missing: str = "fail",
+) -> DataFrame:
+    """Adds columns of the table to every row: those of the record that has the row's key in its version. They are null
+    if there is no such record, or if version or key is null.
+
+    `on` are columns of the rows that have the names of the key columns, or a dict of column and key column. The version
+    is that of `version`, a column or its name, or the one that is valid at the time of `as_of`: the one with the
+    latest `valid_from` that is not after it. `select` names columns of the newest version; by default all but the key.
+    `missing` says what becomes of a row whose version is not null and not in the table: `fail`, `null`, or `skip`.
+    """
+    arguments = checked(rows, table, on, as_of if version is None else version, select)
+    if (version is None) == (as_of is None):
+        raise ArgumentError(f"a lookup in table {table.uri} takes either a version or as_of", BAD_ARGUMENT)
+    if version is None:
+        found = calling(table._driver.lookupAsOf, *arguments)
+    else:
+        if missing not in ("fail", "null", "skip"):
+            raise ArgumentError(f"rows whose version table {table.uri} lacks can fail, null or skip, not {missing!r}", BAD_ARGUMENT)
+        found = calling(table._driver.lookup, *arguments, missing)
+    return type(rows)(found, table._spark)
+
+
+def checked(rows: Any, table: Any, on: Any, version: Any, select: Any) -> tuple[Any, ...]:
+    """The arguments of a lookup as the JVM takes them."""
+    from pyspark.sql import functions as F
+
+    if not isinstance(table, Table):
+        raise ArgumentError(f"a lookup needs a Table, not {table!r}", BAD_ARGUMENT)
+    what = f"a lookup in table {table.uri}"
+    pairs = dict(on) if isinstance(on, Mapping) else {on: on} if isinstance(on, str) else {name: name for name in on}
+    names = [select] if isinstance(select, str) else list(select)
+    if not all(isinstance(name, str) for name in (*pairs, *pairs.values(), *names)):
+        raise ArgumentError(f"{what} is on names of columns, and selects such, not {on!r} and {select!r}", BAD_ARGUMENT)
+    frame = java_frame(rows, what)
+    column = F.col(version) if isinstance(version, str) else version
+    if not hasattr(column, "_jc"):
+        raise ArgumentError(f"{what} takes its version or time from a column or its name, not {version!r}", BAD_ARGUMENT)
+    return frame, table._handle, pairs, column._jc, names
 
 
 def _micros(time: Optional[datetime]) -> Optional[int]:

@@ -93,9 +93,13 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) exte
    * [[VersionedDataset.lookup]]. A row is dropped, counted and sampled if its version is null or unknown, or if the version
    * has no record of its key (a NoSuchElementException).
    */
-  def lookup(rows: DataFrame, table: Table, on: Seq[String], version: Column, select: Seq[String] = Nil)(implicit isRow: T =:= Row): DataFrame = {
+  def lookup(rows: DataFrame, table: Table, on: Seq[String], version: Column, select: Seq[String] = Nil)(implicit isRow: T =:= Row): DataFrame =
+    lookup(rows, table, LookupRows.same(on), version, select)
+
+  private[andiron] def lookup(rows: DataFrame, table: Table, on: Seq[(String, String)], version: Column, select: Seq[String])(
+      implicit isRow: T =:= Row, pairs: DummyImplicit): DataFrame = {
     val of = StepLookups.view(view.asInstanceOf[RowView[Row]], rows.columns.length)
-    StepLookups.lookup(rows, table, LookupRows.same(on), version, select) { (looked, check) =>
+    StepLookups.lookup(rows, table, on, version, select) { (looked, check) =>
       new StepRows[Row](step, of).on(looked, new StepFunctions.MapRows[Row, Row](step.handle, step.site("lookup"), of, check))(StepLookups.encoder(looked))
     }
   }

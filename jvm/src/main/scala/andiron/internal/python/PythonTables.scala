@@ -3,11 +3,12 @@ package andiron.internal.python
 import java.time.{Instant, LocalDate, LocalDateTime, ZoneOffset}
 import java.time.temporal.ChronoUnit
 
-import org.apache.spark.sql.{DataFrame, Row, SparkSession}
+import org.apache.spark.sql.{Column, DataFrame, Row, SparkSession}
 import org.apache.spark.sql.types._
 
-import andiron.{Table, VersionedData}
-import andiron.internal.util.Json
+import andiron.{JavaApi, Missing, Step, Table, VersionedData}
+import andiron.internal.cache.AndironErrors
+import andiron.internal.util.{CallSite, Json}
 
 /** Tables for the Python package, in types that Py4J can transfer. */
 object PythonTables {
@@ -40,6 +41,26 @@ object PythonTables {
     val rows = new java.util.ArrayList[Row](1)
     found.foreach(row => rows.add(row))
     spark.createDataFrame(rows, found.fold(table.schema)(_.schema))
+  }
+
+  /** [[VersionedDataset.lookup]]; `missing` is `fail`, `null` or `skip`. */
+  def lookup(rows: DataFrame, table: Table, on: java.util.Map[String, String], version: Column, select: java.util.List[String], missing: String): DataFrame =
+    missing match {
+      case "fail" => JavaApi.lookup(rows, table, on, version, select, Missing.Fail)
+      case "null" => JavaApi.lookup(rows, table, on, version, select, Missing.Null)
+      case "skip" => JavaApi.lookup(rows, table, on, version, select, Missing.Skip)
+      case other  => throw AndironErrors.bad(s"rows whose version table ${table.uri} lacks can fail, null or skip, not '$other'")
+    }
+
+  /** [[VersionedDataset.lookupAsOf]]. */
+  def lookupAsOf(rows: DataFrame, table: Table, on: java.util.Map[String, String], time: Column, select: java.util.List[String]): DataFrame =
+    JavaApi.lookupAsOf(rows, table, on, time, select)
+
+  /** [[StepRows.lookup]]. */
+  def stepLookup(step: Step, rows: DataFrame, table: Table, on: java.util.Map[String, String], version: Column, select: java.util.List[String], place: String): DataFrame = {
+    val pairs = Seq.newBuilder[(String, String)]
+    on.forEach((own, key) => pairs += own -> key)
+    CallSite.from(place)(step.rows[Row].lookup(rows, table, pairs.result(), version, select.toArray(Array.empty[String]).toSeq))
   }
 
   private def external(part: Any, of: DataType): Any = (part, of) match {
