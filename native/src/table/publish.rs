@@ -39,7 +39,8 @@ pub struct NewColumn {
 /// The schema of new rows. Columns have the ids of the newest schema's columns with their names, others an id from
 /// `next_column` on, which no column has had.
 ///
-/// The id of the schema is the newest one's, unless a column differs; a column that was nullable stays so.
+/// The id of the schema is the newest one's, unless a column differs; a column that was nullable stays so,
+/// and one that the newest schema lacks becomes so, since older rows have no value for it.
 pub fn schema_of(columns: &[NewColumn], known: &[Schema], next_column: u32) -> Result<Schema> {
     let newest = known.last();
     let mut fresh = next_column..;
@@ -53,7 +54,7 @@ pub fn schema_of(columns: &[NewColumn], known: &[Schema], next_column: u32) -> R
         let id = id.ok_or_else(|| {
             refused("a table has at most 65,536 columns in its life; copy it to a new table")
         })?;
-        let nullable = column.nullable || before.is_some_and(|before| before.nullable);
+        let nullable = column.nullable || before.map_or(newest.is_some(), |before| before.nullable);
         Ok(Column { id, name: column.name.clone(), of: column.of.clone(), nullable })
     });
     let columns = columns.collect::<Result<Vec<Column>>>()?;
@@ -376,11 +377,12 @@ mod tests {
             schema_of(&[("k", Type::Long, false), ("v", Type::Int, false)], std::slice::from_ref(&first), 2);
         assert_eq!(same, first);
         let second = schema_of(
-            &[("w", Type::String, true), ("k", Type::Long, false)],
+            &[("w", Type::String, false), ("k", Type::Long, false)],
             std::slice::from_ref(&first),
             2,
         );
         assert_eq!((second.id, ids(&second)), (1, vec![2, 0]));
+        assert!(second.columns[0].nullable, "older rows have no value for a new column");
         let third = schema_of(&[("k", Type::Long, false), ("v", Type::Int, true)], &[first, second], 3);
         assert_eq!((third.id, ids(&third)), (2, vec![0, 3]), "an id belongs to one column for ever");
     }
