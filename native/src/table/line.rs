@@ -294,7 +294,7 @@ impl LineView {
         self.line.space.address()
     }
 
-    /// The address of a list with the address of each shard's header, 8 bytes each.
+    /// The address of a list with each shard's header's address and number of slots, 8 bytes each.
     pub fn directory(&self) -> u64 {
         self.lease.directory().as_ptr().expose_provenance() as u64
     }
@@ -307,7 +307,7 @@ pub fn index_estimate(description: &Description, manifest: &Manifest) -> u64 {
         if file.ordinal == manifest.base {
             12 * file.records
         } else {
-            72 * file.records + 3 * PAGE * file.records.min(shards)
+            22 * file.records + 2 * PAGE * file.records.min(shards)
         }
     };
     3 * PAGE * shards + manifest.files.iter().map(of_file).sum::<u64>()

@@ -117,7 +117,7 @@ impl Manifest {
     pub fn next(&self, version: &str, schema: &Schema, key: &[u16], place: &Place) -> Result<Manifest> {
         let mut next = Manifest { version: version.to_string(), ordinal: self.ordinal + 1, ..self.clone() };
         (next.added, next.changed, next.deleted) = (0, 0, 0);
-        if next.ordinal - next.base >= u64::from(MOST_VERSIONS) {
+        if !next.is_within_line() {
             let why =
                 format!("a line has at most {MOST_VERSIONS} versions; publish this one as a base of its own");
             return Err(place.beyond(why));
@@ -135,6 +135,10 @@ impl Manifest {
         next.schemas.push(schema.clone());
         next.next_column = next.next_column.max(schema.next_column());
         Ok(next)
+    }
+
+    fn is_within_line(&self) -> bool {
+        self.ordinal.checked_sub(self.base).is_some_and(|relative| relative < u64::from(MOST_VERSIONS))
     }
 
     /// The version's number within its line: 0 to 2,046.
@@ -170,7 +174,7 @@ impl Manifest {
         if self.format != FORMAT || self.schemas.is_empty() || self.version.is_empty() {
             return Err(place.damaged("it has another format, no schema or no name"));
         }
-        if self.ordinal < self.base || self.ordinal - self.base >= u64::from(MOST_VERSIONS) {
+        if !self.is_within_line() {
             return Err(place.damaged(format!("version {} cannot begin from {}", self.ordinal, self.base)));
         }
         if self.schemas.iter().any(|schema| schema.next_column() > self.next_column) {

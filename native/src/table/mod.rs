@@ -6,7 +6,7 @@
 //! | `key`, `layout`, `packed`, `nested`, `codec` | records, to the byte |
 //! | `segment`, `description`, `manifest`, `document` | the files of a table |
 //! | `records`, `stream`, `scan`, `delta` | reading of sections, rows of a version, comparison with a parent |
-//! | `slot`, `shard`, `plan`, `index`, `batch` | the index of all versions of a line, and lookups in it |
+//! | `slot`, `shard`, `side`, `plan`, `index`, `batch` | the index of all versions of a line, and lookups in it |
 //! | `line` | a line in memory: files, addresses, index |
 //! | `publish` | the documents and segments of a new version |
 //! | `memory` | memory of the index, and the addresses of segments |
@@ -37,6 +37,7 @@ mod scan;
 mod schema;
 mod segment;
 mod shard;
+mod side;
 mod slot;
 mod stream;
 mod types;
