@@ -41,7 +41,8 @@ class TableBudgetSuite extends AnyFunSuite {
         assert(found("evictions") > 0 && found("maxReservedBytes") <= (2 << 20) && found("overBudgetAdmissions") == 0 && found("leases") == 0, found)
         assert(found("residentBytes") > (1 << 20), found)
         // A segment that is evicted is kept by its line until that is evicted as well, without its pages.
-        eventually(s"only resident pages are in memory: ${stats(spark)}") {
+        // The kernel keeps a page until it is on the disk, which takes half a minute at most.
+        eventually(s"only resident pages are in memory: ${stats(spark)}", seconds = 120) {
           val now = stats(spark)
           now("mappedResidentBytes") <= now("residentBytes")
         }
