@@ -72,6 +72,7 @@ class Tables(Application):
             self.assertEqual([(row.day, row.version_added) for row in kept], [("2026-06-01", 57), ("2026-06-02", 58)])
             self.assertEqual((step.figures["in"], step.figures["out"], step.figures["dropped"]), (4, 2, 2))
         for call in (lambda: andiron.lookup(rows, table, "path"), lambda: andiron.lookup(rows, None, "path", "day"), lambda: andiron.lookup(rows, table, "path", 3),
+                     lambda: andiron.lookup(rows, table, None, "day"), lambda: andiron.lookup(rows, table, [F.col("path")], "day"),
                      lambda: andiron.lookup(rows, table, ["path"], "day"), lambda: andiron.lookup(rows, table, ["path", "browser"], "day", missing="drop")):
             with self.assertRaises(andiron.ArgumentError):
                 call()

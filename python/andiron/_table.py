@@ -108,7 +108,10 @@ class Table:
             if isinstance(of, (DateType, TimestampType, TimestampNTZType)):
                 return of.toInternal(part)
             if isinstance(of, DecimalType):
-                return str(Decimal(part))
+                number = Decimal(part)
+                if not number.is_finite():
+                    raise ValueError(part)
+                return str(number)
         except (ArithmeticError, AttributeError, TypeError, ValueError):
             raise ArgumentError(f"a key of table {self.uri} has {part!r} for a {of.simpleString()}", BAD_ARGUMENT) from None
         return bytearray(part) if isinstance(part, bytes) else part
@@ -154,11 +157,11 @@ def lookup(
     arguments = checked(rows, table, on, as_of if version is None else version, select)
     if (version is None) == (as_of is None):
         raise ArgumentError(f"a lookup in table {table.uri} takes either a version or as_of", BAD_ARGUMENT)
+    if missing not in ("fail", "null", "skip"):
+        raise ArgumentError(f"rows whose version table {table.uri} lacks can fail, null or skip, not {missing!r}", BAD_ARGUMENT)
     if version is None:
         found = calling(table._driver.lookupAsOf, *arguments)
     else:
-        if missing not in ("fail", "null", "skip"):
-            raise ArgumentError(f"rows whose version table {table.uri} lacks can fail, null or skip, not {missing!r}", BAD_ARGUMENT)
         found = calling(table._driver.lookup, *arguments, missing)
     return type(rows)(found, table._spark)
 
@@ -170,8 +173,11 @@ def checked(rows: Any, table: Any, on: Any, version: Any, select: Any) -> tuple[
     if not isinstance(table, Table):
         raise ArgumentError(f"a lookup needs a Table, not {table!r}", BAD_ARGUMENT)
     what = f"a lookup in table {table.uri}"
-    pairs = dict(on) if isinstance(on, Mapping) else {on: on} if isinstance(on, str) else {name: name for name in on}
-    names = [select] if isinstance(select, str) else list(select)
+    try:
+        pairs: dict[Any, Any] = dict(on) if isinstance(on, Mapping) else {name: name for name in ([on] if isinstance(on, str) else list(on))}
+        names = [select] if isinstance(select, str) else list(select)
+    except TypeError:
+        pairs, names = {None: None}, []
     if not all(isinstance(name, str) for name in (*pairs, *pairs.values(), *names)):
         raise ArgumentError(f"{what} is on names of columns, and selects such, not {on!r} and {select!r}", BAD_ARGUMENT)
     frame = java_frame(rows, what)

@@ -198,7 +198,8 @@ impl Manifest {
                 return Err(place.damaged(format!("the file {:?} cannot be one of this version", file.name)));
             }
             last = file.ordinal;
-            bytes = bytes.saturating_add(file.bytes);
+            // Each file begins on a page.
+            bytes = bytes.saturating_add(file.bytes.checked_next_multiple_of(4096).unwrap_or(u64::MAX));
         }
         if bytes > ADDRESSES {
             return Err(place.beyond(format!("its files have {bytes} bytes, the limit is {ADDRESSES}")));

@@ -241,6 +241,12 @@ mod addresses {
     impl AddressSpace {
         /// Reserves `most` bytes, or as much as the system grants by halves, but at least `least`.
         pub fn reserve(most: u64, least: u64, place: &Place) -> Result<AddressSpace> {
+            let page = rustix::param::page_size();
+            if page > 4096 {
+                return Err(place.beyond(format!(
+                    "the system's pages have {page} bytes, and tables need pages of 4,096"
+                )));
+            }
             let mut bytes = most.max(least);
             loop {
                 let length = bytes as usize;

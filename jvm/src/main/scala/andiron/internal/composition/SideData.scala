@@ -74,7 +74,7 @@ private[andiron] abstract class SideUse[V] extends AutoCloseable {
 private object SideUse {
   def isOfTask(error: Throwable, isLeased: Boolean): Boolean = error match {
     case _: UnknownVersionException | _: TaskKilledException => false
-    case _: SettingException                                 => !isLeased
+    case _: SettingException | _: InterruptedException       => !isLeased
     case _: AndironException                                 => true
     case NonFatal(_) | _: StackOverflowError                 => !isLeased
     case _                                                   => false

@@ -1,16 +1,19 @@
 package andiron.internal.composition
 
-import org.apache.spark.sql.{Column, DataFrame, Encoders, Row}
+import org.apache.spark.andironshim.TableInternals
+import org.apache.spark.sql.{Column, DataFrame, Encoder, Encoders, Row}
 import org.apache.spark.sql.functions.col
+import org.apache.spark.sql.types.StructType
 
 import andiron.{AndironException, ErrorCode, Table}
+import andiron.internal.cache.AndironErrors
 import andiron.internal.metrics.RowView
 import andiron.internal.table.LookupRows
 
 /** Lookups as operators of steps: a row without a record is dropped. */
 private[andiron] object StepLookups {
 
-  /** The columns of the lookup, between the projections around the step. */
+  /** The column of the version's name, between the projections around the step. */
   private val Version = "__andiron_version"
 
   /**
@@ -19,31 +22,34 @@ private[andiron] object StepLookups {
    */
   def lookup(rows: DataFrame, table: Table, on: Seq[(String, String)], version: Column, select: Seq[String])(
       map: (DataFrame, Row => Row) => DataFrame): DataFrame = {
-    val name = version.cast("string")
-    val (looked, columns) = LookupRows.records(rows.withColumn(Version, name), table, on, col(Version), select)
+    rows.columns.find(name => name.equalsIgnoreCase(Version) || name.equalsIgnoreCase(LookupRows.Found)).foreach { name =>
+      throw AndironErrors.bad(s"the rows have a column '$name', which a lookup in a step uses itself: rename it")
+    }
+    val named = rows.withColumn(Version, version.cast("string"))
+    val looked = LookupRows.records(named, table, on, col(Version), select)
     val kept = rows.columns.toSeq
-    val size = kept.size
-    val check = new Check(table.uri, table.versions.toSet, on.map { case (own, _) => own -> kept.indexOf(own) }, size)
-    val passed = map(looked.select((kept.map(LookupRows.quoted) :+ col(LookupRows.Found) :+ col(Version)): _*), check)
-    passed.select(kept.map(LookupRows.quoted) ++ columns.map(name => col(LookupRows.Found).getField(name).as(name)): _*)
+    val key = on.map { case (own, _) => own -> kept.indexWhere(_.equalsIgnoreCase(own)) }.filter(_._2 >= 0)
+    val check = new Check(table.uri, looked.versions, key, kept.size)
+    val passed = map(looked.rows.select((kept.map(LookupRows.quoted) :+ col(LookupRows.Found) :+ col(Version)): _*), check)
+    passed.select(kept.map(LookupRows.quoted) ++ looked.columns.map(name => col(LookupRows.Found).getField(name).as(name)): _*)
   }
 
-  /** The presentation of rows with a record and a version after their `size` columns. */
+  /** The presentation of rows with a record and a version after their `size` columns: that of the rows without these. */
   def view(rows: RowView[Row], size: Int): RowView[Row] = {
-    def own(row: Row): Row = Row.fromSeq(row.toSeq.take(size))
+    def own(row: Row): Row = TableInternals.row(row.toSeq.take(size), StructType(row.schema.take(size)))
     RowView[Row](
-      rows.key.map(key => (row: Row) => key(row)),
+      rows.key.map(key => (row: Row) => key(own(row))),
       Some((row: Row) => rows.recordOf(own(row))),
-      Some((row: Row) => rows.version.fold(row.getString(size + 1))(_(row))),
+      Some((row: Row) => rows.version.fold(row.getString(size + 1))(version => version(own(row)))),
       rows.redact,
-      rows.group,
+      rows.group.map(group => (row: Row, error: Throwable) => group(own(row), error)),
       rows.secret)
   }
 
   /** The rows' schema after the step. */
-  def encoder(rows: DataFrame): org.apache.spark.sql.Encoder[Row] = Encoders.row(rows.schema)
+  def encoder(rows: DataFrame): Encoder[Row] = Encoders.row(rows.schema)
 
-  private final class Check(table: String, versions: Set[String], on: Seq[(String, Int)], size: Int) extends (Row => Row) with Serializable {
+  private final class Check(table: String, versions: Set[String], key: Seq[(String, Int)], size: Int) extends (Row => Row) with Serializable {
     override def apply(row: Row): Row = {
       if (row.isNullAt(size)) throw missing(row)
       row
@@ -53,8 +59,8 @@ private[andiron] object StepLookups {
       case None => AndironException.of(ErrorCode.NullVersion, s"a row names no version of table $table (null)", null)
       case Some(name) if !versions(name) => AndironException.of(ErrorCode.UnknownVersion, s"table $table has no version '$name'", null)
       case Some(name) =>
-        val key = on.map { case (column, at) => s"$column = ${row.get(at)}" }.mkString(", ")
-        new NoSuchElementException(s"version '$name' of table $table has no record of $key")
+        val parts = RowView.ofColumns(key.map { case (column, at) => column -> row.get(at) })
+        new NoSuchElementException(s"version '$name' of table $table has no record of $parts")
     }
   }
 }

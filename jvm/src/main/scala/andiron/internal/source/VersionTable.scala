@@ -29,7 +29,8 @@ private[andiron] final class VersionTable(uri: String, version: VersionOfLine, s
   }
 }
 
-private final class VersionScan(name: String, version: VersionOfLine, snapshot: TableSnapshot, columns: StructType, slots: Int)
+private final class VersionScan(
+    private val name: String, version: VersionOfLine, private val snapshot: TableSnapshot, private val columns: StructType, slots: Int)
     extends Scan with Batch with SupportsReportStatistics {
   private val spec = snapshot.spec.value
 
@@ -47,24 +48,28 @@ private final class VersionScan(name: String, version: VersionOfLine, snapshot: 
 
   override def createReaderFactory(): PartitionReaderFactory = new VersionReaderFactory(snapshot, version.name, columns)
 
-  /** Of the newest version of the line, which this one resembles. */
+  /** Rows of the newest version of the line, which this one resembles; bytes that this one hardly exceeds. */
   override def estimateStatistics(): Statistics = {
-    val count = spec.lines(version.line).manifest.rows
+    val line = spec.lines(version.line)
+    val count = line.manifest.rows
+    val files = line.manifest.files.take(line.filesOf(version.relative)).map(_.bytes).sum
+    val share = columns.defaultSize.toDouble / math.max(1, version.schema.toStruct.defaultSize)
     new Statistics {
-      override def sizeInBytes(): OptionalLong = OptionalLong.of(count * (columns.defaultSize + 8L))
+      override def sizeInBytes(): OptionalLong = OptionalLong.of(math.max(count * (columns.defaultSize + 8L), (files * share).toLong))
       override def numRows(): OptionalLong = OptionalLong.of(count)
     }
   }
 
   override def equals(other: Any): Boolean = other match {
-    case that: VersionScan => that.scanned == scanned
+    case that: VersionScan => that.isSame(name, columns, snapshot)
     case _                 => false
   }
 
-  override def hashCode: Int = scanned.hashCode
+  override def hashCode: Int = (name, columns).hashCode
 
-  /** Equal for scans that read the same rows, so that Spark exchanges them once. */
-  private def scanned = (name, columns, System.identityHashCode(snapshot))
+  /** Scans that read the same rows are equal, so that Spark exchanges them once. */
+  private def isSame(name: String, columns: StructType, snapshot: TableSnapshot): Boolean =
+    name == this.name && columns == this.columns && (snapshot eq this.snapshot)
 }
 
 /** The shards of one partition. */

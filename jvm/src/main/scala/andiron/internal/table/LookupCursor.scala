@@ -41,11 +41,10 @@ private[andiron] final class LookupCursor(plan: LookupPlan) extends LookupReader
     }
 
   override def find(version: UTF8String): InternalRow =
-    if (isTooLong || !moveTo(version)) null
+    if (isTooLong || buffer.length > KeyCodec.Longest || !moveTo(version)) null
     else {
       val length = buffer.length
-      if (length > KeyCodec.Longest) null
-      else if (record != null && length == keyBytes && java.util.Arrays.equals(buffer.array, 0, length, before.array, 0, length)) record
+      if (record != null && length == keyBytes && java.util.Arrays.equals(buffer.array, 0, length, before.array, 0, length)) record
       else {
         buffer.pad(0)
         val key = buffer

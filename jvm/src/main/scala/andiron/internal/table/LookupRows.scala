@@ -22,14 +22,16 @@ private[andiron] object LookupRows {
     LookupRegistry.naming(rows.sparkSession, of, chosen(rows, of, select), missing == Missing.Fail)(table => add(kept, of, table, name, on, select))
   }
 
-  /** The rows with their record, in the column `Found`, null if there is none; and the names of its columns. */
-  def records(rows: DataFrame, table: Table, on: Seq[(String, String)], version: Column, select: Seq[String]): (DataFrame, Seq[String]) = {
+  /** Rows with their record, in the column `Found`, null if there is none; its columns; and the names of all versions. */
+  final case class Looked(rows: DataFrame, columns: Seq[String], versions: Set[String])
+
+  def records(rows: DataFrame, table: Table, on: Seq[(String, String)], version: Column, select: Seq[String]): Looked = {
     val of = table.lookups
     val columns = chosen(rows, of, select)
     val found = LookupRegistry.naming(rows.sparkSession, of, columns, failsIfUnknown = false) { table =>
-      rows.select(col("*"), TableFunctions.call(TableFunctions.Lookup, table +: version +: ordered(of, on).map(col)).as(Found))
+      rows.select(col("*"), TableFunctions.call(TableFunctions.Lookup, table +: version +: ordered(rows, of, on)).as(Found))
     }
-    (found, columns)
+    Looked(found, columns, of.versions.map(_.name).toSet)
   }
 
   /** The column of this name, which may have dots and backticks. */
@@ -47,7 +49,7 @@ private[andiron] object LookupRows {
   def same(on: Seq[String]): Seq[(String, String)] = on.map(name => name -> name)
 
   private def add(rows: Dataset[_], of: LookupTable, table: Column, version: Column, on: Seq[(String, String)], select: Seq[String]): DataFrame = {
-    val found = TableFunctions.call(TableFunctions.Lookup, table +: version +: ordered(of, on).map(col))
+    val found = TableFunctions.call(TableFunctions.Lookup, table +: version +: ordered(rows, of, on))
     chosen(rows, of, select) match {
       case Seq(one) => rows.select(col("*"), found.getField(one).as(one))
       case columns =>
@@ -56,13 +58,16 @@ private[andiron] object LookupRows {
     }
   }
 
-  /** The columns of the rows, in the order of the key. */
-  private def ordered(of: LookupTable, on: Seq[(String, String)]): Seq[String] = {
+  /** The columns of the rows, in the order of the key. The name of a column stands for it, even if it has dots. */
+  private def ordered(rows: Dataset[_], of: LookupTable, on: Seq[(String, String)]): Seq[Column] = {
     val key = of.key.map(_.name)
     if (on.size != key.size || on.map(_._2).toSet != key.toSet)
       throw AndironErrors.bad(s"the key of table ${of.uri} is (${key.mkString(", ")}), and a lookup is on (${on.map(_._2).mkString(", ")}): name each key column once; " +
         "columns of other names are given as on = Map(\"column of the rows\" -> \"key column\")")
-    key.map(name => on.find(_._2 == name).get._1)
+    key.map { name =>
+      val own = on.find(_._2 == name).get._1
+      if (rows.columns.contains(own)) quoted(own) else col(own)
+    }
   }
 
   /** The columns to add, of which the rows must have none. */

@@ -5,7 +5,7 @@ import java.nio.charset.StandardCharsets.UTF_8
 import java.nio.file.{FileAlreadyExistsException, Files}
 import java.util.UUID
 
-import org.apache.hadoop.fs.{FSDataOutputStream, FSDataOutputStreamBuilder, FileSystem, LocalFileSystem, Path, RawLocalFileSystem}
+import org.apache.hadoop.fs.{Abortable, FSDataOutputStream, FSDataOutputStreamBuilder, FileSystem, LocalFileSystem, Path, RawLocalFileSystem}
 
 import andiron.{AndironException, ErrorCode}
 import andiron.internal.cache.{FileSystems, HadoopSettings}
@@ -112,7 +112,20 @@ private[andiron] final class TableFiles(source: String, settings: HadoopSettings
   }
 
   /** A file of an object store appears when it is closed; Hadoop 3.4.2 and later let the store refuse it if there is one. */
-  private def put(path: Path, text: String): Unit = fill(conditional(system.createFile(path)), text)
+  private def put(path: Path, text: String): Unit = {
+    val out = conditional(system.createFile(path))
+    try out.write(text.getBytes(UTF_8))
+    catch {
+      // Closed, it would appear with a part of its text.
+      case e: IOException =>
+        out match {
+          case store: Abortable => store.abort(): Unit
+          case other            => other.close()
+        }
+        throw e
+    }
+    out.close()
+  }
 
   private def conditional[S <: FSDataOutputStream, B <: FSDataOutputStreamBuilder[S, B]](builder: FSDataOutputStreamBuilder[S, B]): OutputStream = {
     builder.overwrite(false): Unit

@@ -1,5 +1,6 @@
 package andiron.internal.table
 
+import andiron.{AndironException, ErrorCode}
 import andiron.internal.boundary.{NativeLibrary, NativeTable}
 
 /** A version by its name and place; `base` is the ordinal of its line's base, `schema` the id of its rows' schema. */
@@ -15,10 +16,20 @@ private[andiron] final case class ListedVersion(name: String, ordinal: Long, bas
 private[andiron] final class TableState private (val description: Option[TableDescription], val versions: IndexedSeq[ListedVersion], val lines: IndexedSeq[TableManifest]) {
   def newest: Option[TableManifest] = lines.lastOption
 
-  private def and(manifest: TableManifest): TableState =
+  private def and(manifest: TableManifest, uri: String): TableState = {
+    // A manifest that another publisher has replaced since would show the rows of another version under its name.
+    val follows = newest.filter(_.base == manifest.base) match {
+      case Some(before) => manifest.files.startsWith(before.files) && manifest.files.drop(before.files.size).forall(_.ordinal == manifest.ordinal)
+      case None         => manifest.base == manifest.ordinal
+    }
+    if (!follows)
+      throw AndironException.of(ErrorCode.TableDamaged,
+        s"table $uri: version '${manifest.version}' (${manifest.ordinal}) was not published after the version before it: that one's manifest was replaced; " +
+          "remove the manifests from there on, and publish these versions again", null)
     new TableState(
       description, versions :+ ListedVersion(manifest.version, manifest.ordinal, manifest.base, manifest.schema.id, manifest.validFrom),
       (if (newest.exists(_.base == manifest.base)) lines.init else lines) :+ manifest)
+  }
 }
 
 private[andiron] object TableState {
@@ -42,7 +53,7 @@ private[andiron] object TableState {
         val last = before.versions.lastOption.fold(-1L)(_.ordinal)
         val fresh = files.ordinals().filter(_ > last)
         if (isSame && fresh.isEmpty) known
-        else fresh.foldLeft(new TableState(Some(description), before.versions, before.lines))((state, ordinal) => state.and(read(files, description, ordinal)))
+        else fresh.foldLeft(new TableState(Some(description), before.versions, before.lines))((state, ordinal) => state.and(read(files, description, ordinal), files.uri))
     }
   }
 

@@ -112,7 +112,26 @@ class VersionedStepsSuite extends AnyFunSuite with BeforeAndAfterAll {
     assert(samples(step) == Seq(
       ("13", "null", unknown), ("17", "lost", unknown), ("18", "v0", absent), ("19", "v1", absent), ("3", "null", unknown), ("7", "lost", unknown)))
     val sample = step.failures.where("row_key = '19'").first()
-    assert(sample.getAs[String]("message").contains("no record of id = 19") && sample.getAs[String]("record") == "[19,v1]")
+    assert(sample.getAs[String]("message").contains("no record of [id=19]") && sample.getAs[String]("record") == "[19,v1]")
+    nothingLeased()
+    step.close()
+  }
+
+  test("a lookup in a step shows rows as they were, by the name of the column that the user wrote") {
+    val table = VersionedData.table(spark, directory.resolve("named").toUri.toString)
+    table.publish(spark.range(0, 2).selectExpr("id", "concat('text ', id) as text"), "v0", Seq("id"))
+    val step = Step(spark, "named")
+    val days = spark.range(0, 4).selectExpr("id as ID", "'v0' as day", "named_struct('b', 100L) as a", "id as `a.b`")
+    val rows = step.describe[Row](row => s"id ${row.getAs[Long]("ID")} of ${row.length}").version(_.getAs[String]("day"))
+    assert(rows.lookup(days, table, Seq("id"), col("day")).select("ID", "text").collect().map(_.getString(1)).toSeq == Seq("text 0", "text 1"))
+    val failures = step.failures.orderBy("record").select("record", "version", "message").collect().map(_.toSeq.mkString(" | ")).toSeq
+    assert(failures.map(_.takeWhile(_ != ':')).toSeq.map(_.split(" \\| ").take(2).mkString(" ")) == Seq("id 2 of 4 v0", "id 3 of 4 v0"), failures)
+    assert(failures.head.contains("[id=2]"), failures)
+    // A flat column is not the field of a struct.
+    val flat = days.lookup(table, Map("a.b" -> "id"), col("day"), Seq("text"), Missing.Fail).select("text").collect().map(_.getString(0)).toSeq
+    assert(flat == Seq("text 0", "text 1", null, null))
+    val taken = spark.range(1).selectExpr("id", "'v0' as day", "1 as __Andiron_version")
+    assert(intercept[SettingException](step.lookup(taken, table, Seq("id"), col("day"))).getMessage.contains("__Andiron_version"))
     nothingLeased()
     step.close()
   }

@@ -2,7 +2,7 @@ package org.apache.spark.andironshim
 
 import org.apache.spark.SparkContext
 import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.Dataset
+import org.apache.spark.sql.{Dataset, Row}
 import org.apache.spark.sql.catalyst.{CatalystTypeConverters, InternalRow}
 import org.apache.spark.sql.catalyst.analysis.NoSuchTableException
 import org.apache.spark.sql.catalyst.expressions.{GenericRow, GenericRowWithSchema, UnsafeArrayData, UnsafeMapData, UnsafeProjection, UnsafeRow, XXH64}
@@ -37,6 +37,9 @@ object TableInternals {
 
   /** The error by which Spark learns that a catalog has no table of a name. */
   def noSuchTable(name: Identifier): Exception = new NoSuchTableException(name)
+
+  /** A row of external values that knows its columns. */
+  def row(values: Seq[Any], schema: StructType): Row = new GenericRowWithSchema(values.toArray, schema)
 
   /** A row of Spark's internal values. */
   def internalRow(values: Seq[Any]): InternalRow = InternalRow.fromSeq(values)
