@@ -50,7 +50,7 @@ final class AndironCatalog extends TableCatalog {
 
   private def table(ident: Identifier): Table = LookupRegistry.find(ident.name).filter(_ => ident.namespace.isEmpty).getOrElse {
     val root = warehouse.getOrElse(throw AndironErrors.bad(
-      s"no table is registered as '$ident': call table.register(\"${ident.name}\"), or set spark.sql.catalog.$own.warehouse to the directory that has the tables"))
+      s"no table is registered as '$ident': give it that name by table.register, or set spark.sql.catalog.$own.warehouse to the directory that has the tables"))
     val found = SourceTables.at((root +: ident.namespace :+ ident.name).mkString("/"))
     if (found.versions.isEmpty) throw TableInternals.noSuchTable(ident)
     found

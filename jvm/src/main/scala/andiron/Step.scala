@@ -8,6 +8,7 @@ import org.apache.spark.sql.{Column, DataFrame, Dataset, Encoder, Row, SparkSess
 import org.slf4j.LoggerFactory
 
 import andiron.internal.metrics.{FailureFrame, HashSecret, MetricsApplication, RowView, SampleBounds, SampleLimits, StepAccumulator, StepCell, StepHandle, StepReceiver, StepSite}
+import andiron.internal.table.LookupRows
 import andiron.internal.util.{CallSite, OfTheDriver}
 
 /**
@@ -86,7 +87,7 @@ final class Step private (
   def mapWithVersion[T, U: Encoder](rows: Dataset[T], table: Table, version: Column)(f: (T, TableVersion) => U): Dataset[U] =
     this.rows[T].mapWithVersion(rows, table, version)(f)
   def lookup(rows: DataFrame, table: Table, on: Seq[String], version: Column, select: Seq[String] = Nil): DataFrame =
-    this.rows[Row].lookup(rows, table, on, version, select)
+    this.rows[Row].lookupOn(rows, table, LookupRows.same(on), version, select)
   def map[T, U: ClassTag](rows: RDD[T])(f: T => U): RDD[U] = this.rows[T].map(rows)(f)
   def flatMap[T, U: ClassTag](rows: RDD[T])(f: T => Iterable[U]): RDD[U] = this.rows[T].flatMap(rows)(f)
   def filter[T](rows: RDD[T])(p: T => Boolean): RDD[T] = this.rows[T].filter(rows)(p)

@@ -88,16 +88,8 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) exte
     withVersions(VersionedRows.withVersion(rows, version), new SideData.OfTable(table.snapshot), f)
   }
 
-  /**
-   * The rows whose key has a record in the version that they name, with columns of that record; see
-   * [[VersionedDataset.lookup]]. A row is dropped, counted and sampled if its version is null or unknown, or if the version
-   * has no record of its key (a NoSuchElementException).
-   */
-  def lookup(rows: DataFrame, table: Table, on: Seq[String], version: Column, select: Seq[String] = Nil)(implicit isRow: T =:= Row): DataFrame =
-    lookup(rows, table, LookupRows.same(on), version, select)
-
-  private[andiron] def lookup(rows: DataFrame, table: Table, on: Seq[(String, String)], version: Column, select: Seq[String])(
-      implicit isRow: T =:= Row, pairs: DummyImplicit): DataFrame = {
+  /** `on` are pairs of a column of the rows and a key column; `T` is Row. */
+  private[andiron] def lookupOn(rows: DataFrame, table: Table, on: Seq[(String, String)], version: Column, select: Seq[String]): DataFrame = {
     val of = StepLookups.view(view.asInstanceOf[RowView[Row]], rows.columns.length)
     StepLookups.lookup(rows, table, on, version, select) { (looked, check) =>
       new StepRows[Row](step, of).on(looked, new StepFunctions.MapRows[Row, Row](step.handle, step.site("lookup"), of, check))(StepLookups.encoder(looked))
@@ -139,5 +131,20 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) exte
       throw new SettingException(ErrorCode.BadArgument, s"step '${step.name}' cannot count a streaming Dataset: use foreachBatch, and the step on each batch", null)
     StepPlanning.install(rows.sparkSession)
     rows.mapPartitions(f)
+  }
+}
+
+object StepRows {
+
+  /** Operators for DataFrames. */
+  implicit final class OfFrames(private val step: StepRows[Row]) extends AnyVal {
+
+    /**
+     * The rows whose key has a record in the version that they name, with columns of that record; see
+     * [[VersionedDataset.lookup]]. A row is dropped, counted and sampled if its version is null or unknown, or if the version
+     * has no record of its key (a NoSuchElementException).
+     */
+    def lookup(rows: DataFrame, table: Table, on: Seq[String], version: Column, select: Seq[String] = Nil): DataFrame =
+      step.lookupOn(rows, table, LookupRows.same(on), version, select)
   }
 }

@@ -60,7 +60,7 @@ object PythonTables {
   def stepLookup(step: Step, rows: DataFrame, table: Table, on: java.util.Map[String, String], version: Column, select: java.util.List[String], place: String): DataFrame = {
     val pairs = Seq.newBuilder[(String, String)]
     on.forEach((own, key) => pairs += own -> key)
-    CallSite.from(place)(step.rows[Row].lookup(rows, table, pairs.result(), version, select.toArray(Array.empty[String]).toSeq))
+    CallSite.from(place)(step.rows[Row].lookupOn(rows, table, pairs.result(), version, select.toArray(Array.empty[String]).toSeq))
   }
 
   private def external(part: Any, of: DataType): Any = (part, of) match {
