@@ -44,12 +44,14 @@ demo-python: setup
 ##                          of publishing to an Atlas (4 minutes)
 ##      python              the gain of Python workers, with PySpark 3.5 (4 minutes)
 ##      cluster             memory of a version in two executors of one host, and 20 kills (20 minutes)
+##      tables              lookups in the core, and rows joined with ten versions by Andiron and by Spark's joins (45 minutes)
 ## make verify              recompute docs/evidence/benchmarks.md from the raw figures of all benchmarks
 bench_cache = assemble benchJar sparkHome
 bench_metrics = -PscalaVersion=2.12 assemble benchJar sparkHome
 bench_sinks = assemble benchJar sparkHome kafkaClasspath hiveClasspath atlasClasspath
 bench_python = assemble sparkHome
 bench_cluster = jar
+bench_tables = assemble benchJar sparkHome
 bench-%: setup
 	$(build) $(or $(bench_$*),$(error no benchmark $*: see make help))
 	$(python) -m bench.$* $(PARTS)

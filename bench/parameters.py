@@ -90,6 +90,21 @@ class MetricsParameters:
     smoke: bool = choice(False, "everything small, few turns")
 
 
+@dataclass(frozen=True)
+class TableParameters:
+    """The parameters of `make bench-tables`."""
+
+    turns: int = choice(3, "how often everything is repeated, A B C .. A B C ..", 1)
+    rows: int = choice(15_000_000, "rows that name a version", 100_000)
+    keys: int = choice(1_000_000, "keys of the table", 5_000)
+    versions: int = choice(10, "versions of the table", 3)
+    churn: int = choice(100, "one key in as many changes in each version")
+    core_keys: int = choice(2_000_000, "keys of the core's benchmark", 20_000)
+    seed: int = choice(SEED, "written into the figures; the content is a function of keys and versions")
+    heap: str = choice("4g", "maximum heap of the applications", "1g")
+    smoke: bool = choice(False, "everything small, one turn")
+
+
 def read(into: Any, parts: Iterable[str] = (), words: Sequence[str] | None = None) -> tuple[Any, list[str], bool]:
     """The parameters, the chosen parts, and whether the figures are published."""
     parser = argparse.ArgumentParser()

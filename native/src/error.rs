@@ -118,6 +118,8 @@ codes! {
     NullKey = 505,
     /// The newest version cannot be dropped, since it is leased.
     TableInUse = 506,
+    /// A version exists already, or another publisher was faster.
+    TableConflict = 507,
 }
 
 /// An error of the core. Cheap to clone, since all waiters of a load share one.

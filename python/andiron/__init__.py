@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from andiron._cursor import Cursor
     from andiron._gates import Gate, cache_stats, cache_totals, failures, guard, report
     from andiron._steps import Counter, Figures, Step
+    from andiron._table import Table, lookup, table
     from andiron._versions import Version, catalog
     from andiron.errors import (
         AndironError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         SettingError,
         SourceError,
         StoreError,
+        TableError,
         UnknownVersionError,
     )
 
@@ -51,13 +53,14 @@ __version__ = "0.1.0"
 __all__ = [
     "AndironError", "ArgumentError", "BudgetError", "Bytes", "Catalog", "ConnectError", "Counter", "Cursor", "Figures", "Gate", "GateError",
     "LoadError", "MetricsError", "OutOfBoundsError", "ReleasedError", "SettingError", "SourceError", "Step", "StoreError",
-    "UnknownVersionError", "Version", "artifact", "cache_stats", "cache_totals", "catalog", "failures", "guard", "report",
+    "Table", "TableError", "UnknownVersionError", "Version", "artifact", "cache_stats", "cache_totals", "catalog", "failures", "guard", "lookup",
+    "report", "table",
 ]
 
 _MODULES = {
     "_artifact": ("artifact",), "_bytes": ("Bytes",), "_catalog": ("Catalog",), "_cursor": ("Cursor",),
     "_gates": ("Gate", "cache_stats", "cache_totals", "failures", "guard", "report"),
-    "_steps": ("Counter", "Figures", "Step"), "_versions": ("Version", "catalog"),
+    "_steps": ("Counter", "Figures", "Step"), "_table": ("Table", "lookup", "table"), "_versions": ("Version", "catalog"),
 }
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
     from pyspark.sql.types import StructType
 
+    from andiron._table import On, Table
+
 Schema = Union["StructType", str]
 Text = Optional[Callable[["Row"], object]]
 Group = Optional[Callable[["Row", BaseException], object]]
@@ -116,6 +118,15 @@ class Step:
     def count(self, rows: DataFrame) -> DataFrame:
         """The same rows, counted."""
         return self._frame(rows, calling(self._operators.count, self._step, java_frame(rows, f"step '{self.name}'"), _place()))
+
+    def lookup(self, rows: DataFrame, table: Table, on: On, version: Any, select: Iterable[str] = ()) -> DataFrame:
+        """The rows whose key has a record in the version that they name, with columns of that record; see
+        `andiron.lookup`. A row is dropped, counted and sampled if its version is null or unknown, or if the version has no
+        record of its key."""
+        from andiron._table import checked
+
+        frame, handle, pairs, column, names = checked(rows, table, on, version, select)
+        return self._frame(rows, calling(table._driver.stepLookup, self._step, frame, handle, pairs, column, names, _place()))
 
     @property
     def figures(self) -> Figures:

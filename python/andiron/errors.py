@@ -58,6 +58,10 @@ class GateError(AndironError):
     """A step drops more rows than its gate allows, or cannot be judged."""
 
 
+class TableError(AndironError):
+    """A table's files, rows or limits do not allow the operation."""
+
+
 class OutOfBoundsError(AndironError, IndexError):
     """A read outside the version's bytes."""
 
@@ -75,7 +79,7 @@ BAD_ARGUMENT, BAD_SETTING, IO, RELEASED = 403, 116, 119, 114
 _BY_CLASS: dict[str, type[AndironError]] = {
     "UnknownVersionException": UnknownVersionError, "BudgetException": BudgetError, "SourceException": SourceError,
     "LoadException": LoadError, "StoreException": StoreError, "ReleasedException": ReleasedError, "SettingException": SettingError,
-    "MetricsException": MetricsError, "GateException": GateError, "EnvironmentException": SettingError,
+    "MetricsException": MetricsError, "GateException": GateError, "EnvironmentException": SettingError, "TableException": TableError,
 }
 
 

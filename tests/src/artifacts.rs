@@ -22,7 +22,7 @@ pub fn hooks_library() -> PathBuf {
 }
 
 /// The version of the boundary between library and jar, raised by hand in native/src/boundary/anchor.rs.
-pub const ABI: u32 = 7;
+pub const ABI: u32 = 8;
 
 /// The id that library and jar must carry.
 pub fn build_id() -> String {

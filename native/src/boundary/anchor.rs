@@ -11,7 +11,7 @@ use std::ffi::{c_char, c_void};
 use std::ffi::{CStr, CString};
 
 /// The version of the table's layout, and of the names, signatures and meaning of natives.
-pub(super) const ABI: u32 = 7;
+pub(super) const ABI: u32 = 8;
 
 const MAGIC: u64 = 0x4e4f_5249_444e_4131;
 

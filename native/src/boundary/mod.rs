@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`entries`] | the natives of `andiron.internal.boundary.Native`: they translate arguments and call the core, without decisions |
 //! | [`metrics`] | the same for `andiron.internal.boundary.NativeMetrics` |
+//! | [`tables`] | the same for `andiron.internal.boundary.NativeTable` |
 //! | [`gauges`] | the single publisher of this process, and its sources |
 //! | [`guard`] | the single entry of every native: panic or error to a typed Java exception |
 //! | [`raw`] | the JVM's functions that natives may call on a nearly full stack |
@@ -14,7 +15,7 @@
 //! | [`logging`] | the `log` crate to slf4j |
 //! | [`object`] | a JVM object as a payload |
 //!
-//! To add a native: declare it in `Native.scala` or `NativeMetrics.scala`, write the entry, list it in
+//! To add a native: declare it in `Native.scala`, `NativeMetrics.scala` or `NativeTable.scala`, write the entry, list it in
 //! [`table`], and raise [`anchor::ABI`].
 
 mod anchor;
@@ -28,3 +29,4 @@ mod object;
 mod onload;
 mod raw;
 mod table;
+mod tables;

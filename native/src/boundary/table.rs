@@ -1,7 +1,7 @@
 //! The table of all natives: the one list that a new native is added to.
 
 use super::anchor::{Native, Table};
-use super::{entries, gauges, metrics};
+use super::{entries, gauges, metrics, tables};
 
 macro_rules! natives {
     ($($class:literal { $($module:ident::$function:ident $name:literal $signature:literal,)+ })+) => {
@@ -78,6 +78,28 @@ natives! {
         metrics::ask "ask" "(JLjava/lang/String;)Ljava/lang/String;",
         metrics::failures "failures" "(JJ)Ljava/lang/String;",
         metrics::secret "secret" "(Ljava/lang/String;Ljava/lang/String;)Ljava/lang/String;",
+    }
+    "andiron/internal/boundary/NativeTable$" {
+        tables::check_description "checkDescription" "(Ljava/lang/String;Ljava/lang/String;)V",
+        tables::check_manifest "checkManifest" "(Ljava/lang/String;Ljava/lang/String;JLjava/lang/String;)V",
+        tables::shards_for "shardsFor" "(JJ)I",
+        tables::new_table "newTable" "(Ljava/lang/String;Ljava/lang/String;)Ljava/lang/String;",
+        tables::draft "draft" "(Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;)Ljava/lang/String;",
+        tables::complete "complete" "(Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;)Ljava/lang/String;",
+        tables::index_estimate "indexEstimate" "(Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;)J",
+        tables::open_part "openPart" "(Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;)J",
+        tables::part_parent "partParent" "(JIJI)V",
+        tables::part_rows "partRows" "(J[BI)V",
+        tables::part_shard "partShard" "(JI)V",
+        tables::part_take "partTake" "(J[B)I",
+        tables::part_finish "partFinish" "(JLjava/lang/String;)Ljava/lang/String;",
+        tables::open_line "openLine" "(Ljava/lang/String;Ljava/lang/String;Ljava/lang/String;)J",
+        tables::line_offer "lineOffer" "(JIJI)V",
+        tables::line_grow "lineGrow" "(JII)V",
+        tables::line_versions "lineVersions" "(J)I",
+        tables::line_bytes "lineBytes" "(J)J",
+        tables::open_line_view "openLineView" "(JI[J)J",
+        tables::close_table "closeTable" "(J)V",
     }
 }
 

@@ -56,8 +56,9 @@ pub use catalog::{Catalog, CatalogId, Listing};
 pub use cursor::{Attempt, AttemptId, Cursor, CursorId};
 pub use files::Files;
 pub use settings::CacheSettings;
+pub(crate) use slab::Slab;
 pub use slab::{Handle, HandleKind};
-pub use slot::{LoadId, Payload, PayloadKind, Residency, Slot, SlotId, SlotState, VersionKey};
+pub use slot::{LoadId, Pages, Payload, PayloadKind, Residency, Slot, SlotId, SlotState, VersionKey};
 pub use stats::{StatKind, Stats};
 
 use crate::clock::Clock;

@@ -12,12 +12,13 @@ use super::probe::CountedProbe;
 use super::settings::CacheSettings;
 use super::store::{OpenFile, Store};
 use super::views::Views;
-use super::{Cache, CursorId, Files, LoadId, Stats};
+use super::{Cache, CursorId, Files, LoadId, Payload, Stats};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::sync::held;
 use crossbeam::channel::{unbounded, Receiver, Sender};
 use once_cell::sync::Lazy;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -123,6 +124,18 @@ impl Process {
             Error::new(Code::BadArgument, "this version is an object, not bytes; no other process can map it")
         })?;
         bytes.mapping().open_file()
+    }
+
+    /// The file of the bytes at position `index` of the cursor's leases, opened anew for reading in this process, and the
+    /// payload that keeps it.
+    pub fn leased_segment(&self, cursor: CursorId, index: usize) -> Result<(File, Arc<dyn Payload>)> {
+        let (_, payload) = self.cache.leased(cursor, index)?;
+        let bytes = payload.as_any().downcast_ref::<Bytes>().ok_or_else(|| {
+            Error::new(Code::BadArgument, "this version is an object, not bytes; it has no file")
+        })?;
+        let path = bytes.mapping().open_file()?.path;
+        let file = File::open(path).map_err(|error| Error::io("open a leased file again", &error))?;
+        Ok((file, payload))
     }
 
     /// The folder of the files at position `index` of the cursor's leases.

@@ -83,19 +83,19 @@ struct SlabEntry<T> {
 }
 
 /// A table of objects by handle. Insertion, look-up and removal take constant time.
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     places: Vec<SlabEntry<T>>,
     free: Vec<usize>,
 }
 
 impl<T: HandleKind> Slab<T> {
     /// An empty table.
-    pub(super) fn new() -> Slab<T> {
+    pub(crate) fn new() -> Slab<T> {
         Slab { places: Vec::new(), free: Vec::new() }
     }
 
     /// Adds an object. The generation of its place grows with each reuse.
-    pub(super) fn insert(&mut self, value: T) -> Handle<T> {
+    pub(crate) fn insert(&mut self, value: T) -> Handle<T> {
         let index = self.free.pop().unwrap_or_else(|| {
             self.places.push(SlabEntry { generation: 0, value: None });
             self.places.len() - 1
@@ -107,21 +107,21 @@ impl<T: HandleKind> Slab<T> {
     }
 
     /// The object, unless the handle is stale.
-    pub(super) fn get(&self, handle: Handle<T>) -> Option<&T> {
+    pub(crate) fn get(&self, handle: Handle<T>) -> Option<&T> {
         let place = self.places.get(handle.index())?;
         (place.generation & GENERATION_MASK == handle.generation()).then_some(())?;
         place.value.as_ref()
     }
 
     /// The object, unless the handle is stale.
-    pub(super) fn get_mut(&mut self, handle: Handle<T>) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, handle: Handle<T>) -> Option<&mut T> {
         let place = self.places.get_mut(handle.index())?;
         (place.generation & GENERATION_MASK == handle.generation()).then_some(())?;
         place.value.as_mut()
     }
 
     /// Takes the object out; its handle is stale from now on.
-    pub(super) fn remove(&mut self, handle: Handle<T>) -> Option<T> {
+    pub(crate) fn remove(&mut self, handle: Handle<T>) -> Option<T> {
         self.get(handle)?;
         let value = self.places[handle.index()].value.take();
         self.free.push(handle.index());
@@ -129,19 +129,19 @@ impl<T: HandleKind> Slab<T> {
     }
 
     /// All objects, in no particular order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Handle<T>, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Handle<T>, &T)> {
         self.places.iter().enumerate().filter_map(|(index, place)| {
             place.value.as_ref().map(|value| (Handle::new(index, place.generation), value))
         })
     }
 
     /// The number of objects.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
 
     /// Whether there are no objects.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }

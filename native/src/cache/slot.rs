@@ -6,6 +6,7 @@ use crate::clock::Moment;
 use crate::error::Error;
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::Weak;
 
 /// The kind of payload of a catalog's versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,8 +58,17 @@ pub trait Payload: Send + Sync {
     /// Whether an attempt that leased it keeps a reference until the attempt ends, for readers that run late.
     fn kept_by_attempts(&self) -> bool;
 
+    /// Names another mapping of its memory, whose pages go with its own. Without such memory it does nothing.
+    fn mapped_again(&self, _elsewhere: Weak<dyn Pages>) {}
+
     /// The concrete payload, for the boundary.
     fn as_any(&self) -> &dyn Any;
+}
+
+/// A mapping of a payload's memory that the payload does not own.
+pub trait Pages: Send + Sync {
+    /// Lets go of the pages; addresses stay valid. Takes no lock of the cache.
+    fn drop_pages(&self);
 }
 
 /// The number of one residency of a version; a later residency of the same version has another number.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use super::index::Shards;
+use super::shard::Likely;
 
 /// Keys whose slots, and then whose records, are touched together.
 const GROUP: usize = 32;
@@ -20,24 +21,30 @@ pub fn find_all(
     mut touch: impl FnMut(u64) -> u64,
     mut is_key: impl FnMut(usize, u64) -> bool,
 ) {
-    let mut likely = [0; GROUP];
+    found.reserve(probes.len());
+    let mut likely = [Likely::Absent; GROUP];
     for (group, chunk) in probes.chunks(GROUP).enumerate() {
-        for (place, (hash, version)) in chunk.iter().enumerate() {
-            let first = |_| Ok::<bool, Infallible>(true);
-            let Ok(address) = shards.of(*hash).find(*hash, *version, first);
-            likely[place] = address.unwrap_or(0);
+        for (hash, _) in chunk {
+            shards.of(*hash).prefetch(*hash);
         }
-        let touched = likely[..chunk.len()].iter().filter(|address| **address != 0);
-        std::hint::black_box(touched.fold(0, |sum: u64, address| sum.wrapping_add(touch(*address))));
-        for (place, (hash, version)) in chunk.iter().enumerate() {
+        let mut touched = 0_u64;
+        for ((hash, version), likely) in chunk.iter().zip(&mut likely) {
+            *likely = shards.of(*hash).likely(*hash, *version);
+            if let Likely::At(address) = *likely {
+                touched = touched.wrapping_add(touch(address));
+            }
+        }
+        std::hint::black_box(touched);
+        for (place, ((hash, version), likely)) in chunk.iter().zip(&likely).enumerate() {
             let number = group * GROUP + place;
-            let first = likely[place];
-            found.push(if first == 0 || is_key(number, first) {
-                first
-            } else {
-                let same = |address| Ok::<bool, Infallible>(is_key(number, address));
-                let Ok(found) = shards.of(*hash).find(*hash, *version, same);
-                found.unwrap_or(0)
+            found.push(match *likely {
+                Likely::Absent => 0,
+                Likely::At(address) if is_key(number, address) => address,
+                _ => {
+                    let same = |address| Ok::<bool, Infallible>(is_key(number, address));
+                    let Ok(found) = shards.of(*hash).find(*hash, *version, same);
+                    found.unwrap_or(0)
+                }
             });
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::codec::Codec;
 use super::key::shard;
-use super::memory::Arena;
+use super::memory::{Arena, Stretch};
 use super::packed::{frame, Packed, FRAME};
 use super::place::Place;
 use super::plan::{fits, is_key};
@@ -35,6 +35,21 @@ struct Line {
     codec: Arc<Codec>,
     versions: Vec<LineVersion>,
     shards: Arc<Shards>,
+    era: Arc<Era>,
+}
+
+/// The time between two exchanges of side tables. A lease holds the era in which it was taken, and with it all later
+/// ones: its readers may be in any side table that was outgrown since.
+#[derive(Default)]
+struct Era(Mutex<(Vec<Stretch>, Option<Arc<Era>>)>);
+
+impl Era {
+    /// Ends the era with side tables that were outgrown in it.
+    fn end(&self, outgrown: Vec<Stretch>) -> Arc<Era> {
+        let next: Arc<Era> = Arc::default();
+        *lock(&self.0) = (outgrown, Some(Arc::clone(&next)));
+        next
+    }
 }
 
 struct LineVersion {
@@ -44,19 +59,22 @@ struct LineVersion {
 
 /// The shards of a line, as they were when a lease was taken or later.
 pub struct Shards {
-    all: Vec<Arc<ShardIndex>>,
+    all: Box<[ShardIndex]>,
+    bits: u32,
     directory: Box<[u64]>,
 }
 
 impl Shards {
-    fn new(all: Vec<Arc<ShardIndex>>) -> Arc<Shards> {
-        let directory = all.iter().map(|shard| shard.address()).collect();
-        Arc::new(Shards { all, directory })
+    fn new(all: Vec<ShardIndex>) -> Arc<Shards> {
+        let directory = all.iter().flat_map(|shard| [shard.address(), shard.slots()]).collect();
+        let bits = all.len().trailing_zeros();
+        Arc::new(Shards { all: all.into(), bits, directory })
     }
 
     /// The index of the shard that a hash belongs to.
+    #[inline]
     pub fn of(&self, hash: u64) -> &ShardIndex {
-        &self.all[shard(hash, self.all.len().trailing_zeros())]
+        &self.all[shard(hash, self.bits)]
     }
 }
 
@@ -82,11 +100,12 @@ impl TableIndex {
         let reader = LineReader { records: &*records, codec: &codec, bits };
         let one = |number: usize| {
             let section = sections.get(&(number as u16)).map(|section| (0, section));
-            reader.build(sizes[number], &arena, starts[number], section.as_slice()).map(Arc::new)
+            reader.build(sizes[number], &arena, starts[number], section.as_slice())
         };
         let shards = in_threads(sizes.len(), threads, &one)?;
         let first = LineVersion { sections: Arc::new(sections), leases: 0 };
-        let line = Line { codec: Arc::new(codec), versions: vec![first], shards: Shards::new(shards) };
+        let (codec, shards, era) = (Arc::new(codec), Shards::new(shards), Arc::default());
+        let line = Line { codec, versions: vec![first], shards, era };
         Ok(TableIndex { records, bits, place, line: Mutex::new(line), writing: Mutex::new(()) })
     }
 
@@ -107,7 +126,7 @@ impl TableIndex {
         }
         let delta = by_shard(delta, SectionKind::Delta, self.bits)?;
         let reader = LineReader { records: &*self.records, codec: &codec, bits: self.bits };
-        let mut rebuilt: BTreeMap<u16, Arc<ShardIndex>> = BTreeMap::new();
+        let mut rebuilt: BTreeMap<u16, ShardIndex> = BTreeMap::new();
         let mut plans: Vec<(u16, Vec<Planned>)> = Vec::new();
         for (number, section) in &delta {
             let index = &shards.all[usize::from(*number)];
@@ -122,19 +141,27 @@ impl TableIndex {
                 .filter_map(|(sections, version)| Some((version, sections.get(number)?)));
             let all: Vec<(u16, &PlacedSection)> = earlier.chain([(version as u16, section)]).collect();
             let keys = index.used() + planned.len() as u64;
-            rebuilt.insert(*number, Arc::new(reader.rebuild(keys, &all, &section.place)?));
+            rebuilt.insert(*number, reader.rebuild(keys, &all, &section.place)?);
         }
-        for (number, planned) in &plans {
-            shards.all[usize::from(*number)].commit(version as u16, planned);
-        }
+        let commit = |(number, planned): &(u16, Vec<Planned>)| {
+            shards.all[usize::from(*number)].commit(version as u16, planned)
+        };
+        let outgrown: Vec<Stretch> = plans.iter().filter_map(commit).collect();
         let mut line = self.line();
+        let mut ended = None;
+        if !outgrown.is_empty() {
+            let next = line.era.end(outgrown);
+            ended = Some(std::mem::replace(&mut line.era, next));
+        }
         if !rebuilt.is_empty() {
-            let current =
-                |(number, old): (u16, &Arc<ShardIndex>)| Arc::clone(rebuilt.get(&number).unwrap_or(old));
+            let current = |(number, old): (u16, &ShardIndex)| rebuilt.get(&number).unwrap_or(old).clone();
             line.shards = Shards::new((0..).zip(&shards.all).map(current).collect());
         }
         line.codec = Arc::new(codec);
         line.versions.push(LineVersion { sections: Arc::new(delta), leases: 0 });
+        drop(line);
+        // Without a lease this gives the pages of outgrown side tables back.
+        drop(ended);
         Ok(version as u16)
     }
 
@@ -174,7 +201,8 @@ impl TableIndex {
             return Err(Error::new(Code::UnknownVersion, message));
         };
         leased.leases += 1;
-        Ok(IndexLease { table: Arc::clone(self), shards: Arc::clone(&line.shards), version })
+        let (shards, era) = (Arc::clone(&line.shards), Arc::clone(&line.era));
+        Ok(IndexLease { table: Arc::clone(self), shards, version, _era: era })
     }
 
     /// The number of versions.
@@ -185,12 +213,17 @@ impl TableIndex {
     /// Bytes of memory that the index takes, without frozen parts that only older leases use.
     pub fn bytes(&self) -> u64 {
         let shards = Arc::clone(&self.line().shards);
-        shards.all.iter().map(|shard| shard.bytes() + 8).sum()
+        shards.all.iter().map(|shard| shard.bytes() + 16).sum()
     }
 
-    /// An upper estimate of the bytes that a version of `records` records adds, unless a shard is rebuilt.
+    /// An estimate of the bytes that a version of `records` records adds, if they spread over the shards as keys do and
+    /// no shard is rebuilt.
     pub fn price(&self, records: u64) -> u64 {
-        72 * records + 3 * 4096 * records.min(1 << self.bits)
+        let shards = Arc::clone(&self.line().shards);
+        // A shard's share, and four times its deviation.
+        let share = records.div_ceil(1 << self.bits);
+        let share = (share + 4 * (share.isqrt() + 1)).min(records);
+        shards.all.iter().map(|shard| shard.price(share)).sum()
     }
 
     /// The rows that a version has in a shard.
@@ -213,6 +246,7 @@ pub struct IndexLease {
     table: Arc<TableIndex>,
     shards: Arc<Shards>,
     version: u16,
+    _era: Arc<Era>,
 }
 
 impl IndexLease {
@@ -226,7 +260,8 @@ impl IndexLease {
         &self.shards
     }
 
-    /// The addresses of the shards' headers, 8 bytes each, for readers outside Rust. Valid while the lease lives.
+    /// For each shard the address of its header and its number of slots, for readers outside Rust. Valid while the lease
+    /// lives.
     pub fn directory(&self) -> &[u64] {
         &self.shards.directory
     }
@@ -242,6 +277,10 @@ impl IndexLease {
         let mut buffer = vec![0; FRAME + key.len()];
         let found = self.shards.of(hash).find(hash, version, |address| {
             let read = self.table.records.read(address, &mut buffer)?;
+            if read < FRAME {
+                let why = format!("the record at the address {address} lies outside of all files in memory");
+                return Err(self.table.place.damaged(why));
+            }
             Ok::<bool, Error>(is_key(&buffer[..read], 0, key))
         })?;
         let Some(address) = found else { return Ok(None) };

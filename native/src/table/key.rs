@@ -51,6 +51,7 @@ pub enum KeyHash {
 
 impl KeyHash {
     /// The hash of a key's bytes.
+    #[inline]
     pub fn of(self, key: &[u8]) -> u64 {
         match (self, array(key, 0)) {
             (KeyHash::Fmix64(seed), Some(word)) if key.len() == 8 => fmix64(u64::from_le_bytes(word) ^ seed),
@@ -72,6 +73,7 @@ pub(super) fn order(hash: u64) -> u64 {
 }
 
 /// The shard of a hash, of 2^`bits` shards.
+#[inline]
 pub fn shard(hash: u64, bits: u32) -> usize {
     hash.checked_shr(64 - bits).map_or(0, |shard| shard as usize)
 }

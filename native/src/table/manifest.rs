@@ -29,6 +29,8 @@ pub struct Manifest {
     pub valid_from: Option<i64>,
     /// The schemas of its records; the last one is that of its own rows.
     pub schemas: Vec<Schema>,
+    /// The least id that no column of this or an earlier version has had.
+    pub next_column: u32,
     /// Rows of the version.
     pub rows: u64,
     /// Rows that its parent has not.
@@ -90,6 +92,7 @@ impl ManifestFile {
 impl Manifest {
     /// The manifest of a first version, or of one that begins a line, without rows and files.
     pub fn base(table: u64, version: &str, ordinal: u64, schema: Schema) -> Manifest {
+        let next_column = schema.next_column();
         Manifest {
             format: FORMAT,
             table,
@@ -98,6 +101,7 @@ impl Manifest {
             base: ordinal,
             valid_from: None,
             schemas: vec![schema],
+            next_column,
             rows: 0,
             added: 0,
             changed: 0,
@@ -113,7 +117,7 @@ impl Manifest {
     pub fn next(&self, version: &str, schema: &Schema, key: &[u16], place: &Place) -> Result<Manifest> {
         let mut next = Manifest { version: version.to_string(), ordinal: self.ordinal + 1, ..self.clone() };
         (next.added, next.changed, next.deleted) = (0, 0, 0);
-        if next.ordinal - next.base >= u64::from(MOST_VERSIONS) {
+        if !next.is_within_line() {
             let why =
                 format!("a line has at most {MOST_VERSIONS} versions; publish this one as a base of its own");
             return Err(place.beyond(why));
@@ -129,7 +133,12 @@ impl Manifest {
             known.check_next(schema, key)?;
         }
         next.schemas.push(schema.clone());
+        next.next_column = next.next_column.max(schema.next_column());
         Ok(next)
+    }
+
+    fn is_within_line(&self) -> bool {
+        self.ordinal.checked_sub(self.base).is_some_and(|relative| relative < u64::from(MOST_VERSIONS))
     }
 
     /// The version's number within its line: 0 to 2,046.
@@ -151,6 +160,7 @@ impl Manifest {
     /// Reads the file of the version `ordinal` of a table.
     pub fn read(bytes: &[u8], description: &Description, ordinal: u64, place: &Place) -> Result<Manifest> {
         let manifest: Manifest = document::unseal(bytes, place)?;
+        let place = &Place { version: manifest.version.clone(), ..place.clone() };
         manifest.check(place)?;
         if manifest.table != description.table || manifest.ordinal != ordinal {
             let (table, found) = (manifest.table, manifest.ordinal);
@@ -164,8 +174,11 @@ impl Manifest {
         if self.format != FORMAT || self.schemas.is_empty() || self.version.is_empty() {
             return Err(place.damaged("it has another format, no schema or no name"));
         }
-        if self.ordinal < self.base || self.ordinal - self.base >= u64::from(MOST_VERSIONS) {
+        if !self.is_within_line() {
             return Err(place.damaged(format!("version {} cannot begin from {}", self.ordinal, self.base)));
+        }
+        if self.schemas.iter().any(|schema| schema.next_column() > self.next_column) {
+            return Err(place.damaged(format!("a column has an id from {} on", self.next_column)));
         }
         let mut bytes = 0_u64;
         let mut last = self.base;
@@ -185,7 +198,8 @@ impl Manifest {
                 return Err(place.damaged(format!("the file {:?} cannot be one of this version", file.name)));
             }
             last = file.ordinal;
-            bytes = bytes.saturating_add(file.bytes);
+            // Each file begins on a page.
+            bytes = bytes.saturating_add(file.bytes.checked_next_multiple_of(4096).unwrap_or(u64::MAX));
         }
         if bytes > ADDRESSES {
             return Err(place.beyond(format!("its files have {bytes} bytes, the limit is {ADDRESSES}")));

@@ -4,6 +4,7 @@
 //! anonymous memory. Mapped segments are never dereferenced here; a lost page is the JVM's to report. This is the only
 //! file of tables with `unsafe`.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::place::Place;
@@ -44,20 +45,70 @@ impl Stretch {
         Stretch { arena: Arc::clone(arena), start, length }
     }
 
-    /// The words.
-    pub(super) fn words(&self) -> &[AtomicU64] {
+    fn words(&self) -> &[AtomicU64] {
         &self.arena.0.all()[self.start..self.start + self.length]
-    }
-
-    /// The address of the first word, for readers outside Rust.
-    pub(super) fn address(&self) -> u64 {
-        std::ptr::from_ref(self.words()).cast::<u8>().expose_provenance() as u64
     }
 }
 
 impl Drop for Stretch {
     fn drop(&mut self) {
         self.arena.0.forget(self.start, self.length);
+    }
+}
+
+/// The words of a stretch, found without a detour. A clone has the same words.
+#[derive(Clone)]
+pub(super) struct Words {
+    start: *const AtomicU64,
+    length: usize,
+    of: Arc<Stretch>,
+}
+
+// SAFETY: the words belong to `of`, are only read and written as atomics, and stay where they are while it lives.
+unsafe impl Send for Words {}
+// SAFETY: as above.
+unsafe impl Sync for Words {}
+
+impl Words {
+    pub(super) fn new(of: Stretch) -> Words {
+        let words = of.words();
+        Words { start: words.as_ptr(), length: words.len(), of: Arc::new(of) }
+    }
+
+    /// A part that gives its pages back when it is dropped, before the whole does. Both are multiples of [`PAGE`].
+    pub(super) fn part(&self, start: usize, length: usize) -> Stretch {
+        debug_assert!(start + length <= self.length);
+        Stretch::of(&self.of.arena, self.of.start + start, length)
+    }
+
+    /// The address of the first word, for readers outside Rust.
+    pub(super) fn address(&self) -> u64 {
+        self.start.cast::<u8>().expose_provenance() as u64
+    }
+
+    /// Asks the processor to load the cache line of a word.
+    #[inline]
+    pub(super) fn prefetch(&self, at: usize) {
+        let Some(word) = self.get(at) else { return };
+        #[cfg(all(target_arch = "x86_64", not(miri), not(feature = "shuttle")))]
+        // SAFETY: a prefetch has no effect on memory, and the word is one of this value's.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+                std::ptr::from_ref(word).cast(),
+            );
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri), not(feature = "shuttle"))))]
+        std::hint::black_box(word.load(crate::sync::Ordering::Relaxed));
+    }
+}
+
+impl Deref for Words {
+    type Target = [AtomicU64];
+
+    #[inline]
+    fn deref(&self) -> &[AtomicU64] {
+        // SAFETY: taken from a slice of `of`, whose arena stays where it is while `of` lives.
+        unsafe { std::slice::from_raw_parts(self.start, self.length) }
     }
 }
 
@@ -159,7 +210,12 @@ mod imp {
             &self.0
         }
 
-        pub(super) fn forget(&self, _start: usize, _length: usize) {}
+        /// A reader that is still there then finds zeros, as it does in pages that were given back.
+        pub(super) fn forget(&self, start: usize, length: usize) {
+            self.0[start..start + length]
+                .iter()
+                .for_each(|word| word.store(0, crate::sync::Ordering::Relaxed));
+        }
     }
 }
 
@@ -185,6 +241,12 @@ mod addresses {
     impl AddressSpace {
         /// Reserves `most` bytes, or as much as the system grants by halves, but at least `least`.
         pub fn reserve(most: u64, least: u64, place: &Place) -> Result<AddressSpace> {
+            let page = rustix::param::page_size();
+            if page > 4096 {
+                return Err(place.beyond(format!(
+                    "the system's pages have {page} bytes, and tables need pages of 4,096"
+                )));
+            }
             let mut bytes = most.max(least);
             loop {
                 let length = bytes as usize;
@@ -254,6 +316,13 @@ mod addresses {
             }
         }
 
+        /// Lets go of the pages of `bytes` bytes that are mapped at `at`; a late read brings them in again.
+        pub fn drop_pages(&self, at: u64, bytes: u64, place: &Place) -> Result<()> {
+            let (start, length) = self.range(at, bytes, place)?;
+            let done = if length == 0 { Ok(()) } else { self.advise(start, length, Advice::LinuxDontNeed) };
+            done.map_err(|errno| place.damaged(format!("its pages cannot be given back: {errno}")))
+        }
+
         /// Replaces a segment by addresses without access.
         pub fn unmap(&self, at: u64, bytes: u64, place: &Place) -> Result<()> {
             let (start, length) = self.range(at, bytes, place)?;
@@ -281,7 +350,7 @@ mod addresses {
 
         fn advise(&self, start: usize, length: usize, advice: Advice) -> std::result::Result<(), Errno> {
             loop {
-                // SAFETY: the range was mapped by `map`; neither advice changes what it shows.
+                // SAFETY: the range was mapped by `map`; none of the three advices changes what it shows.
                 match unsafe { rustix::mm::madvise(ptr::with_exposed_provenance_mut(start), length, advice) }
                 {
                     Err(Errno::INTR) => {}
@@ -314,13 +383,17 @@ mod tests {
     #[test]
     fn stretches_are_zero_and_apart() {
         let arena = Arena::new(2 * PAGE, &Place::default()).unwrap();
-        let (a, b) = (Stretch::of(&arena, 0, PAGE), Stretch::of(&arena, PAGE, PAGE));
-        a.words()[PAGE - 1].store(7, Ordering::Relaxed);
-        assert_eq!(b.words()[0].load(Ordering::Relaxed), 0);
+        let of = |start| Words::new(Stretch::of(&arena, start, PAGE));
+        let (a, b) = (of(0), of(PAGE));
+        a[PAGE - 1].store(7, Ordering::Relaxed);
+        assert_eq!(b[0].load(Ordering::Relaxed), 0);
         assert_eq!((b.address() - a.address(), a.address() % 4096), (4096, 0));
         drop(a);
-        let again = Stretch::of(&arena, 0, PAGE);
-        assert_eq!(again.words()[PAGE - 1].load(Ordering::Relaxed), 0, "its page was not given back");
+        let again = of(0);
+        assert_eq!(again[PAGE - 1].load(Ordering::Relaxed), 0, "its page was not given back");
+        again[0].store(7, Ordering::Relaxed);
+        drop(again.part(0, PAGE));
+        assert_eq!(again[0].load(Ordering::Relaxed), 0, "the page of a part was not given back");
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub(super) fn encode(layout: &Layout, key: &[u8], values: &[Value], into: &mut V
     let start = begin(layout.schema, key, into);
     let base = into.len();
     into.resize(base + layout.bytes_at, 0);
-    for (number, (cell, value)) in layout.cells.iter().zip(values).enumerate() {
+    for (cell, value) in layout.cells.iter().zip(values) {
         let wrong = || {
             Why::Unfit(format!(
                 "{value:?} is no value of the column {:?}, whose type is {:?}",
@@ -99,13 +99,10 @@ pub(super) fn encode(layout: &Layout, key: &[u8], values: &[Value], into: &mut V
             ))
         };
         if *value == Value::Null {
-            if !cell.nullable {
-                return Err(Why::Unfit(format!(
-                    "a row has no value in the column {:?}, which is not nullable",
-                    cell.name
-                )));
-            }
-            into[base + layout.nulls_at + number / 8] |= 1 << (number % 8);
+            let bit = cell.null_bit.ok_or_else(|| {
+                Why::Unfit(format!("a row has no value in the column {:?}, which is not nullable", cell.name))
+            })?;
+            into[base + layout.nulls_at + bit / 8] |= 1 << (bit % 8);
         } else if let Some(width) = cell.of.width() {
             let bytes = fixed(&cell.of, value).ok_or_else(wrong)?;
             into[base + cell.at..base + cell.at + width].copy_from_slice(&bytes[..width]);
@@ -178,7 +175,7 @@ pub(super) fn decode(layout: &Layout, record: &Packed<'_>) -> Result<Vec<Value>,
     let values = record.values();
     let mut decoded = Vec::with_capacity(layout.cells.len());
     for (number, cell) in layout.cells.iter().enumerate() {
-        decoded.push(match is_null(layout, values, number)? {
+        decoded.push(match is_null(layout, values, cell)? {
             true => Value::Null,
             false => match cell.of.width() {
                 Some(_) => number_at(cell, values)?,
@@ -198,7 +195,7 @@ pub(super) fn check(layout: &Layout, record: &Packed<'_>) -> Result<(), Why> {
         let bytes = variable(layout, values, *place)?;
         end += bytes.len();
         let cell = &layout.cells[*place];
-        if cell.of.is_nested() && !is_null(layout, values, *place)? {
+        if cell.of.is_nested() && !is_null(layout, values, cell)? {
             let why = |why| Why::Damaged(format!("the column {:?}: {why}", cell.name));
             nested::check(&cell.of, bytes).map_err(why)?;
         }
@@ -212,20 +209,18 @@ pub(super) fn check(layout: &Layout, record: &Packed<'_>) -> Result<(), Why> {
     }
     let bits = &values[layout.nulls_at..layout.bytes_at];
     let past = bits.iter().enumerate().any(|(at, byte)| {
-        let of_cells = layout.cells.len().saturating_sub(8 * at).min(8);
+        let of_cells = layout.nulls.saturating_sub(8 * at).min(8);
         u16::from(*byte) >> of_cells != 0
     });
     if past {
-        return Err(Why::Damaged("null bits are set where there is no column".to_string()));
+        return Err(Why::Damaged("null bits are set where there is no nullable column".to_string()));
     }
     for (number, cell) in layout.cells.iter().enumerate() {
         let wrong = |why: &str| Err(Why::Damaged(format!("the column {:?} {why}", cell.name)));
-        if !is_null(layout, values, number)? {
+        if !is_null(layout, values, cell)? {
             if cell.of.width().is_some() && !is_canonical(cell, values)? {
                 return wrong("has a value in another form than its canonical one");
             }
-        } else if !cell.nullable {
-            return wrong("is null and not nullable");
         } else {
             let is_empty = match cell.of.width() {
                 Some(width) => values.get(cell.at..cell.at + width).is_some_and(is_zero),
@@ -239,9 +234,10 @@ pub(super) fn check(layout: &Layout, record: &Packed<'_>) -> Result<(), Why> {
     Ok(())
 }
 
-fn is_null(layout: &Layout, values: &[u8], number: usize) -> Result<bool, Why> {
-    let byte = values.get(layout.nulls_at + number / 8).ok_or_else(short)?;
-    Ok(byte >> (number % 8) & 1 == 1)
+fn is_null(layout: &Layout, values: &[u8], cell: &Spot) -> Result<bool, Why> {
+    let Some(bit) = cell.null_bit else { return Ok(false) };
+    let byte = values.get(layout.nulls_at + bit / 8).ok_or_else(short)?;
+    Ok(byte >> (bit % 8) & 1 == 1)
 }
 
 fn is_canonical(cell: &Spot, values: &[u8]) -> Result<bool, Why> {
@@ -276,7 +272,7 @@ fn number_at(cell: &Spot, values: &[u8]) -> Result<Value, Why> {
 
 /// The bytes of a variable value.
 fn variable<'a>(layout: &Layout, values: &'a [u8], number: usize) -> Result<&'a [u8], Why> {
-    let place = layout.variable.iter().position(|cell| *cell == number).ok_or_else(short)?;
+    let place = layout.variable_of[number].ok_or_else(short)?;
     let end_of = |place: usize| {
         let cell = &layout.cells[layout.variable[place]];
         u32_at(values, cell.at).map(|end| end as usize).ok_or_else(short)

@@ -42,7 +42,8 @@ impl LineReader<'_> {
             if !fits(&index, &planned) {
                 return Err(section.place.damaged("its shard has more keys than its sections say"));
             }
-            index.commit(*version, &planned);
+            // No reader has the index yet, so what it outgrows can go.
+            drop(index.commit(*version, &planned));
         }
         Ok(index)
     }

@@ -46,7 +46,14 @@ impl Scan {
                 self.advance(last)?;
             }
             let Some(Reverse((place, first))) = self.open.pop() else { return Ok(false) };
-            // Two keys of one hash are rare: the smaller one is given first.
+            if self.open.peek().is_none_or(|Reverse((other, _))| *other != place) {
+                self.current = Some(first);
+                if !self.streams[first].record()?.is_deletion() {
+                    return Ok(true);
+                }
+                continue;
+            }
+            // Versions of one key, or two keys of one hash: the smaller key is given first.
             let mut tied = vec![first];
             while let Some(Reverse((_, other))) =
                 self.open.peek().filter(|Reverse((other, _))| *other == place)

@@ -28,6 +28,11 @@ impl Schema {
         self.columns.iter().find(|column| column.id == id)
     }
 
+    /// The least id that is greater than that of every column.
+    pub(super) fn next_column(&self) -> u32 {
+        self.columns.iter().map(|column| u32::from(column.id) + 1).max().unwrap_or(0)
+    }
+
     /// The key columns in the order of the key; an id that the schema lacks is left out.
     pub fn key(&self, ids: &[u16]) -> Vec<&Column> {
         ids.iter().filter_map(|id| self.column(*id)).collect()

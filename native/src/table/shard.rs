@@ -3,57 +3,54 @@
 //! One thread writes at a time, any number read without a lock. docs/internals/tables.md has the layout and the
 //! argument: each state that a reader can see is right for the versions that it has leased.
 
-use super::memory::{Stretch, PAGE};
+use super::memory::{Stretch, Words, PAGE};
 use super::place::Place;
+use super::side::{Side, SIDE_GROUP};
 use super::slot::{home, tag, SlotWord, DROPPED, EMPTY};
 use crate::error::Result;
-use crate::sync::{lock, AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Words of the header, before the slots.
 const HEADER: usize = 8;
 const SLOTS: usize = 0;
 const SIDE: usize = 1;
-const CHAINS: usize = 2;
-const USED: usize = 3;
-const LINKS: usize = 4;
-const SIDE_END: usize = 5;
-const ENTRIES: usize = 6;
+const USED: usize = 2;
+const OLDER: usize = 3;
+const SIDE_END: usize = 4;
+
+/// Slots of a group, which is a line of the processor's caches.
+const GROUP: u64 = 8;
 
 /// The most slots of a shard.
 const MOST_SLOTS: u64 = 1 << 30;
 
-/// The least side table: a page.
-const LEAST_SIDE: u32 = PAGE.trailing_zeros();
+/// Pages for side tables beyond those of a large shard's proportion.
+const SIDE_PAGES: usize = 4;
 
-/// The sizes of a shard's parts, in words.
+/// The sizes of a shard's parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ShardSize {
     slots: u64,
+    /// Words of header and slots.
     side_at: usize,
-    chains_at: usize,
     pub(super) words: usize,
 }
 
 impl ShardSize {
-    /// Room for `keys` at a load of 0.70, and for at least `links` older records.
-    pub(super) fn of(keys: u64, links: u64, place: &Place) -> Result<ShardSize> {
-        let slots = (keys.saturating_mul(10) / 7 + 1).max(16);
-        let links = links.max(2 * slots);
-        if slots > MOST_SLOTS || links > u64::from(u32::MAX) {
+    /// Room for `keys` at a load of 0.70, and for at least `older` records beside them.
+    pub(super) fn of(keys: u64, older: u64, place: &Place) -> Result<ShardSize> {
+        let slots = (keys.saturating_mul(10) / 7 + 1).max(16).next_multiple_of(GROUP);
+        let older = older.max(2 * slots);
+        if slots > MOST_SLOTS || older > u64::from(u32::MAX) {
             return Err(place.beyond(format!(
-                "a shard cannot have {keys} keys and {links} older records; copy the table to one with more shards"
+                "a shard cannot have {keys} keys and {older} older records; copy the table to one with more shards"
             )));
         }
-        let page = |words: usize| words.div_ceil(PAGE) * PAGE;
-        let side_at = page(HEADER + slots as usize);
-        let chains_at = side_at + page(2 << side_bits(slots));
-        Ok(ShardSize { slots, side_at, chains_at, words: chains_at + page(2 * links as usize) })
+        let side_at = (HEADER + slots as usize).next_multiple_of(PAGE);
+        // Side tables lie one after another, so the last one is less than half of them.
+        let sides = 5 * (SIDE_GROUP * Side::groups_for(older) as usize).div_ceil(2 * PAGE) * PAGE;
+        Ok(ShardSize { slots, side_at, words: side_at + sides + SIDE_PAGES * PAGE })
     }
-}
-
-/// The bits of a side table that is at most half full with this number of entries.
-fn side_bits(entries: u64) -> u32 {
-    (2 * entries).next_power_of_two().trailing_zeros().max(LEAST_SIDE)
 }
 
 /// A record that a delta brings: its hash, its address, and the slot that has its key.
@@ -64,35 +61,54 @@ pub(super) struct Planned {
     pub(super) slot: Option<u32>,
 }
 
-/// The index of one shard.
+/// The record that a lookup finds if the slot with its tag is that of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Likely {
+    /// No record.
+    Absent,
+    /// The record at this address.
+    At(u64),
+    /// Another group is to be looked at.
+    Unknown,
+}
+
+/// The index of one shard. A clone is the same index.
+#[derive(Clone)]
 pub struct ShardIndex {
-    memory: Stretch,
-    size: ShardSize,
-    /// The slots that each version after the base has written, newest last.
-    written: Mutex<Vec<(u16, Vec<u32>)>>,
+    words: Words,
+    slots: u64,
 }
 
 impl ShardIndex {
     /// An empty index in memory that is zero.
     pub(super) fn new(memory: Stretch, size: ShardSize) -> ShardIndex {
-        let index = ShardIndex { memory, size, written: Mutex::new(Vec::new()) };
-        index.word(SLOTS).store(size.slots, Ordering::Relaxed);
-        index.word(CHAINS).store(size.chains_at as u64, Ordering::Relaxed);
-        index.word(SIDE_END).store(size.side_at as u64, Ordering::Relaxed);
+        let index = ShardIndex { words: Words::new(memory), slots: size.slots };
+        index.store(SLOTS, size.slots);
+        index.store(SIDE_END, size.side_at as u64);
         index
     }
 
     /// The address of the header, for readers outside Rust. Valid while this value lives.
-    pub fn address(&self) -> u64 {
-        self.memory.address()
+    pub(super) fn address(&self) -> u64 {
+        self.words.address()
     }
 
-    /// Bytes of memory that the index takes.
-    pub fn bytes(&self) -> u64 {
-        let pages = |words: u64| words.div_ceil(PAGE as u64) * PAGE as u64;
-        let side = self.load(SIDE_END) - self.size.side_at as u64;
-        let lists: usize = lock(&self.written).iter().map(|(_, slots)| slots.capacity()).sum();
-        8 * (self.size.side_at as u64 + pages(side) + pages(2 * self.load(LINKS))) + 4 * lists as u64
+    /// The number of slots.
+    pub(super) fn slots(&self) -> u64 {
+        self.slots
+    }
+
+    /// Bytes of memory that the index takes, without side tables that only older leases use.
+    pub(super) fn bytes(&self) -> u64 {
+        let slots = (HEADER + self.slots as usize).next_multiple_of(PAGE);
+        8 * (slots + self.side().map_or(0, |side| side.words())) as u64
+    }
+
+    /// The bytes that `more` older records would add.
+    pub(super) fn price(&self, more: u64) -> u64 {
+        let words = self.side().map_or(0, |side| side.words());
+        self.wanted_side(more)
+            .map_or(0, |groups| 8 * (SIDE_GROUP * groups as usize).saturating_sub(words) as u64)
     }
 
     /// Slots in use, dropped ones included.
@@ -103,6 +119,7 @@ impl ShardIndex {
     /// The address of the record that a version has for a key; `is_key` compares the key of the record at an address.
     ///
     /// `is_key` is given records of that version or earlier ones only. The record may be a deletion.
+    #[inline]
     pub fn find<E>(
         &self,
         hash: u64,
@@ -110,214 +127,206 @@ impl ShardIndex {
         mut is_key: impl FnMut(u64) -> std::result::Result<bool, E>,
     ) -> std::result::Result<Option<u64>, E> {
         let wanted = tag(hash);
-        let mut place = home(hash, self.size.slots);
+        let mut group = home(hash, self.slots) / GROUP;
         loop {
-            let word = self.slot(place);
-            if word.0 == EMPTY {
-                return Ok(None);
-            }
-            if word.tag() == wanted {
-                let address = match word.from() <= version {
-                    true => Some(word.address()),
-                    false if word.has_older() => self.older(place as u32, version).map(SlotWord::address),
-                    false => None,
-                };
-                if let Some(address) = address {
+            let (mut same, has_empty) = self.compare(group, wanted);
+            while same != 0 {
+                let place = GROUP * group + u64::from(same.trailing_zeros());
+                same &= same - 1;
+                if let Some(address) = self.record(place, wanted, version) {
                     if is_key(address)? {
                         return Ok(Some(address));
                     }
                 }
             }
-            place = self.after(place);
+            if has_empty {
+                return Ok(None);
+            }
+            group = if group + 1 == self.slots / GROUP { 0 } else { group + 1 };
         }
+    }
+
+    /// Has the processor load the group where a hash belongs.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        self.words.prefetch(HEADER + home(hash, self.slots) as usize);
+    }
+
+    /// The record of a version for a key, if the first slot with its tag is the key's.
+    #[inline]
+    pub(super) fn likely(&self, hash: u64, version: u16) -> Likely {
+        let (wanted, group) = (tag(hash), home(hash, self.slots) / GROUP);
+        let (same, has_empty) = self.compare(group, wanted);
+        if same == 0 {
+            return if has_empty { Likely::Absent } else { Likely::Unknown };
+        }
+        let place = GROUP * group + u64::from(same.trailing_zeros());
+        self.record(place, wanted, version).map_or(Likely::Unknown, Likely::At)
+    }
+
+    /// Which slots of a group have a tag, as bits, and whether one is empty. There is no branch on a slot.
+    #[inline]
+    fn compare(&self, group: u64, wanted: u64) -> (u32, bool) {
+        let start = HEADER + (GROUP * group) as usize;
+        let slots = &self.words[start..start + GROUP as usize];
+        let (mut same, mut empty) = (0, false);
+        for (at, slot) in slots.iter().enumerate() {
+            let word = SlotWord(slot.load(Ordering::Relaxed));
+            same |= u32::from(word.tag() == wanted) << at;
+            empty |= word.0 == EMPTY;
+        }
+        (same, empty)
+    }
+
+    /// The record that a version has in a slot, if the slot has this tag.
+    #[inline]
+    fn record(&self, place: u64, wanted: u64, version: u16) -> Option<u64> {
+        let word = self.slot(place);
+        if word.from() <= version {
+            // A drop may have taken the key since the tags were compared.
+            return (word.tag() == wanted).then(|| word.address());
+        }
+        self.not_newest(word, place as u32, version)
+    }
+
+    #[cold]
+    fn not_newest(&self, word: SlotWord, slot: u32, version: u16) -> Option<u64> {
+        if !word.has_older() {
+            return None;
+        }
+        self.older(slot, version).map(SlotWord::address)
     }
 
     /// The slots whose newest record may have the key of this hash, with the record's address.
     pub(super) fn candidates(&self, hash: u64) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let slots = self.probe(hash).map(|place| (place, self.slot(place)));
+        let used = slots.take_while(|(_, word)| word.0 != EMPTY);
         let wanted = tag(hash);
-        let mut place = home(hash, self.size.slots);
-        std::iter::from_fn(move || loop {
-            let (at, word) = (place, self.slot(place));
-            if word.0 == EMPTY {
-                return None;
-            }
-            place = self.after(place);
-            if word.tag() == wanted {
-                return Some((at as u32, word.address()));
-            }
-        })
+        used.filter(move |(_, word)| word.tag() == wanted).map(|(place, word)| (place as u32, word.address()))
     }
 
-    /// Whether `new` keys and `older` links fit.
+    /// Whether `new` keys and `older` records beside them fit.
     pub(super) fn has_room(&self, new: u64, older: u64) -> bool {
-        let links = (self.size.words - self.size.chains_at) as u64 / 2;
-        let entries = self.load(LINKS) + older;
-        5 * (self.load(USED) + new) <= 4 * self.size.slots && entries <= links && self.side_room(older)
+        let end =
+            self.wanted_side(older).map_or(0, |groups| self.load(SIDE_END) + SIDE_GROUP as u64 * groups);
+        5 * (self.load(USED) + new) <= 4 * self.slots && end <= self.words.len() as u64
     }
 
     /// Adds a key that the index does not have; there is room.
-    pub(super) fn insert(&self, hash: u64, version: u16, address: u64) -> u32 {
-        let mut place = home(hash, self.size.slots);
-        while self.slot(place).0 != EMPTY {
-            place = self.after(place);
+    pub(super) fn insert(&self, hash: u64, version: u16, address: u64) {
+        let empty = self.probe(hash).find(|place| self.slot(*place).0 == EMPTY);
+        debug_assert!(empty.is_some());
+        if let Some(place) = empty {
+            self.put(place, SlotWord::new(tag(hash), version, false, address).0);
+            self.store(USED, self.load(USED) + 1);
         }
-        let word = SlotWord::new(tag(hash), version, false, address);
-        self.put(place, word.0);
-        self.word(USED).store(self.load(USED) + 1, Ordering::Relaxed);
-        place as u32
     }
 
     /// Makes the records of a version visible; there is room, and no reader has leased the version.
-    pub(super) fn commit(&self, version: u16, planned: &[Planned]) {
+    ///
+    /// Returns a side table that was outgrown. It stays as long as a lease that was taken before.
+    pub(super) fn commit(&self, version: u16, planned: &[Planned]) -> Option<Stretch> {
         let older = planned.iter().filter(|record| record.slot.is_some()).count() as u64;
-        if older > 0 {
-            self.grow_side(older);
-        }
-        let mut slots = Vec::with_capacity(planned.len());
+        let outgrown = self.grow_side(older);
         for record in planned {
-            slots.push(match record.slot {
+            match record.slot {
                 None => self.insert(record.hash, version, record.address),
                 Some(slot) => {
                     self.push(slot);
                     let word = SlotWord::new(tag(record.hash), version, true, record.address);
                     self.put(u64::from(slot), word.0);
-                    slot
                 }
-            });
+            }
         }
-        if !slots.is_empty() {
-            lock(&self.written).push((version, slots));
-        }
+        outgrown
     }
 
     /// Takes back the newest version, which no reader has leased.
     pub(super) fn drop_newest(&self, version: u16) {
-        let mut written = lock(&self.written);
-        let Some((_, slots)) = written.pop_if(|(newest, _)| *newest == version) else { return };
-        for slot in slots {
-            let word = self.slot(u64::from(slot));
+        for place in 0..self.slots {
+            let word = self.slot(place);
+            if word.tag() == 0 || word.from() != version {
+                continue;
+            }
             let older = match version.checked_sub(1) {
-                Some(before) if word.has_older() => self.older(slot, before),
+                Some(before) if word.has_older() => self.older(place as u32, before),
                 _ => None,
             };
-            let word = older.map_or(DROPPED, |link| {
-                SlotWord::new(word.tag(), link.from(), link.has_older(), link.address()).0
+            let word = older.map_or(DROPPED, |older| {
+                SlotWord::new(word.tag(), older.from(), older.has_older(), older.address()).0
             });
-            self.put(u64::from(slot), word);
+            self.put(place, word);
         }
     }
 
-    /// The newest link of a slot that is not later than `version`.
+    /// The older record of a slot's key that a version has.
     fn older(&self, slot: u32, version: u16) -> Option<SlotWord> {
-        let mut link = self.side_entry(slot)?.1;
-        while link != 0 {
-            let at = self.size.chains_at + 2 * (link as usize - 1);
-            let word = SlotWord(self.load(at));
-            if word.from() <= version {
-                return Some(word);
-            }
-            link = self.load(at + 1) as u32;
-        }
-        None
+        let side = Side::of(self.words[SIDE].load(Ordering::Acquire))?;
+        let records = side.records(&self.words, slot);
+        records.filter(|record| record.from() <= version).last()
     }
 
-    /// Puts the slot's record at the head of its chain.
+    /// Puts the slot's record into the side table, unless it is the last one there, as after a drop.
     fn push(&self, slot: u32) {
-        let link = self.load(LINKS) + 1;
-        let at = self.size.chains_at + 2 * (link as usize - 1);
-        let (place, before) = match self.side_entry(slot) {
-            Some(entry) => entry,
-            None => {
-                self.word(ENTRIES).store(self.load(ENTRIES) + 1, Ordering::Relaxed);
-                (self.side_place(slot), 0)
-            }
-        };
-        self.word(at).store(self.slot(u64::from(slot)).link().0, Ordering::Relaxed);
-        self.word(at + 1).store(u64::from(before), Ordering::Relaxed);
-        self.word(LINKS).store(link, Ordering::Relaxed);
-        self.word(place).store(side_word(slot, link), Ordering::Release);
-    }
-
-    /// The word of the slot's entry in the side table, and the link that it leads to.
-    fn side_entry(&self, slot: u32) -> Option<(usize, u32)> {
-        if self.word(SIDE).load(Ordering::Acquire) == 0 {
-            return None;
-        }
-        let place = self.side_place(slot);
-        let entry = self.word(place).load(Ordering::Acquire);
-        (entry != 0).then_some((place, entry as u32))
-    }
-
-    /// The word where the slot's entry is, or would be. There is a side table.
-    fn side_place(&self, slot: u32) -> usize {
-        let side = self.word(SIDE).load(Ordering::Acquire);
-        let (start, bits) = ((side >> 8) as usize, side as u32 & 0xff);
-        let mask = (1_u32 << bits) - 1;
-        let mut at = slot.wrapping_mul(0x9e37_79b1) >> (32 - bits);
-        loop {
-            let entry = self.word(start + at as usize).load(Ordering::Acquire);
-            if entry == 0 || entry >> 32 == u64::from(slot) + 1 {
-                return start + at as usize;
-            }
-            at = (at + 1) & mask;
+        let record = self.slot(u64::from(slot)).without_tag();
+        let Some(side) = self.side() else { return };
+        if side.records(&self.words, slot).last() != Some(record) {
+            side.push(&self.words, slot, record);
+            self.store(OLDER, self.load(OLDER) + 1);
         }
     }
 
-    /// The bits of the side table that `more` entries need, if it is not the present one.
-    fn wanted_side(&self, more: u64) -> Option<u32> {
-        let bits = self.load(SIDE) as u32 & 0xff;
-        let wanted = side_bits((self.load(ENTRIES) + more).min(self.size.slots));
-        (wanted > bits).then_some(wanted)
+    /// The groups of the side table that `more` records need, if it is not the present one.
+    fn wanted_side(&self, more: u64) -> Option<u64> {
+        let records = self.load(OLDER) + more;
+        let holds = self.side().is_some_and(|side| side.holds(records));
+        (more > 0 && !holds).then(|| Side::groups_for(records))
     }
 
-    fn side_room(&self, more: u64) -> bool {
-        let end = self.wanted_side(more).map_or(0, |bits| self.load(SIDE_END) + (1 << bits));
-        end <= self.size.chains_at as u64
-    }
-
-    /// Makes a side table for `more` links further on, if the present one would be more than half full.
-    fn grow_side(&self, more: u64) {
-        let Some(bits) = self.wanted_side(more) else { return };
-        let old = self.load(SIDE);
-        let start = self.load(SIDE_END);
-        self.word(SIDE_END).store(start + (1 << bits), Ordering::Relaxed);
-        let mask = (1_u32 << bits) - 1;
-        let entries = if old == 0 { 0 } else { 1 << (old & 0xff) };
-        for entry in (0..entries).map(|at| self.load((old >> 8) as usize + at)).filter(|entry| *entry != 0) {
-            let slot = (entry >> 32) as u32 - 1;
-            let mut at = slot.wrapping_mul(0x9e37_79b1) >> (32 - bits);
-            while self.load(start as usize + at as usize) != 0 {
-                at = (at + 1) & mask;
-            }
-            self.word(start as usize + at as usize).store(entry, Ordering::Relaxed);
+    /// Makes a side table for `more` records further on, if the present one would be too full; returns that one.
+    fn grow_side(&self, more: u64) -> Option<Stretch> {
+        let groups = self.wanted_side(more)?;
+        let old = self.side();
+        let start = self.load(SIDE_END) as usize;
+        let side = Side::new(start, groups);
+        self.store(SIDE_END, (start + side.words()) as u64);
+        if let Some(old) = old {
+            old.copy_to(&self.words, side);
         }
-        self.word(SIDE).store(start << 8 | u64::from(bits), Ordering::Release);
+        self.words[SIDE].store(side.word(), Ordering::Release);
+        old.map(|old| self.words.part(old.start(), old.words()))
     }
 
+    /// As the writer sees it.
+    fn side(&self) -> Option<Side> {
+        Side::of(self.load(SIDE))
+    }
+
+    /// All slots in the order in which a key takes the first empty one: its group from its own slot on, then the next.
+    fn probe(&self, hash: u64) -> impl Iterator<Item = u64> {
+        let (home, groups) = (home(hash, self.slots), self.slots / GROUP);
+        let in_order = (home / GROUP..groups).chain(0..home / GROUP);
+        in_order.flat_map(move |group| (0..GROUP).map(move |at| GROUP * group + (home + at) % GROUP))
+    }
+
+    #[inline]
     fn slot(&self, place: u64) -> SlotWord {
-        SlotWord(self.word(HEADER + place as usize).load(Ordering::Acquire))
+        SlotWord(self.words[HEADER + place as usize].load(Ordering::Acquire))
     }
 
     fn put(&self, place: u64, word: u64) {
-        self.word(HEADER + place as usize).store(word, Ordering::Release);
-    }
-
-    fn after(&self, place: u64) -> u64 {
-        match place + 1 {
-            next if next == self.size.slots => 0,
-            next => next,
-        }
+        self.words[HEADER + place as usize].store(word, Ordering::Release);
     }
 
     fn load(&self, at: usize) -> u64 {
         self.word(at).load(Ordering::Relaxed)
     }
 
-    fn word(&self, at: usize) -> &AtomicU64 {
-        &self.memory.words()[at]
+    fn store(&self, at: usize, value: u64) {
+        self.word(at).store(value, Ordering::Relaxed);
     }
-}
 
-fn side_word(slot: u32, link: u64) -> u64 {
-    (u64::from(slot) + 1) << 32 | link
+    fn word(&self, at: usize) -> &AtomicU64 {
+        &self.words[at]
+    }
 }

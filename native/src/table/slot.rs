@@ -1,4 +1,4 @@
-//! Words of the index: the newest record of a key, and links to older ones.
+//! Words of the index: the records of keys, and the versions that wrote them.
 
 /// A slot that never had a record; it ends a probe.
 pub(super) const EMPTY: u64 = 0;
@@ -24,11 +24,12 @@ pub(super) fn tag(hash: u64) -> u64 {
 }
 
 /// The first slot to look at, of `slots`.
+#[inline]
 pub(super) fn home(hash: u64, slots: u64) -> u64 {
     ((hash & 0xffff_ffff) * slots) >> 32
 }
 
-/// A slot's word, or the first of a link, whose tag is 0.
+/// A slot's word, or a record of a side table, whose tag is 0.
 ///
 /// `| tag 12 | from 11 | older 1 | address divided by 8 40 |`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +59,8 @@ impl SlotWord {
         (self.0 & (OLDER - 1)) << 3
     }
 
-    /// The same without the tag, for a link.
-    pub(super) fn link(self) -> SlotWord {
+    /// The same without the tag, for a side table.
+    pub(super) fn without_tag(self) -> SlotWord {
         SlotWord(self.0 & ((1 << TAG_SHIFT) - 1))
     }
 }
@@ -77,7 +78,7 @@ mod tests {
         );
         let word = SlotWord::new(1, 0, true, 8);
         assert_eq!((word.tag(), word.from(), word.has_older(), word.address()), (1, 0, true, 8));
-        assert_eq!(word.link(), SlotWord::new(0, 0, true, 8));
+        assert_eq!(word.without_tag(), SlotWord::new(0, 0, true, 8));
         assert_ne!(SlotWord(DROPPED).tag(), tag(0));
     }
 

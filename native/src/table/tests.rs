@@ -99,6 +99,61 @@ fn a_new_schema_rewrites_only_rows_with_other_values() {
 }
 
 #[test]
+fn a_column_that_becomes_nullable_leaves_older_records_as_they_are() {
+    let of = |id: u16, second: bool| Schema {
+        id,
+        columns: [
+            (1, Type::Long, false),
+            (2, Type::Long, second),
+            (3, Type::String, true),
+            (4, Type::Byte, false),
+        ]
+        .map(|(id, of, nullable)| column(id, of, nullable))
+        .to_vec(),
+    };
+    let (old, new) = (codec(&[of(0, false)]), codec(&[of(0, false), of(1, true)]));
+    of(0, false).check_next(&of(1, true), &[1]).unwrap();
+    let values = |key: i64, second: Value| {
+        let text = if key % 2 == 0 { Value::Null } else { Value::text("odd") };
+        vec![second, text, Value::Int(key % 100)]
+    };
+    let rows: Vec<_> = (0..9).map(|key| (key, values(key, Value::Int(-key)))).collect();
+    let (_, base) = segment(&old, SectionKind::Base, &rows, None).unwrap();
+    let records = Arc::new(MemoryRecords::default());
+    records.add(4096, base.clone());
+    let placed = sections(&*records, 4096, base.len());
+    let scan = Scan::new(records.clone(), Arc::new(new.clone()), 0, placed.clone()).unwrap();
+    let second = |key: i64| if key == 5 { Value::Null } else { Value::Int(-key) };
+    let rows: Vec<_> = (0..9).map(|key| (key, values(key, second(key)))).collect();
+    let (delta, bytes) = segment(&new, SectionKind::Delta, &rows, Some(scan)).unwrap();
+    assert_eq!((delta.rows, delta.changed, delta.content.records), (9, 1, 1));
+    let index = Arc::new(TableIndex::build(old.clone(), 0, records.clone(), placed, 1, place()).unwrap());
+    records.add(1 << 20, bytes.clone());
+    index.append(new.clone(), sections(&*records, 1 << 20, bytes.len())).unwrap();
+    let lease = index.lease(1).unwrap();
+    for (key, expected) in &rows {
+        let row = lease.row(1, &key.to_le_bytes()).unwrap().unwrap();
+        assert_eq!(&new.values_of(&new.read(&row, &place()).unwrap(), &place()).unwrap(), expected);
+        let first = lease.row(0, &key.to_le_bytes()).unwrap().unwrap();
+        let then = old.values_of(&old.read(&first, &place()).unwrap(), &place()).unwrap();
+        assert_eq!(then, values(*key, Value::Int(-key)));
+    }
+    let error = segment(&old, SectionKind::Base, &rows, None).unwrap_err();
+    assert_eq!(error.code(), Code::TableSchema);
+    assert!(error.message().contains("\"c2\", which is not nullable"), "{error}");
+}
+
+#[test]
+fn twelve_longs_and_a_long_key_are_112_bytes() {
+    let column = |id| column(id, Type::Long, false);
+    let longs = Schema { id: 0, columns: (1..14).map(column).collect() };
+    let mut bytes = Vec::new();
+    let values: Vec<Value> = (0..12).map(Value::Int).collect();
+    codec(&[longs]).row(&[Value::Int(1)], &values, &mut bytes, &place()).unwrap();
+    assert_eq!(bytes.len(), 112);
+}
+
+#[test]
 fn a_truncated_file_is_an_error_that_names_it() {
     let codec = codec(&[narrow()]);
     let (_, base) = segment(&codec, SectionKind::Base, &narrow_rows(100_000), None).unwrap();
@@ -122,6 +177,22 @@ fn a_truncated_file_is_an_error_that_names_it() {
 }
 
 #[test]
+fn a_record_of_a_segment_that_is_not_there_is_an_error_and_not_absent() {
+    let codec = codec(&[narrow()]);
+    let (_, base) = segment(&codec, SectionKind::Base, &narrow_rows(10), None).unwrap();
+    let records = Arc::new(MemoryRecords::default());
+    records.add(4096, base.clone());
+    let placed = sections(&*records, 4096, base.len());
+    let index = Arc::new(TableIndex::build(codec, 0, records.clone(), placed, 1, place()).unwrap());
+    let lease = index.lease(0).unwrap();
+    records.remove(4096);
+    let error = lease.row(0, &3_i64.to_le_bytes()).unwrap_err();
+    assert_eq!(error.code(), Code::TableDamaged);
+    assert!(error.message().contains("outside of all files"), "{error}");
+    assert_eq!(lease.row(0, &77_i64.to_le_bytes()).unwrap(), None);
+}
+
+#[test]
 fn a_version_costs_no_more_than_its_price() {
     let codec = codec(&[narrow()]);
     let (_, base) = segment(&codec, SectionKind::Base, &narrow_rows(50_000), None).unwrap();
@@ -132,14 +203,50 @@ fn a_version_costs_no_more_than_its_price() {
     let one = index.bytes();
     assert!(one < 12 * 50_000, "{one} bytes of an index of 50,000 keys");
     for (version, count) in (1..).zip([10, 5000, 5000, 5000]) {
-        let before = index.bytes();
+        let (before, price) = (index.bytes(), index.price(count as u64));
         let rows: Vec<_> = (0..count).map(|key| (key * 3, vec![Value::Int(-version)])).collect();
         let (_, bytes) = segment(&codec, SectionKind::Delta, &rows, None).unwrap();
         records.add(version as u64 * (1 << 30), bytes.clone());
         index.append(codec.clone(), sections(&*records, version as u64 * (1 << 30), bytes.len())).unwrap();
-        let (grown, price) = (index.bytes() - before, index.price(count as u64));
+        let grown = index.bytes() - before;
         assert!(grown <= price, "{count} records: {grown} bytes, and the price was {price}");
     }
+}
+
+/// Records and index of ten versions over those of one; rows have a long as key and twelve longs, one in `churn` changes.
+fn ratio(keys: i64, churn: i64) -> f64 {
+    let schema = Schema { id: 0, columns: (1..14).map(|id| column(id, Type::Long, false)).collect() };
+    let codec = codec(&[schema]);
+    let version = |version: i64| {
+        let kind = if version == 0 { SectionKind::Base } else { SectionKind::Delta };
+        let changes = |key: &i64| version == 0 || (key * 7919 + version * 104_729) % churn == 0;
+        let row = |key: i64| (key, (0..12).map(|field| Value::Int(key * version + field)).collect());
+        segment(&codec, kind, &(0..keys).filter(changes).map(row).collect::<Vec<_>>(), None).unwrap().1
+    };
+    let records = Arc::new(MemoryRecords::default());
+    let mut at = 0_u64;
+    let mut add = |bytes: Vec<u8>| {
+        at += 1 << 30;
+        records.add(at, bytes.clone());
+        sections(&*records, at, bytes.len())
+    };
+    let index = TableIndex::build(codec.clone(), 0, records.clone(), add(version(0)), 1, place()).unwrap();
+    let bytes = |sections: &[PlacedSection]| sections.iter().map(|of| of.section.bytes).sum::<u64>();
+    let base = 112 * keys as u64;
+    let (one, mut all) = (base + index.bytes(), base);
+    for number in 1..10 {
+        let delta = add(version(number));
+        all += bytes(&delta);
+        index.append(codec.clone(), delta).unwrap();
+    }
+    (all + index.bytes()) as f64 / one as f64
+}
+
+#[test]
+fn ten_versions_take_little_more_than_one() {
+    let (percent, least) = (ratio(100_000, 100), ratio(100_000, 10_000));
+    println!("one in 100: {percent:.4}, one in 10,000: {least:.4}");
+    assert!(percent <= 1.10 && least <= 1.005, "{percent} {least}");
 }
 
 #[test]

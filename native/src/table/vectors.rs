@@ -80,7 +80,7 @@ fn rows() {
     let schema = everything(3);
     let codec = Codec::new(&[1], 42, std::slice::from_ref(&schema)).unwrap();
     let place = Place::default();
-    let types: Vec<&Type> = schema.columns[1..].iter().map(|column| &column.of).collect();
+    let columns = &schema.columns[1..];
     let mut rows = Vec::new();
     let mut add = |values: Vec<Value>| {
         let mut bytes = Vec::new();
@@ -90,14 +90,17 @@ fn rows() {
         rows.push(json!({ "values": values.iter().map(shown).collect::<Vec<_>>(), "record": hex(&bytes) }));
     };
     for number in [0, 1, 6, -1, 13, i64::MIN] {
-        add(types.iter().map(|of| value(of, number)).collect());
+        add(columns.iter().map(|column| value(&column.of, number)).collect());
     }
-    add(types.iter().map(|_| Value::Null).collect());
-    add(types
-        .iter()
-        .zip(0..)
-        .map(|(of, at)| if at % 3 == 0 { Value::Null } else { value(of, at) })
-        .collect());
+    let mut with_nulls = |is_null: &dyn Fn(i64) -> bool| {
+        let value_of = |(column, at): (&Column, i64)| match column.nullable && is_null(at) {
+            true => Value::Null,
+            false => value(&column.of, at),
+        };
+        add(columns.iter().zip(0..).map(value_of).collect());
+    };
+    with_nulls(&|_| true);
+    with_nulls(&|at| at % 4 == 0);
     golden("table-rows.json", &json!({ "schema": schema, "key": [1], "rows": rows }));
 }
 

@@ -39,7 +39,7 @@ impl TableWorld {
             false => vec![column(1, Type::Long, false)],
         };
         let ids: Vec<u16> = key.iter().map(|column| column.id).collect();
-        let values = [column(3, Type::Long, true), column(4, Type::String, true)];
+        let values = [column(3, Type::Long, false), column(4, Type::String, true)];
         let schema = Schema { id: 0, columns: key.into_iter().chain(values).collect() };
         let description = Description::new(0xfeed, ids, 1 << bits, 0);
         let codec = Codec::new(&description.key, description.seed, std::slice::from_ref(&schema)).unwrap();

@@ -26,6 +26,8 @@ object Bench {
         case "rows"      => metrics.GuardedRowCost.run(spark, options)
         case "stages"    => metrics.ManyStages.run(spark, options)
         case "failing"   => metrics.FailingRows.run(spark, options)
+        case "table-data" => Seq(TableJob.prepare(spark, options))
+        case "table"      => Seq(TableJob.run(spark, options))
         case "publishing" => metrics.Publishing.run(spark, options)
         case other       => throw new IllegalArgumentException(s"run=$other is none of the benchmark's applications")
       }

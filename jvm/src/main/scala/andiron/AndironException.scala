@@ -74,6 +74,9 @@ private[andiron] object GateException {
     }
 }
 
+/** A table's files, rows or limits do not allow the operation. */
+class TableException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
+
 /** Native code panicked; the process continues. */
 class NativePanicException(code: Int, message: String, cause: Throwable) extends AndironException(code, message, cause)
 
@@ -109,6 +112,14 @@ private[andiron] object ErrorCode {
   val Panic = 401
   val AbiMismatch = 402
   val BadArgument = 403
+  val TableDamaged = 500
+  val TableFormat = 501
+  val TableLimit = 502
+  val TableSchema = 503
+  val DuplicateKeys = 504
+  val NullKey = 505
+  val TableInUse = 506
+  val TableConflict = 507
 }
 
 object AndironException {
@@ -136,6 +147,7 @@ object AndironException {
     case 200 | 201 | 202 | 203 | 204                         => new GateException(code, message, "", cause)
     case 300 | 301 | 302 | 303 | 304             => new MetricsException(code, message, cause)
     case 115 | 116 | ErrorCode.BadArgument       => new SettingException(code, message, cause)
+    case 500 | 501 | 502 | 503 | 504 | 505 | 506 | 507 => new TableException(code, message, cause)
     case ErrorCode.Panic                         => new NativePanicException(code, message, cause)
     case ErrorCode.AbiMismatch                   => new NativeLibraryException(code, message, cause)
     case _                                       => new AndironException(code, message, cause)

@@ -27,7 +27,7 @@ final class Catalog[V] private[andiron] (
     extends Serializable
     with AutoCloseable {
 
-  @transient @volatile private var opened: OpenCatalog[V] = _
+  @transient @volatile private var here: OpenCatalog[V] = _
 
   /** The dataset's name. */
   def dataset: String = id.dataset
@@ -40,7 +40,12 @@ final class Catalog[V] private[andiron] (
    * both. `Missing.Skip` excludes cursors and column functions, which receive versions rather than rows that could be
    * dropped.
    */
-  def missing(policy: Missing): Catalog[V] = new Catalog[V](id, spec, state, policy, skipped)
+  def missing(policy: Missing): Catalog[V] = {
+    if (policy == Missing.Null)
+      throw AndironErrors.bad(s"dataset '$dataset': a function takes the value of a version, which is never null: use Missing.Skip, or Missing.Fail; " +
+        "Missing.Null is for lookups in tables")
+    new Catalog[V](id, spec, state, policy, skipped)
+  }
 
   /**
    * Number of rows dropped by `Missing.Skip`. As with Spark's accumulators, rows of tasks that ran twice may count
@@ -94,7 +99,7 @@ final class Catalog[V] private[andiron] (
    * `wanted` is for messages.
    */
   private def attempt[L <: AnyRef](wanted: Seq[String])(make: (OpenCatalog[V], TaskLeases, () => Unit) => L): L = {
-    val catalog = open(wanted)
+    val catalog = opened(wanted)
     val cache = ExecutorCache.current()
     val context = TaskContext.get()
     if (context != null) make(catalog, cache.attempts.of(context), () => ())
@@ -186,22 +191,22 @@ final class Catalog[V] private[andiron] (
   private[andiron] def requireOpen(): Unit = if (isClosed || !ExecutorCache.isRunning(id.application)) throw AndironErrors.closed(id)
 
   /** This process's side of the catalog. If the catalog is closed, the error names the `wanted` versions. */
-  private def open(wanted: Seq[String]): OpenCatalog[V] = {
+  private[andiron] def opened(wanted: Seq[String]): OpenCatalog[V] = {
     if (state.isClosed) throw closed(wanted)
-    val known = opened
+    val known = here
     if (known != null && ExecutorCache.isCurrent(known)) known
     else {
       if (ExecutorCache.hasClosed(id.uuid) || !ExecutorCache.isRunning(id.application)) throw closed(wanted)
       val catalog = ExecutorCache.current().open(id, () => spec.value)
       catalog.expect(state.demand)
-      opened = catalog
+      here = catalog
       catalog
     }
   }
 
   /** The error names the sources if this process has used the catalog before. */
   private def closed(wanted: Seq[String]): AndironException = {
-    val labels = Option(opened).toSeq.flatMap(_.spec.versions).map(version => version.version.name -> version.label).toMap
+    val labels = Option(here).toSeq.flatMap(_.spec.versions).map(version => version.version.name -> version.label).toMap
     val what = wanted.map(name => labels.getOrElse(name, s"version '$name' of dataset '$dataset'"))
     if (what.isEmpty) AndironErrors.closed(id) else AndironErrors.closed(id, what.mkString(", "))
   }
@@ -221,7 +226,7 @@ private object Catalog {
 
   /** A cursor for another process on behalf of `context`'s task, such as a Python worker. */
   def sharedCursor[V](catalog: Catalog[V], context: TaskContext): SharedCursor = {
-    val opened = catalog.open(Nil)
+    val opened = catalog.opened(Nil)
     new SharedCursor(new NativeCursor[V](opened, ExecutorCache.current().attempts.of(context), ordered = false, Array.emptyLongArray), opened)
   }
 }

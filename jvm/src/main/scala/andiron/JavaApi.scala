@@ -4,9 +4,10 @@ import java.io.InputStream
 import java.util.Collections
 
 import org.apache.spark.api.java.function.{Function => JavaFunction, Function2 => JavaFunction2, VoidFunction}
-import org.apache.spark.sql.{Column, Dataset, Encoder, SparkSession}
+import org.apache.spark.sql.{Column, Dataset, Encoder, Row, SparkSession}
 
 import andiron.internal.cache.VersionedRows
+import andiron.internal.table.{LookupRows, TableRows}
 
 /**
  * The parts of the API that use Scala's function literals, implicits or collections, for Java. All else is called from
@@ -35,6 +36,34 @@ object JavaApi {
   def mapWithVersion[T, V, U](
       rows: Dataset[T], catalog: Catalog[V], version: Column, f: JavaFunction2[T, V, U], result: Encoder[U]): Dataset[U] =
     VersionedRows.map[T, V, U](rows, catalog, version, (row: T, value: V) => f.call(row, value), result)
+
+  /** `rows.mapWithVersion(table, version)(f)`, see [[VersionedDataset.mapWithVersion]]. */
+  def mapWithVersion[T, U](rows: Dataset[T], table: Table, version: Column, f: JavaFunction2[T, TableVersion, U], result: Encoder[U]): Dataset[U] =
+    TableRows.map[T, U](rows, table, version, (row: T, value: TableVersion) => f.call(row, value), result)
+
+  /** `rows.lookup(table, on, version, select)`, see [[VersionedDataset.lookup]]. */
+  def lookup(rows: Dataset[_], table: Table, on: java.util.List[String], version: Column, select: java.util.List[String]): Dataset[Row] =
+    LookupRows.lookup(rows, table, LookupRows.same(seq(on)), version, seq(select), Missing.Fail)
+
+  /** `rows.lookup(table, on, version, select, missing)`, see [[VersionedDataset.lookup]]. */
+  def lookup(
+      rows: Dataset[_], table: Table, on: java.util.Map[String, String], version: Column, select: java.util.List[String], missing: Missing): Dataset[Row] =
+    LookupRows.lookup(rows, table, pairs(on), version, seq(select), missing)
+
+  /** `rows.lookupAsOf(table, on, time, select)`, see [[VersionedDataset.lookupAsOf]]. */
+  def lookupAsOf(rows: Dataset[_], table: Table, on: java.util.List[String], time: Column, select: java.util.List[String]): Dataset[Row] =
+    LookupRows.lookupAsOf(rows, table, LookupRows.same(seq(on)), time, seq(select))
+
+  /** `rows.lookupAsOf(table, on, time, select)`, see [[VersionedDataset.lookupAsOf]]. */
+  def lookupAsOf(rows: Dataset[_], table: Table, on: java.util.Map[String, String], time: Column, select: java.util.List[String]): Dataset[Row] =
+    LookupRows.lookupAsOf(rows, table, pairs(on), time, seq(select))
+
+  /** [[Table.publish]]. */
+  def publish(table: Table, rows: Dataset[Row], version: String, key: java.util.List[String]): Unit =
+    table.publish(rows, version, key.toArray(Array.empty[String]).toSeq)
+
+  /** [[Table.versions]], unmodifiable. */
+  def versions(table: Table): java.util.List[String] = list(table.versions)
 
   /** `rows.mapPartitionsWithCursor(catalog)(f)`, see [[VersionedDataset.mapPartitionsWithCursor]]. */
   def mapPartitionsWithCursor[T, V, U](
@@ -76,6 +105,14 @@ object JavaApi {
     val all = new java.util.TreeMap[String, java.lang.Long]
     figures.foreach { case (name, value) => all.put(name, value) }
     Collections.unmodifiableMap(all)
+  }
+
+  private def seq(names: java.util.List[String]): Seq[String] = names.toArray(Array.empty[String]).toSeq
+
+  private def pairs(names: java.util.Map[String, String]): Seq[(String, String)] = {
+    var all = Vector.empty[(String, String)]
+    names.forEach((column, key) => all :+= column -> key)
+    all
   }
 
   private def list[A](values: Seq[A]): java.util.List[A] = {

@@ -2,7 +2,7 @@ package andiron
 
 import org.apache.spark.api.java.JavaRDD
 import org.apache.spark.api.java.function.{FilterFunction, FlatMapFunction, Function => JavaFunction, Function2 => JavaFunction2, MapFunction}
-import org.apache.spark.sql.{Dataset, Encoder}
+import org.apache.spark.sql.{Column, Dataset, Encoder}
 
 /**
  * The operators of [[Step]] for Java, with Spark's functional interfaces. Call counters, figures and gates as from
@@ -35,6 +35,14 @@ object JavaSteps {
   def filter[T](step: Step, rows: Dataset[T], p: FilterFunction[T]): Dataset[T] = filter(step.rows[T], rows, p)
 
   def filter[T](step: StepRows[T], rows: Dataset[T], p: FilterFunction[T]): Dataset[T] = step.filter(rows)((row: T) => p.call(row))
+
+  /** [[StepRows.mapWithVersion]]. */
+  def mapWithVersion[T, V, U](step: StepRows[T], rows: Dataset[T], catalog: Catalog[V], version: Column, f: JavaFunction2[T, V, U], result: Encoder[U]): Dataset[U] =
+    step.mapWithVersion(rows, catalog, version)((row: T, value: V) => f.call(row, value))(result)
+
+  /** [[StepRows.mapWithVersion]] with a table. */
+  def mapWithVersion[T, U](step: StepRows[T], rows: Dataset[T], table: Table, version: Column, f: JavaFunction2[T, TableVersion, U], result: Encoder[U]): Dataset[U] =
+    step.mapWithVersion(rows, table, version)((row: T, value: TableVersion) => f.call(row, value))(result)
 
   def map[T, U](step: Step, rows: JavaRDD[T], f: JavaFunction[T, U]): JavaRDD[U] =
     JavaRDD.fromRDD(step.map(rows.rdd)((row: T) => f.call(row))(tag[U]))(tag[U])

@@ -4,10 +4,11 @@ import scala.reflect.ClassTag
 
 import org.apache.spark.andironshim.MetricsInternals
 import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.{DataFrame, Dataset, Encoder, SparkSession}
+import org.apache.spark.sql.{Column, DataFrame, Dataset, Encoder, Row, SparkSession}
 import org.slf4j.LoggerFactory
 
 import andiron.internal.metrics.{FailureFrame, HashSecret, MetricsApplication, RowView, SampleBounds, SampleLimits, StepAccumulator, StepCell, StepHandle, StepReceiver, StepSite}
+import andiron.internal.table.LookupRows
 import andiron.internal.util.{CallSite, OfTheDriver}
 
 /**
@@ -81,6 +82,12 @@ final class Step private (
   def flatMap[T, U: Encoder](rows: Dataset[T])(f: T => Iterable[U]): Dataset[U] = this.rows[T].flatMap(rows)(f)
   def filter[T](rows: Dataset[T])(p: T => Boolean): Dataset[T] = this.rows[T].filter(rows)(p)
   def count[T](rows: Dataset[T]): Dataset[T] = this.rows[T].count(rows)
+  def mapWithVersion[T, V, U: Encoder](rows: Dataset[T], catalog: Catalog[V], version: Column)(f: (T, V) => U): Dataset[U] =
+    this.rows[T].mapWithVersion(rows, catalog, version)(f)
+  def mapWithVersion[T, U: Encoder](rows: Dataset[T], table: Table, version: Column)(f: (T, TableVersion) => U): Dataset[U] =
+    this.rows[T].mapWithVersion(rows, table, version)(f)
+  def lookup(rows: DataFrame, table: Table, on: Seq[String], version: Column, select: Seq[String] = Nil): DataFrame =
+    this.rows[Row].lookupOn(rows, table, LookupRows.same(on), version, select)
   def map[T, U: ClassTag](rows: RDD[T])(f: T => U): RDD[U] = this.rows[T].map(rows)(f)
   def flatMap[T, U: ClassTag](rows: RDD[T])(f: T => Iterable[U]): RDD[U] = this.rows[T].flatMap(rows)(f)
   def filter[T](rows: RDD[T])(p: T => Boolean): RDD[T] = this.rows[T].filter(rows)(p)

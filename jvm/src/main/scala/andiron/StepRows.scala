@@ -4,9 +4,12 @@ import scala.reflect.ClassTag
 
 import org.apache.spark.andironshim.{MetricsInternals, StepPlanning}
 import org.apache.spark.rdd.RDD
-import org.apache.spark.sql.{Dataset, Encoder}
+import org.apache.spark.sql.{Column, DataFrame, Dataset, Encoder, Row}
 
+import andiron.internal.cache.{AndironErrors, VersionedRows}
+import andiron.internal.composition.{SideData, StepLookups, VersionedSteps}
 import andiron.internal.metrics.{RedactedView, RowView, StepFunction, StepFunctions, StepRDD}
+import andiron.internal.table.LookupRows
 import andiron.internal.util.OfTheDriver
 
 /**
@@ -63,6 +66,44 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) exte
   /** The same rows, counted. */
   def count(rows: Dataset[T]): Dataset[T] = on(rows, new StepFunctions.CountRows[T](step.handle, step.site("count"), view))(rows.encoder)
 
+  /**
+   * Applies `f` to every row and the value of the version named in the column `version`, see
+   * [[VersionedDataset.mapWithVersion]].
+   *
+   * A row whose version is null or unknown is dropped, counted and sampled with that name, whatever `catalog.missing`
+   * says. A version that cannot be loaded, leased or read fails the task: no row is dropped for it.
+   */
+  def mapWithVersion[V, U: Encoder](rows: Dataset[T], catalog: Catalog[V], version: Column)(f: (T, V) => U): Dataset[U] = {
+    requireColumns(rows)
+    withVersions(VersionedRows.sorted(rows, catalog, version), new SideData.OfCatalog(catalog), f)
+  }
+
+  /**
+   * Applies `f` to every row and the version of the table that is named in the column `version`, without a sort. Unknown
+   * versions and failed loads are treated as with catalogs. If `f` throws for a key that the version has not, the row is
+   * dropped: `step.mapWithVersion(rows, table, col("day"))((row, version) => version.get(row.key).get.getInt(1))`.
+   */
+  def mapWithVersion[U: Encoder](rows: Dataset[T], table: Table, version: Column)(f: (T, TableVersion) => U): Dataset[U] = {
+    requireColumns(rows)
+    withVersions(VersionedRows.withVersion(rows, version), new SideData.OfTable(table.snapshot), f)
+  }
+
+  /** `on` are pairs of a column of the rows and a key column; `T` is Row. */
+  private[andiron] def lookupOn(rows: DataFrame, table: Table, on: Seq[(String, String)], version: Column, select: Seq[String]): DataFrame = {
+    val of = StepLookups.view(view.asInstanceOf[RowView[Row]], rows.columns.length)
+    StepLookups.lookup(rows, table, on, version, select) { (looked, check) =>
+      new StepRows[Row](step, of).on(looked, new StepFunctions.MapRows[Row, Row](step.handle, step.site("lookup"), of, check))(StepLookups.encoder(looked))
+    }
+  }
+
+  private def withVersions[V, U: Encoder](pairs: Dataset[(T, String)], side: SideData[V], f: (T, V) => U): Dataset[U] = {
+    val of = VersionedSteps.view(view)
+    new StepRows(step, of).on(pairs, new VersionedSteps.MapRows[T, V, U](step.handle, step.site("mapWithVersion"), of, side, f))
+  }
+
+  private def requireColumns(rows: Dataset[T]): Unit =
+    if (rows.columns.isEmpty) throw AndironErrors.bad(s"$step has rows without columns, which name no version: add a column")
+
   /** Applies `f` to every row. */
   def map[U: ClassTag](rows: RDD[T])(f: T => U): RDD[U] =
     on(rows, new StepFunctions.MapRows[T, U](step.handle, step.site("map"), view, clean(rows, f)), keepsPartitioning = false)
@@ -90,5 +131,20 @@ final class StepRows[T] private[andiron] (val step: Step, view: RowView[T]) exte
       throw new SettingException(ErrorCode.BadArgument, s"step '${step.name}' cannot count a streaming Dataset: use foreachBatch, and the step on each batch", null)
     StepPlanning.install(rows.sparkSession)
     rows.mapPartitions(f)
+  }
+}
+
+object StepRows {
+
+  /** Operators for DataFrames. */
+  implicit final class OfFrames(private val step: StepRows[Row]) extends AnyVal {
+
+    /**
+     * The rows whose key has a record in the version that they name, with columns of that record; see
+     * [[VersionedDataset.lookup]]. A row is dropped, counted and sampled if its version is null or unknown, or if the version
+     * has no record of its key (a NoSuchElementException).
+     */
+    def lookup(rows: DataFrame, table: Table, on: Seq[String], version: Column, select: Seq[String] = Nil): DataFrame =
+      step.lookupOn(rows, table, LookupRows.same(on), version, select)
   }
 }

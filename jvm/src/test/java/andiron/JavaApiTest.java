@@ -67,6 +67,38 @@ public class JavaApiTest {
   }
 
   @Test
+  public void rowsOfATableAreFoundInTheVersionThatARowNames() throws Exception {
+    Table table = VersionedData.table(spark, Files.createTempDirectory("java-table").resolve("t").toUri().toString());
+    JavaApi.publish(table, spark.range(3).selectExpr("id as k", "id * 10 as v"), "a", Arrays.asList("k"));
+    JavaApi.publish(table, spark.range(2).selectExpr("id as k", "id * 100 as v"), "b", Collections.emptyList());
+    assertEquals(Arrays.asList("a", "b"), JavaApi.versions(table));
+    Function2<Row, TableVersion, String> f = (row, version) -> {
+      Row found = version.getOrNull(row.getLong(0));
+      return row.getLong(0) + "=" + (found == null ? "none" : found.getLong(1));
+    };
+    assertEquals(Arrays.asList("0=0", "1=100", "2=20", "3=none"), sorted(JavaApi.mapWithVersion(rows, table, rows.col("version"), f, Encoders.STRING())));
+    assertEquals(100L, table.get("b", 1L).get().getLong(1));
+    assertTrue(table.get("b", 2L).isEmpty());
+  }
+
+  @Test
+  public void columnsOfATableAreAddedToRows() throws Exception {
+    Table table = VersionedData.table(spark, Files.createTempDirectory("java-lookup").resolve("t").toUri().toString());
+    JavaApi.publish(table, spark.range(3).selectExpr("id as k", "id * 10 as v", "'x' as w"), "a", Arrays.asList("k"));
+    JavaApi.publish(table, spark.range(2).selectExpr("id as k", "id * 100 as v", "'y' as w"), "b", Collections.emptyList());
+    Dataset<Row> named = rows.withColumnRenamed("id", "k");
+    Dataset<Row> found = JavaApi.lookup(named, table, Arrays.asList("k"), named.col("version"), Collections.emptyList());
+    assertEquals(Arrays.asList("0 0 x", "1 100 y", "2 20 x", "3 none"),
+        sorted(found.selectExpr("concat_ws(' ', k, nvl(cast(v as string), 'none'), w)").as(Encoders.STRING())));
+    Dataset<Row> unknown = JavaApi.lookup(rows.selectExpr("id", "'c' as version"), table, Collections.singletonMap("id", "k"),
+        org.apache.spark.sql.functions.col("version"), Arrays.asList("v"), Missing.asNull());
+    assertEquals(4, unknown.filter("v is null").count());
+    assertThrows(SettingException.class, () -> JavaApi.lookupAsOf(named, table, Arrays.asList("k"), org.apache.spark.sql.functions.current_timestamp(), Arrays.asList("v")));
+    Map<String, String> on = Collections.singletonMap("id", "k");
+    assertThrows(SettingException.class, () -> JavaApi.lookupAsOf(rows, table, on, org.apache.spark.sql.functions.current_timestamp(), Arrays.asList("v")));
+  }
+
+  @Test
   public void objectsComeFromTheUsersLoader() {
     Function2<Version, java.io.InputStream, String> load =
         (version, in) -> version.name() + "=" + new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8)).readLine();

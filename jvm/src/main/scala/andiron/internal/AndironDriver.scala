@@ -3,13 +3,15 @@ package andiron.internal
 import java.util.Collections
 
 import org.apache.spark.SparkContext
+import org.apache.spark.andironshim.{TableFunctions, TableInternals}
 import org.apache.spark.api.plugin.{DriverPlugin, PluginContext}
 import org.apache.spark.scheduler.{SparkListener, SparkListenerExecutorRemoved}
 
-import andiron.AndironConf
+import andiron.{AndironCatalog, AndironConf}
 import andiron.internal.cache.{DriverReports, ExecutorCache, ExecutorReport}
 import andiron.internal.metrics.{AllDropped, AtlasPublisher, DriverLink, LogWatch, MetricsApplication, OutsideAdds}
 import andiron.internal.python.DriverCatalogs
+import andiron.internal.table.LookupRegistry
 import andiron.internal.util.{CallbackGuard, UnknownSettings}
 
 /**
@@ -37,6 +39,8 @@ private[andiron] final class AndironDriver extends DriverPlugin {
       reports = new DriverReports(DriverReports.patienceNanos(AndironConf.ReportInterval.in(conf)))
       DriverReports.latest = Some(reports)
       guard("prepare the metrics")(MetricsApplication.prepare(context))
+      guard("add the functions of tables")(TableFunctions.prepare(context, LookupRegistry))
+      TableInternals.setIfMissing(context, "spark.sql.catalog.andiron", classOf[AndironCatalog].getName)
       guard("watch the application") {
         ExecutorCache.stopWith(context)
         context.addSparkListener(new SparkListener {

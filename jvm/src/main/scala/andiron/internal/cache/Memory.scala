@@ -39,11 +39,37 @@ private[andiron] object Memory {
     if (isLittleEndian) raw else java.lang.Long.reverseBytes(raw)
   }
 
-  def copy(address: Long, target: Array[Byte], offset: Int, length: Int): Unit = {
+  /** As `long`; later reads see at least the memory that the writer of this value saw. */
+  def longAcquire(address: Long): Long = {
+    val raw = unsafe.getLongVolatile(null, address)
+    if (isLittleEndian) raw else java.lang.Long.reverseBytes(raw)
+  }
+
+  def long(array: Array[Byte], at: Int): Long = {
+    val raw = unsafe.getLong(array, arrayBase + at)
+    if (isLittleEndian) raw else java.lang.Long.reverseBytes(raw)
+  }
+
+  def putShort(array: Array[Byte], at: Int, value: Short): Unit =
+    unsafe.putShort(array, place(array, at, 2), if (isLittleEndian) value else java.lang.Short.reverseBytes(value))
+
+  def putInt(array: Array[Byte], at: Int, value: Int): Unit =
+    unsafe.putInt(array, place(array, at, 4), if (isLittleEndian) value else Integer.reverseBytes(value))
+
+  def putLong(array: Array[Byte], at: Int, value: Long): Unit =
+    unsafe.putLong(array, place(array, at, 8), if (isLittleEndian) value else java.lang.Long.reverseBytes(value))
+
+  private def place(array: Array[Byte], at: Int, bytes: Int): Long = arrayBase + java.util.Objects.checkFromIndexSize(at, bytes, array.length)
+
+  def copy(address: Long, target: Array[Byte], offset: Int, length: Int): Unit = copy(null, address, target, offset, length)
+
+  /** Copies from `base`, null for memory off the heap. */
+  def copy(base: AnyRef, address: Long, target: Array[Byte], offset: Int, length: Int): Unit = {
+    java.util.Objects.checkFromIndexSize(offset, length, target.length)
     var done = 0L
     while (done < length) {
       val piece = math.min(Piece, length - done)
-      unsafe.copyMemory(null, address + done, target, arrayBase + offset + done, piece)
+      unsafe.copyMemory(base, address + done, target, arrayBase + offset + done, piece)
       done += piece
     }
   }

@@ -74,6 +74,15 @@ private[andiron] final class NativeCursor[V](
     versions.indices.map(index => value(index, 0))
   }
 
+  /** As `acquireAll`, for versions of any catalogs, whose values the caller takes from the native cursor that is returned. */
+  def acquireHeld(versions: Array[Long], owner: AnyRef): Long = {
+    hold.release()
+    val what = () => catalog.describe(versions)
+    wait(what, () => Native.advanceAll(handle, versions)): Unit
+    begin(owner, what)
+    handle
+  }
+
   /** As `acquire`, for mapping by another process: the file of bytes, or the path of files, valid during the lease. */
   def acquireFile(version: Long, owner: AnyRef): LeasedFile = {
     hold.release()

@@ -10,14 +10,21 @@ import andiron.{Catalog, Cursor, Missing}
 private[andiron] object VersionedRows {
 
   def map[T, V, U](rows: Dataset[T], catalog: Catalog[V], version: Column, f: (T, V) => U, result: Encoder[U]): Dataset[U] = {
+    if (rows.columns.isEmpty) {
+      requireBatch(rows, catalog)
+      catalog.requireOpen()
+      ofVersions(rows, catalog, version, f, result)
+    } else
+      sorted(rows, catalog, version)
+        .mapPartitions((pairs: Iterator[(T, String)]) => new VersionedIterator(catalog, pairs, f): Iterator[U])(result)
+  }
+
+  /** Each row with its version, sorted by version within partitions. */
+  private[andiron] def sorted[T](rows: Dataset[T], catalog: Catalog[_], version: Column): Dataset[(T, String)] = {
     requireBatch(rows, catalog)
     catalog.requireOpen()
     // The sort must stay: Spark removes one below deterministic expressions, but not below a typed mapPartitions.
-    if (rows.columns.isEmpty) ofVersions(rows, catalog, version, f, result)
-    else
-      withVersion(rows, version)
-        .sortWithinPartitions(col("_2"))
-        .mapPartitions((pairs: Iterator[(T, String)]) => new VersionedIterator(catalog, pairs, f): Iterator[U])(result)
+    withVersion(rows, version).sortWithinPartitions(col("_2"))
   }
 
   /** As `map`, for rows without columns, from which Spark cannot make pairs. */
@@ -52,7 +59,7 @@ private[andiron] object VersionedRows {
         "use writeStream.foreachBatch, and mapWithVersion on each batch")
 
   /** Each row with its version, in columns `_1` and `_2`. */
-  private def withVersion[T](rows: Dataset[T], version: Column): Dataset[(T, String)] = {
+  private[andiron] def withVersion[T](rows: Dataset[T], version: Column): Dataset[(T, String)] = {
     val pair = Encoders.tuple(rows.encoder, Encoders.STRING)
     val row = if (isStruct(rows.encoder, pair)) struct(col("*")) else col(s"`${rows.columns.head.replace("`", "``")}`")
     rows.select(row.as("_1"), version.cast(StringType).as("_2")).as(pair)

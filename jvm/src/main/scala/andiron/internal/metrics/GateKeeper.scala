@@ -85,6 +85,17 @@ private[andiron] final class GateKeeper(application: MetricsApplication) {
     judged.iterator.flatMap(verdict(_, Judged("guard", None, Some("guard" -> guard.number), run.reached, run.writers, incomplete))).buffered.headOption
   }
 
+  /**
+   * The failure of the first gate that does not pass a publish whose jobs ran under a guard. It asks the gates of the
+   * `declared` steps and of those that the jobs read; all gates if events of these jobs may be missing.
+   */
+  def published(declared: Set[Long], guard: OpenGuard): Option[GateException] = {
+    val isKnown = application.barrier(AndironConf.MetricsStopTimeout.in(application.context.getConf)) && application.hasAll
+    val steps = declared ++ application.guards.of(guard).reached.map(_.run.step)
+    val asked = on(None).filter(gate => !isKnown || steps(gate.step.handle.id))
+    if (asked.isEmpty) None else guarded(asked, guard)
+  }
+
   /** The failure of a gate; None if it passes. */
   private def verdict(gate: Gate, judged: Judged): Option[GateException] =
     try GateException.of(gate.step.name, Json.parse(application.judge(gate.step.name, gate.limits(judged))))

@@ -57,6 +57,7 @@ private[andiron] abstract class GuardedRows[I, T, U, O](rows: Iterator[I], cell:
         isRead = true
         take(of)
       } catch {
+        case e: TaskFault => throw e.getCause
         case e: Throwable if GuardedRows.isRowFailure(e, interrupts) =>
           interrupts.clear()
           if (cell != null) {

@@ -1,7 +1,7 @@
 package andiron.internal.util
 
 import com.fasterxml.jackson.databind.{JsonNode, ObjectMapper}
-import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode}
+import com.fasterxml.jackson.databind.node.{ArrayNode, ObjectNode, TextNode}
 
 /** JSON between Scala and Rust, with the Jackson that Spark brings. */
 private[andiron] object Json {
@@ -22,6 +22,8 @@ private[andiron] object Json {
   }
 
   def list(): ArrayNode = mapper.createArrayNode()
+
+  def textNode(text: String): JsonNode = TextNode.valueOf(text)
 
   def text(node: JsonNode): String = mapper.writeValueAsString(node)
 

@@ -14,9 +14,9 @@ import andiron.internal.cache.{ExecutorCache, Hold, Views}
 object StackDepths {
   private val application = "depths"
 
-  /** The natives of both objects. */
+  /** The natives of all objects. */
   def natives: Seq[Method] =
-    Seq[AnyRef](Native, NativeMetrics).flatMap(_.getClass.getDeclaredMethods.toSeq).filter(m => Modifier.isNative(m.getModifiers)).sortBy(_.getName)
+    Seq[AnyRef](Native, NativeMetrics, NativeTable).flatMap(_.getClass.getDeclaredMethods.toSeq).filter(m => Modifier.isNative(m.getModifiers)).sortBy(_.getName)
 
   def main(arguments: Array[String]): Unit = {
     val (directory, overflows, name) = (arguments(0), arguments(1).toInt, arguments(2))
@@ -29,7 +29,7 @@ object StackDepths {
       if (name == "buffer") Seq("right" -> (() => live.bytes.buffer(0, 8)))
       else {
         val method = natives.find(_.getName == name).getOrElse(sys.error(s"no native $name"))
-        val on = if (method.getDeclaringClass == Native.getClass) Native else NativeMetrics
+        val on = Seq[AnyRef](Native, NativeMetrics, NativeTable).find(_.getClass == method.getDeclaringClass).get
         val wrong = method.getParameterTypes.toSeq.map(StackDepths.wrong)
         (live.right.get(name).map("right" -> _).toSeq :+ ("wrong" -> wrong)).map { case (kind, values) => kind -> (() => method.invoke(on, values: _*)) }
       }
@@ -70,6 +70,16 @@ object StackDepths {
     private val other = Native.openCursor(attempt, false)
     private val long = Long.box(0)
 
+    private val columns = """"columns":[{"name":"k","type":"long","nullable":false}]"""
+    private val newTable = s"""{"table":1,"seed":2,"shards":4,$columns,"key":["k"]}"""
+    private val newVersion = s"""{"version":"v",$columns,"base":false}"""
+    private val parts = """[{"file":null,"shards":4,"rows":0,"added":0,"changed":0,"deleted":0}]"""
+    private val description = NativeTable.newTable(newTable, "t")
+    private val draft = NativeTable.draft(description, "", newVersion, "t")
+    private val line = NativeTable.openLine(description, draft, "t")
+    private val part = NativeTable.openPart(description, draft, "", "t")
+    NativeTable.lineGrow(line, 0, 1)
+
     val bytes: Bytes = {
       val view = Views.of(cursor, 0, 0)
       new Bytes(view, new Hold(this, () => "v1"), 0, view.length)
@@ -84,6 +94,11 @@ object StackDepths {
       "endAttempt" -> Seq(Long.box(other)), "closeView" -> Seq(Long.box(other)), "closeApplication" -> Seq("another"),
       "openCatalog" -> Seq(application, "numbers", Int.box(0), long),
       "addVersion" -> Seq(Long.box(catalog), "v1", "digest-1", Long.box(8), "version 'v1'"),
+      "checkDescription" -> Seq(description, "t"), "checkManifest" -> Seq(description, draft, long, "t"), "shardsFor" -> Seq(Long.box(1), Long.box(1)),
+      "newTable" -> Seq(newTable, "t"), "draft" -> Seq(description, "", newVersion, "t"), "complete" -> Seq(description, draft, parts, "t"),
+      "indexEstimate" -> Seq(description, draft, "t"), "openLine" -> Seq(description, draft, "t"), "lineVersions" -> Seq(Long.box(line)),
+      "lineBytes" -> Seq(Long.box(line)), "lineGrow" -> Seq(Long.box(line), Int.box(0), Int.box(1)), "lineOffer" -> Seq(Long.box(line), Int.box(0), Long.box(cursor), Int.box(0)),
+      "partTake" -> Seq(Long.box(part), new Array[Byte](64)), "partRows" -> Seq(Long.box(part), new Array[Byte](64), Int.box(0)),
       "checkSinks" -> Seq(""), "command" -> Seq("""["--help"]"""), "atlasFigures" -> Seq(long))
   }
 }

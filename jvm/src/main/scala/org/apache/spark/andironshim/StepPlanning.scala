@@ -61,12 +61,15 @@ object StepPlanning {
 
   /** Makes future sessions plan steps with [[StepExec]]. Call it before the first session. */
   def prepare(context: SparkContext): Unit =
-    try {
-      val key = StaticSQLConf.SPARK_SESSION_EXTENSIONS.key
-      val all = context.conf.getOption(key).toSeq.flatMap(_.split(',')).map(_.trim).filter(_.nonEmpty)
-      val ours = classOf[StepExtensions].getName
-      if (!all.contains(ours)) context.conf.set(key, (all :+ ours).mkString(",")): Unit
-    } catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("sessions plan steps only from their first step on", e) }
+    try extend(context, classOf[StepExtensions].getName)
+    catch { case e @ (_: LinkageError | NonFatal(_)) => log.warn("sessions plan steps only from their first step on", e) }
+
+  /** Adds a class to the extensions of future sessions. Call it before the first session. */
+  private[andironshim] def extend(context: SparkContext, extension: String): Unit = {
+    val key = StaticSQLConf.SPARK_SESSION_EXTENSIONS.key
+    val all = context.conf.getOption(key).toSeq.flatMap(_.split(',')).map(_.trim).filter(_.nonEmpty)
+    if (!all.contains(extension)) context.conf.set(key, (all :+ extension).mkString(",")): Unit
+  }
 
   /** Makes the session, and sessions cloned from it, plan steps with [[StepExec]]. Idempotent. */
   def install(session: SparkSession): Unit =
