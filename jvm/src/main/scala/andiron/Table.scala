@@ -113,8 +113,7 @@ final class Table private[andiron] (spark: SparkSession, source: String, setting
   }
 
   /** The version that is valid at a time, as [[VersionedDataset.lookupAsOf]] chooses it; microseconds since 1970. */
-  private[andiron] def validAt(micros: Long): String = lookups.versions
-    .filter(_.validFrom.exists(_ <= micros)).sortBy(version => (version.validFrom.get, version.ordinal)).lastOption.map(_.name)
+  private[andiron] def validAt(micros: Long): String = lookups.timed.takeWhile(_.validFrom.exists(_ <= micros)).lastOption.map(_.name)
     .getOrElse(throw AndironException.of(ErrorCode.UnknownVersion, s"table $uri has no version that is valid at ${Instant.EPOCH.plus(micros, ChronoUnit.MICROS)}", null))
 
   /** The versions for lookups, all of one moment. */

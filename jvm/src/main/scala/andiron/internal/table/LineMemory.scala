@@ -28,10 +28,7 @@ private[andiron] final class LineMemory private (region: Long, directory: Long, 
     while (left > 0) {
       val word = Memory.longAcquire(index + 64 + 8 * place)
       if ((word >>> 52) == tag) {
-        val record =
-          if ((word >>> 41 & 0x7ff) <= version) word & LineMemory.Address
-          else if ((word >>> 40 & 1) != 0) older(index, place, version)
-          else 0L
+        val record = recordOf(index, place, word, version)
         if (record != 0 && isKey(region + 8 * record, key, length)) found = region + 8 * record
       }
       if (word == 0 || found != 0) left = 0
@@ -40,7 +37,7 @@ private[andiron] final class LineMemory private (region: Long, directory: Long, 
         place = LineMemory.after(place, home, slots)
       }
     }
-    val live = if (found != 0 && (Memory.short(found + 6) & 0xffff) == RowLayout.Deleted) 0L else found
+    val live = unlessDeleted(found)
     Reference.reachabilityFence(this)
     live
   }
@@ -52,16 +49,20 @@ private[andiron] final class LineMemory private (region: Long, directory: Long, 
   def record(shard: Int, slot: Long, version: Int): Long = {
     val index = Memory.long(directory + 16L * shard)
     val word = Memory.longAcquire(index + 64 + 8 * slot)
-    val record =
-      if ((word >>> 52) == 0) 0L
-      else if ((word >>> 41 & 0x7ff) <= version) word & LineMemory.Address
-      else if ((word >>> 40 & 1) != 0) older(index, slot, version)
-      else 0L
-    val address = if (record == 0) 0L else region + 8 * record
-    val live = if (address != 0 && (Memory.short(address + 6) & 0xffff) == RowLayout.Deleted) 0L else address
+    val record = if ((word >>> 52) == 0) 0L else recordOf(index, slot, word, version)
+    val live = if (record == 0) 0L else unlessDeleted(region + 8 * record)
     Reference.reachabilityFence(this)
     live
   }
+
+  /** The record, in units of 8 bytes, that a version has in a slot whose word is that of a key; 0 if there is none. */
+  private def recordOf(index: Long, place: Long, word: Long, version: Int): Long =
+    if ((word >>> 41 & 0x7ff) <= version) word & LineMemory.Address
+    else if ((word >>> 40 & 1) != 0) older(index, place, version)
+    else 0L
+
+  private def unlessDeleted(address: Long): Long =
+    if (address != 0 && (Memory.short(address + 6) & 0xffff) == RowLayout.Deleted) 0L else address
 
   /** The last of the slot's older records that is not later than `version`. */
   private def older(index: Long, place: Long, version: Int): Long = {

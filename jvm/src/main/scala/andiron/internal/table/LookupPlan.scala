@@ -31,6 +31,9 @@ private[andiron] final case class TimedVersion(name: String, ordinal: Long, vali
 
 /** A table at one moment, on the driver. `key` are the key columns of the newest version. */
 private[andiron] final class LookupTable(val uri: String, newest: TableSchema, keyIds: Seq[Int], val versions: Seq[TimedVersion], val snapshot: TableSnapshot) {
+  /** The versions with a `validFrom`, in that order; of equal ones the one published last comes last. */
+  def timed: Seq[TimedVersion] = versions.filter(_.validFrom.isDefined).sortBy(version => (version.validFrom.get, version.ordinal))
+
   /** The names of all columns. */
   def columns: Seq[String] = newest.columns.map(_.name)
 

@@ -63,7 +63,7 @@ private[andiron] object LookupRegistry extends LookupTables {
       throw AndironException.of(ErrorCode.TableSchema,
         s"table ${table.uri}: its versions are valid from a TIMESTAMP on, and a lookup gives ${time.sql}: cast the column of the rows, which takes the time zone of " +
           "the session", null)
-    val timed = table.versions.filter(_.validFrom.isDefined).sortBy(version => (version.validFrom.get, version.ordinal))
+    val timed = table.timed
     if (timed.isEmpty) throw AndironErrors.bad(s"table ${table.uri} has no version with a time from which on it is valid: publish with validFrom")
     new VersionTimes(table.uri, timed.map(_.validFrom.get).toArray, timed.map(_.name).toArray)
   }

@@ -111,7 +111,7 @@ private[andiron] object LookupField {
     private val width = TableSchema.width(own)
     private val nulls = new CellReader(layout, cell, target)
     private val at = cell.at
-    private val before = layout.endBefore(cell)
+    private val variable = new VariableBytes(layout, cell)
     private val isFloat = own == FloatType
 
     override def isNull(values: Long): Boolean = nulls.isNull(values)
@@ -129,33 +129,16 @@ private[andiron] object LookupField {
     override def get(record: Long, values: Long): Any = target match {
       case FloatType       => real(record, values).toFloat
       case DoubleType      => real(record, values)
-      case _: StringType   => UTF8String.fromBytes(bytes(record, values))
-      case BinaryType      => bytes(record, values)
+      case _: StringType   => UTF8String.fromBytes(variable.copy(record, values))
+      case BinaryType      => variable.copy(record, values)
       case _ if width == 0 => nested(record, values)
       case _ if width > 8  => KeyCodec.wide(values + at, target)
       case _               => KeyCodec.ofWord(word(record, values), target)
     }
 
-    private def start(values: Long): Int = if (before < 0) 0 else Memory.int(values + before)
-
-    /** The length of the value from `start` on. A page that its file has lost reads as any number. */
-    private def size(record: Long, values: Long, start: Int): Int = {
-      val size = Memory.int(values + at) - start
-      if (start < 0 || size < 0 || values + layout.bytesAt + start + size > record + (Memory.int(record) & 0xffffffffL))
-        throw new InternalError("a value lies outside of its record")
-      size
-    }
-
-    private def bytes(record: Long, values: Long): Array[Byte] = {
-      val from = start(values)
-      val all = new Array[Byte](size(record, values, from))
-      Memory.copy(values + layout.bytesAt + from, all, 0, all.length)
-      all
-    }
-
     private def nested(record: Long, values: Long): Any = {
-      val from = start(values)
-      FieldInternalRow.copied(target, values + layout.bytesAt + from, size(record, values, from))
+      val from = variable.start(values)
+      FieldInternalRow.copied(target, variable.address(values, from), variable.size(record, values, from))
     }
   }
 }

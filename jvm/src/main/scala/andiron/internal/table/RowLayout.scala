@@ -1,5 +1,7 @@
 package andiron.internal.table
 
+import andiron.internal.cache.Memory
+
 /**
  * The place of a column's values: bytes from the start of a record's values, or of a variable value, to its end.
  *
@@ -58,6 +60,35 @@ private[andiron] final class RowLayout(val schema: TableSchema, key: Seq[Int]) {
       places(number) = next
       next += width
     }
+}
+
+/** The bytes of a variable value in records. Any thread. */
+private[andiron] final class VariableBytes(layout: RowLayout, cell: Cell) {
+  private val before = layout.endBefore(cell)
+
+  /** Bytes from the first variable byte of the record to the value. Read it once for the calls of one value. */
+  def start(values: Long): Int = if (before < 0) 0 else Memory.int(values + before)
+
+  def address(values: Long, start: Int): Long = values + layout.bytesAt + start
+
+  /**
+   * The length of the value. A page that its file has lost reads as any number: a value that leaves the record is an
+   * InternalError.
+   */
+  def size(record: Long, values: Long, start: Int): Int = {
+    val size = Memory.int(values + cell.at) - start
+    if (start < 0 || size < 0 || address(values, start) + size > record + (Memory.int(record) & 0xffffffffL))
+      throw new InternalError("a value lies outside of its record")
+    size
+  }
+
+  /** A copy of the value. */
+  def copy(record: Long, values: Long): Array[Byte] = {
+    val from = start(values)
+    val bytes = new Array[Byte](size(record, values, from))
+    Memory.copy(address(values, from), bytes, 0, bytes.length)
+    bytes
+  }
 }
 
 private[andiron] object RowLayout {

@@ -119,7 +119,7 @@ private[andiron] final class CellReader(layout: RowLayout, cell: Cell, target: D
   private val own = cell.column.dataType
   private val nullByte = layout.nullsAt + (cell.nullBit >> 3)
   private val nullMask = if (cell.nullBit < 0) 0 else 1 << (cell.nullBit & 7)
-  private val before = layout.endBefore(cell)
+  private val bytes = new VariableBytes(layout, cell)
   private val convert = TableInternals.toExternal(target)
 
   override val at: Int = cell.at
@@ -147,18 +147,11 @@ private[andiron] final class CellReader(layout: RowLayout, cell: Cell, target: D
 
   private def number(word: Long): Any = convert(KeyCodec.ofWord(word, target))
 
-  private def variable(address: Long, values: Long): Any = {
-    val start = if (before < 0) 0 else Memory.int(values + before)
-    val size = Memory.int(values + at) - start
-    val from = values + layout.bytesAt + start
-    // A page that its file has lost reads as any number.
-    if (start < 0 || size < 0 || from + size > address + (Memory.int(address) & 0xffffffffL)) throw new InternalError("a value lies outside of its record")
-    own match {
-      case _: StringType | BinaryType =>
-        val bytes = new Array[Byte](size)
-        Memory.copy(from, bytes, 0, size)
-        if (own == BinaryType) bytes else new String(bytes, UTF_8)
-      case nested => convert(TableInternals.pointed(nested, from, size))
-    }
+  private def variable(address: Long, values: Long): Any = own match {
+    case BinaryType    => bytes.copy(address, values)
+    case _: StringType => new String(bytes.copy(address, values), UTF_8)
+    case nested =>
+      val from = bytes.start(values)
+      convert(TableInternals.pointed(nested, bytes.address(values, from), bytes.size(address, values, from)))
   }
 }

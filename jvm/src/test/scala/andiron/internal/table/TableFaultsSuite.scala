@@ -8,33 +8,15 @@ import andiron._
 import andiron.testing.Sparks._
 import andiron.testing.SuiteRunner
 
-import org.apache.spark.sql.{DataFrame, Encoders, Row, SparkSession}
+import org.apache.spark.sql.{DataFrame, Encoders, Row}
 import org.apache.spark.sql.functions.{col, concat, lit, repeat, udf}
 import org.junit.runner.RunWith
-import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
 /** Damage to a table's files, publishers that meet, and publishers that end early. */
 @RunWith(classOf[SuiteRunner])
-class TableFaultsSuite extends AnyFunSuite with BeforeAndAfterAll {
-  private var spark: SparkSession = _
-  private var directory: Path = _
-  private var number = 0
-
-  override def beforeAll(): Unit = {
-    directory = Files.createTempDirectory("table-faults")
-    spark = start("local[3]", AndironConf.Directory.key -> directory.resolve("cache").toString)
-  }
-
-  override def afterAll(): Unit = {
-    stop(spark)
-    delete(directory)
-  }
-
-  private def newTable(): Table = {
-    number += 1
-    VersionedData.table(spark, directory.resolve(s"t$number").toUri.toString)
-  }
+class TableFaultsSuite extends AnyFunSuite with TableSpark {
+  override protected def settings: Seq[(String, String)] = Seq(AndironConf.Directory.key -> directory.resolve("cache").toString)
 
   private def path(table: Table, name: String): Path = java.nio.file.Paths.get(java.net.URI.create(table.uri)).resolve(name)
 

@@ -1,15 +1,12 @@
 package andiron.internal.table
 
-import java.nio.file.{Files, Path}
-
 import andiron._
 import andiron.testing.Sparks._
 import andiron.testing.SuiteRunner
 
-import org.apache.spark.sql.{DataFrame, SparkSession}
+import org.apache.spark.sql.DataFrame
 import org.apache.spark.sql.functions.{col, lit, repeat}
 import org.junit.runner.RunWith
-import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
 final case class DoubleKey(k: Double, name: String)
@@ -21,25 +18,8 @@ final case class Blob(id: Long, bytes: Array[Byte])
 
 /** Keys and records at their limits. */
 @RunWith(classOf[SuiteRunner])
-class TableKeysSuite extends AnyFunSuite with BeforeAndAfterAll {
-  private var spark: SparkSession = _
-  private var directory: Path = _
-  private var number = 0
-
-  override def beforeAll(): Unit = {
-    directory = Files.createTempDirectory("table-keys")
-    spark = start("local[2]")
-  }
-
-  override def afterAll(): Unit = {
-    stop(spark)
-    delete(directory)
-  }
-
-  private def newTable(): Table = {
-    number += 1
-    VersionedData.table(spark, directory.resolve(s"t$number").toUri.toString)
-  }
+class TableKeysSuite extends AnyFunSuite with TableSpark {
+  override protected def master: String = "local[2]"
 
   private def published(rows: DataFrame, key: String*): Table = {
     val table = newTable()

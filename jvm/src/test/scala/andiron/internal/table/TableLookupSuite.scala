@@ -1,6 +1,5 @@
 package andiron.internal.table
 
-import java.nio.file.{Files, Path}
 import java.time.Instant
 
 import scala.util.Random
@@ -9,10 +8,9 @@ import andiron._
 import andiron.testing.SuiteRunner
 import andiron.testing.Sparks._
 
-import org.apache.spark.sql.{Column, DataFrame, SparkSession}
+import org.apache.spark.sql.{Column, DataFrame}
 import org.apache.spark.sql.functions._
 import org.junit.runner.RunWith
-import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
 final case class Event(id: Long, k: java.lang.Long, version: String)
@@ -20,25 +18,8 @@ final case class Rated(k: Long, n: Int, text: String)
 
 /** Lookups as columns, against a plain join, with and without generated code. */
 @RunWith(classOf[SuiteRunner])
-class TableLookupSuite extends AnyFunSuite with BeforeAndAfterAll {
-  private var spark: SparkSession = _
-  private var directory: Path = _
-  private var number = 0
-
-  override def beforeAll(): Unit = {
-    directory = Files.createTempDirectory("lookups")
-    spark = start("local[3,3]")
-  }
-
-  override def afterAll(): Unit = {
-    stop(spark)
-    delete(directory)
-  }
-
-  private def newTable(): Table = {
-    number += 1
-    VersionedData.table(spark, directory.resolve(s"t$number").toUri.toString)
-  }
+class TableLookupSuite extends AnyFunSuite with TableSpark {
+  override protected def master: String = "local[3,3]"
 
   private def code(body: => Any): Int = causeOf[AndironException](intercept[Throwable](body)).code
 

@@ -8,36 +8,16 @@ import andiron._
 import andiron.testing.SuiteRunner
 import andiron.testing.Sparks._
 
-import org.apache.spark.sql.{DataFrame, Encoders, Row, SparkSession}
+import org.apache.spark.sql.{DataFrame, Encoders, Row}
 import org.apache.spark.sql.functions.{col, lit, udf}
 import org.junit.runner.RunWith
-import org.scalatest.BeforeAndAfterAll
 import org.scalatest.funsuite.AnyFunSuite
 
 final case class Feature(path: String, browser: String, added: Int, flags: Seq[String])
 
 /** Publishing, and lookups on the driver and in tasks, on a real Spark. */
 @RunWith(classOf[SuiteRunner])
-class TableSuite extends AnyFunSuite with BeforeAndAfterAll {
-  private var spark: SparkSession = _
-  private var directory: Path = _
-  private var number = 0
-
-  override def beforeAll(): Unit = {
-    directory = Files.createTempDirectory("tables")
-    spark = start("local[3]")
-  }
-
-  override def afterAll(): Unit = {
-    stop(spark)
-    delete(directory)
-  }
-
-  private def newTable(): Table = {
-    number += 1
-    VersionedData.table(spark, directory.resolve(s"t$number").toUri.toString)
-  }
-
+class TableSuite extends AnyFunSuite with TableSpark {
   private def features(rows: Feature*): DataFrame = spark.createDataFrame(rows)
 
   private def filesOf(table: Table): Seq[Path] = {
